@@ -1,0 +1,174 @@
+#include "base/file.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+char *stele__path_join(const char *dir, const char *name)
+{
+    if (dir == NULL || dir[0] == '\0' || name[0] == '/') {
+        return stele__strdup(name);
+    }
+    stele__str s;
+    stele__str_init(&s);
+    stele__str_printf(&s, "%s%s%s", dir, dir[strlen(dir) - 1] == '/' ? "" : "/", name);
+    return stele__str_take(&s);
+}
+
+char *stele__path_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL) {
+        return stele__strdup(".");
+    }
+    return slash == path ? stele__strdup("/") : stele__strndup(path, (size_t)(slash - path));
+}
+
+stele_status stele__folder_create(const char *path, stele__diag *diag)
+{
+    struct stat st;
+    if (mkdir(path, 0777) == 0) {
+        return STELE_OK;
+    }
+    if (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        return STELE_OK;
+    }
+    int reason = errno;
+    if (reason == ENOENT && strchr(path, '/') != NULL) {
+        char *parent = stele__path_folder(path);
+        stele_status status = parent != NULL ? STELE_OK : STELE_E_NOMEM;
+        /* The root exists; a relative path bottoms out at ".", which does as well. */
+        if (status == STELE_OK && strcmp(parent, path) != 0) {
+            status = stele__folder_create(parent, diag);
+        }
+        stele__free(parent);
+        if (status != STELE_OK) {
+            return status;
+        }
+        if (mkdir(path, 0777) == 0 || errno == EEXIST) {
+            return STELE_OK;
+        }
+        reason = errno;
+    }
+    return stele__diag_error(diag, STELE_E_IO, NULL, "%s: cannot create the folder: %s", path,
+                             strerror(reason));
+}
+
+stele_status stele__writer_open(stele__writer *w, const char *path, stele__diag *diag)
+{
+    memset(w, 0, sizeof *w);
+    stele__str s;
+    stele__str_init(&s);
+    stele__str_printf(&s, "%s.tmp", path);
+    w->temporary = stele__str_take(&s);
+    w->path = stele__strdup(path);
+    if (w->temporary == NULL || w->path == NULL) {
+        stele__writer_abandon(w);
+        return STELE_E_NOMEM;
+    }
+    w->stream = fopen(w->temporary, "wb");
+    if (w->stream == NULL) {
+        int reason = errno;
+        stele__writer_abandon(w);
+        return stele__diag_error(diag, STELE_E_IO, NULL, "%s: cannot write: %s", path,
+                                 strerror(reason));
+    }
+    return STELE_OK;
+}
+
+/* A rename lasts only once its folder is on disk. Some file systems refuse fsync on folders; that
+ * is no error. */
+static void sync_folder(const char *path)
+{
+    char *folder = stele__path_folder(path);
+    int fd = folder != NULL ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd >= 0) {
+        (void)fsync(fd);
+        close(fd);
+    }
+    stele__free(folder);
+}
+
+stele_status stele__writer_commit(stele__writer *w, stele__diag *diag)
+{
+    int bad = ferror(w->stream) != 0;
+    int reason = bad ? EIO : 0;
+    if (fflush(w->stream) != 0 || (!bad && fsync(fileno(w->stream)) != 0)) {
+        reason = errno;
+        bad = 1;
+    }
+    if (fclose(w->stream) != 0 && !bad) {
+        reason = errno;
+        bad = 1;
+    }
+    w->stream = NULL;
+    if (!bad && rename(w->temporary, w->path) != 0) {
+        reason = errno;
+        bad = 1;
+    }
+    stele_status status = STELE_OK;
+    if (bad) {
+        status = stele__diag_error(diag, STELE_E_IO, NULL, "%s: cannot write: %s", w->path,
+                                   strerror(reason));
+    } else {
+        sync_folder(w->path);
+        stele__free(w->temporary);
+        w->temporary = NULL;
+    }
+    stele__writer_abandon(w);
+    return status;
+}
+
+void stele__writer_abandon(stele__writer *w)
+{
+    if (w->stream != NULL) {
+        fclose(w->stream);
+    }
+    if (w->temporary != NULL) {
+        unlink(w->temporary);
+    }
+    stele__free(w->temporary);
+    stele__free(w->path);
+    memset(w, 0, sizeof *w);
+}
+
+stele_status stele__file_read(const char *path, size_t limit, char **ret_text, size_t *ret_len,
+                              stele__diag *diag)
+{
+    FILE *f = fopen(path, "rb");
+    struct stat st;
+    if (f == NULL) {
+        return stele__diag_error(diag, STELE_E_IO, NULL, "%s: cannot open: %s", path,
+                                 strerror(errno));
+    }
+    if (fstat(fileno(f), &st) != 0 || !S_ISREG(st.st_mode)) {
+        fclose(f);
+        return stele__diag_error(diag, STELE_E_IO, NULL, "%s: is not a regular file", path);
+    }
+    if ((uint64_t)st.st_size > limit) {
+        fclose(f);
+        return stele__diag_error(diag, STELE_E_DATA, NULL,
+                                 "%s: has %lld bytes, more than the %zu allowed", path,
+                                 (long long)st.st_size, limit);
+    }
+    char *text = stele__malloc((size_t)st.st_size + 1);
+    size_t n = text != NULL ? fread(text, 1, (size_t)st.st_size, f) : 0;
+    int bad = ferror(f);
+    fclose(f);
+    if (text == NULL) {
+        return STELE_E_NOMEM;
+    }
+    if (bad) {
+        stele__free(text);
+        return stele__diag_error(diag, STELE_E_IO, NULL, "%s: cannot read", path);
+    }
+    text[n] = '\0';
+    *ret_text = text;
+    *ret_len = n;
+    return STELE_OK;
+}

@@ -1,0 +1,36 @@
+/* file.h - files that are there whole or not at all, and paths. */
+#ifndef STELE_BASE_FILE_H
+#define STELE_BASE_FILE_H
+
+#include "base/diag.h"
+
+#include <stdio.h>
+
+/* A file under construction: written beside its place as PATH.tmp, then fsync'ed and renamed over
+ * PATH. */
+typedef struct stele__writer {
+    FILE *stream; /* write here with stdio; errors are caught by commit */
+    char *path, *temporary;
+} stele__writer;
+
+STELE_NODISCARD stele_status stele__writer_open(stele__writer *w, const char *path,
+                                                stele__diag *diag);
+/* Flush, fsync, rename, fsync of the folder. On failure the temporary file is removed and PATH is
+ * as it was. */
+STELE_NODISCARD stele_status stele__writer_commit(stele__writer *w, stele__diag *diag);
+/* Give up: remove the temporary file. Legal after a failed open and after commit (then a no-op). */
+void stele__writer_abandon(stele__writer *w);
+
+/* "dir/name"; `name` alone if it is absolute or dir is NULL or "". The caller frees it. NULL: out
+ * of memory. */
+char *stele__path_join(const char *dir, const char *name);
+/* The folder part of a path ("." if none). The caller frees it. */
+char *stele__path_folder(const char *path);
+/* Make a folder and its parents; an existing folder is fine. */
+STELE_NODISCARD stele_status stele__folder_create(const char *path, stele__diag *diag);
+/* Whole file as a NUL-terminated string of *ret_len bytes; the caller frees it. Refuses more than
+ * `limit` bytes. */
+STELE_NODISCARD stele_status stele__file_read(const char *path, size_t limit, char **ret_text,
+                                              size_t *ret_len, stele__diag *diag);
+
+#endif

@@ -1,0 +1,130 @@
+/* The base room: messages, strings, maps, files, memory counters. */
+#include <cmocka.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/diag.h"
+#include "base/file.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+static void message_has_place_path_text_and_hint(void **state)
+{
+    (void)state;
+    stele__diag d;
+    stele__diag_init(&d);
+    stele__place at = { .file = "a.yaml", .line = 3, .column = 7, .path = "train.lr" };
+    assert_int_equal(stele__diag_error(&d, STELE_E_OPTION, &at, "is %d", 5), STELE_E_OPTION);
+    stele__diag_hint(&d, "try %s", "1");
+    stele__diag_warning(&d, NULL, "careful");
+    assert_int_equal(d.n_errors, 1);
+    char *text = NULL;
+    assert_int_equal(stele__message_format(&d.message[0], &text), STELE_OK);
+    assert_string_equal(text, "a.yaml:3:7: train.lr: is 5\n    try 1\n");
+    stele__free(text);
+    assert_int_equal(stele__message_format(&d.message[1], &text), STELE_OK);
+    assert_string_equal(text, "warning: careful\n");
+    stele__free(text);
+    stele__diag_finish(&d);
+}
+
+static void nearest_finds_swaps_and_refuses_strangers(void **state)
+{
+    (void)state;
+    const char *names[] = { "subset_limit", "prior_expert", "beta" };
+    assert_string_equal(stele__nearest("subset_limt", names, 3), "subset_limit");
+    assert_string_equal(stele__nearest("prior_exptre", names, 3), "prior_expert");
+    assert_string_equal(stele__nearest("btea", names, 3), "beta");
+    assert_null(stele__nearest("zzz", names, 3));
+}
+
+static void map_gives_indices_in_order(void **state)
+{
+    (void)state;
+    stele__map *map = NULL;
+    char name[16];
+    assert_int_equal(stele__map_create(&map), STELE_OK);
+    assert_int_equal(stele__map_find(map, "x"), -1);
+    for (int i = 0; i < 1000; i++) {
+        int64_t index = -1;
+        int is_new = 0;
+        snprintf(name, sizeof name, "cell%d", i);
+        assert_int_equal(stele__map_add(map, name, &index, &is_new), STELE_OK);
+        assert_int_equal(index, i);
+        assert_true(is_new);
+    }
+    int is_new = 1;
+    assert_int_equal(stele__map_add(map, "cell7", NULL, &is_new), STELE_OK);
+    assert_false(is_new);
+    assert_int_equal(stele__map_find(map, "cell999"), 999);
+    assert_string_equal(stele__map_name(map, 31), "cell31");
+    assert_int_equal(stele__map_count(map), 1000);
+    stele__map_destroy(map);
+}
+
+static void file_is_whole_or_absent(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/stele-base-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    char *nested = stele__path_join(dir, "a/b");
+    assert_int_equal(stele__folder_create(nested, NULL), STELE_OK);
+    char *path = stele__path_join(nested, "f.txt");
+    stele__writer w;
+    assert_int_equal(stele__writer_open(&w, path, NULL), STELE_OK);
+    fputs("half", w.stream);
+    stele__writer_abandon(&w);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_int_equal(stele__writer_open(&w, path, NULL), STELE_OK);
+    fputs("whole", w.stream);
+    assert_int_equal(stele__writer_commit(&w, NULL), STELE_OK);
+    char *text = NULL;
+    size_t len = 0;
+    assert_int_equal(stele__file_read(path, 100, &text, &len, NULL), STELE_OK);
+    assert_string_equal(text, "whole");
+    assert_int_equal(len, 5);
+    stele__free(text);
+    assert_int_equal(stele__file_read(path, 4, &text, &len, NULL), STELE_E_DATA);
+    stele__free(path);
+    stele__free(nested);
+}
+
+static void every_failed_allocation_is_survived(void **state)
+{
+    (void)state;
+    for (int64_t i = 0;; i++) {
+        stele__map *map = NULL;
+        stele__mem_fail_at(i);
+        stele_status status = stele__map_create(&map);
+        for (int k = 0; status == STELE_OK && k < 40; k++) {
+            char name[8];
+            snprintf(name, sizeof name, "%d", k);
+            status = stele__map_add(map, name, NULL, NULL);
+        }
+        stele__mem_fail_at(-1);
+        stele__map_destroy(map);
+        if (status == STELE_OK) {
+            assert_true(i > 40);
+            return;
+        }
+        assert_int_equal(status, STELE_E_NOMEM);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(message_has_place_path_text_and_hint),
+        cmocka_unit_test(nearest_finds_swaps_and_refuses_strangers),
+        cmocka_unit_test(map_gives_indices_in_order),
+        cmocka_unit_test(file_is_whole_or_absent),
+        cmocka_unit_test(every_failed_allocation_is_survived),
+    };
+    return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+}
