@@ -1,18 +1,15 @@
 /* The base room: messages, strings, maps, files, memory counters. */
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "test.h"
 
 #include "base/diag.h"
 #include "base/file.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 static void message_has_place_path_text_and_hint(void **state)
 {
