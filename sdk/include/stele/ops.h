@@ -1,10 +1,10 @@
 /* stele/ops.h - what the host offers to a plugin that computes: tensor operations with automatic derivatives, vector
  * maths for inner loops, noise.
  *
- * A graph runs every operation at once and remembers it, so that derivatives can be taken afterwards. A NULL input gives
- * a NULL output and the first error sticks to the graph: write the formula straight through and check status() once.
- * Tensors belong to the graph and live as long as it. A graph computes in F32 or in F64 throughout; integer tensors are
- * indices, lengths and tokens and carry no derivative. Rows are the outermost axis unless stated otherwise.
+ * A graph runs every operation at once and remembers it, so that derivatives can be taken afterwards. A NULL input
+ * gives a NULL output and the first error sticks to the graph: write the formula straight through and check status()
+ * once. Tensors belong to the graph and live as long as it. A graph computes in F32 or in F64 throughout; integer
+ * tensors are indices, lengths and tokens and carry no derivative. Rows are the outermost axis unless stated otherwise.
  */
 #ifndef STELE_OPS_H
 #define STELE_OPS_H
@@ -21,14 +21,14 @@ extern "C" {
 /* Window of a convolution or pooling along each spatial axis (height, width; 1-d uses the second of both). */
 typedef struct stele_window {
     uint64_t struct_size;
-    int64_t  kernel[2], stride[2], padding[2], dilation[2], output_padding[2]; /* output_padding: transposed only */
-    int64_t  groups;
+    int64_t kernel[2], stride[2], padding[2], dilation[2], output_padding[2]; /* output_padding: transposed only */
+    int64_t groups;
 } stele_window;
 
 /* An operation written by a plugin. Views show the inputs, the output and the derivatives; d_input entries are NULL
  * where no derivative is wanted and are added to otherwise. `user` is the pointer given to custom(). */
 typedef struct stele_custom {
-    uint64_t    struct_size;
+    uint64_t struct_size;
     const char *name; /* for messages */
     /* Fill `out`, (shape given to custom()). [compute] */
     stele_status (*forward)(void *user, uint32_t n, const stele_view *const *in, void *out);
@@ -43,14 +43,16 @@ typedef struct stele_ops {
     uint64_t struct_size;
     /* 0.1 */
     /* --- the graph and its tensors --- */
-    stele_status (*status)(const stele_graph *g); /* first error so far [compute] */
+    stele_status (*status)(const stele_graph *g);                   /* first error so far [compute] */
     stele_status (*shape)(const stele_tensor *t, stele_shape *ret); /* [any] */
-    stele_status (*view)(const stele_tensor *t, stele_view *ret); /* set ret->struct_size first [any] */
-    uint32_t (*dtype)(const stele_graph *g); /* STELE_F32 or STELE_F64 [compute] */
+    stele_status (*view)(const stele_tensor *t, stele_view *ret);   /* set ret->struct_size first [any] */
+    uint32_t (*dtype)(const stele_graph *g);                        /* STELE_F32 or STELE_F64 [compute] */
     int32_t (*training)(const stele_graph *g); /* 1 while training: dropout and noise are on [compute] */
-    stele_tensor *(*param)(stele_graph *g, uint32_t id); /* parameter, buffer or frozen tensor of this instance [compute] */
+    stele_tensor *(*param)(stele_graph *g,
+                           uint32_t id); /* parameter, buffer or frozen tensor of this instance [compute] */
     stele_tensor *(*full)(stele_graph *g, const stele_shape *s, double value); /* [compute] */
-    stele_tensor *(*constant)(stele_graph *g, uint32_t dtype, const stele_shape *s, const void *data); /* copies [compute] */
+    stele_tensor *(*constant)(stele_graph *g, uint32_t dtype, const stele_shape *s,
+                              const void *data);                                   /* copies [compute] */
     stele_tensor *(*noise)(stele_graph *g, const stele_shape *s, uint32_t stream); /* N(0,1); row b depends on the data
         row it stands for, on seed, step and stream only [compute] */
     /* Floats from integers or the reverse (truncation); no derivative. [compute] */
@@ -62,75 +64,78 @@ typedef struct stele_ops {
     stele_tensor *(*div)(stele_graph *g, stele_tensor *a, stele_tensor *b); /* [compute] */
     stele_tensor *(*maximum)(stele_graph *g, stele_tensor *a, stele_tensor *b); /* ties: derivative to a [compute] */
     stele_tensor *(*minimum)(stele_graph *g, stele_tensor *a, stele_tensor *b); /* ties: derivative to a [compute] */
-    stele_tensor *(*less)(stele_graph *g, stele_tensor *a, stele_tensor *b); /* 1 or 0, no derivative [compute] */
+    stele_tensor *(*less)(stele_graph *g, stele_tensor *a, stele_tensor *b);    /* 1 or 0, no derivative [compute] */
     stele_tensor *(*where)(stele_graph *g, stele_tensor *cond, stele_tensor *yes, stele_tensor *no); /* what is not
         chosen has no influence, NaN and infinity included, and gets a derivative of exactly 0 [compute] */
     /* --- elementwise, one input. log1p, sqrt, square, scale and dropout keep a CSR input CSR --- */
-    stele_tensor *(*scale)(stele_graph *g, stele_tensor *a, double factor); /* [compute] */
-    stele_tensor *(*shift)(stele_graph *g, stele_tensor *a, double term); /* [compute] */
-    stele_tensor *(*exp)(stele_graph *g, stele_tensor *a); /* [compute] */
-    stele_tensor *(*expm1)(stele_graph *g, stele_tensor *a); /* [compute] */
-    stele_tensor *(*log)(stele_graph *g, stele_tensor *a); /* [compute] */
-    stele_tensor *(*log1p)(stele_graph *g, stele_tensor *a); /* [compute] */
-    stele_tensor *(*sqrt)(stele_graph *g, stele_tensor *a); /* [compute] */
-    stele_tensor *(*square)(stele_graph *g, stele_tensor *a); /* [compute] */
-    stele_tensor *(*abs)(stele_graph *g, stele_tensor *a); /* derivative 0 at 0 [compute] */
-    stele_tensor *(*sin)(stele_graph *g, stele_tensor *a); /* [compute] */
-    stele_tensor *(*cos)(stele_graph *g, stele_tensor *a); /* [compute] */
-    stele_tensor *(*lgamma)(stele_graph *g, stele_tensor *a); /* a > 0 [compute] */
-    stele_tensor *(*tanh)(stele_graph *g, stele_tensor *a); /* [compute] */
-    stele_tensor *(*sigmoid)(stele_graph *g, stele_tensor *a); /* [compute] */
-    stele_tensor *(*softplus)(stele_graph *g, stele_tensor *a); /* log(1 + exp(a)) [compute] */
-    stele_tensor *(*relu)(stele_graph *g, stele_tensor *a); /* derivative 0 at 0 [compute] */
-    stele_tensor *(*leaky_relu)(stele_graph *g, stele_tensor *a, double slope); /* [compute] */
-    stele_tensor *(*gelu)(stele_graph *g, stele_tensor *a); /* a * Phi(a), with erf [compute] */
-    stele_tensor *(*silu)(stele_graph *g, stele_tensor *a); /* a * sigmoid(a) [compute] */
+    stele_tensor *(*scale)(stele_graph *g, stele_tensor *a, double factor);        /* [compute] */
+    stele_tensor *(*shift)(stele_graph *g, stele_tensor *a, double term);          /* [compute] */
+    stele_tensor *(*exp)(stele_graph *g, stele_tensor *a);                         /* [compute] */
+    stele_tensor *(*expm1)(stele_graph *g, stele_tensor *a);                       /* [compute] */
+    stele_tensor *(*log)(stele_graph *g, stele_tensor *a);                         /* [compute] */
+    stele_tensor *(*log1p)(stele_graph *g, stele_tensor *a);                       /* [compute] */
+    stele_tensor *(*sqrt)(stele_graph *g, stele_tensor *a);                        /* [compute] */
+    stele_tensor *(*square)(stele_graph *g, stele_tensor *a);                      /* [compute] */
+    stele_tensor *(*abs)(stele_graph *g, stele_tensor *a);                         /* derivative 0 at 0 [compute] */
+    stele_tensor *(*sin)(stele_graph *g, stele_tensor *a);                         /* [compute] */
+    stele_tensor *(*cos)(stele_graph *g, stele_tensor *a);                         /* [compute] */
+    stele_tensor *(*lgamma)(stele_graph *g, stele_tensor *a);                      /* a > 0 [compute] */
+    stele_tensor *(*tanh)(stele_graph *g, stele_tensor *a);                        /* [compute] */
+    stele_tensor *(*sigmoid)(stele_graph *g, stele_tensor *a);                     /* [compute] */
+    stele_tensor *(*softplus)(stele_graph *g, stele_tensor *a);                    /* log(1 + exp(a)) [compute] */
+    stele_tensor *(*relu)(stele_graph *g, stele_tensor *a);                        /* derivative 0 at 0 [compute] */
+    stele_tensor *(*leaky_relu)(stele_graph *g, stele_tensor *a, double slope);    /* [compute] */
+    stele_tensor *(*gelu)(stele_graph *g, stele_tensor *a);                        /* a * Phi(a), with erf [compute] */
+    stele_tensor *(*silu)(stele_graph *g, stele_tensor *a);                        /* a * sigmoid(a) [compute] */
     stele_tensor *(*clamp)(stele_graph *g, stele_tensor *a, double lo, double hi); /* derivative 0 outside [compute] */
-    stele_tensor *(*is_nan)(stele_graph *g, stele_tensor *a); /* 1 or 0, no derivative [compute] */
+    stele_tensor *(*is_nan)(stele_graph *g, stele_tensor *a);                      /* 1 or 0, no derivative [compute] */
     stele_tensor *(*dropout)(stele_graph *g, stele_tensor *a, double rate, uint32_t stream); /* elements become 0 with
         probability rate, the others grow by 1 / (1 - rate); identity unless training [compute] */
     /* --- reductions; keep 1 leaves an axis of extent 1; axis STELE_ALL_AXES gives a scalar --- */
-    stele_tensor *(*sum)(stele_graph *g, stele_tensor *a, int32_t axis, int32_t keep); /* CSR: axis 1 only [compute] */
+    stele_tensor *(*sum)(stele_graph *g, stele_tensor *a, int32_t axis, int32_t keep);  /* CSR: axis 1 only [compute] */
     stele_tensor *(*mean)(stele_graph *g, stele_tensor *a, int32_t axis, int32_t keep); /* [compute] */
-    stele_tensor *(*max)(stele_graph *g, stele_tensor *a, int32_t axis, int32_t keep); /* ties: first [compute] */
+    stele_tensor *(*max)(stele_graph *g, stele_tensor *a, int32_t axis, int32_t keep);  /* ties: first [compute] */
     stele_tensor *(*logsumexp)(stele_graph *g, stele_tensor *a, int32_t axis, int32_t keep); /* -inf entries carry no
         weight; all -inf gives -inf with derivative 0 [compute] */
-    stele_tensor *(*softmax)(stele_graph *g, stele_tensor *a, int32_t axis); /* [compute] */
-    stele_tensor *(*log_softmax)(stele_graph *g, stele_tensor *a, int32_t axis); /* [compute] */
+    stele_tensor *(*softmax)(stele_graph *g, stele_tensor *a, int32_t axis);                 /* [compute] */
+    stele_tensor *(*log_softmax)(stele_graph *g, stele_tensor *a, int32_t axis);             /* [compute] */
     /* --- products --- */
     stele_tensor *(*linear)(stele_graph *g, stele_tensor *x, stele_tensor *w, stele_tensor *bias); /* x (..., in) or CSR
         (B, in); w (in, out); bias (out) or NULL; gives (..., out) [compute] */
     stele_tensor *(*matmul)(stele_graph *g, stele_tensor *a, stele_tensor *b, int32_t transpose_a, int32_t transpose_b);
-        /* (..., n, k) by (..., k, m), equal leading axes or none on b [compute] */
+    /* (..., n, k) by (..., k, m), equal leading axes or none on b [compute] */
     /* --- shape and selection --- */
     stele_tensor *(*reshape)(stele_graph *g, stele_tensor *a, const stele_shape *s); /* [compute] */
     stele_tensor *(*permute)(stele_graph *g, stele_tensor *a, const uint32_t *axes); /* ndim axes [compute] */
-    stele_tensor *(*expand)(stele_graph *g, stele_tensor *a, const stele_shape *s); /* broadcast to s [compute] */
-    stele_tensor *(*concat)(stele_graph *g, uint32_t n, stele_tensor *const *a, int32_t axis); /* [compute] */
+    stele_tensor *(*expand)(stele_graph *g, stele_tensor *a, const stele_shape *s);  /* broadcast to s [compute] */
+    stele_tensor *(*concat)(stele_graph *g, uint32_t n, stele_tensor *const *a, int32_t axis);         /* [compute] */
     stele_tensor *(*slice)(stele_graph *g, stele_tensor *a, int32_t axis, int64_t begin, int64_t end); /* [compute] */
-    stele_tensor *(*gather)(stele_graph *g, stele_tensor *a, stele_tensor *index); /* rows of a (also CSR) named by index
-        (n) I64, repeats allowed [compute] */
-    stele_tensor *(*scatter)(stele_graph *g, stele_tensor *a, stele_tensor *index, int64_t n_rows, double fill); /* row i
-        of a becomes row index[i] of the output, distinct; other rows hold fill [compute] */
+    stele_tensor *(*gather)(stele_graph *g, stele_tensor *a, stele_tensor *index); /* rows of a (also CSR) named by
+        index (n) I64, repeats allowed [compute] */
+    stele_tensor *(*scatter)(stele_graph *g, stele_tensor *a, stele_tensor *index, int64_t n_rows, double fill); /* row
+        i of a becomes row index[i] of the output, distinct; other rows hold fill [compute] */
     stele_tensor *(*embedding)(stele_graph *g, stele_tensor *table, stele_tensor *index); /* table (V, E), index any
         shape I32 or I64; gives (..., E) [compute] */
     /* --- normalisation and sequences. Layouts: signals (B, C, T), images (B, C, H, W), sequences (B, T, C) --- */
     stele_tensor *(*layer_norm)(stele_graph *g, stele_tensor *a, stele_tensor *gain, stele_tensor *bias, double eps);
-        /* over the last axis; gain and bias (C) or NULL [compute] */
-    stele_tensor *(*conv1d)(stele_graph *g, stele_tensor *x, stele_tensor *w, stele_tensor *bias, const stele_window *p);
-        /* w (out, in / groups, K) [compute] */
-    stele_tensor *(*conv2d)(stele_graph *g, stele_tensor *x, stele_tensor *w, stele_tensor *bias, const stele_window *p);
-        /* w (out, in / groups, KH, KW) [compute] */
+    /* over the last axis; gain and bias (C) or NULL [compute] */
+    stele_tensor *(*conv1d)(stele_graph *g, stele_tensor *x, stele_tensor *w, stele_tensor *bias,
+                            const stele_window *p);
+    /* w (out, in / groups, K) [compute] */
+    stele_tensor *(*conv2d)(stele_graph *g, stele_tensor *x, stele_tensor *w, stele_tensor *bias,
+                            const stele_window *p);
+    /* w (out, in / groups, KH, KW) [compute] */
     stele_tensor *(*conv1d_transpose)(stele_graph *g, stele_tensor *x, stele_tensor *w, stele_tensor *bias,
                                       const stele_window *p); /* w (in, out / groups, K) [compute] */
     stele_tensor *(*conv2d_transpose)(stele_graph *g, stele_tensor *x, stele_tensor *w, stele_tensor *bias,
                                       const stele_window *p); /* w (in, out / groups, KH, KW) [compute] */
     stele_tensor *(*max_pool)(stele_graph *g, stele_tensor *x, const stele_window *p); /* last axis of a (B, C, T), last
         two of a (B, C, H, W) [compute] */
-    stele_tensor *(*mean_pool)(stele_graph *g, stele_tensor *x, const stele_window *p); /* padding counts as 0 [compute] */
+    stele_tensor *(*mean_pool)(stele_graph *g, stele_tensor *x,
+                               const stele_window *p); /* padding counts as 0 [compute] */
     stele_tensor *(*gru)(stele_graph *g, stele_tensor *x, stele_tensor *h0, stele_tensor *wx, stele_tensor *wh,
-                         stele_tensor *bx, stele_tensor *bh, stele_tensor *lengths); /* x (B, T, I), h0 (B, H) or NULL, wx
-        (I, 3H), wh (H, 3H), biases (3H), gates in the order reset, update, new (Cho et al. 2014, reset after the
+                         stele_tensor *bx, stele_tensor *bh, stele_tensor *lengths); /* x (B, T, I), h0 (B, H) or NULL,
+        wx (I, 3H), wh (H, 3H), biases (3H), gates in the order reset, update, new (Cho et al. 2014, reset after the
         product); lengths (B) I64 or NULL; gives (B, T, H), the last state repeated beyond a row's length [compute] */
     stele_tensor *(*attention)(stele_graph *g, stele_tensor *q, stele_tensor *k, stele_tensor *v, stele_tensor *lengths,
                                int32_t causal); /* q (B, A, T, E), k and v (B, A, S, E) with A heads; scores divided by
@@ -143,9 +148,10 @@ typedef struct stele_ops {
                             const stele_shape *out); /* `user` must live as long as the graph [compute] */
     /* --- distributions of latents; *_rows have the shape of the variable without its last axis --- */
     stele_status (*rsample)(stele_graph *g, const stele_dist *d, uint32_t stream, stele_tensor **ret); /* [compute] */
-    stele_status (*log_prob)(stele_graph *g, const stele_dist *d, stele_tensor *x, stele_tensor **ret_rows); /* [compute] */
-    stele_status (*kl)(stele_graph *g, const stele_dist *q, const stele_dist *p, stele_tensor **ret_rows); /* closed form:
-        same family [compute] */
+    stele_status (*log_prob)(stele_graph *g, const stele_dist *d, stele_tensor *x,
+                             stele_tensor **ret_rows); /* [compute] */
+    stele_status (*kl)(stele_graph *g, const stele_dist *q, const stele_dist *p, stele_tensor **ret_rows); /* closed
+        form: same family [compute] */
     /* append only below this line */
 } stele_ops;
 
@@ -154,13 +160,13 @@ typedef struct stele_ops {
 typedef struct stele_vec {
     uint64_t struct_size;
     /* 0.1 */
-    void (*exp)(uint32_t dtype, size_t n, const void *x, void *y); /* [any] */
-    void (*log)(uint32_t dtype, size_t n, const void *x, void *y); /* [any] */
+    void (*exp)(uint32_t dtype, size_t n, const void *x, void *y);   /* [any] */
+    void (*log)(uint32_t dtype, size_t n, const void *x, void *y);   /* [any] */
     void (*log1p)(uint32_t dtype, size_t n, const void *x, void *y); /* [any] */
-    void (*tanh)(uint32_t dtype, size_t n, const void *x, void *y); /* [any] */
+    void (*tanh)(uint32_t dtype, size_t n, const void *x, void *y);  /* [any] */
     /* Both log(1 + exp(x)) and its derivative 1 / (1 + exp(-x)), without overflow. [any] */
     void (*softplus)(uint32_t dtype, size_t n, const void *x, void *softplus, void *sigmoid);
-    void (*lgamma)(uint32_t dtype, size_t n, const void *x, void *y); /* x > 0 [any] */
+    void (*lgamma)(uint32_t dtype, size_t n, const void *x, void *y);  /* x > 0 [any] */
     void (*digamma)(uint32_t dtype, size_t n, const void *x, void *y); /* x > 0 [any] */
     /* append only below this line */
 } stele_vec;
