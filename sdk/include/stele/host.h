@@ -17,14 +17,13 @@ extern "C" {
  * depend on the run's seed and the parameter's full name only. */
 enum { STELE_INIT_ZERO = 1, STELE_INIT_CONSTANT, STELE_INIT_NORMAL, STELE_INIT_UNIFORM };
 
-#define STELE_PARAM_NO_DECAY (1u << 0) /* left out of weight decay: biases, gains, dispersions */
-
 typedef struct stele_param_spec {
     uint64_t struct_size;
     const char *name; /* unique in the instance, [a-z0-9_.]; part of the checkpoint format */
     const stele_shape *shape;
     double scale; /* see STELE_INIT_* */
-    uint32_t init, flags;
+    double decay; /* factor on the optimiser's weight decay: 1 for weights, 0 for biases and gains */
+    uint32_t init, reserved;
 } stele_param_spec;
 
 typedef struct stele_build_api {
@@ -51,6 +50,8 @@ typedef struct stele_fit_api {
     stele_status (*next)(stele_fit *f, stele_view *ret_x);
     /* Overwrite all n elements of a parameter or buffer. [main] */
     stele_status (*set)(stele_fit *f, uint32_t id, uint64_t n, const double *values);
+    /* Multiply all elements of a parameter or buffer. [main] */
+    stele_status (*scale)(stele_fit *f, uint32_t id, double factor);
     /* append only below this line */
 } stele_fit_api;
 

@@ -67,30 +67,32 @@ typedef struct stele_ops {
     stele_tensor *(*less)(stele_graph *g, stele_tensor *a, stele_tensor *b);    /* 1 or 0, no derivative [compute] */
     stele_tensor *(*where)(stele_graph *g, stele_tensor *cond, stele_tensor *yes, stele_tensor *no); /* what is not
         chosen has no influence, NaN and infinity included, and gets a derivative of exactly 0 [compute] */
-    /* --- elementwise, one input. log1p, sqrt, square, scale and dropout keep a CSR input CSR --- */
-    stele_tensor *(*scale)(stele_graph *g, stele_tensor *a, double factor);        /* [compute] */
-    stele_tensor *(*shift)(stele_graph *g, stele_tensor *a, double term);          /* [compute] */
-    stele_tensor *(*exp)(stele_graph *g, stele_tensor *a);                         /* [compute] */
-    stele_tensor *(*expm1)(stele_graph *g, stele_tensor *a);                       /* [compute] */
-    stele_tensor *(*log)(stele_graph *g, stele_tensor *a);                         /* [compute] */
-    stele_tensor *(*log1p)(stele_graph *g, stele_tensor *a);                       /* [compute] */
-    stele_tensor *(*sqrt)(stele_graph *g, stele_tensor *a);                        /* [compute] */
-    stele_tensor *(*square)(stele_graph *g, stele_tensor *a);                      /* [compute] */
-    stele_tensor *(*abs)(stele_graph *g, stele_tensor *a);                         /* derivative 0 at 0 [compute] */
-    stele_tensor *(*sin)(stele_graph *g, stele_tensor *a);                         /* [compute] */
-    stele_tensor *(*cos)(stele_graph *g, stele_tensor *a);                         /* [compute] */
-    stele_tensor *(*lgamma)(stele_graph *g, stele_tensor *a);                      /* a > 0 [compute] */
-    stele_tensor *(*tanh)(stele_graph *g, stele_tensor *a);                        /* [compute] */
-    stele_tensor *(*sigmoid)(stele_graph *g, stele_tensor *a);                     /* [compute] */
-    stele_tensor *(*softplus)(stele_graph *g, stele_tensor *a);                    /* log(1 + exp(a)) [compute] */
-    stele_tensor *(*relu)(stele_graph *g, stele_tensor *a);                        /* derivative 0 at 0 [compute] */
+    /* --- elementwise, one input. log1p, sign, sqrt, square, scale and dropout keep a CSR input CSR --- */
+    stele_tensor *(*scale)(stele_graph *g, stele_tensor *a, double factor); /* [compute] */
+    stele_tensor *(*shift)(stele_graph *g, stele_tensor *a, double term);   /* [compute] */
+    stele_tensor *(*exp)(stele_graph *g, stele_tensor *a);                  /* [compute] */
+    stele_tensor *(*expm1)(stele_graph *g, stele_tensor *a);                /* [compute] */
+    stele_tensor *(*log)(stele_graph *g, stele_tensor *a);                  /* [compute] */
+    stele_tensor *(*log1p)(stele_graph *g, stele_tensor *a);                /* [compute] */
+    stele_tensor *(*sign)(stele_graph *g, stele_tensor *a);                 /* -1, 0 or 1, no derivative [compute] */
+    stele_tensor *(*sqrt)(stele_graph *g, stele_tensor *a);                 /* [compute] */
+    stele_tensor *(*square)(stele_graph *g, stele_tensor *a);               /* [compute] */
+    stele_tensor *(*abs)(stele_graph *g, stele_tensor *a);                  /* derivative 0 at 0 [compute] */
+    stele_tensor *(*sin)(stele_graph *g, stele_tensor *a);                  /* [compute] */
+    stele_tensor *(*cos)(stele_graph *g, stele_tensor *a);                  /* [compute] */
+    stele_tensor *(*lgamma)(stele_graph *g, stele_tensor *a);               /* a > 0 [compute] */
+    stele_tensor *(*tanh)(stele_graph *g, stele_tensor *a);                 /* [compute] */
+    stele_tensor *(*sigmoid)(stele_graph *g, stele_tensor *a);              /* [compute] */
+    stele_tensor *(*softplus)(stele_graph *g, stele_tensor *a);             /* log(1 + exp(a)) [compute] */
+    stele_tensor *(*relu)(stele_graph *g, stele_tensor *a);                 /* derivative 0 at 0 [compute] */
     stele_tensor *(*leaky_relu)(stele_graph *g, stele_tensor *a, double slope);    /* [compute] */
     stele_tensor *(*gelu)(stele_graph *g, stele_tensor *a);                        /* a * Phi(a), with erf [compute] */
     stele_tensor *(*silu)(stele_graph *g, stele_tensor *a);                        /* a * sigmoid(a) [compute] */
     stele_tensor *(*clamp)(stele_graph *g, stele_tensor *a, double lo, double hi); /* derivative 0 outside [compute] */
     stele_tensor *(*is_nan)(stele_graph *g, stele_tensor *a);                      /* 1 or 0, no derivative [compute] */
-    stele_tensor *(*dropout)(stele_graph *g, stele_tensor *a, double rate, uint32_t stream); /* elements become 0 with
-        probability rate, the others grow by 1 / (1 - rate); identity unless training [compute] */
+    stele_tensor *(*dropout)(stele_graph *g, stele_tensor *a, double rate, int32_t vary, uint32_t stream); /* elements
+        become 0 with probability rate, the others grow by 1 / (1 - rate); identity unless training. vary 1: every row
+        draws a rate of its own, uniform in (0, 2 rate), at most 0.95 [compute] */
     /* --- reductions; keep 1 leaves an axis of extent 1; axis STELE_ALL_AXES gives a scalar --- */
     stele_tensor *(*sum)(stele_graph *g, stele_tensor *a, int32_t axis, int32_t keep);  /* CSR: axis 1 only [compute] */
     stele_tensor *(*mean)(stele_graph *g, stele_tensor *a, int32_t axis, int32_t keep); /* [compute] */

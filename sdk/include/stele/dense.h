@@ -1,0 +1,195 @@
+/* stele/dense.h - blocks that encoders and decoders share: a stack of dense layers with normalisation, activation and
+ * dropout, and the Gaussian expert on top. Carries no host symbol: everything goes through the op table.
+ */
+#ifndef STELE_DENSE_H
+#define STELE_DENSE_H
+
+#include <stele/host.h>
+
+#include <math.h>
+#include <stdio.h>
+
+#define STELE_DENSE_MAX 8
+
+enum { STELE_RELU = 0, STELE_LEAKY_RELU, STELE_GELU, STELE_SILU, STELE_TANH };
+enum { STELE_NORM_NONE = 0, STELE_NORM_LAYER };
+static const char *const stele_activation_names[] = { "relu", "leaky_relu", "gelu", "silu", "tanh", NULL };
+static const char *const stele_norm_names[] = { "none", "layer", NULL };
+
+/* Part of a plugin's config block; STELE_DENSE_OPTIONS makes its rows. */
+typedef struct stele_dense_config {
+    stele_i64_list hidden;
+    double dropout;
+    int32_t activation, norm;
+} stele_dense_config;
+
+/* Rows "PREFIX.hidden", "PREFIX.activation", ... for member fld_ of config type type_. */
+#define STELE_DENSE_OPTIONS(type_, fld_, prefix_, hidden_, dropout_)                                                   \
+    STELE_OPTION_I64_LIST(type_, fld_.hidden, prefix_ ".hidden", hidden_, 1, 65536,                                    \
+                          "Widths of the hidden layers, first to last."),                                              \
+        STELE_OPTION_ENUM(type_, fld_.activation, prefix_ ".activation", stele_activation_names, STELE_RELU,           \
+                          "Nonlinearity after each hidden layer."),                                                    \
+        STELE_OPTION_ENUM(type_, fld_.norm, prefix_ ".norm", stele_norm_names, STELE_NORM_NONE,                        \
+                          "Normalisation before each nonlinearity."),                                                  \
+        STELE_OPTION_F64(type_, fld_.dropout, prefix_ ".dropout", dropout_, 0.0, 0.95,                                 \
+                         "Share of hidden units silenced while training.")
+
+/* A built stack: parameter ids, to be kept in the instance. */
+typedef struct stele_dense {
+    stele_dense_config config;
+    uint32_t n, covariate_weight; /* id, valid if n_covariates > 0 */
+    int64_t in, out, n_covariates;
+    uint32_t weight[STELE_DENSE_MAX], bias[STELE_DENSE_MAX], gain[STELE_DENSE_MAX], shift[STELE_DENSE_MAX];
+} stele_dense;
+
+static inline stele_shape stele_shape1(int64_t a)
+{
+    stele_shape s = { 1, 0, { a, 0, 0, 0, 0, 0 } };
+    return s;
+}
+
+static inline stele_shape stele_shape2(int64_t a, int64_t b)
+{
+    stele_shape s = { 2, 0, { a, b, 0, 0, 0, 0 } };
+    return s;
+}
+
+/* Declare one parameter "PREFIX.NAME". */
+static inline stele_status stele_declare(const stele_host *h, stele_build *b, const char *prefix, const char *name,
+                                         stele_shape shape, uint32_t init, double scale, double decay, uint32_t *ret_id)
+{
+    char full[96];
+    snprintf(full, sizeof full, "%s.%s", prefix, name);
+    stele_param_spec spec = { sizeof spec, full, &shape, scale, decay, init, 0 };
+    return h->build->param(b, &spec, ret_id);
+}
+
+/* Weight (in, out) uniform within +-1/sqrt(in) and bias (out) zero, as "PREFIX.weight" and "PREFIX.bias". */
+static inline stele_status stele_declare_linear(const stele_host *h, stele_build *b, const char *prefix, int64_t in,
+                                                int64_t out, double decay, uint32_t *ret_weight, uint32_t *ret_bias)
+{
+    double bound = 1.0 / sqrt((double)in);
+    stele_status status =
+        stele_declare(h, b, prefix, "weight", stele_shape2(in, out), STELE_INIT_UNIFORM, bound, decay, ret_weight);
+    if (status == STELE_OK) {
+        status = stele_declare(h, b, prefix, "bias", stele_shape1(out), STELE_INIT_ZERO, 0.0, 0.0, ret_bias);
+    }
+    return status;
+}
+
+static inline stele_status stele_dense_layer(const stele_host *h, stele_build *b, const char *prefix, uint32_t i,
+                                             int64_t in, double decay, stele_dense *d)
+{
+    char name[80];
+    int64_t out = d->config.hidden.v[i];
+    snprintf(name, sizeof name, "%s.layer%u", prefix, i);
+    stele_status status = stele_declare_linear(h, b, name, in, out, decay, &d->weight[i], &d->bias[i]);
+    if (status == STELE_OK && d->config.norm == STELE_NORM_LAYER) {
+        status = stele_declare(h, b, name, "gain", stele_shape1(out), STELE_INIT_CONSTANT, 1.0, 0.0, &d->gain[i]);
+    }
+    if (status == STELE_OK && d->config.norm == STELE_NORM_LAYER) {
+        status = stele_declare(h, b, name, "shift", stele_shape1(out), STELE_INIT_ZERO, 0.0, 0.0, &d->shift[i]);
+    }
+    return status;
+}
+
+/* Declare the stack. `in` inputs, n_covariates (may be 0) more that enter the first layer through weights of their own;
+ * first_decay is the weight-decay factor of the first layer. Afterwards d->out is the width of the result. */
+static inline stele_status stele_dense_build(const stele_host *h, stele_build *b, const char *prefix, int64_t in,
+                                             int64_t n_covariates, double first_decay, const stele_dense_config *config,
+                                             stele_dense *d)
+{
+    stele_status status = STELE_OK;
+    if (config->hidden.n > STELE_DENSE_MAX) {
+        return STELE_FAIL(h, STELE_E_OPTION, "%s.hidden: at most %d layers", prefix, STELE_DENSE_MAX);
+    }
+    if (config->hidden.n == 0) {
+        return STELE_FAIL(h, STELE_E_OPTION, "%s.hidden: at least one layer is needed", prefix);
+    }
+    d->config = *config;
+    d->n = (uint32_t)config->hidden.n;
+    d->in = in;
+    d->n_covariates = n_covariates;
+    for (uint32_t i = 0; i < d->n && status == STELE_OK; i++) {
+        status =
+            stele_dense_layer(h, b, prefix, i, i == 0 ? in : config->hidden.v[i - 1], i == 0 ? first_decay : 1.0, d);
+    }
+    d->out = config->hidden.v[config->hidden.n - 1];
+    if (status == STELE_OK && n_covariates > 0) {
+        double bound = 1.0 / sqrt((double)n_covariates);
+        status = stele_declare(h, b, prefix, "covariates", stele_shape2(n_covariates, config->hidden.v[0]),
+                               STELE_INIT_UNIFORM, bound, 1.0, &d->covariate_weight);
+    }
+    return status;
+}
+
+static inline stele_tensor *stele_activate(const stele_host *h, stele_graph *g, stele_tensor *a, int32_t activation)
+{
+    switch (activation) {
+    case STELE_LEAKY_RELU: return h->ops->leaky_relu(g, a, 0.01);
+    case STELE_GELU: return h->ops->gelu(g, a);
+    case STELE_SILU: return h->ops->silu(g, a);
+    case STELE_TANH: return h->ops->tanh(g, a);
+    default: return h->ops->relu(g, a);
+    }
+}
+
+/* x (rows, in) dense or CSR, covariates (rows, n_covariates) or NULL -> (rows, out). Noise streams stream .. stream
+ * + 7. */
+static inline stele_tensor *stele_dense_apply(const stele_host *h, stele_graph *g, const stele_dense *d,
+                                              stele_tensor *x, stele_tensor *covariates, uint32_t stream)
+{
+    const stele_ops *ops = h->ops;
+    for (uint32_t i = 0; i < d->n; i++) {
+        x = ops->linear(g, x, ops->param(g, d->weight[i]), ops->param(g, d->bias[i]));
+        if (i == 0 && d->n_covariates > 0) {
+            x = ops->add(g, x, ops->linear(g, covariates, ops->param(g, d->covariate_weight), NULL));
+        }
+        if (d->config.norm == STELE_NORM_LAYER) {
+            x = ops->layer_norm(g, x, ops->param(g, d->gain[i]), ops->param(g, d->shift[i]), 1e-5);
+        }
+        x = stele_activate(h, g, x, d->config.activation);
+        if (d->config.dropout > 0.0) {
+            x = ops->dropout(g, x, d->config.dropout, 0, stream + i);
+        }
+    }
+    return x;
+}
+
+/* The Gaussian expert on top of a stack: mean and log-variance as linear functions of the hidden layer. */
+typedef struct stele_gaussian_head {
+    uint32_t mean_weight, mean_bias, logvar_weight, logvar_bias;
+} stele_gaussian_head;
+
+/* Log-variances stay within these bounds: a posterior sharper or wider than this only causes overflow. */
+#define STELE_LOGVAR_MIN (-12.0)
+#define STELE_LOGVAR_MAX 12.0
+
+/* Starts with log-variance 0, the prior's, whatever the input. */
+static inline stele_status stele_gaussian_head_build(const stele_host *h, stele_build *b, int64_t in,
+                                                     int64_t latent_dim, stele_gaussian_head *e)
+{
+    stele_status status = stele_declare_linear(h, b, "mean", in, latent_dim, 1.0, &e->mean_weight, &e->mean_bias);
+    if (status == STELE_OK) {
+        status = stele_declare(h, b, "logvar", "weight", stele_shape2(in, latent_dim), STELE_INIT_ZERO, 0.0, 1.0,
+                               &e->logvar_weight);
+    }
+    if (status == STELE_OK) {
+        status =
+            stele_declare(h, b, "logvar", "bias", stele_shape1(latent_dim), STELE_INIT_ZERO, 0.0, 0.0, &e->logvar_bias);
+    }
+    return status;
+}
+
+static inline void stele_gaussian_head_apply(const stele_host *h, stele_graph *g, const stele_gaussian_head *e,
+                                             stele_tensor *hidden, stele_dist *ret_q)
+{
+    const stele_ops *ops = h->ops;
+    stele_tensor *v = ops->linear(g, hidden, ops->param(g, e->logvar_weight), ops->param(g, e->logvar_bias));
+    ret_q->family = STELE_NORMAL;
+    ret_q->n = 2;
+    ret_q->p[0] = ops->linear(g, hidden, ops->param(g, e->mean_weight), ops->param(g, e->mean_bias));
+    ret_q->p[1] = ops->clamp(g, v, STELE_LOGVAR_MIN, STELE_LOGVAR_MAX);
+}
+
+#endif /* STELE_DENSE_H */
