@@ -107,7 +107,7 @@ typedef struct stele_block {
     const void *const *feature; /* n_feature arrays (n_features), those of this block */
     void *const *d_feature;     /* added to; NULL: value only; entries NULL for buffers */
     const void *const *row;     /* n_row arrays (n_rows) */
-    void *const *d_row;         /* added to; NULL: value only */
+    void *const *d_row;         /* added to; NULL: value only; entries NULL where no derivative is wanted */
     const void *weight;         /* (n_rows) */
     const stele_values *x;      /* NULL for draw() */
     double *log_prob;           /* (n_rows), in nats, added to, not weighted */

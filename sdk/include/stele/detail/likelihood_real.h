@@ -1,0 +1,288 @@
+/* Body of stele/likelihood.h for one real type: STELE_REAL, STELE_NAME and STELE_REAL_DTYPE are set by the includer. */
+
+/* Observed entries of row r that fall into features [first, first + n) of the block: count, feature offsets from
+ * `first`, values. Zeros and missing (NaN) entries of dense data: zeros are left out, a NaN is returned with its NaN.
+ */
+static inline int64_t STELE_NAME(stele_entries)(const stele_values *x, int64_t r, int64_t block_first, int64_t first,
+                                                int64_t n, int64_t *cursor, int32_t *ret_at, STELE_REAL *ret_x)
+{
+    int64_t count = 0;
+    if (x->layout == STELE_CSR) {
+        int64_t i = *cursor;
+        for (; i < x->end[r] && x->column[i] < first + n; i++) {
+            double v = x->dtype == STELE_F64 ? ((const double *)x->data)[i] : (double)((const float *)x->data)[i];
+            if (v != 0.0) {
+                ret_at[count] = (int32_t)(x->column[i] - first);
+                ret_x[count++] = (STELE_REAL)v;
+            }
+        }
+        *cursor = i;
+        return count;
+    }
+    int64_t base = x->begin[r] + (first - block_first);
+    for (int64_t j = 0; j < n; j++) {
+        double v =
+            x->dtype == STELE_F64 ? ((const double *)x->data)[base + j] : (double)((const float *)x->data)[base + j];
+        if (v != 0.0) { /* true for NaN as well */
+            ret_at[count] = (int32_t)j;
+            ret_x[count++] = (STELE_REAL)v;
+        }
+    }
+    return count;
+}
+
+/* Sum in double, in a fixed order that vectorises. */
+static inline double STELE_NAME(stele_chunk_sum)(const STELE_REAL *a, int64_t n)
+{
+    double lane[8] = { 0 };
+    int64_t j = 0;
+    for (; j + 8 <= n; j += 8) {
+        for (int k = 0; k < 8; k++) {
+            lane[k] += (double)a[j + k];
+        }
+    }
+    for (; j < n; j++) {
+        lane[j & 7] += (double)a[j];
+    }
+    return ((lane[0] + lane[4]) + (lane[1] + lane[5])) + ((lane[2] + lane[6]) + (lane[3] + lane[7]));
+}
+
+STELE_HOT static void STELE_NAME(stele_add_scalar)(STELE_REAL *out, const STELE_REAL *a, STELE_REAL c, int64_t n)
+{
+    for (int64_t j = 0; j < n; j++) {
+        out[j] = a[j] + c;
+    }
+}
+
+/* d = -w * s; returns the sum of p in double. */
+STELE_HOT static double STELE_NAME(stele_bernoulli_zeros)(STELE_REAL *d, const STELE_REAL *p, const STELE_REAL *s,
+                                                          STELE_REAL w, int64_t n)
+{
+    if (d != NULL) {
+        for (int64_t j = 0; j < n; j++) {
+            d[j] = -w * s[j];
+        }
+    }
+    return STELE_NAME(stele_chunk_sum)(p, n);
+}
+
+/* Zero: -softplus(t). One: t - softplus(t). Missing: nothing. */
+static inline void STELE_NAME(stele_bernoulli_row)(const stele_vec *vec, const stele_block *b, int64_t r)
+{
+    STELE_REAL t[STELE_CHUNK], p[STELE_CHUNK], s[STELE_CHUNK], x[STELE_CHUNK];
+    int32_t at[STELE_CHUNK];
+    const STELE_REAL w = ((const STELE_REAL *)b->weight)[r];
+    const STELE_REAL row = b->row != NULL && b->row[0] != NULL ? ((const STELE_REAL *)b->row[0])[r] : 0;
+    double log_prob = 0.0, d_row = 0.0;
+    int64_t cursor = b->x->begin[r];
+    for (int64_t j0 = 0; j0 < b->n_features; j0 += STELE_CHUNK) {
+        int64_t n = b->n_features - j0 < STELE_CHUNK ? b->n_features - j0 : STELE_CHUNK;
+        const STELE_REAL *eta = (const STELE_REAL *)b->eta[0] + r * b->n_features + j0;
+        STELE_REAL *d = b->d_eta != NULL ? (STELE_REAL *)b->d_eta[0] + r * b->n_features + j0 : NULL;
+        STELE_NAME(stele_add_scalar)(t, eta, row, n);
+        vec->softplus(STELE_REAL_DTYPE, (size_t)n, t, p, s);
+        log_prob -= STELE_NAME(stele_bernoulli_zeros)(d, p, s, w, n);
+        int64_t m = STELE_NAME(stele_entries)(b->x, r, b->first, b->first + j0, n, &cursor, at, x);
+        for (int64_t i = 0; i < m; i++) {
+            int missing = x[i] != x[i];
+            log_prob += missing ? (double)p[at[i]] : (double)t[at[i]];
+            if (d != NULL) {
+                d[at[i]] = missing ? 0 : d[at[i]] + w;
+            }
+        }
+        if (d != NULL && b->d_row != NULL && b->d_row[0] != NULL) {
+            d_row += STELE_NAME(stele_chunk_sum)(d, n);
+        }
+    }
+    b->log_prob[r] += log_prob;
+    if (b->d_row != NULL && b->d_row[0] != NULL) {
+        ((STELE_REAL *)b->d_row[0])[r] += (STELE_REAL)d_row;
+    }
+}
+
+static inline void STELE_NAME(stele_bernoulli)(const stele_vec *vec, const stele_block *b)
+{
+    for (int64_t r = 0; r < b->n_rows; r++) {
+        STELE_NAME(stele_bernoulli_row)(vec, b, r);
+    }
+}
+
+/* What the negative binomial needs per feature of a chunk, computed once for all rows. */
+typedef struct STELE_NAME(stele_nb_chunk) {
+    int64_t first, n; /* absolute first feature */
+    STELE_REAL log_theta[STELE_CHUNK], theta[STELE_CHUNK], lgamma_theta[STELE_CHUNK], digamma_theta[STELE_CHUNK];
+    STELE_REAL d_log_theta[STELE_CHUNK];
+} STELE_NAME(stele_nb_chunk);
+
+/* Per element of one row's chunk: a = log p(x), da = d a / d log mean, dt = d a / d log theta, before zero inflation.
+ */
+typedef struct STELE_NAME(stele_nb_row) {
+    STELE_REAL t[STELE_CHUNK], p[STELE_CHUNK], s[STELE_CHUNK];
+    STELE_REAL a[STELE_CHUNK], da[STELE_CHUNK], dt[STELE_CHUNK];
+    int32_t at[STELE_CHUNK];
+    STELE_REAL x[STELE_CHUNK], xg[STELE_CHUNK], lg[STELE_CHUNK], dg[STELE_CHUNK], lf[STELE_CHUNK];
+    int64_t n_entries;
+} STELE_NAME(stele_nb_row);
+
+/* With t = log mu - log theta: log p(0) = -theta softplus(t). */
+STELE_HOT static void STELE_NAME(stele_nb_zeros)(const STELE_NAME(stele_nb_chunk) * c, STELE_NAME(stele_nb_row) * o)
+{
+    for (int64_t j = 0; j < c->n; j++) {
+        o->a[j] = -c->theta[j] * o->p[j];
+        o->da[j] = -c->theta[j] * o->s[j];
+        o->dt[j] = o->a[j] - o->da[j];
+    }
+}
+
+STELE_HOT static void STELE_NAME(stele_nb_shift)(const STELE_NAME(stele_nb_chunk) * c, const STELE_REAL *eta,
+                                                 STELE_REAL row, STELE_REAL *t)
+{
+    for (int64_t j = 0; j < c->n; j++) {
+        t[j] = eta[j] + (row - c->log_theta[j]);
+    }
+}
+
+/* A count x > 0 adds lgamma(x + theta) - lgamma(theta) - lgamma(x + 1) - x softplus(t) + x t. A missing entry counts
+ * nothing. */
+static inline void STELE_NAME(stele_nb_counts)(const stele_vec *vec, const STELE_NAME(stele_nb_chunk) * c,
+                                               STELE_NAME(stele_nb_row) * o, int with_derivatives)
+{
+    size_t m = (size_t)o->n_entries;
+    for (size_t i = 0; i < m; i++) {
+        o->xg[i] = o->x[i] + c->theta[o->at[i]];
+        o->lf[i] = o->x[i] + 1;
+    }
+    vec->lgamma(STELE_REAL_DTYPE, m, o->xg, o->lg);
+    vec->lgamma(STELE_REAL_DTYPE, m, o->lf, o->lf);
+    if (with_derivatives) {
+        vec->digamma(STELE_REAL_DTYPE, m, o->xg, o->dg);
+    }
+    for (size_t i = 0; i < m; i++) {
+        int32_t j = o->at[i];
+        STELE_REAL x = o->x[i];
+        if (x != x) {
+            o->a[j] = o->da[j] = o->dt[j] = 0;
+            continue;
+        }
+        o->a[j] += (o->lg[i] - c->lgamma_theta[j] - o->lf[i]) + x * (o->t[j] - o->p[j]);
+        if (with_derivatives) {
+            STELE_REAL d = x * (1 - o->s[j]);
+            o->da[j] += d;
+            o->dt[j] += c->theta[j] * (o->dg[i] - c->digamma_theta[j]) - d;
+        }
+    }
+}
+
+/* Mix in an extra zero of probability pi = sigmoid(e): log(pi [x = 0] + (1 - pi) exp(a)). de gets d/de. */
+static inline void STELE_NAME(stele_nb_inflate)(const stele_vec *vec, const STELE_REAL *e, STELE_REAL *de, int64_t n,
+                                                STELE_NAME(stele_nb_row) * o)
+{
+    STELE_REAL pe[STELE_CHUNK], se[STELE_CHUNK], u[STELE_CHUNK], pu[STELE_CHUNK], su[STELE_CHUNK];
+    uint8_t positive[STELE_CHUNK] = { 0 }; /* 1: a count, 2: missing */
+    for (int64_t i = 0; i < o->n_entries; i++) {
+        positive[o->at[i]] = o->x[i] != o->x[i] ? 2 : 1;
+    }
+    for (int64_t j = 0; j < n; j++) {
+        u[j] = o->a[j] - e[j];
+    }
+    vec->softplus(STELE_REAL_DTYPE, (size_t)n, e, pe, se);
+    vec->softplus(STELE_REAL_DTYPE, (size_t)n, u, pu, su);
+    for (int64_t j = 0; j < n; j++) {
+        if (positive[j] == 0) {
+            o->a[j] = pu[j] + e[j] - pe[j];
+            o->da[j] *= su[j];
+            o->dt[j] *= su[j];
+            de[j] = 1 - su[j] - se[j];
+        } else if (positive[j] == 1) {
+            o->a[j] -= pe[j];
+            de[j] = -se[j];
+        } else {
+            de[j] = 0;
+        }
+    }
+}
+
+STELE_HOT static void STELE_NAME(stele_nb_store)(const STELE_NAME(stele_nb_row) * o, STELE_REAL w, int64_t n,
+                                                 STELE_REAL *d, STELE_REAL *d_log_theta)
+{
+    for (int64_t j = 0; j < n; j++) {
+        d[j] = w * o->da[j];
+        d_log_theta[j] += w * o->dt[j];
+    }
+}
+
+static inline void STELE_NAME(stele_nb_row_chunk)(const stele_vec *vec, const stele_block *b, int64_t r,
+                                                  STELE_NAME(stele_nb_chunk) * c, int64_t *cursor,
+                                                  STELE_NAME(stele_nb_row) * o)
+{
+    const int64_t at = r * b->n_features + (c->first - b->first);
+    const STELE_REAL row = b->row != NULL && b->row[0] != NULL ? ((const STELE_REAL *)b->row[0])[r] : 0;
+    const STELE_REAL w = ((const STELE_REAL *)b->weight)[r];
+    STELE_REAL de[STELE_CHUNK];
+    STELE_NAME(stele_nb_shift)(c, (const STELE_REAL *)b->eta[0] + at, row, o->t);
+    vec->softplus(STELE_REAL_DTYPE, (size_t)c->n, o->t, o->p, o->s);
+    STELE_NAME(stele_nb_zeros)(c, o);
+    o->n_entries = STELE_NAME(stele_entries)(b->x, r, b->first, c->first, c->n, cursor, o->at, o->x);
+    STELE_NAME(stele_nb_counts)(vec, c, o, b->d_eta != NULL);
+    if (b->n_eta > 1) {
+        STELE_NAME(stele_nb_inflate)(vec, (const STELE_REAL *)b->eta[1] + at, de, c->n, o);
+    }
+    b->log_prob[r] += STELE_NAME(stele_chunk_sum)(o->a, c->n);
+    if (b->d_eta == NULL) {
+        return;
+    }
+    STELE_REAL *d = (STELE_REAL *)b->d_eta[0] + at;
+    STELE_NAME(stele_nb_store)(o, w, c->n, d, c->d_log_theta);
+    if (b->d_row != NULL && b->d_row[0] != NULL) {
+        ((STELE_REAL *)b->d_row[0])[r] += (STELE_REAL)STELE_NAME(stele_chunk_sum)(d, c->n);
+    }
+    if (b->n_eta > 1) {
+        STELE_REAL *d1 = (STELE_REAL *)b->d_eta[1] + at;
+        for (int64_t j = 0; j < c->n; j++) {
+            d1[j] = w * de[j];
+        }
+    }
+}
+
+/* First stored entry of row r at or beyond feature `first`. */
+static inline int64_t STELE_NAME(stele_seek)(const stele_values *x, int64_t r, int64_t first)
+{
+    if (x->layout != STELE_CSR) {
+        return 0;
+    }
+    int64_t lo = x->begin[r], hi = x->end[r];
+    while (lo < hi) {
+        int64_t mid = lo + (hi - lo) / 2;
+        if (x->column[mid] < first) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo;
+}
+
+static inline void STELE_NAME(stele_negative_binomial)(const stele_vec *vec, const stele_block *b)
+{
+    STELE_NAME(stele_nb_chunk) c;
+    STELE_NAME(stele_nb_row) o;
+    for (int64_t j0 = 0; j0 < b->n_features; j0 += STELE_CHUNK) {
+        c.first = b->first + j0;
+        c.n = b->n_features - j0 < STELE_CHUNK ? b->n_features - j0 : STELE_CHUNK;
+        size_t n = (size_t)c.n;
+        memcpy(c.log_theta, (const STELE_REAL *)b->feature[0] + j0, n * sizeof(STELE_REAL));
+        vec->exp(STELE_REAL_DTYPE, n, c.log_theta, c.theta);
+        vec->lgamma(STELE_REAL_DTYPE, n, c.theta, c.lgamma_theta);
+        vec->digamma(STELE_REAL_DTYPE, n, c.theta, c.digamma_theta);
+        memset(c.d_log_theta, 0, sizeof c.d_log_theta);
+        for (int64_t r = 0; r < b->n_rows; r++) {
+            int64_t cursor = STELE_NAME(stele_seek)(b->x, r, c.first);
+            STELE_NAME(stele_nb_row_chunk)(vec, b, r, &c, &cursor, &o);
+        }
+        if (b->d_eta != NULL && b->d_feature != NULL && b->d_feature[0] != NULL) {
+            for (int64_t j = 0; j < c.n; j++) {
+                ((STELE_REAL *)b->d_feature[0])[j0 + j] += c.d_log_theta[j];
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+/* stele/metrics.h - metrics over (truth, prediction) pairs, streamed with bounded memory. No host symbol. */
+#ifndef STELE_METRICS_H
+#define STELE_METRICS_H
+
+#include <stele/kinds.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Ranking of binary outcomes. Scores are put into 2^20 bins by the leading bits of their float value (a relative
+ * resolution of 2^-11); pairs within a bin count half. All zero bytes is the empty state. */
+#define STELE_RANK_BITS 20
+typedef struct stele_ranking {
+    uint64_t positive[1u << STELE_RANK_BITS];
+    uint64_t negative[1u << STELE_RANK_BITS];
+} stele_ranking;
+
+static inline uint32_t stele_rank_bin(float score)
+{
+    uint32_t bits;
+    memcpy(&bits, &score, sizeof bits);
+    bits = (bits & 0x80000000u) != 0 ? ~bits : bits | 0x80000000u; /* order of the bits = order of the values */
+    return bits >> (32 - STELE_RANK_BITS);
+}
+
+static inline void stele_ranking_add(stele_ranking *r, float score, int positive)
+{
+    uint32_t bin = stele_rank_bin(score);
+    if (positive) {
+        r->positive[bin]++;
+    } else {
+        r->negative[bin]++;
+    }
+}
+
+/* Area under the ROC curve, and average precision sum_k (R_k - R_(k-1)) P_k with all pairs of a bin taken together.
+ * NaN when one class is empty. */
+static inline void stele_ranking_read(const stele_ranking *r, double *ret_auroc, double *ret_average_precision)
+{
+    double above = 0.0, below = 0.0, area = 0.0, precision = 0.0;
+    for (uint32_t i = 1u << STELE_RANK_BITS; i-- > 0;) {
+        double p = (double)r->positive[i], n = (double)r->negative[i];
+        area += n * (above + 0.5 * p);
+        above += p;
+        below += n;
+        if (p > 0.0) {
+            precision += p * above / (above + below);
+        }
+    }
+    *ret_auroc = above > 0.0 && below > 0.0 ? area / (above * below) : NAN;
+    *ret_average_precision = above > 0.0 ? precision / above : NAN;
+}
+
+/* Pearson correlation of n pairs, NaN if either side is constant. Two passes, in double. */
+static inline double stele_pearson(int64_t n, const double *a, const double *b)
+{
+    double ma = 0.0, mb = 0.0, saa = 0.0, sbb = 0.0, sab = 0.0;
+    for (int64_t i = 0; i < n; i++) {
+        ma += a[i] / (double)n;
+        mb += b[i] / (double)n;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        saa += (a[i] - ma) * (a[i] - ma);
+        sbb += (b[i] - mb) * (b[i] - mb);
+        sab += (a[i] - ma) * (b[i] - mb);
+    }
+    return saa > 0.0 && sbb > 0.0 ? sab / sqrt(saa * sbb) : NAN;
+}
+
+static inline void stele_metric_set(stele_metric *m, const char *name, double value, int higher_is_better)
+{
+    memset(m, 0, sizeof *m);
+    snprintf(m->name, sizeof m->name, "%s", name);
+    m->value = value;
+    m->higher_is_better = (uint32_t)higher_is_better;
+}
+
+#endif /* STELE_METRICS_H */
