@@ -1,0 +1,46 @@
+/* tensor.h - what a tensor is inside the core. Plugins see it through views only. */
+#ifndef STELE_GRAPH_TENSOR_H
+#define STELE_GRAPH_TENSOR_H
+
+#include "base/diag.h"
+
+#include <stele/ops.h>
+
+/* Values never change once the operation that made them is done. Dense values are row-major and
+ * contiguous. */
+struct stele_tensor {
+    stele_graph *graph;
+    uint32_t dtype, layout;
+    stele_shape shape; /* CSR: (rows, columns) */
+    int64_t n;         /* elements in `data`: all of them, or the stored entries of a CSR tensor */
+    void *data; /* borrowed or in the arena; written by the operation that made the tensor only */
+    const int64_t *row_start; /* CSR: rows + 1 offsets, the first is 0 */
+    const int32_t *column;    /* CSR: n columns, ascending in a row */
+    void *gradient;           /* d loss / d this, same shape and dtype; NULL until wanted */
+    uint32_t *has_gradient;   /* 0: `gradient` holds nothing yet; a parameter's flag lives in its
+                                 params object */
+    uint32_t own_flag;
+    uint32_t wants_gradient;
+};
+
+/* Bytes of one element; 0 for an unknown dtype. */
+size_t stele__dtype_size(uint32_t dtype);
+const char *stele__dtype_name(uint32_t dtype); /* "f32", "unknown" */
+
+/* Number of elements, 1 for a scalar; -1 if ndim, an extent or the product is out of range. */
+int64_t stele__shape_count(const stele_shape *s);
+int stele__shape_equal(const stele_shape *a, const stele_shape *b);
+/* NumPy's broadcasting rule. 0 on success, -1 if the shapes do not fit. */
+int stele__shape_broadcast(const stele_shape *a, const stele_shape *b, stele_shape *ret);
+/* "(3, 5)", "()" for a scalar. */
+#define STELE__SHAPE_TEXT 160
+const char *stele__shape_text(const stele_shape *s, char text[STELE__SHAPE_TEXT]);
+
+/* View of a tensor, as ops.view gives it. */
+void stele__tensor_view(const stele_tensor *t, stele_view *ret);
+
+#define STELE__SHAPE(...)                                                                          \
+    stele__shape_make(sizeof((int64_t[]){ __VA_ARGS__ }) / 8, (const int64_t[]){ __VA_ARGS__ })
+stele_shape stele__shape_make(size_t ndim, const int64_t *dim);
+
+#endif
