@@ -1,0 +1,369 @@
+/* Joining the row axes of all sources by id. */
+#include "data/dataset.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "data/parts.h"
+#include "data/random.h"
+
+#include <string.h>
+
+stele__axis *stele__axis_of(const stele__dataset *ds, size_t source, uint32_t axis)
+{
+    for (size_t a = 0; a < ds->n_axes; a++) {
+        if (ds->axis[a].source == source && ds->axis[a].axis == axis) {
+            return &ds->axis[a];
+        }
+    }
+    return NULL;
+}
+
+static stele_status list_axes(stele__dataset *ds)
+{
+    size_t n = 0;
+    for (size_t s = 0; s < ds->n_sources; s++) {
+        n += ds->source[s].vt->n_axes(ds->source[s].inst);
+    }
+    ds->axis = stele__calloc(n + 1, sizeof *ds->axis);
+    if (ds->axis == NULL) {
+        return STELE_E_NOMEM;
+    }
+    for (size_t s = 0; s < ds->n_sources; s++) {
+        const stele__source *src = &ds->source[s];
+        for (uint32_t a = 0; a < src->vt->n_axes(src->inst); a++) {
+            ds->axis[ds->n_axes++] =
+                (stele__axis){ .source = s, .axis = a, .n_rows = src->vt->n_rows(src->inst, a) };
+        }
+    }
+    return STELE_OK;
+}
+
+static const char *row_id(const stele__dataset *ds, const stele__axis *axis, int64_t row)
+{
+    const stele__source *src = &ds->source[axis->source];
+    return src->vt->row_id(src->inst, axis->axis, row);
+}
+
+/* Put the ids of one axis into `wanted`; an id that comes twice would make the join ambiguous. */
+static stele_status add_ids(const stele__dataset *ds, const stele__axis *axis, stele__map *wanted,
+                            stele__diag *diag)
+{
+    stele__map *own = NULL;
+    stele__str twice;
+    int64_t n_twice = 0;
+    stele__str_init(&twice);
+    stele_status st = stele__map_create(&own);
+    for (int64_t r = 0; r < axis->n_rows && st == STELE_OK; r++) {
+        const char *id = row_id(ds, axis, r);
+        int is_new = 0;
+        if (id == NULL || id[0] == '\0') {
+            st = stele__diag_error(diag, STELE_E_DATA, NULL, "source `%s`: row %lld has no id",
+                                   ds->source[axis->source].name, (long long)r);
+            break;
+        }
+        st = stele__map_add(own, id, NULL, &is_new);
+        if (st == STELE_OK && !is_new && ++n_twice <= 3) {
+            stele__str_printf(&twice, "%s`%s`", n_twice > 1 ? ", " : "", id);
+        }
+        if (st == STELE_OK && wanted != NULL) {
+            st = stele__map_add(wanted, id, NULL, NULL);
+        }
+    }
+    if (st == STELE_OK && n_twice > 0) {
+        st = stele__diag_error(diag, STELE_E_DATA, NULL,
+                               "source `%s`: %lld row %s more than once: %s%s",
+                               ds->source[axis->source].name, (long long)n_twice,
+                               n_twice == 1 ? "id occurs" : "ids occur",
+                               twice.data != NULL ? twice.data : "", n_twice > 3 ? ", ..." : "");
+    }
+    stele__str_finish(&twice);
+    stele__map_destroy(own);
+    return st;
+}
+
+/* Rows that have a requested modality, in the order in which any axis first names them. */
+static stele_status order_rows(stele__dataset *ds, const stele__map *wanted)
+{
+    stele_status st = stele__map_create(&ds->id);
+    for (size_t a = 0; a < ds->n_axes && st == STELE_OK; a++) {
+        for (int64_t r = 0; r < ds->axis[a].n_rows && st == STELE_OK; r++) {
+            const char *id = row_id(ds, &ds->axis[a], r);
+            if (id != NULL && stele__map_find(wanted, id) >= 0) {
+                st = stele__map_add(ds->id, id, NULL, NULL);
+            }
+        }
+    }
+    ds->n_rows = st == STELE_OK ? stele__map_count(ds->id) : 0;
+    return st;
+}
+
+static stele_status index_axis(const stele__dataset *ds, stele__axis *axis)
+{
+    axis->axis_row = stele__malloc((size_t)ds->n_rows * sizeof *axis->axis_row);
+    if (axis->axis_row == NULL) {
+        return STELE_E_NOMEM;
+    }
+    for (int64_t i = 0; i < ds->n_rows; i++) {
+        axis->axis_row[i] = -1;
+    }
+    for (int64_t r = 0; r < axis->n_rows; r++) {
+        int64_t row = stele__map_find(ds->id, row_id(ds, axis, r));
+        if (row >= 0) {
+            axis->axis_row[row] = r;
+        }
+    }
+    return STELE_OK;
+}
+
+static stele_status join(stele__dataset *ds, stele__diag *diag)
+{
+    stele__map *wanted = NULL;
+    stele_status st = stele__map_create(&wanted);
+    for (size_t a = 0; a < ds->n_axes && st == STELE_OK; a++) {
+        if (ds->axis[a].has_matrix || ds->axis[a].has_label) {
+            st = add_ids(ds, &ds->axis[a], ds->axis[a].has_matrix ? wanted : NULL, diag);
+        }
+    }
+    if (st == STELE_OK) {
+        st = order_rows(ds, wanted);
+    }
+    if (st == STELE_OK && ds->n_rows == 0) {
+        st = stele__diag_error(diag, STELE_E_DATA, NULL,
+                               "the data have no row with any of the modalities");
+    }
+    for (size_t a = 0; a < ds->n_axes && st == STELE_OK; a++) {
+        if (ds->axis[a].has_matrix || ds->axis[a].has_label) {
+            st = index_axis(ds, &ds->axis[a]);
+        }
+    }
+    stele__map_destroy(wanted);
+    return st;
+}
+
+/* Number of extents' product; 0 when it varies by row or overflows what a column number holds. */
+static int64_t features_of(const stele_shape *sample)
+{
+    int64_t n = 1;
+    for (uint32_t d = 0; d < sample->ndim && d < STELE_MAX_DIMS; d++) {
+        if (sample->dim[d] <= 0 || n > INT32_MAX / sample->dim[d]) {
+            return 0;
+        }
+        n *= sample->dim[d];
+    }
+    return n;
+}
+
+static stele_status init_matrix(stele__dataset *ds, const stele__data_request *request, size_t i,
+                                stele__diag *diag)
+{
+    const stele__matrix_request *r = &request->matrix[i];
+    stele__matrix *m = &ds->matrix[i];
+    stele__found found;
+    stele_status st =
+        stele__field_find(request, r->from, STELE__FIND_MATRIX, &r->place, &found, diag);
+    if (st != STELE_OK) {
+        return st;
+    }
+    m->name = stele__strdup(r->name);
+    m->from = stele__strdup(r->from);
+    if (m->name == NULL || m->from == NULL) {
+        return STELE_E_NOMEM;
+    }
+    m->place = r->place;
+    m->min_rows = r->min_rows;
+    m->wanted = r->feature;
+    m->n_wanted = r->n_features;
+    m->available = !found.missing;
+    if (found.missing) {
+        m->n_features = r->n_features;
+        return STELE_OK;
+    }
+    m->source = found.source;
+    m->source_field = found.index;
+    m->field = found.field;
+    m->field.name = m->from;
+    m->n_features = features_of(&found.field.sample);
+    stele__axis *axis = stele__axis_of(ds, found.source, found.field.axis);
+    if (axis == NULL || m->n_features == 0) {
+        return stele__diag_error(diag, STELE_E_UNSUPPORTED, &r->place,
+                                 "`%s` has no features, or rows of varying length", r->from);
+    }
+    axis->has_matrix = 1;
+    return STELE_OK;
+}
+
+static stele_status init_presence(stele__dataset *ds)
+{
+    ds->present = stele__calloc((size_t)ds->n_rows, ds->n_matrices);
+    if (ds->present == NULL) {
+        return STELE_E_NOMEM;
+    }
+    for (size_t i = 0; i < ds->n_matrices; i++) {
+        stele__matrix *m = &ds->matrix[i];
+        if (!m->available) {
+            continue;
+        }
+        const stele__axis *axis = stele__axis_of(ds, m->source, m->field.axis);
+        for (int64_t row = 0; row < ds->n_rows; row++) {
+            int has = axis->axis_row[row] >= 0;
+            ds->present[(size_t)row * ds->n_matrices + i] = (uint8_t)has;
+            m->n_present += has;
+        }
+    }
+    return STELE_OK;
+}
+
+/* With several modalities and no row that has two, nothing joint can be learned: as a rule the ids
+ * are written differently. Show one of each. */
+static stele_status check_overlap(const stele__dataset *ds, stele__diag *diag)
+{
+    const uint8_t *p = ds->present;
+    for (int64_t row = 0; row < ds->n_rows; row++, p += ds->n_matrices) {
+        size_t n = 0;
+        for (size_t i = 0; i < ds->n_matrices; i++) {
+            n += p[i];
+        }
+        if (n > 1) {
+            return STELE_OK;
+        }
+    }
+    stele__str names, ids;
+    stele__str_init(&names);
+    stele__str_init(&ids);
+    for (size_t i = 0; i < ds->n_matrices; i++) {
+        int64_t row = 0;
+        while (row < ds->n_rows && !ds->present[(size_t)row * ds->n_matrices + i]) {
+            row++;
+        }
+        const char *sep = i == 0 ? "" : i + 1 < ds->n_matrices ? ", " : " and ";
+        stele__str_printf(&names, "%s`%s`", sep, ds->matrix[i].name);
+        stele__str_printf(&ids, "%s%s has `%s`", i == 0 ? "" : ", ", ds->matrix[i].name,
+                          row < ds->n_rows ? stele__map_name(ds->id, row) : "");
+    }
+    stele__diag_error(diag, STELE_E_DATA, NULL, "no row is in %s of %s: their ids do not meet",
+                      ds->n_matrices > 2 ? "two" : "both", names.data != NULL ? names.data : "");
+    stele__diag_hint(diag, "compare the row ids: %s", ids.data != NULL ? ids.data : "");
+    stele__str_finish(&names);
+    stele__str_finish(&ids);
+    return STELE_E_DATA;
+}
+
+static stele_status find_labels(stele__dataset *ds, const stele__data_request *request,
+                                stele__found *ret, stele__diag *diag)
+{
+    stele_status first = STELE_OK;
+    for (size_t i = 0; i < request->n_labels; i++) {
+        const stele__label_request *r = &request->label[i];
+        stele_status st =
+            stele__field_find(request, r->from, STELE__FIND_LABEL, &r->place, &ret[i], diag);
+        if (st == STELE_OK && !ret[i].missing) {
+            stele__axis *axis = stele__axis_of(ds, ret[i].source, ret[i].field.axis);
+            if (axis == NULL) {
+                return STELE_E_INTERNAL;
+            }
+            axis->has_label = 1;
+        }
+        first = first == STELE_OK ? st : first;
+    }
+    return first;
+}
+
+static stele_status build(stele__dataset *ds, const stele__data_request *request,
+                          stele__found *found, stele__diag *diag)
+{
+    stele_status st = list_axes(ds);
+    int any = 0;
+    for (size_t i = 0; i < ds->n_matrices && st != STELE_E_NOMEM; i++) {
+        stele_status one = init_matrix(ds, request, i, diag);
+        st = st == STELE_OK ? one : st;
+        any |= ds->matrix[i].available;
+    }
+    stele_status labels = find_labels(ds, request, found, diag);
+    st = st == STELE_OK ? labels : st;
+    if (st == STELE_OK && !any) {
+        st = stele__diag_error(diag, STELE_E_DATA, NULL, "the data have none of the modalities");
+    }
+    if (st == STELE_OK) {
+        st = join(ds, diag);
+    }
+    if (st == STELE_OK) {
+        st = init_presence(ds);
+    }
+    if (st == STELE_OK && ds->n_matrices > 1 && !request->new_data) {
+        st = check_overlap(ds, diag);
+    }
+    for (size_t i = 0; i < ds->n_labels && st == STELE_OK; i++) {
+        st = stele__label_read(ds, &request->label[i], &found[i], &ds->label[i], diag);
+    }
+    return st;
+}
+
+stele_status stele__dataset_create(const stele__data_request *request, stele__dataset **ret,
+                                   stele__diag *diag)
+{
+    stele_status st = STELE_E_NOMEM;
+    stele__dataset *ds = stele__calloc(1, sizeof *ds);
+    stele__found *found = stele__calloc(request->n_labels + 1, sizeof *found);
+    if (ds == NULL || found == NULL) {
+        goto out;
+    }
+    ds->source = request->source;
+    ds->n_sources = request->n_sources;
+    ds->matrix = stele__calloc(request->n_matrices + 1, sizeof *ds->matrix);
+    ds->label = stele__calloc(request->n_labels + 1, sizeof *ds->label);
+    if (ds->matrix == NULL || ds->label == NULL) {
+        goto out;
+    }
+    ds->n_matrices = request->n_matrices;
+    ds->n_labels = request->n_labels;
+    st = build(ds, request, found, diag);
+    if (st == STELE_OK) {
+        *ret = ds;
+        ds = NULL;
+    }
+out:
+    if (st == STELE_E_NOMEM) {
+        stele__diag_error(diag, st, NULL, "out of memory while joining the data");
+    }
+    stele__free(found);
+    stele__dataset_destroy(ds);
+    return st;
+}
+
+/* Addressed by ids, so that neither the order of rows nor other modalities change what is hidden.
+ */
+void stele__dataset_hide(stele__dataset *ds, size_t m, double fraction, uint64_t seed)
+{
+    stele__matrix *x = &ds->matrix[m];
+    uint64_t key = stele__noise_key(seed, stele__noise_hash("missing"), stele__noise_hash(x->name));
+    for (int64_t row = 0; row < ds->n_rows; row++) {
+        uint8_t *present = &ds->present[(size_t)row * ds->n_matrices + m];
+        int64_t address = (int64_t)stele__noise_hash(stele__map_name(ds->id, row));
+        if (*present && stele__data_uniform(key, address) < fraction) {
+            *present = 0;
+            x->n_present--;
+        }
+    }
+}
+
+void stele__dataset_destroy(stele__dataset *ds)
+{
+    if (ds == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < ds->n_matrices; i++) {
+        stele__matrix_finish(&ds->matrix[i]);
+    }
+    for (size_t i = 0; i < ds->n_labels; i++) {
+        stele__label_finish(&ds->label[i]);
+    }
+    for (size_t a = 0; a < ds->n_axes; a++) {
+        stele__free(ds->axis[a].axis_row);
+    }
+    stele__free(ds->axis);
+    stele__free(ds->matrix);
+    stele__free(ds->label);
+    stele__free(ds->present);
+    stele__map_destroy(ds->id);
+    stele__free(ds);
+}

@@ -1,0 +1,163 @@
+/* core/data: rows of all sources joined by id, splits, batches, and the files that results go to.
+ *
+ * dataset.h - the data of one run in memory: which rows there are, which modalities each row has,
+ * the measurements (compact CSR or dense float) and the label columns.
+ *
+ * Life: create (join rows, read labels) -> optionally hide -> split (split.h) -> load (read the
+ * measurements, drop rare features) -> gather, from any thread. The source instances are used
+ * until load has returned and may be destroyed afterwards. Members of the structs are for reading.
+ */
+#ifndef STELE_DATA_DATASET_H
+#define STELE_DATA_DATASET_H
+
+#include "base/diag.h"
+#include "base/map.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stele/kinds.h>
+
+/* A built source instance and its name in the spec; both are borrowed. */
+typedef struct stele__source {
+    const char *name;
+    const stele_source_vt *vt;
+    const stele_inst *inst;
+} stele__source;
+
+/* One modality. `from` is a field ("rna", "rna/layers/counts"); with several sources also
+ * "SOURCE:field", needed when more than one has it. */
+typedef struct stele__matrix_request {
+    const char *name;
+    const char *from;
+    stele__place place; /* of `from`, for messages */
+    int64_t min_rows;   /* keep features that are non-zero in at least that many training rows */
+    /* Fixed features, in this order, for new data of a trained model; min_rows is then ignored.
+     * feature NULL with n_features > 0: unnamed, the number has to agree. 0: those of the field. */
+    const char *const *feature;
+    int64_t n_features;
+} stele__matrix_request;
+
+/* One label column, named like a field. A last path component ("batch" for "rna/obs/batch") is
+ * enough when it is unique. */
+typedef struct stele__label_request {
+    const char *from;
+    stele__place place;
+    uint32_t
+        content; /* 0: as it comes (text becomes categories); or STELE_FIELD_CATEGORY, _NUMBER */
+    /* Fixed categories of a trained model; values outside them become missing, with a warning.
+     * NULL: those that occur. */
+    const char *const *category;
+    int64_t n_categories;
+} stele__label_request;
+
+typedef struct stele__data_request {
+    const stele__source *source;
+    size_t n_sources;
+    const stele__matrix_request *matrix;
+    size_t n_matrices;
+    const stele__label_request *label;
+    size_t n_labels;
+    /* New data for a trained model: a modality that no source has is absent in all rows, a label
+     * that no source has is missing in all rows, and modalities need not share rows. */
+    int new_data;
+} stele__data_request;
+
+/* How the stored entries of a CSR matrix are kept: the narrowest type that holds them all. */
+enum { STELE__VALUE_U8 = 1, STELE__VALUE_U16, STELE__VALUE_F32 };
+
+/* The measurements of one modality. */
+typedef struct stele__matrix {
+    char *name, *from;
+    /* As the modality's plugin gets it: after load its sample is the shape of the selected
+     * features. Its dtype is F32, whatever the source has. */
+    stele_field field;
+    int available;       /* 0: new data without this modality */
+    int64_t n_features;  /* product of field.sample; final after load */
+    char **feature_name; /* (n_features), unique; NULL: unnamed. After load */
+    int64_t n_present;   /* rows with this modality */
+    int64_t *store_row;  /* (rows of the data set) where the row is stored; -1: absent */
+    /* CSR, after load */
+    int64_t *row_start; /* (n_present + 1) */
+    int32_t *column;    /* ascending in each row, no stored zeros */
+    void *value;
+    int value_kind;       /* STELE__VALUE_* */
+    int64_t *largest_sum; /* (n_present + 1): entries of the k longest rows together */
+    /* DENSE, after load: (n_present, n_features), NaN: missing entry */
+    float *dense;
+    /* where it comes from */
+    size_t source;
+    uint32_t source_field;
+    stele__place place;
+    int64_t min_rows, n_wanted;
+    const char *const *wanted; /* borrowed until load */
+} stele__matrix;
+
+/* A label column, one value per row of the data set. */
+typedef struct stele__label {
+    char *name;       /* the `from` of its request */
+    uint32_t content; /* STELE_FIELD_CATEGORY or STELE_FIELD_NUMBER */
+    int64_t n_categories;
+    char **category; /* names; without fixed ones, those that occur, in the source's order */
+    int32_t *code;   /* CATEGORY: (rows), -1 missing; else NULL */
+    double *number;  /* NUMBER: (rows), NaN missing; else NULL */
+    stele__place place;
+} stele__label;
+
+typedef struct stele__dataset {
+    int64_t n_rows;
+    stele__map *id; /* row id <-> row */
+    size_t n_matrices, n_labels;
+    stele__matrix *matrix;
+    stele__label *label;
+    uint8_t *present; /* (n_rows, n_matrices), 1 or 0 */
+    const stele__source *source;
+    size_t n_sources;
+    struct stele__axis *axis; /* the sources' row axes, all sources one after the other */
+    size_t n_axes;
+} stele__dataset;
+
+/* Join the rows (outer join by id) and read the labels. Rows are those that have at least one of
+ * the requested modalities, in the order in which their ids first appear when the axes of all
+ * sources are walked in order. Place strings, `source` and fixed names must live until load has
+ * returned. Errors, all with a message: E_DATA (nothing matches a name, with a list of what is
+ * there; duplicate row ids; no row has two of several modalities), E_NOMEM, the source's. [main] */
+STELE_NODISCARD stele_status stele__dataset_create(const stele__data_request *request,
+                                                   stele__dataset **ret, stele__diag *diag);
+void stele__dataset_destroy(stele__dataset *ds); /* NULL is legal */
+
+/* For experiments: take modality m away from a random part of the rows that have it, each with
+ * probability `fraction` in [0, 1], independently of everything but (seed, m's name, row id). A row
+ * may lose all it has. Call before load. [main] */
+void stele__dataset_hide(stele__dataset *ds, size_t m, double fraction, uint64_t seed);
+
+/* Read the measurements of the rows that are present. `train` (n_rows): 1 for training rows, the
+ * only ones that min_rows counts; NULL: all rows. [main] */
+STELE_NODISCARD stele_status stele__dataset_load(stele__dataset *ds, const uint8_t *train,
+                                                 stele__diag *diag);
+
+/* Index of a modality or of a label (name and content as requested); -1 if there is none. [any] */
+int64_t stele__dataset_matrix(const stele__dataset *ds, const char *name);
+const stele__label *stele__dataset_label(const stele__dataset *ds, const char *name,
+                                         uint32_t content);
+const char *stele__dataset_row_id(const stele__dataset *ds, int64_t row); /* [any] */
+
+/* --- batches: nothing below allocates ------------------------------------------------------- */
+
+/* Of `n` rows those that have modality m, in order: their number, the rows in ret_row (n) and their
+ * positions 0 .. n-1 in ret_position (n). Either output may be NULL. [any] */
+int64_t stele__dataset_select(const stele__dataset *ds, size_t m, int64_t n, const int64_t *row,
+                              int64_t *ret_row, int64_t *ret_position);
+/* The most entries that any n distinct rows of CSR modality m hold together. [any] */
+int64_t stele__dataset_most_entries(const stele__dataset *ds, size_t m, int64_t n);
+/* Entries of these rows together; all of them have modality m. [any] */
+int64_t stele__dataset_count_entries(const stele__dataset *ds, size_t m, int64_t n,
+                                     const int64_t *row);
+/* CSR rows: ret_row_start (n + 1), ret_column and ret_value (number of entries). All rows have
+ * modality m; any order, repeats allowed. [any] */
+void stele__dataset_gather_csr(const stele__dataset *ds, size_t m, int64_t n, const int64_t *row,
+                               int64_t *ret_row_start, int32_t *ret_column, float *ret_value);
+/* Dense rows: ret (n, n_features). All rows have modality m. [any] */
+void stele__dataset_gather_dense(const stele__dataset *ds, size_t m, int64_t n, const int64_t *row,
+                                 float *ret);
+
+#endif

@@ -1,0 +1,190 @@
+/* Finding the field that a spec names among the fields of all sources. */
+#include "base/mem.h"
+#include "base/str.h"
+#include "data/parts.h"
+
+#include <string.h>
+
+static int content_fits(uint32_t content, int what)
+{
+    return what == STELE__FIND_MATRIX ? content == STELE_FIELD_MATRIX
+                                      : content != STELE_FIELD_MATRIX;
+}
+
+/* How well a field's name answers to `from`: 2 the same, 1 its last component, 0 not at all. */
+static int match(const char *name, const char *from, int what)
+{
+    if (strcmp(name, from) == 0) {
+        return 2;
+    }
+    const char *last = strrchr(name, '/');
+    return what == STELE__FIND_LABEL && last != NULL && strcmp(last + 1, from) == 0;
+}
+
+/* Call `visit` for each field of the right content; a negative status ends the walk. */
+typedef stele_status visit_fn(void *ctx, size_t source, uint32_t index, const stele_field *field);
+
+static stele_status each_field(const stele__data_request *request, int what, visit_fn *visit,
+                               void *ctx)
+{
+    for (size_t s = 0; s < request->n_sources; s++) {
+        const stele__source *src = &request->source[s];
+        uint32_t n = src->vt->n_fields(src->inst);
+        for (uint32_t f = 0; f < n; f++) {
+            stele_field field = { .struct_size = sizeof field };
+            stele_status st = src->vt->field(src->inst, f, &field);
+            if (st == STELE_OK && content_fits(field.content, what)) {
+                st = visit(ctx, s, f, &field);
+            }
+            if (st != STELE_OK) {
+                return st;
+            }
+        }
+    }
+    return STELE_OK;
+}
+
+typedef struct search {
+    const stele__data_request *request;
+    const char *from;
+    size_t only; /* source, or n_sources for all */
+    int what, best;
+    size_t n_best;
+    stele__found found;
+    stele__str candidates;
+} search;
+
+static void append_name(stele__str *list, const stele__data_request *request, size_t source,
+                        const char *name)
+{
+    stele__str_append(list, list->len != 0 ? ", " : "");
+    if (request->n_sources > 1) {
+        stele__str_printf(list, "%s:", request->source[source].name);
+    }
+    stele__str_append(list, name);
+}
+
+static stele_status visit_search(void *ctx, size_t source, uint32_t index, const stele_field *field)
+{
+    search *s = ctx;
+    if (s->only != s->request->n_sources && s->only != source) {
+        return STELE_OK;
+    }
+    int quality = match(field->name, s->from, s->what);
+    if (quality == 0 || quality < s->best) {
+        return STELE_OK;
+    }
+    if (quality > s->best) {
+        s->best = quality;
+        s->n_best = 0;
+        stele__str_finish(&s->candidates);
+        stele__str_init(&s->candidates);
+    }
+    s->n_best++;
+    append_name(&s->candidates, s->request, source, field->name);
+    s->found = (stele__found){ .source = source, .field = *field, .index = index };
+    return STELE_OK;
+}
+
+/* More names than this make a message unreadable. */
+#define MAX_LISTED 40
+
+typedef struct listing {
+    const stele__data_request *request;
+    stele__str text;
+    const char *name[MAX_LISTED];
+    size_t n;
+} listing;
+
+static stele_status visit_list(void *ctx, size_t source, uint32_t index, const stele_field *field)
+{
+    listing *l = ctx;
+    (void)index;
+    if (l->n < MAX_LISTED) {
+        append_name(&l->text, l->request, source, field->name);
+        l->name[l->n] = field->name;
+    }
+    l->n++;
+    return STELE_OK;
+}
+
+static stele_status report_missing(const search *s, const stele__place *place, stele__diag *diag)
+{
+    listing l = { .request = s->request };
+    stele__str_init(&l.text);
+    stele_status st = each_field(s->request, s->what, visit_list, &l);
+    if (st != STELE_OK) {
+        stele__str_finish(&l.text);
+        return st;
+    }
+    if (l.n > MAX_LISTED) {
+        stele__str_printf(&l.text, " and %zu more", l.n - MAX_LISTED);
+    }
+    const char *noun = s->what == STELE__FIND_MATRIX ? "measurement" : "label column";
+    const char *near = stele__nearest(s->from, l.name, l.n < MAX_LISTED ? l.n : MAX_LISTED);
+    char *text = stele__str_take(&l.text);
+    if (text == NULL) {
+        return STELE_E_NOMEM;
+    }
+    if (l.n == 0) {
+        stele__diag_error(diag, STELE_E_DATA, place, "the data have no %s at all, and no `%s`",
+                          noun, s->from);
+    } else {
+        stele__diag_error(diag, STELE_E_DATA, place, "the data have no %s `%s`; there %s %s", noun,
+                          s->from, l.n == 1 ? "is" : "are", text);
+    }
+    if (near != NULL) {
+        stele__diag_hint(diag, "did you mean `%s`?", near);
+    }
+    stele__free(text);
+    return STELE_E_DATA;
+}
+
+/* "SOURCE:field": the source it names, and the field's part of it. */
+static void split_prefix(search *s)
+{
+    const char *colon = strchr(s->from, ':');
+    for (size_t i = 0; colon != NULL && i < s->request->n_sources; i++) {
+        const char *name = s->request->source[i].name;
+        size_t len = (size_t)(colon - s->from);
+        if (strlen(name) == len && strncmp(name, s->from, len) == 0) {
+            s->only = i;
+            s->from = colon + 1;
+            return;
+        }
+    }
+}
+
+stele_status stele__field_find(const stele__data_request *request, const char *from, int what,
+                               const stele__place *place, stele__found *ret, stele__diag *diag)
+{
+    search s = { .request = request, .from = from, .only = request->n_sources, .what = what };
+    stele__str_init(&s.candidates);
+    split_prefix(&s);
+    size_t n_errors = diag != NULL ? diag->n_errors : 0;
+    stele_status st = each_field(request, what, visit_search, &s);
+    if (st == STELE_OK && s.n_best == 0) {
+        s.found.missing = request->new_data;
+        st = request->new_data ? STELE_OK : report_missing(&s, place, diag);
+    } else if (st == STELE_OK && s.n_best > 1) {
+        st = stele__diag_error(diag, STELE_E_DATA, place, "`%s` is ambiguous: it may be %s", from,
+                               s.candidates.data != NULL ? s.candidates.data : "several");
+    } else if (st != STELE_OK) {
+        st = stele__source_failed(&request->source[0], "listing fields", st, n_errors, diag);
+    }
+    if (st == STELE_OK) {
+        *ret = s.found;
+    }
+    stele__str_finish(&s.candidates);
+    return st;
+}
+
+stele_status stele__source_failed(const stele__source *source, const char *what, stele_status code,
+                                  size_t n_errors, stele__diag *diag)
+{
+    if (diag != NULL && diag->n_errors == n_errors) {
+        stele__diag_error(diag, code, NULL, "source `%s`: %s: %s", source->name, what,
+                          stele__status_text(code));
+    }
+    return code;
+}

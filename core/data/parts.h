@@ -1,0 +1,79 @@
+/* parts.h - what the files of this room share to build a data set; nobody else includes it. */
+#ifndef STELE_DATA_PARTS_H
+#define STELE_DATA_PARTS_H
+
+#include "data/dataset.h"
+
+/* One row axis of one source. */
+typedef struct stele__axis {
+    size_t source;
+    uint32_t axis;
+    int64_t n_rows;
+    int has_matrix;    /* a requested modality lies along it */
+    int has_label;     /* a requested label lies along it */
+    int64_t *axis_row; /* (rows of the data set): row along this axis, -1 if the id is not in it */
+} stele__axis;
+
+/* Where a name leads. */
+typedef struct stele__found {
+    size_t source;
+    stele_field field;
+    uint32_t index;
+    int missing; /* the request allows that nothing matches, and nothing does */
+} stele__found;
+
+/* Which contents a name may stand for. */
+enum { STELE__FIND_MATRIX = 1, STELE__FIND_LABEL = 2 };
+
+/* Find the field that `from` names. With `optional` nothing found is no error. */
+STELE_NODISCARD stele_status stele__field_find(const stele__data_request *request, const char *from,
+                                               int what, const stele__place *place,
+                                               stele__found *ret, stele__diag *diag);
+/* The axis of a field. */
+stele__axis *stele__axis_of(const stele__dataset *ds, size_t source, uint32_t axis);
+
+/* Read one label column; rows and axes of `ds` are known. */
+STELE_NODISCARD stele_status stele__label_read(const stele__dataset *ds,
+                                               const stele__label_request *request,
+                                               const stele__found *found, stele__label *ret,
+                                               stele__diag *diag);
+void stele__label_finish(stele__label *label);
+
+/* Read the measurements of `m` as the source has them, all features. */
+STELE_NODISCARD stele_status stele__matrix_read(const stele__dataset *ds, stele__matrix *m,
+                                                stele__diag *diag);
+/* Keep the requested features of a matrix that was read. */
+STELE_NODISCARD stele_status stele__matrix_select(const stele__dataset *ds, stele__matrix *m,
+                                                  const uint8_t *train, stele__diag *diag);
+void stele__matrix_finish(stele__matrix *m);
+
+/* Stored entry k as float. */
+static inline float stele__matrix_value(const stele__matrix *m, int64_t k)
+{
+    switch (m->value_kind) {
+    case STELE__VALUE_U8: return ((const uint8_t *)m->value)[k];
+    case STELE__VALUE_U16: return ((const uint16_t *)m->value)[k];
+    default: return ((const float *)m->value)[k];
+    }
+}
+
+static inline void stele__matrix_put(stele__matrix *m, int64_t k, float v)
+{
+    switch (m->value_kind) {
+    case STELE__VALUE_U8: ((uint8_t *)m->value)[k] = (uint8_t)v; break;
+    case STELE__VALUE_U16: ((uint16_t *)m->value)[k] = (uint16_t)v; break;
+    default: ((float *)m->value)[k] = v; break;
+    }
+}
+
+static inline size_t stele__value_size(int value_kind)
+{
+    return value_kind == STELE__VALUE_U8 ? 1 : value_kind == STELE__VALUE_U16 ? 2 : 4;
+}
+
+/* A call into a source failed: make sure that there is a message, and pass the code on.
+ * `n_errors` is diag's count before the call. */
+stele_status stele__source_failed(const stele__source *source, const char *what, stele_status code,
+                                  size_t n_errors, stele__diag *diag);
+
+#endif
