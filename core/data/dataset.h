@@ -24,7 +24,7 @@ typedef struct stele__source {
     const stele_inst *inst;
 } stele__source;
 
-/* One modality. `from` is a field ("rna", "rna/layers/counts"); with several sources also
+/* One modality. `from` is a field ("counts", "counts/layers/raw"); with several sources also
  * "SOURCE:field", needed when more than one has it. */
 typedef struct stele__matrix_request {
     const char *name;
@@ -37,7 +37,7 @@ typedef struct stele__matrix_request {
     int64_t n_features;
 } stele__matrix_request;
 
-/* One label column, named like a field. A last path component ("batch" for "rna/obs/batch") is
+/* One label column, named like a field. A last path component ("batch" for "counts/obs/batch") is
  * enough when it is unique. */
 typedef struct stele__label_request {
     const char *from;

@@ -17,7 +17,7 @@ typedef struct stele__params stele__params;
 enum { STELE__TRAINED = 1, STELE__BUFFER, STELE__FROZEN };
 
 typedef struct stele__declaration {
-    const char *name; /* full and unique: "rna.encoder.0.weight"; copied */
+    const char *name; /* full and unique: "counts.encoder.0.weight"; copied */
     stele_shape shape;
     uint32_t kind;    /* STELE__TRAINED, STELE__BUFFER or STELE__FROZEN */
     uint32_t init;    /* STELE_INIT_*; not for frozen */
