@@ -1,0 +1,182 @@
+/* The host's own keys. Every key here is one that the host acts on. */
+#include "spec/spec.h"
+
+#include <float.h>
+
+static const stele_option TOP[] = {
+    { .name = "stele",
+      .help = "Version of the spec format.",
+      .type = STELE_OPT_I64,
+      .flags = STELE_OPT_REQUIRED,
+      .offset = STELE_FIELD(stele__top_spec, version, int64_t),
+      .min = { .i = 1 },
+      .max = { .i = 1 } },
+    STELE_OPTION_STR(stele__top_spec, name, "name", NULL, 0,
+                     "Name of the run; the file's name if left out."),
+    STELE_OPTION_I64(stele__top_spec, seed, "seed", 1, 0, INT64_MAX,
+                     "Seed of everything random: split, initial parameters, order, noise."),
+};
+
+static const stele_option DATA[] = {
+    STELE_OPTION_STR(stele__data_spec, source, "source", NULL, 0,
+                     "Plugin that reads the data; its options stand beside this key."),
+    STELE_OPTION_F64(stele__data_spec, train, "split.train", 0.8, 0.0, 1.0,
+                     "Fraction of the rows that parameters are learned from."),
+    STELE_OPTION_F64(stele__data_spec, valid, "split.valid", 0.1, 0.0, 1.0,
+                     "Fraction of the rows that schedule and early stopping look at."),
+    STELE_OPTION_F64(stele__data_spec, test, "split.test", 0.1, 0.0, 1.0,
+                     "Fraction of the rows that training never sees."),
+    STELE_OPTION_STR(stele__data_spec, stratify, "split.stratify", NULL, 0,
+                     "Label column whose classes are spread evenly over the parts."),
+    STELE_OPTION_STR(stele__data_spec, group, "split.group", NULL, 0,
+                     "Label column whose groups (patients, donors) are never divided."),
+};
+
+static const stele_option LATENT[] = {
+    STELE_OPTION_I64(stele__latent_spec, dim, "dim", 20, 1, 65536,
+                     "Number of dimensions of the shared latent."),
+};
+
+static const char *const BOUNDS[] = { "elbo", NULL };
+static const char *const RECONSTRUCT[] = { "own", "present", NULL };
+static const stele_option OBJECTIVE[] = {
+    STELE_OPTION_ENUM(stele__objective_spec, bound, "bound", BOUNDS, STELE__BOUND_ELBO,
+                      "Lower bound of the likelihood that training maximises."),
+    STELE_OPTION_STR(stele__objective_spec, subsets, "subsets", "all", 0,
+                     "Subsets of the present modalities that get a bound of their own: all, "
+                     "all+single, all+random:K or all+single+random:K."),
+    STELE_OPTION_ENUM(stele__objective_spec, reconstruct, "reconstruct", RECONSTRUCT,
+                      STELE__RECONSTRUCT_OWN,
+                      "What a subset reconstructs: its own modalities or all that are present."),
+    STELE_OPTION_F64(stele__objective_spec, subset_weight, "subset_weight", 1.0, 0.0, 1e6,
+                     "Weight of the bound of each subset beside the bound of all present."),
+};
+
+static const stele_option BETA[] = {
+    STELE_OPTION_F64(stele__beta_spec, from, "from", 0.0, 0.0, 1e6,
+                     "Weight of the KL term at the start."),
+    STELE_OPTION_F64(stele__beta_spec, to, "to", 1.0, 0.0, 1e6,
+                     "Weight of the KL term after the warm-up."),
+    STELE_OPTION_I64(stele__beta_spec, epochs, "epochs", 0, 0, INT64_MAX,
+                     "Length of the warm-up in epochs."),
+    STELE_OPTION_I64(stele__beta_spec, steps, "steps", 0, 0, INT64_MAX,
+                     "Length of the warm-up in steps, in place of epochs."),
+};
+
+static const char *const OPTIMISERS[] = { "adamw", NULL };
+static const char *const SCHEDULES[] = { "constant", "cosine", "plateau", NULL };
+static const stele_option TRAIN[] = {
+    STELE_OPTION_I64(stele__train_spec, epochs, "epochs", 100, 1, INT64_MAX,
+                     "Passes over the training rows."),
+    STELE_OPTION_I64(stele__train_spec, batch_size, "batch_size", 128, 1, 1048576,
+                     "Rows per step."),
+    STELE_OPTION_I64(stele__train_spec, threads, "threads", 0, 0, 4096,
+                     "Threads; 0 takes one per core. Results do not depend on it."),
+    STELE_OPTION_ENUM(stele__train_spec, optimiser.kind, "optimiser.kind", OPTIMISERS,
+                      STELE__OPTIMISER_ADAMW, "Optimiser: Adam with decoupled weight decay."),
+    STELE_OPTION_F64(stele__train_spec, optimiser.lr, "optimiser.lr", 1e-3, 1e-12, 1e3,
+                     "Learning rate."),
+    STELE_OPTION_F64_LIST(stele__train_spec, optimiser.betas, "optimiser.betas", "[0.9, 0.999]",
+                          0.0, 0.999999999, "Decay of the first and second moment."),
+    STELE_OPTION_F64(stele__train_spec, optimiser.eps, "optimiser.eps", 1e-8, 1e-30, 1.0,
+                     "Added to the root of the second moment."),
+    STELE_OPTION_F64(stele__train_spec, optimiser.weight_decay, "optimiser.weight_decay", 0.0, 0.0,
+                     1e3, "Decoupled weight decay."),
+    STELE_OPTION_F64(stele__train_spec, optimiser.clip_norm, "optimiser.clip_norm", 0.0, 0.0, 1e12,
+                     "Longest gradient, as a global norm; 0 does not clip."),
+    STELE_OPTION_ENUM(stele__train_spec, schedule.kind, "schedule.kind", SCHEDULES,
+                      STELE__SCHEDULE_CONSTANT, "How the learning rate moves after the warm-up."),
+    STELE_OPTION_I64(stele__train_spec, schedule.warmup_epochs, "schedule.warmup_epochs", 0, 0,
+                     INT64_MAX, "Linear warm-up of the learning rate, in epochs."),
+    STELE_OPTION_I64(stele__train_spec, schedule.warmup_steps, "schedule.warmup_steps", 0, 0,
+                     INT64_MAX, "Linear warm-up of the learning rate, in steps."),
+    STELE_OPTION_F64(stele__train_spec, schedule.factor, "schedule.factor", 0.5, 1e-6, 0.999999,
+                     "plateau: factor of the learning rate at each reduction."),
+    STELE_OPTION_I64(stele__train_spec, schedule.patience, "schedule.patience", 10, 1, INT64_MAX,
+                     "plateau: epochs without improvement before a reduction."),
+    STELE_OPTION_F64(stele__train_spec, schedule.min_lr, "schedule.min_lr", 0.0, 0.0, 1e3,
+                     "cosine, plateau: the learning rate does not fall below."),
+    STELE_OPTION_I64(stele__train_spec, early_stopping.patience, "early_stopping.patience", 0, 0,
+                     INT64_MAX,
+                     "Epochs without improvement on the validation rows before training stops; "
+                     "0 never stops early."),
+    { .name = "early_stopping.min_delta",
+      .help = "Smaller improvements do not count.",
+      .unit = "nats per row",
+      .type = STELE_OPT_F64,
+      .offset = STELE_FIELD(stele__train_spec, early_stopping.min_delta, double),
+      .max = { .f = DBL_MAX } },
+    STELE_OPTION_I64(stele__train_spec, checkpoint.every_epochs, "checkpoint.every_epochs", 1, 1,
+                     INT64_MAX, "Epochs between two checkpoints of the last state."),
+};
+
+static const stele_option OUTPUT[] = {
+    STELE_OPTION_STR(stele__output_spec, dir, "dir", NULL, 0,
+                     "Run folder, from the working directory; runs/NAME if left out."),
+};
+
+typedef struct plugin_key {
+    const char *plugin;
+} plugin_key;
+static const stele_option SOURCE[] = {
+    STELE_OPTION_STR(plugin_key, plugin, "plugin", NULL, STELE_OPT_REQUIRED,
+                     "Plugin that reads this source."),
+};
+static const stele_option FUSION[] = {
+    STELE_OPTION_STR(plugin_key, plugin, "plugin", NULL, STELE_OPT_REQUIRED,
+                     "Plugin that joins the modalities' experts into one posterior."),
+};
+
+static const stele_option MODALITY[] = {
+    STELE_OPTION_STR(stele__modality_spec, plugin, "plugin", NULL, STELE_OPT_REQUIRED,
+                     "Plugin with encoder, decoder and likelihood of this modality."),
+    STELE_OPTION_STR(stele__modality_spec, from, "from", NULL, 0,
+                     "Part of the data it reads; the modality's name if left out."),
+    STELE_OPTION_F64(stele__modality_spec, weight, "weight", 1.0, 0.0, 1e6,
+                     "Weight of its log-likelihood in the objective."),
+    STELE_OPTION_I64(stele__modality_spec, min_rows, "features.min_rows", 0, 0, INT64_MAX,
+                     "Keep features that are not zero in at least that many training rows."),
+    STELE_OPTION_STR_LIST(stele__modality_spec, covariates, "covariates", "[]",
+                          "Label columns that its encoder and decoder get as input."),
+};
+
+static const stele_option HEAD[] = {
+    STELE_OPTION_STR(stele__head_spec, plugin, "plugin", NULL, STELE_OPT_REQUIRED,
+                     "Plugin that predicts from the latent."),
+    STELE_OPTION_STR(stele__head_spec, target, "target", NULL, STELE_OPT_REQUIRED,
+                     "Label column that it predicts."),
+    STELE_OPTION_F64(stele__head_spec, weight, "weight", 1.0, 0.0, 1e6,
+                     "Weight of its loss in the objective."),
+};
+
+static const stele__section SECTIONS[STELE__N_SECTIONS] = {
+    [STELE__SECTION_TOP] = { "", "Keys of the top level.", STELE__TABLE(TOP),
+                             sizeof(stele__top_spec) },
+    [STELE__SECTION_DATA] = { "data", "Where the rows come from and how they are split.",
+                              STELE__TABLE(DATA), sizeof(stele__data_spec) },
+    [STELE__SECTION_LATENT] = { "latent", "The latent that all modalities share.",
+                                STELE__TABLE(LATENT), sizeof(stele__latent_spec) },
+    [STELE__SECTION_OBJECTIVE] = { "objective", "What training maximises.", STELE__TABLE(OBJECTIVE),
+                                   sizeof(stele__objective_spec) },
+    [STELE__SECTION_TRAIN] = { "train", "How training goes about it.", STELE__TABLE(TRAIN),
+                               sizeof(stele__train_spec) },
+    [STELE__SECTION_OUTPUT] = { "output", "Where results are written.", STELE__TABLE(OUTPUT),
+                                sizeof(stele__output_spec) },
+    [STELE__SECTION_BETA] = { "objective.beta",
+                              "Weight of the KL term: a number, or a linear warm-up.",
+                              STELE__TABLE(BETA), sizeof(stele__beta_spec) },
+    [STELE__SECTION_SOURCE] = { "data.sources.NAME",
+                                "One of several sources, whose rows are joined by id.",
+                                STELE__TABLE(SOURCE), sizeof(plugin_key) },
+    [STELE__SECTION_MODALITY] = { "modalities.NAME", "One kind of measurement.",
+                                  STELE__TABLE(MODALITY), sizeof(stele__modality_spec) },
+    [STELE__SECTION_FUSION] = { "fusion", "How experts are joined: a plugin's name, or a mapping.",
+                                STELE__TABLE(FUSION), sizeof(plugin_key) },
+    [STELE__SECTION_HEAD] = { "heads.NAME", "One prediction from the latent.", STELE__TABLE(HEAD),
+                              sizeof(stele__head_spec) },
+};
+
+const stele__section *stele__section_get(int section)
+{
+    return &SECTIONS[section];
+}

@@ -1,0 +1,160 @@
+/* Rules between keys of the host's sections. */
+#include "spec/scalar.h"
+#include "spec/spec_private.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static void check_split(stele__spec *spec, stele__diag *diag)
+{
+    const stele__data_spec *d = spec->data;
+    double sum = d->train + d->valid + d->test;
+    if (fabs(sum - 1.0) > 1e-6) {
+        stele__str text;
+        stele__str_init(&text);
+        stele__str_append(&text, "train, valid and test add up to ");
+        stele__scalar_put_f64(&text, round(sum * 1e6) / 1e6);
+        stele__str_append(&text, ", not to 1");
+        stele__spec_error(spec, "data.split", STELE_E_OPTION, text.data != NULL ? text.data : "",
+                          diag);
+        stele__diag_hint(diag, "a part that is left out keeps its default: train 0.8, valid 0.1, "
+                               "test 0.1");
+        stele__str_finish(&text);
+    } else if (d->train == 0.0) {
+        stele__config_error(spec->section[STELE__SECTION_DATA], STELE_E_OPTION,
+                            "split.train: there must be rows to train on", diag);
+    }
+}
+
+/* all, then optionally +single and +random:K, in this order. */
+static int parse_subsets(const char *text, int32_t *ret_single, int64_t *ret_random)
+{
+    *ret_single = 0;
+    *ret_random = 0;
+    if (strncmp(text, "all", 3) != 0) {
+        return 0;
+    }
+    text += 3;
+    if (strncmp(text, "+single", 7) == 0) {
+        *ret_single = 1;
+        text += 7;
+    }
+    if (strncmp(text, "+random:", 8) == 0) {
+        text += 8;
+        return stele__scalar_i64(text, ret_random) == STELE__SCALAR_OK && *ret_random >= 1 &&
+               *ret_random <= 1000;
+    }
+    return *text == '\0';
+}
+
+static void check_subsets(stele__spec *spec, stele__diag *diag)
+{
+    stele__config *config = spec->section[STELE__SECTION_OBJECTIVE];
+    stele__objective_spec *o = stele__config_block(config);
+    if (!parse_subsets(o->subsets, &o->single, &o->n_random)) {
+        stele__str text;
+        stele__str_init(&text);
+        stele__str_printf(&text,
+                          "subsets: is `%s`, expected all, all+single, all+random:K or "
+                          "all+single+random:K, with K from 1 to 1000",
+                          o->subsets);
+        stele__config_error(config, STELE_E_OPTION, text.data != NULL ? text.data : "", diag);
+        stele__str_finish(&text);
+    }
+}
+
+/* A number stands for a constant. */
+static void read_beta(stele__spec *spec, stele__diag *diag)
+{
+    stele__objective_spec *o = stele__config_block(spec->section[STELE__SECTION_OBJECTIVE]);
+    stele__node *objective = stele__node_find(stele__spec_doc_root(spec->doc), "objective");
+    stele__node *node = stele__node_get(objective, "beta");
+    const stele__section *s = stele__section_get(STELE__SECTION_BETA);
+    stele__config *config = NULL;
+    double value = 0.0;
+    o->beta = (stele__beta_spec){ .from = 1.0, .to = 1.0 };
+    if (node == NULL || stele__node_is_null(node)) {
+        return;
+    }
+    if (node->kind != STELE__MAPPING) {
+        int is_number = node->kind == STELE__SCALAR && !node->quoted &&
+                        stele__scalar_f64(node->text, &value) == STELE__SCALAR_OK;
+        if (!is_number || !(value >= 0.0) || value > 1e6) {
+            stele__str is;
+            stele__str_init(&is);
+            stele__node_describe(node, &is);
+            stele__node_error(node, STELE_E_OPTION, diag,
+                              "is %s, expected a number from 0 to 1000000, or a mapping",
+                              is.data != NULL ? is.data : "");
+            stele__diag_hint(diag, "a warm-up is written {from: 0, to: 1, epochs: 50}");
+            stele__str_finish(&is);
+            node->reported = 1;
+        }
+        o->beta.from = o->beta.to = value;
+        return;
+    }
+    if (stele__config_create(&s->table, s->block_size, node, s->path, &config, diag) != STELE_OK) {
+        return;
+    }
+    o->beta = *(const stele__beta_spec *)stele__config_values(config);
+    if (o->beta.epochs != 0 && o->beta.steps != 0) {
+        stele__config_error(config, STELE_E_OPTION, "steps: epochs and steps cannot both be given",
+                            diag);
+    } else if (o->beta.epochs == 0 && o->beta.steps == 0 && o->beta.from != o->beta.to) {
+        stele__config_error(config, STELE_E_OPTION, "the warm-up has no length", diag);
+        stele__diag_hint(diag, "give epochs or steps");
+    }
+    stele__config_destroy(config);
+}
+
+static void check_train(stele__spec *spec, stele__diag *diag)
+{
+    const stele__train_spec *t = spec->train;
+    const stele__config *config = spec->section[STELE__SECTION_TRAIN];
+    if (t->optimiser.betas.n != 2) {
+        stele__config_error(config, STELE_E_OPTION, "optimiser.betas: expected two numbers", diag);
+    }
+    if (t->schedule.warmup_epochs != 0 && t->schedule.warmup_steps != 0) {
+        stele__config_error(config, STELE_E_OPTION,
+                            "schedule.warmup_steps: warmup_epochs and warmup_steps cannot both be "
+                            "given",
+                            diag);
+    }
+    if (t->schedule.min_lr > t->optimiser.lr) {
+        stele__config_error(config, STELE_E_OPTION,
+                            "schedule.min_lr: is above the learning rate, optimiser.lr", diag);
+    }
+    int needs_valid =
+        t->early_stopping.patience != 0 || t->schedule.kind == STELE__SCHEDULE_PLATEAU;
+    if (needs_valid && spec->data != NULL && spec->data->valid == 0.0) {
+        stele__config_error(spec->section[STELE__SECTION_DATA], STELE_E_OPTION,
+                            "split.valid: early stopping and the plateau schedule need validation "
+                            "rows",
+                            diag);
+    }
+}
+
+void stele__sections_check(stele__spec *spec, stele__diag *diag)
+{
+    if (spec->data != NULL) {
+        check_split(spec, diag);
+    }
+    if (spec->objective != NULL) {
+        check_subsets(spec, diag);
+        read_beta(spec, diag);
+    } else {
+        /* Its keys cannot be told apart now; do not call them unknown. */
+        stele__node *node = stele__node_find(stele__spec_doc_root(spec->doc), "objective");
+        if (node != NULL && node->kind == STELE__MAPPING) {
+            (void)stele__node_get(node, "beta");
+            stele__node *beta = stele__node_find(node, "beta");
+            if (beta != NULL) {
+                stele__node_use_all(beta);
+            }
+        }
+    }
+    if (spec->train != NULL) {
+        check_train(spec, diag);
+    }
+}

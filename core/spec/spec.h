@@ -1,0 +1,183 @@
+/* spec.h - the sections of a spec that the host itself understands, and the plugin instances that
+ * it names.
+ *
+ *     stele__spec_create    reads the host's sections
+ *     stele__instance_apply for each instance whose plugin was found; use_all for the others
+ *     stele__spec_finish    unknown keys; STELE_OK means that no error was found anywhere
+ *     stele__spec_resolve   everything with its defaults as YAML
+ *
+ * Not thread-safe until finished, read-only after. */
+#ifndef STELE_SPEC_SPEC_H
+#define STELE_SPEC_SPEC_H
+
+#include "spec/options.h"
+
+typedef struct stele__top_spec {
+    int64_t version;  /* of the format: 1 */
+    const char *name; /* of the run; default: the file's name without folder and extension */
+    int64_t seed;     /* >= 0 */
+} stele__top_spec;
+
+typedef struct stele__data_spec {
+    const char *source;        /* plugin of the only source, NULL when `sources` names several */
+    double train, valid, test; /* fractions of the rows, sum 1 */
+    const char *stratify;      /* label column whose classes are spread evenly, NULL: none */
+    const char *group;         /* label column whose groups stay on one side, NULL: none */
+} stele__data_spec;
+
+typedef struct stele__latent_spec {
+    int64_t dim; /* >= 1 */
+} stele__latent_spec;
+
+/* The host's keys beside a modality plugin's own options. */
+typedef struct stele__modality_spec {
+    const char *plugin;
+    const char *from;          /* which part of the sources; default: the modality's name */
+    double weight;             /* of its log-likelihood in the objective, >= 0 */
+    int64_t min_rows;          /* keep features that are not 0 in that many training rows; 0: all */
+    stele_str_list covariates; /* label columns that encoder and decoder get */
+} stele__modality_spec;
+
+typedef struct stele__head_spec {
+    const char *plugin;
+    const char *target; /* label column */
+    double weight;      /* of its loss, >= 0 */
+} stele__head_spec;
+
+/* Weight of the KL term: `from` at the start, then linear to `to` within `epochs` or `steps`
+ * (the other is 0; both 0: constant, from == to). */
+typedef struct stele__beta_spec {
+    double from, to; /* >= 0 */
+    int64_t epochs, steps;
+} stele__beta_spec;
+
+enum { STELE__BOUND_ELBO = 0 };
+enum { STELE__RECONSTRUCT_OWN = 0, STELE__RECONSTRUCT_PRESENT = 1 };
+
+typedef struct stele__objective_spec {
+    int32_t bound;         /* STELE__BOUND_... */
+    int32_t reconstruct;   /* of a subset: its own modalities, or all that are present */
+    const char *subsets;   /* as written: all, all+single, all+random:K, all+single+random:K */
+    double subset_weight;  /* of each subset's bound beside the bound of all present, >= 0 */
+    int32_t single;        /* from `subsets`: each present modality alone */
+    int64_t n_random;      /* from `subsets`: random subsets per step, 0: none */
+    stele__beta_spec beta; /* key `beta`: a number or a mapping */
+} stele__objective_spec;
+
+enum { STELE__OPTIMISER_ADAMW = 0 };
+enum { STELE__SCHEDULE_CONSTANT = 0, STELE__SCHEDULE_COSINE, STELE__SCHEDULE_PLATEAU };
+
+typedef struct stele__train_spec {
+    int64_t epochs;     /* >= 1 */
+    int64_t batch_size; /* rows, >= 1 */
+    int64_t threads;    /* 0: one per core */
+    struct {
+        int32_t kind;         /* STELE__OPTIMISER_... */
+        double lr;            /* learning rate, > 0 */
+        stele_f64_list betas; /* always two, each in [0, 1) */
+        double eps;           /* > 0 */
+        double weight_decay;  /* decoupled, >= 0 */
+        double clip_norm;     /* of the global gradient norm; 0: no clipping */
+    } optimiser;
+    struct {
+        int32_t kind;                        /* STELE__SCHEDULE_... */
+        int64_t warmup_epochs, warmup_steps; /* linear from 0 to lr; at most one is not 0 */
+        double factor;                       /* plateau: lr is multiplied by it, in (0, 1) */
+        int64_t patience;                    /* plateau: epochs without improvement, >= 1 */
+        double min_lr;                       /* cosine and plateau: never below, <= lr */
+    } schedule;
+    struct {
+        int64_t patience; /* epochs without improvement on the validation rows; 0: never stop */
+        double min_delta; /* smaller improvements do not count, nats per row, >= 0 */
+    } early_stopping;
+    struct {
+        int64_t every_epochs; /* >= 1; `best` and `last` are always written */
+    } checkpoint;
+} stele__train_spec;
+
+typedef struct stele__output_spec {
+    const char *dir; /* run folder, from the working directory; default runs/NAME */
+} stele__output_spec;
+
+/* One plugin (or evaluation) at work in a spec. */
+typedef struct stele__instance {
+    uint32_t kind;         /* STELE_MODALITY, ..., or STELE__EVALUATION */
+    const char *name;      /* key in the spec; "data" for a single source, the plugin's for fusion
+                              and evaluations */
+    const char *plugin;    /* NULL when the spec does not say, which is an error */
+    stele__node *node;     /* mapping with the host's keys and the plugin's options */
+    stele__node *at;       /* where the plugin is named, for messages about it */
+    stele__config *host;   /* host keys; NULL: none, or bad */
+    stele__config *config; /* plugin's options, NULL before stele__instance_apply */
+} stele__instance;
+enum { STELE__EVALUATION = 100 };
+
+typedef struct stele__missing_spec {
+    const char *modality;
+    double fraction; /* of the rows that lose this modality, 0 to 1 */
+} stele__missing_spec;
+
+/* Pointers to sections are never NULL after stele__spec_finish gave STELE_OK. */
+typedef struct stele__spec {
+    stele__spec_doc *doc;
+    const stele__top_spec *top;
+    const stele__data_spec *data;
+    const stele__latent_spec *latent;
+    const stele__objective_spec *objective;
+    const stele__train_spec *train;
+    const stele__output_spec *output;
+    stele__missing_spec *missing; /* key data.missing: modality blocks that are hidden at random */
+    stele__instance *source, *modality, *head, *evaluate;
+    stele__instance fusion;
+    size_t n_missing, n_sources, n_modalities, n_heads, n_evaluate;
+    stele__config *section[6]; /* owns what the section pointers point to */
+} stele__spec;
+
+/* Read the host's sections. Takes over `doc` in any case. Errors go to diag; the result is made
+ * nevertheless, so that plugin options can be checked too, unless memory runs short. */
+STELE_NODISCARD stele_status stele__spec_create(stele__spec_doc *doc, stele__spec **ret,
+                                                stele__diag *diag);
+void stele__spec_destroy(stele__spec *spec); /* NULL is legal */
+/* Read a plugin's options into instance->config. `who` names the plugin in messages about its
+ * table. */
+STELE_NODISCARD stele_status stele__instance_apply(stele__instance *instance,
+                                                   const stele__table *table, size_t block_size,
+                                                   const char *who, stele__diag *diag);
+/* Report unknown keys and put all messages in the order of the file. STELE_OK if diag has no error
+ * at all. */
+STELE_NODISCARD stele_status stele__spec_finish(stele__spec *spec, stele__diag *diag);
+/* Host keys of a modality or head instance; not NULL after a good finish. */
+const stele__modality_spec *stele__modality_host(const stele__instance *instance);
+const stele__head_spec *stele__head_host(const stele__instance *instance);
+/* Report an error found later ("train.batch_size", "has more rows than the data") at the place of
+ * that key, or of the nearest mapping above it that the spec has. Returns `code`. */
+stele_status stele__spec_error(const stele__spec *spec, const char *path, stele_status code,
+                               const char *text, stele__diag *diag);
+/* Append the whole spec with all defaults as YAML. Reading it back gives the same values. Instances
+ * without config are copied as they stand. */
+STELE_NODISCARD stele_status stele__spec_resolve(const stele__spec *spec, stele__str *out);
+
+/* The host's tables, for help, reference pages and the schema. */
+typedef struct stele__section {
+    const char *path;    /* "train"; "" for the top level; "modalities.NAME" */
+    const char *summary; /* one sentence */
+    stele__table table;
+    size_t block_size;
+} stele__section;
+enum {
+    STELE__SECTION_TOP,
+    STELE__SECTION_DATA,
+    STELE__SECTION_LATENT,
+    STELE__SECTION_OBJECTIVE,
+    STELE__SECTION_TRAIN,
+    STELE__SECTION_OUTPUT, /* up to here one each, in stele__spec.section */
+    STELE__SECTION_BETA,
+    STELE__SECTION_SOURCE,
+    STELE__SECTION_MODALITY,
+    STELE__SECTION_FUSION,
+    STELE__SECTION_HEAD,
+    STELE__N_SECTIONS
+};
+const stele__section *stele__section_get(int section);
+
+#endif
