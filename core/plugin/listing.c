@@ -1,0 +1,248 @@
+#include "plugin/listing.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A plugin's constructors and its query function should take no time at all. */
+enum { PATIENCE_MS = 10000, LONGEST_REPORT = 1 << 16, N_TEXTS = 5 };
+
+static void send(int fd, const char *text, size_t len)
+{
+    while (len != 0) {
+        ssize_t n = write(fd, text, len);
+        if (n <= 0) {
+            return;
+        }
+        text += n;
+        len -= (size_t)n;
+    }
+}
+
+/* In the child: a crash ends it, whatever handlers the program has, and leaves no core file. */
+static void prepare_child(void)
+{
+    const int crashes[] = { SIGSEGV, SIGILL, SIGBUS, SIGFPE, SIGABRT, SIGTRAP, SIGINT, SIGTERM };
+    for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++) {
+        signal(crashes[i], SIG_DFL);
+    }
+    setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+    int null = open("/dev/null", O_RDWR);
+    if (null >= 0) {
+        dup2(null, STDOUT_FILENO);
+        dup2(null, STDERR_FILENO);
+    }
+}
+
+/* In the child: open the plugin and send its report: five strings, each with its final NUL: the
+ * reason of a refusal (or ""), version, summary, license, reference. Ends the process. */
+_Noreturn static void report(const stele__registry *registry, const stele__candidate *c, int fd)
+{
+    stele__library *lib = NULL;
+    stele__diag diag;
+    stele__diag_init(&diag);
+    prepare_child();
+    stele_status status = stele__candidate_open(registry, c, &lib, &diag);
+    const char *text[N_TEXTS] = { "", "", "", "", "" };
+    if (status != STELE_OK) {
+        text[0] = stele__status_text(status);
+        for (size_t i = 0; i < diag.n; i++) {
+            text[0] = diag.message[i].severity == STELE__ERROR ? diag.message[i].text : text[0];
+        }
+    } else {
+        text[0] = "it holds no plugin of the kind that its folder is for";
+        for (size_t i = 0; i < lib->n; i++) {
+            const stele_plugin *p = &lib->plugin[i].desc;
+            if (p->kind == c->kind) {
+                text[0] = "";
+                text[1] = p->version;
+                text[2] = p->summary;
+                text[3] = p->license;
+                text[4] = p->reference != NULL ? p->reference : "";
+            }
+        }
+    }
+    for (int i = 0; i < N_TEXTS; i++) {
+        send(fd, text[i], strlen(text[i]) + 1);
+    }
+    _exit(0);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Read until the child closes its end. 0: it took too long or sent too much. */
+static int receive(int fd, stele__str *out)
+{
+    char buffer[4096];
+    int64_t end = now_ms() + PATIENCE_MS;
+    while (out->len < LONGEST_REPORT) {
+        int64_t left = end - now_ms();
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+        int ready = left > 0 ? poll(&p, 1, (int)left) : 0;
+        ssize_t n = ready > 0 ? read(fd, buffer, sizeof buffer) : -1;
+        if (n == 0) {
+            return 1;
+        }
+        if (n > 0) {
+            stele__str_append_n(out, buffer, (size_t)n);
+        } else if (ready == 0 || errno != EINTR) {
+            return 0;
+        }
+    }
+    return 0;
+}
+
+/* Start a child that reports on a candidate; its report, and how it ended. */
+static stele_status ask(const stele__registry *registry, const stele__candidate *c, stele__str *out,
+                        int *ret_in_time, int *ret_end)
+{
+    int fd[2];
+    if (pipe2(fd, O_CLOEXEC) != 0) {
+        return STELE_E_IO;
+    }
+    pid_t child = fork();
+    if (child == 0) {
+        close(fd[0]);
+        report(registry, c, fd[1]);
+    }
+    close(fd[1]);
+    *ret_in_time = child > 0 && receive(fd[0], out);
+    close(fd[0]);
+    if (child < 0) {
+        return STELE_E_IO;
+    }
+    if (!*ret_in_time) {
+        kill(child, SIGKILL);
+    }
+    while (waitpid(child, ret_end, 0) < 0 && errno == EINTR) {
+    }
+    return STELE_OK;
+}
+
+static char *copy_or_null(const char *text)
+{
+    return text[0] != '\0' ? stele__strdup(text) : NULL;
+}
+
+/* Without the "PATH: " that every refusal starts with: the listing shows the origin anyway. */
+static const char *without_origin(const char *text, const char *origin)
+{
+    size_t len = strlen(origin);
+    return strncmp(text, origin, len) == 0 && strncmp(text + len, ": ", 2) == 0 ? text + len + 2
+                                                                                : text;
+}
+
+/* Five strings of a report into an entry; 0 if it is not whole. */
+static int parse(const char *data, size_t len, stele__listed *item)
+{
+    const char *text[N_TEXTS];
+    for (int i = 0; i < N_TEXTS; i++) {
+        const char *end = memchr(data, '\0', len);
+        if (end == NULL) {
+            return 0;
+        }
+        text[i] = data;
+        len -= (size_t)(end + 1 - data);
+        data = end + 1;
+    }
+    item->refused = copy_or_null(without_origin(text[0], item->origin));
+    item->version = copy_or_null(text[1]);
+    item->summary = copy_or_null(text[2]);
+    item->license = copy_or_null(text[3]);
+    item->reference = copy_or_null(text[4]);
+    return 1;
+}
+
+static char *describe_end(int in_time, int end)
+{
+    stele__str s;
+    stele__str_init(&s);
+    if (!in_time) {
+        stele__str_printf(&s, "loading it takes longer than %d s", PATIENCE_MS / 1000);
+    } else if (WIFSIGNALED(end)) {
+        stele__str_printf(&s, "crashes while it is loaded: %s", strsignal(WTERMSIG(end)));
+    } else {
+        stele__str_printf(&s, "ends the program while it is loaded, exit status %d",
+                          WEXITSTATUS(end));
+    }
+    return stele__str_take(&s);
+}
+
+static stele_status list_one(const stele__registry *registry, const stele__candidates *all,
+                             size_t i, stele__listed *item)
+{
+    const stele__candidate *c = &all->item[i];
+    const stele__candidate *by = &all->item[c->by];
+    stele__str text;
+    int in_time = 0, end = 0;
+    item->kind = c->kind;
+    item->name = stele__strdup(c->name);
+    item->origin = stele__strdup(c->path != NULL ? c->path : STELE__BUILT_IN);
+    if (item->name == NULL || item->origin == NULL) {
+        return STELE_E_NOMEM;
+    }
+    if (by != c) {
+        item->shadowed_by = stele__strdup(by->path != NULL ? by->path : STELE__BUILT_IN);
+    }
+    stele__str_init(&text);
+    stele_status status = ask(registry, c, &text, &in_time, &end);
+    if (status == STELE_OK && (text.len == 0 || !parse(text.data, text.len, item))) {
+        item->refused = describe_end(in_time, end);
+        status = item->refused != NULL ? STELE_OK : STELE_E_NOMEM;
+    }
+    stele__str_finish(&text);
+    return status;
+}
+
+stele_status stele__registry_list(const stele__registry *registry, stele__listing *ret)
+{
+    stele__candidates all;
+    stele__listing listing = { 0 };
+    stele_status status = stele__registry_candidates(registry, &all);
+    if (status != STELE_OK) {
+        return status;
+    }
+    listing.item = stele__calloc(all.n + 1, sizeof *listing.item);
+    if (listing.item == NULL) {
+        status = STELE_E_NOMEM;
+    }
+    for (size_t i = 0; status == STELE_OK && i < all.n; i++) {
+        listing.n++;
+        status = list_one(registry, &all, i, &listing.item[i]);
+    }
+    stele__candidates_finish(&all);
+    if (status != STELE_OK) {
+        stele__listing_finish(&listing);
+        return status;
+    }
+    *ret = listing;
+    return STELE_OK;
+}
+
+void stele__listing_finish(stele__listing *listing)
+{
+    for (size_t i = 0; i < listing->n; i++) {
+        stele__listed *l = &listing->item[i];
+        char *const owned[] = { l->name,    l->origin,    l->version, l->summary,
+                                l->license, l->reference, l->refused, l->shadowed_by };
+        for (size_t k = 0; k < sizeof owned / sizeof owned[0]; k++) {
+            stele__free(owned[k]);
+        }
+    }
+    stele__free(listing->item);
+    memset(listing, 0, sizeof *listing);
+}

@@ -1,0 +1,101 @@
+#include "plugin/places.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "plugin/places_config.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Takes `folder` over. */
+static stele_status add(stele__places *p, char *folder)
+{
+    char **bigger = folder != NULL ? stele__realloc(p->folder, (p->n + 1) * sizeof *bigger) : NULL;
+    if (bigger == NULL) {
+        stele__free(folder);
+        return STELE_E_NOMEM;
+    }
+    p->folder = bigger;
+    p->folder[p->n++] = folder;
+    return STELE_OK;
+}
+
+static stele_status add_listed(stele__places *p, const char *listed, stele__diag *diag)
+{
+    stele_status status = STELE_OK;
+    while (status == STELE_OK && listed != NULL && *listed != '\0') {
+        size_t len = strcspn(listed, ":");
+        if (listed[0] == '/') {
+            status = add(p, stele__strndup(listed, len));
+        } else if (len != 0) {
+            stele__diag_warning(diag, NULL,
+                                "STELE_PLUGIN_PATH: `%.*s` is not an absolute path: left out",
+                                (int)len, listed);
+        }
+        listed += len + (listed[len] == ':');
+    }
+    return status;
+}
+
+/* `path` lies below `folder`. */
+static int is_below(const char *path, const char *folder)
+{
+    size_t len = strlen(folder);
+    return strncmp(path, folder, len) == 0 && path[len] == '/';
+}
+
+/* A program that was moved together with its plugins finds them; otherwise what the build says. */
+static char *installed_folder(const stele__layout *layout, const char *program)
+{
+    char real[PATH_MAX];
+    char *folder = stele__path_folder(program);
+    char *moved = folder != NULL ? stele__path_join(folder, layout->from_program) : NULL;
+    char *found = NULL;
+    if (moved != NULL) {
+        found = stele__strdup(realpath(moved, real) != NULL ? real : layout->installed);
+    }
+    stele__free(moved);
+    stele__free(folder);
+    return found;
+}
+
+stele_status stele__places_find(const stele__layout *layout, const char *listed,
+                                const char *program, stele__places *ret, stele__diag *diag)
+{
+    stele__places p = { 0 };
+    stele_status status = add_listed(&p, listed, diag);
+    if (status == STELE_OK && is_below(program, layout->build_root)) {
+        status = add(&p, stele__path_join(layout->build_root, "plugins"));
+    }
+    if (status == STELE_OK) {
+        status = add(&p, installed_folder(layout, program));
+    }
+    if (status != STELE_OK) {
+        stele__places_finish(&p);
+        return status;
+    }
+    *ret = p;
+    return STELE_OK;
+}
+
+stele_status stele__places_default(stele__places *ret, stele__diag *diag)
+{
+    static const stele__layout layout = { STELE_BUILD_ROOT, STELE_INSTALLED_PLUGINS,
+                                          STELE_PLUGINS_FROM_PROGRAM };
+    char program[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", program, sizeof program - 1);
+    program[len > 0 ? len : 0] = '\0';
+    return stele__places_find(&layout, secure_getenv("STELE_PLUGIN_PATH"), program, ret, diag);
+}
+
+void stele__places_finish(stele__places *places)
+{
+    for (size_t i = 0; i < places->n; i++) {
+        stele__free(places->folder[i]);
+    }
+    stele__free(places->folder);
+    memset(places, 0, sizeof *places);
+}

@@ -1,0 +1,31 @@
+/* places.h - the folders in which plugins are looked for. The working directory is never one. */
+#ifndef STELE_PLUGIN_PLACES_H
+#define STELE_PLUGIN_PLACES_H
+
+#include "base/diag.h"
+
+typedef struct stele__places {
+    char **folder; /* owned, in the order of search */
+    size_t n;
+} stele__places;
+
+/* What the build knows about where things lie. */
+typedef struct stele__layout {
+    const char *build_root;   /* the build folder */
+    const char *installed;    /* absolute folder of installed plugins */
+    const char *from_program; /* the same, relative to the folder of the installed program */
+} stele__layout;
+
+/* `listed` is the value of STELE_PLUGIN_PATH, colon separated, or NULL: its absolute folders come
+ * first, others are left out with a warning. Then, if `program` (the running file) lies in the
+ * build folder, BUILD/plugins. Then the installed folder, found from `program` when that was moved.
+ */
+STELE_NODISCARD stele_status stele__places_find(const stele__layout *layout, const char *listed,
+                                                const char *program, stele__places *ret,
+                                                stele__diag *diag);
+/* The same for this process; STELE_PLUGIN_PATH does not count when it runs with the rights of
+ * another user (set-uid). */
+STELE_NODISCARD stele_status stele__places_default(stele__places *ret, stele__diag *diag);
+void stele__places_finish(stele__places *places);
+
+#endif
