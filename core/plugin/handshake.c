@@ -4,7 +4,9 @@
 #include "plugin/loader.h"
 
 #include "base/mem.h"
+#include "spec/options.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -230,57 +232,6 @@ static stele_status take_vtable(const judge *j, stele__plugin *p)
     return status;
 }
 
-/* Bytes that a value takes in the config block; 0 for an unknown type. */
-static size_t value_size(uint32_t type)
-{
-    switch (type) {
-    case STELE_OPT_BOOL:
-    case STELE_OPT_ENUM: return sizeof(int32_t);
-    case STELE_OPT_I64: return sizeof(int64_t);
-    case STELE_OPT_F64: return sizeof(double);
-    case STELE_OPT_STR:
-    case STELE_OPT_PATH: return sizeof(const char *);
-    case STELE_OPT_I64_LIST: return sizeof(stele_i64_list);
-    case STELE_OPT_F64_LIST: return sizeof(stele_f64_list);
-    case STELE_OPT_STR_LIST: return sizeof(stele_str_list);
-    default: return 0;
-    }
-}
-
-static stele_status check_option(const judge *j, const stele__plugin *p, const stele_option *o)
-{
-    size_t size = value_size(o->type);
-    if (o->name == NULL || o->name[0] == '\0' || o->help == NULL) {
-        return refuse(j, "option number %zu has no name or no help", (size_t)(o - p->option) + 1);
-    }
-    if (size == 0) {
-        return refuse(j, "option `%s` is of the unknown type %u", o->name, o->type);
-    }
-    if (o->offset > p->desc.config_size || size > p->desc.config_size - o->offset) {
-        return refuse(j, "option `%s` lies outside the %llu bytes of the options", o->name,
-                      (unsigned long long)p->desc.config_size);
-    }
-    if (o->offset % (size < sizeof(void *) ? size : sizeof(void *)) != 0) {
-        return refuse(j, "option `%s` is not aligned", o->name);
-    }
-    if (o->type == STELE_OPT_ENUM) {
-        int64_t n = 0;
-        while (o->choices != NULL && o->choices[n] != NULL) {
-            n++;
-        }
-        if (n == 0 || o->def.i < 0 || o->def.i >= n) {
-            return refuse(j, "option `%s` has no choices or a default that is none of them",
-                          o->name);
-        }
-    }
-    for (const stele_option *other = p->option; other < o; other++) {
-        if (strcmp(other->name, o->name) == 0) {
-            return refuse(j, "option `%s` stands twice in its table", o->name);
-        }
-    }
-    return STELE_OK;
-}
-
 static stele_status take_options(const judge *j, stele__plugin *p)
 {
     uint32_t n = p->desc.n_options;
@@ -296,14 +247,13 @@ static stele_status take_options(const judge *j, stele__plugin *p)
     }
     for (uint32_t i = 0; i < n; i++, row += stride) {
         memcpy(&p->option[i], row, stride < sizeof *p->option ? stride : sizeof *p->option);
-        stele_status status = check_option(j, p, &p->option[i]);
-        if (status != STELE_OK) {
-            return status;
-        }
     }
     p->desc.options = p->option;
     p->desc.option_stride = sizeof *p->option;
-    return STELE_OK;
+    stele__table table = { p->option, n, sizeof *p->option };
+    char who[PATH_MAX + 256];
+    snprintf(who, sizeof who, "%s: %s", j->origin, p->desc.id);
+    return stele__table_check(&table, (size_t)p->desc.config_size, who, j->diag);
 }
 
 static stele_status take_plugin(judge *j, const stele_plugin *src, stele__plugin *p)

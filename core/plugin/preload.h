@@ -1,5 +1,5 @@
 /* preload.h - plugins that are linked into the program instead of loaded, through libltdl. The
- * build writes their table (see plugins/meson.build): for fusion/poe an entry "fusion_poe.a"
+ * build writes their table (see plugins/meson.build): for fusion/NAME an entry "fusion_NAME.a"
  * followed by its query function. Main thread only. */
 #ifndef STELE_PLUGIN_PRELOAD_H
 #define STELE_PLUGIN_PRELOAD_H

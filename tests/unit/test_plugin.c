@@ -66,8 +66,8 @@ static void every_refusal_says_why(void **state)
         { "wrong_id", "holds fusion/elsewhere, so the file has to be called elsewhere.so\n" },
         { "wrong_kind", "its id `fusion/wrong_kind` is not of the form head/NAME" },
         { "no_summary", "fusion/no_summary: has no summary\n" },
-        { "option_outside", "option `far`" },
-        { "option_type", "option `odd`" },
+        { "option_outside", "option 2 (`far`) lies outside of its config block\n" },
+        { "option_type", "option 2 (`odd`) has a type that this host does not know\n" },
         { "no_entry", "is no plugin: it has no function stele_plugin_query\n" },
         { "undefined", "undefined.so: cannot load: undefined symbol: nobody_defines_this\n" },
     };
