@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Every spec in configs/: `stele check` accepts it and one epoch of it runs. configs.py STELE
+
+A spec whose data are not on this machine is skipped; exit status 77 if that holds for all.
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+RESULTS = ("spec.yaml", "resolved.yaml", "metrics.jsonl", "best.safetensors", "last.safetensors", "summary.json")
+
+
+def missing_data(spec):
+    """The first `path:` of the spec that leads nowhere, or None."""
+    for line in spec.read_text(encoding="utf-8").splitlines():
+        hit = re.search(r"\bpath:\s*([^\s,}#]+)", line.split(" #")[0])
+        if hit and not (spec.parent / hit[1].strip("'\"")).exists():
+            return hit[1]
+    return None
+
+
+def run(command):
+    """The error text of a command, or None if it went well."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          stdin=subprocess.DEVNULL)
+    if done.returncode == 0:
+        return None
+    return f"exit status {done.returncode} of: {' '.join(map(str, command))}\n{done.stdout}"
+
+
+def trial(stele, spec, scratch):
+    folder = scratch / spec.stem
+    error = run([stele, "check", spec])
+    error = error or run([stele, "train", spec, "--set", "train.epochs=1", "--run", folder])
+    if error is None:
+        lost = [name for name in RESULTS if not (folder / name).is_file()]
+        error = f"not written: {', '.join(lost)}" if lost else None
+    return error
+
+
+def main():
+    stele = pathlib.Path(sys.argv[1]).resolve()
+    passed = failed = skipped = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        for spec in sorted((TOP / "configs").glob("*.yaml")):
+            lost = missing_data(spec)
+            error = None if lost else trial(stele, spec, pathlib.Path(scratch))
+            if lost:
+                print(f"{spec.name}: skipped, {lost} is not here")
+                skipped += 1
+            elif error:
+                print(f"{spec.name}: {error}")
+                failed += 1
+            else:
+                print(f"{spec.name}: ok")
+                passed += 1
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    if failed:
+        return 1
+    return 0 if passed else 77
+
+
+if __name__ == "__main__":
+    sys.exit(main())
