@@ -87,6 +87,22 @@ static const char *next_segment(stele__spec_doc *doc, const char **rest)
     return segment;
 }
 
+/* A value stands where --set wants to go through. */
+static void tell_blocked(const stele__node *node, const char *file, const char *is,
+                         stele__diag *diag)
+{
+    stele__str path;
+    stele__str_init(&path);
+    stele__node_path(node, &path);
+    stele__place place = { .file = file, .path = path.data };
+    stele__diag_error(diag, STELE_E_OPTION, &place, "is %s", is);
+    if (node->line != 0) {
+        stele__diag_hint(diag, "it stands at %s:%u:%u; replace all of it: --set '%s={...}'",
+                         node->file, node->line, node->column, path.data);
+    }
+    stele__str_finish(&path);
+}
+
 /* The mapping behind `key` in `parent`: found, or made. */
 static stele_status descend(stele__node **at, const char *key, const char *file, stele__diag *diag)
 {
@@ -106,11 +122,8 @@ static stele_status descend(stele__node **at, const char *key, const char *file,
         stele__str is;
         stele__str_init(&is);
         stele__node_describe(child, &is);
-        stele__place place = { .file = file, .path = child->key };
-        stele__diag_error(diag, STELE_E_OPTION, &place, "is %s, not a mapping with keys",
-                          is.data != NULL ? is.data : "");
-        stele__diag_hint(diag, "it stands at %s:%u:%u; set all of it: --set '%s={...}'",
-                         child->file, child->line, child->column, child->key);
+        stele__str_append(&is, ", not a mapping with keys");
+        tell_blocked(child, file, is.data != NULL ? is.data : "", diag);
         stele__str_finish(&is);
         return STELE_E_OPTION;
     }

@@ -92,16 +92,17 @@ static void hint_for(const stele__node *mapping, const char *key, stele__diag *d
             names[n++] = k->name;
         }
     }
-    const char *nearest = stele__nearest(key, names, n);
+    /* A key of one or two letters is near to every other one. */
+    const char *nearest = strlen(key) > 2 ? stele__nearest(key, names, n) : NULL;
     const stele__known *below = deeper(mapping, key);
-    if (nearest != NULL) {
+    if (below != NULL) {
+        hint_known(below, diag);
+    } else if (nearest != NULL) {
         for (const stele__known *k = mapping->known; k != NULL; k = k->next) {
             if (k->name == nearest) {
                 hint_known(k, diag);
             }
         }
-    } else if (below != NULL) {
-        hint_known(below, diag);
     } else if (n != 0) {
         stele__str list;
         stele__str_init(&list);

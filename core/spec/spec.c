@@ -136,9 +136,50 @@ void stele__spec_destroy(stele__spec *spec)
     stele__free(spec);
 }
 
+/* The host's table beside the options of a plugin, NULL if there is none. */
+static const stele__table *table_beside(const stele__instance *instance)
+{
+    switch (instance->kind) {
+    case STELE_MODALITY: return &stele__section_get(STELE__SECTION_MODALITY)->table;
+    case STELE_HEAD: return &stele__section_get(STELE__SECTION_HEAD)->table;
+    case STELE_FUSION: return &stele__section_get(STELE__SECTION_FUSION)->table;
+    case STELE_SOURCE: /* a single source stands in `data` itself */
+        return &stele__section_get(instance->host != NULL ? STELE__SECTION_SOURCE
+                                                          : STELE__SECTION_DATA)
+                    ->table;
+    default: return NULL;
+    }
+}
+
+/* A plugin that takes a key of the host would silently get the host's value, or hide it. */
+static stele_status check_clash(const stele__instance *instance, const stele__table *table,
+                                const char *who, stele__diag *diag)
+{
+    const stele__table *host = table_beside(instance);
+    for (uint32_t i = 0; host != NULL && i < host->n; i++) {
+        const char *taken = stele__table_row(host, i).name;
+        size_t n = strcspn(taken, ".");
+        for (uint32_t j = 0; j < table->n; j++) {
+            const char *name = stele__table_row(table, j).name;
+            if (strcspn(name, ".") == n && strncmp(name, taken, n) == 0) {
+                return stele__diag_error(diag, STELE_E_ABI, NULL,
+                                         "%s: its option `%s` has the name of a key of the host",
+                                         who, name);
+            }
+        }
+    }
+    return STELE_OK;
+}
+
 stele_status stele__instance_apply(stele__instance *instance, const stele__table *table,
                                    size_t block_size, const char *who, stele__diag *diag)
 {
+    stele_status status = stele__table_check(table, block_size, who, diag);
+    status = status == STELE_OK ? check_clash(instance, table, who, diag) : status;
+    if (status != STELE_OK) {
+        stele__node_use_all(instance->node);
+        return status;
+    }
     stele__config_destroy(instance->config);
     instance->config = NULL;
     return stele__config_create(table, block_size, instance->node, who, &instance->config, diag);

@@ -139,7 +139,8 @@ STELE_NODISCARD stele_status stele__spec_create(stele__spec_doc *doc, stele__spe
                                                 stele__diag *diag);
 void stele__spec_destroy(stele__spec *spec); /* NULL is legal */
 /* Read a plugin's options into instance->config. `who` names the plugin in messages about its
- * table. */
+ * table, which must not use a key of the host. For an instance whose plugin was not found call
+ * stele__node_use_all(instance->node) instead. */
 STELE_NODISCARD stele_status stele__instance_apply(stele__instance *instance,
                                                    const stele__table *table, size_t block_size,
                                                    const char *who, stele__diag *diag);
