@@ -173,7 +173,7 @@ static void forget(stele_tensor *t)
 
 static stele_status walk(stele_graph *g)
 {
-    for (stele__node *node = g->last; node != NULL; node = node->previous) {
+    for (stele__tape_node *node = g->last; node != NULL; node = node->previous) {
         if (!*node->out->has_gradient) {
             continue;
         }
@@ -196,7 +196,7 @@ stele_status stele__graph_backward_from(stele_graph *g, uint32_t n, stele_tensor
         stele__op_fail(g, STELE_E_STATE, "backward: the pass does not record");
         return g->status;
     }
-    for (stele__node *node = g->last; node != NULL; node = node->previous) {
+    for (stele__tape_node *node = g->last; node != NULL; node = node->previous) {
         forget(node->out);
         for (uint32_t i = 0; i < node->n; i++) {
             forget(node->in[i]);

@@ -143,11 +143,11 @@ void stele__op_record(stele_graph *g, stele_tensor *out, uint32_t n, stele_tenso
     if (!stele__op_recorded(g, n, in)) {
         return;
     }
-    stele__node *node = stele__op_take(g, 1, sizeof *node + n * sizeof *node->in);
+    stele__tape_node *node = stele__op_take(g, 1, sizeof *node + n * sizeof *node->in);
     if (node == NULL) {
         return;
     }
-    *node = (stele__node){
+    *node = (stele__tape_node){
         .previous = g->last, .backward = backward, .saved = saved, .out = out, .n = n
     };
     if (n > 0) {

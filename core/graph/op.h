@@ -27,10 +27,10 @@
  * thread count. */
 #define STELE__BLOCK 16384
 
-typedef struct stele__node stele__node;
-typedef stele_status (*stele__backward_fn)(stele_graph *g, const stele__node *node);
-struct stele__node {
-    stele__node *previous;
+typedef struct stele__tape_node stele__tape_node;
+typedef stele_status (*stele__backward_fn)(stele_graph *g, const stele__tape_node *node);
+struct stele__tape_node {
+    stele__tape_node *previous;
     stele__backward_fn backward;
     const void
         *saved; /* whatever the operation keeps for backward: in the arena, or outliving the pass */
@@ -45,7 +45,7 @@ struct stele_graph {
     stele__pass pass;
     const stele__scope *scope;
     stele__arena arena;
-    stele__node *last;
+    stele__tape_node *last;
     int64_t n_rows;                   /* -1: any number, row i is i */
     const int64_t *data_row;          /* n_rows */
     const uint32_t *sample;           /* n_rows or NULL */

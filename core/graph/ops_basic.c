@@ -137,7 +137,7 @@ stele_tensor *stele__op_detach(stele_graph *g, stele_tensor *a)
     return stele__op_alias(g, a->dtype, &a->shape, a->data);
 }
 
-static stele_status scale_back(stele_graph *g, const stele__node *node)
+static stele_status scale_back(stele_graph *g, const stele__tape_node *node)
 {
     const double *factor = node->saved;
     return stele__grad_reduce(g, node->in[0], &node->in[0]->shape, node->out->gradient, *factor);
@@ -166,7 +166,7 @@ struct custom {
     const stele_view **view; /* one per input */
 };
 
-static stele_status custom_back(stele_graph *g, const stele__node *node)
+static stele_status custom_back(stele_graph *g, const stele__tape_node *node)
 {
     const struct custom *c = node->saved;
     void **d = stele__op_take(g, node->n + 1, sizeof *d);

@@ -81,7 +81,7 @@ static stele_status towards(stele_graph *g, struct run *r, block_fn fn, const st
     return status;
 }
 
-static stele_status backward(stele_graph *g, const stele__node *node)
+static stele_status backward(stele_graph *g, const stele__tape_node *node)
 {
     const struct operation *op = node->saved;
     const stele_tensor *out = node->out;
@@ -185,7 +185,7 @@ stele_tensor *stele__op_mul(stele_graph *g, stele_tensor *a, stele_tensor *b)
     return binary(g, &mul_operation, a, b);
 }
 
-static stele_status where_back(stele_graph *g, const stele__node *node)
+static stele_status where_back(stele_graph *g, const stele__tape_node *node)
 {
     const stele_tensor *out = node->out;
     struct run r = { .a = node->saved, .dy = out->gradient };

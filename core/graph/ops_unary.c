@@ -85,7 +85,7 @@ struct saved {
     double p, q;
 };
 
-static stele_status backward(stele_graph *g, const stele__node *node)
+static stele_status backward(stele_graph *g, const stele__tape_node *node)
 {
     const struct saved *s = node->saved;
     stele_tensor *a = node->in[0];
