@@ -94,11 +94,23 @@ static void sync_folder(const char *path)
     stele__free(folder);
 }
 
+int stele__writer_write(stele__writer *w, const void *bytes, size_t n)
+{
+    if (ferror(w->stream) != 0) {
+        return -1;
+    }
+    if (n != 0 && fwrite(bytes, 1, n, w->stream) != n) {
+        w->reason = errno;
+        return -1;
+    }
+    return 0;
+}
+
 stele_status stele__writer_commit(stele__writer *w, stele__diag *diag)
 {
-    int bad = ferror(w->stream) != 0;
-    int reason = bad ? EIO : 0;
-    if (fflush(w->stream) != 0 || (!bad && fsync(fileno(w->stream)) != 0)) {
+    int bad = ferror(w->stream) != 0 || w->reason != 0;
+    int reason = !bad ? 0 : w->reason != 0 ? w->reason : EIO;
+    if ((fflush(w->stream) != 0 && !bad) || (!bad && fsync(fileno(w->stream)) != 0)) {
         reason = errno;
         bad = 1;
     }

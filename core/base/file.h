@@ -11,10 +11,13 @@
 typedef struct stele__writer {
     FILE *stream; /* write here with stdio; errors are caught by commit */
     char *path, *temporary;
+    int reason; /* errno of the first failed write, where it is known; commit names it */
 } stele__writer;
 
 STELE_NODISCARD stele_status stele__writer_open(stele__writer *w, const char *path,
                                                 stele__diag *diag);
+/* As fwrite of n bytes, keeping the reason for commit. 0, or -1 once a write has failed. */
+int stele__writer_write(stele__writer *w, const void *bytes, size_t n);
 /* Flush, fsync, rename, fsync of the folder. On failure the temporary file is removed and PATH is
  * as it was. */
 STELE_NODISCARD stele_status stele__writer_commit(stele__writer *w, stele__diag *diag);
