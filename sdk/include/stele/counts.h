@@ -109,9 +109,9 @@ static inline stele_status stele_count_stats_read(const stele_host *h, stele_fit
     memset(s, 0, sizeof *s);
     s->n_rows = n_rows;
     s->n_features = n_features;
-    s->total = calloc((size_t)n_features + 1, sizeof(double));
-    s->nonzero = calloc((size_t)n_features + 1, sizeof(double));
-    double *size = calloc((size_t)n_rows + 1, sizeof(double));
+    s->total = (double *)calloc((size_t)n_features + 1, sizeof(double));
+    s->nonzero = (double *)calloc((size_t)n_features + 1, sizeof(double));
+    double *size = (double *)calloc((size_t)n_rows + 1, sizeof(double));
     stele_status status = s->total != NULL && s->nonzero != NULL && size != NULL ? STELE_OK : STELE_E_NOMEM;
     while (status == STELE_OK) {
         stele_view x = { sizeof x, 0, 0, { 0, 0, { 0 } }, NULL, NULL, NULL };

@@ -120,7 +120,7 @@ typedef struct stele_draw {
     uint64_t struct_size;
     uint32_t what, reserved; /* STELE_DRAW_* */
     /* SAMPLE: uniform numbers inside (0, 1), n per element of row r, for the block's features: u(ctx, r, k, ret) fills
-     * (n_features) doubles for the k-th number. */
+     * (n_features) doubles for the k-th number. [compute] */
     void (*uniform)(void *ctx, int64_t row, uint32_t k, double *ret);
     void *ctx;
     void *out; /* (n_rows, n_features) of the block's dtype, row-major */
