@@ -1,12 +1,9 @@
 /* Any bytes are either refused with one message or give tensors that can be read to the last byte.
  */
+#include "fuzz.h"
+
 #include "base/diag.h"
 #include "data/safetensors.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static volatile unsigned sink; /* keeps the reads */
 

@@ -1,58 +1,55 @@
-/* Run a fuzz target over stored inputs: files, or folders of files, given as arguments. Without a
- * fuzzer this makes every input that once mattered a regression test. With clang's libFuzzer leave
- * this file out: clang -fsanitize=fuzzer,address tests/fuzz/fuzz_NAME.c ... && ./a.out
- * tests/fuzz/corpus/NAME */
+/* Run a fuzz target over files, or over the files of folders in the order of their names. */
+#include "fuzz.h"
+
 #include <dirent.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static int replay_file(const char *path)
+static int run_file(const char *path)
 {
-    enum { LIMIT = 1 << 20 };
     FILE *f = fopen(path, "rb");
-    uint8_t *data = malloc(LIMIT);
-    if (f == NULL || data == NULL) {
-        fprintf(stderr, "%s: cannot read\n", path);
-        exit(EXIT_FAILURE);
+    if (f == NULL || fseek(f, 0, SEEK_END) != 0) {
+        return -1;
     }
-    size_t n = fread(data, 1, LIMIT, f);
+    long size = ftell(f);
+    rewind(f);
+    uint8_t *data =
+        malloc(size > 0 ? (size_t)size : 1); /* exact, so that a sanitizer sees its end */
+    size_t n = data != NULL && size > 0 ? fread(data, 1, (size_t)size, f) : 0;
     fclose(f);
-    /* Shrunk to its size, so that the address sanitizer sees a read beyond the end. */
-    uint8_t *exact = realloc(data, n != 0 ? n : 1);
-    printf("%s: %zu bytes\n", path, n);
-    fflush(stdout);
-    LLVMFuzzerTestOneInput(exact, n);
-    free(exact);
-    return 1;
+    if (data == NULL || size < 0 || n != (size_t)size) {
+        free(data);
+        return -1;
+    }
+    fprintf(stderr, "%s\n", path); /* the last one named is the one that failed */
+    LLVMFuzzerTestOneInput(data, n);
+    free(data);
+    return 0;
 }
 
-static int replay(const char *path)
+static int no_dot(const struct dirent *e)
 {
-    DIR *folder = opendir(path);
-    int n = 0;
-    if (folder == NULL) {
-        return replay_file(path);
-    }
-    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        char name[4096];
-        if (entry->d_name[0] != '.') {
-            snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
-            n += replay(name);
-        }
-    }
-    closedir(folder);
-    return n;
+    return e->d_name[0] != '.';
 }
 
 int main(int argc, char **argv)
 {
-    int n = 0;
+    int n_run = 0, n_failed = 0;
     for (int i = 1; i < argc; i++) {
-        n += replay(argv[i]);
+        struct dirent **entry = NULL;
+        int n = scandir(argv[i], &entry, no_dot, alphasort);
+        if (n < 0) { /* no folder: a single input */
+            n_failed += run_file(argv[i]) != 0;
+            n_run++;
+        }
+        for (int k = 0; k < n; k++) {
+            char path[4096];
+            snprintf(path, sizeof path, "%s/%s", argv[i], entry[k]->d_name);
+            n_failed += run_file(path) != 0;
+            n_run++;
+            free(entry[k]);
+        }
+        free(entry);
     }
-    printf("%d inputs\n", n);
-    return n > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    printf("%d passed, %d failed, 0 skipped\n", n_run - n_failed, n_failed);
+    return n_run == 0 || n_failed != 0;
 }
