@@ -121,11 +121,11 @@ static void csv_quotes_and_round_trips(void **state)
                                "\"a,\"\"b\"\"\nc\",,-1e-08,nan,9223372036854775807\n"
                                ",\xc3\xa4,16777216,-inf,0\n");
     stele__free(bytes);
-    const char *empty[2] = { "", "x" };
+    const char *empty[4] = { "", "x", "say \"y\"", "a\rb" };
     const stele__column alone = { .name = "only", .kind = STELE__TEXT, .text = empty };
-    assert_int_equal(stele__csv_write(path, &alone, 1, 2, NULL), STELE_OK);
+    assert_int_equal(stele__csv_write(path, &alone, 1, 4, NULL), STELE_OK);
     bytes = content(&n);
-    assert_string_equal(bytes, "only\n\"\"\nx\n");
+    assert_string_equal(bytes, "only\n\"\"\nx\n\"say \"\"y\"\"\"\n\"a\rb\"\n");
     stele__free(bytes);
     unlink(path);
     const int32_t beyond[1] = { 1 };
