@@ -208,29 +208,40 @@ static stele_status list_one(const stele__registry *registry, const stele__candi
     return status;
 }
 
-stele_status stele__registry_list(const stele__registry *registry, stele__listing *ret)
+/* Candidates begin .. end - 1. */
+static stele_status list_range(const stele__registry *registry, const stele__candidates *all,
+                               size_t begin, size_t end, stele__listing *ret)
 {
-    stele__candidates all;
-    stele__listing listing = { 0 };
-    stele_status status = stele__registry_candidates(registry, &all);
-    if (status != STELE_OK) {
-        return status;
+    stele__listing listing = { .item = stele__calloc(end - begin + 1, sizeof *listing.item) };
+    stele_status status = listing.item != NULL ? STELE_OK : STELE_E_NOMEM;
+    for (size_t i = begin; status == STELE_OK && i < end; i++) {
+        status = list_one(registry, all, i, &listing.item[listing.n++]);
     }
-    listing.item = stele__calloc(all.n + 1, sizeof *listing.item);
-    if (listing.item == NULL) {
-        status = STELE_E_NOMEM;
-    }
-    for (size_t i = 0; status == STELE_OK && i < all.n; i++) {
-        listing.n++;
-        status = list_one(registry, &all, i, &listing.item[i]);
-    }
-    stele__candidates_finish(&all);
     if (status != STELE_OK) {
         stele__listing_finish(&listing);
         return status;
     }
     *ret = listing;
     return STELE_OK;
+}
+
+stele_status stele__candidate_list(const stele__registry *registry,
+                                   const stele__candidates *candidates, size_t i,
+                                   stele__listing *ret)
+{
+    return list_range(registry, candidates, i, i + 1, ret);
+}
+
+stele_status stele__registry_list(const stele__registry *registry, stele__listing *ret)
+{
+    stele__candidates all;
+    stele_status status = stele__registry_candidates(registry, &all);
+    if (status != STELE_OK) {
+        return status;
+    }
+    status = list_range(registry, &all, 0, all.n, ret);
+    stele__candidates_finish(&all);
+    return status;
 }
 
 void stele__listing_finish(stele__listing *listing)

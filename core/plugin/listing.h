@@ -24,6 +24,10 @@ typedef struct stele__listing {
  * should have one thread only. */
 STELE_NODISCARD stele_status stele__registry_list(const stele__registry *registry,
                                                   stele__listing *ret);
+/* The same for one of the candidates; the result is freed with stele__listing_finish. */
+STELE_NODISCARD stele_status stele__candidate_list(const stele__registry *registry,
+                                                   const stele__candidates *candidates, size_t i,
+                                                   stele__listing *ret);
 void stele__listing_finish(stele__listing *listing);
 
 #endif

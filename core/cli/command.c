@@ -1,0 +1,87 @@
+#include "cli/command.h"
+
+#include "base/mem.h"
+#include "cli/preload_table.h"
+#include "plugin/places.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void stele__command_usage(const stele__command *command)
+{
+    printf("usage: stele %s %s\n\n%s\n", command->name, command->arguments, command->summary);
+    if (command->options != NULL) {
+        printf("\n%s", command->options);
+    }
+}
+
+int stele__cli_usage_error(const char *command, const char *fmt, ...)
+{
+    va_list args;
+    fprintf(stderr, "stele %s: ", command);
+    va_start(args, fmt);
+    vfprintf(stderr, fmt, args);
+    va_end(args);
+    int is_help = strcmp(command, "help") == 0;
+    fprintf(stderr, "\n    see: stele help%s%s\n", is_help ? "" : " ", is_help ? "" : command);
+    return STELE__EXIT_USAGE;
+}
+
+int stele__cli_option_error(int code, char **argv)
+{
+    const char *option = argv[optind - 1];
+    if (code == ':') {
+        return stele__cli_usage_error(argv[0], "option `%s` needs a value", option);
+    }
+    return stele__cli_usage_error(argv[0], "unknown option `%s`", option);
+}
+
+void stele__cli_show(stele__diag *diag)
+{
+    for (size_t i = 0; i < diag->n; i++) {
+        char *text = NULL;
+        if (stele__message_format(&diag->message[i], &text) == STELE_OK) {
+            fputs(text, stderr);
+            stele__free(text);
+        }
+    }
+    stele__diag_finish(diag);
+}
+
+int stele__cli_finish(stele__diag *diag, stele_status status)
+{
+    for (size_t i = 0; i < diag->n && (status == STELE_E_OPTION || status == STELE_E_ARG); i++) {
+        const stele__message *m = &diag->message[i];
+        if (m->severity == STELE__ERROR && m->code != STELE_E_ARG) {
+            status = m->code;
+        }
+    }
+    /* A failure that left no words behind: memory ran short, most likely. */
+    if (status != STELE_OK && diag->n_errors == 0) {
+        fprintf(stderr, "stele: %s\n", stele__status_text(status));
+    }
+    stele__cli_show(diag);
+    switch (status) {
+    case STELE_OK: return STELE__EXIT_OK;
+    case STELE_E_OPTION:
+    case STELE_E_ARG: return STELE__EXIT_USAGE;
+    case STELE_E_NONFINITE: return STELE__EXIT_NONFINITE;
+    case STELE_E_INTERRUPTED: return STELE__EXIT_INTERRUPTED;
+    default: return STELE__EXIT_FAILURE;
+    }
+}
+
+stele_status stele__cli_registry(stele__registry **ret, stele__diag *diag)
+{
+    stele__places places;
+    stele_status status = stele__places_default(&places, diag);
+    if (status != STELE_OK) {
+        return status;
+    }
+    stele__registry_settings settings = { .preload = stele__preload_table,
+                                          .folder = (const char *const *)places.folder,
+                                          .n_folders = places.n };
+    status = stele__registry_create(&settings, ret, diag);
+    stele__places_finish(&places);
+    return status;
+}

@@ -1,0 +1,46 @@
+/* core/cli: the program `stele`. Results go to stdout, everything else to stderr; nothing below
+ * this room prints.
+ *
+ * command.h - the commands, one per file cmd_NAME.c, and what they share. */
+#ifndef STELE_CLI_COMMAND_H
+#define STELE_CLI_COMMAND_H
+
+#include "base/diag.h"
+#include "cli/exit.h"
+#include "plugin/registry.h"
+
+#include <getopt.h>
+
+typedef struct stele__command {
+    const char *name, *arguments; /* "check", "SPEC [--set KEY=VALUE]..." */
+    const char *summary;          /* one sentence, for the list of commands */
+    const char *options;          /* one line per option, NULL if there are none */
+    /* argv[0] is the command; the result is an exit code. --help was dealt with. */
+    int (*run)(int argc, char **argv);
+} stele__command;
+
+int stele__cmd_check(int argc, char **argv);
+int stele__cmd_help(int argc, char **argv);
+int stele__cmd_plugins(int argc, char **argv);
+int stele__cmd_schema(int argc, char **argv);
+
+/* The commands in the order of the help text; the last one has no name. */
+extern const stele__command stele__commands[];
+/* NULL: no such command. */
+const stele__command *stele__command_find(const char *name);
+void stele__command_usage(const stele__command *command); /* to stdout */
+
+/* "stele COMMAND: text" and where to read more, to stderr. Returns STELE__EXIT_USAGE. */
+int stele__cli_usage_error(const char *command, const char *fmt, ...) STELE_PRINTF(2, 3);
+/* The usage error for what getopt_long just returned: '?' or, with ':' in front of the short
+ * options, ':'. opterr has to be 0. */
+int stele__cli_option_error(int code, char **argv);
+/* Show all messages on stderr and forget them. */
+void stele__cli_show(stele__diag *diag);
+/* The same, and the exit code that fits: that of `status`, except that STELE_E_OPTION gives way to
+ * a worse error among the messages. */
+int stele__cli_finish(stele__diag *diag, stele_status status);
+/* All plugins that this program can reach. The caller destroys *ret. */
+STELE_NODISCARD stele_status stele__cli_registry(stele__registry **ret, stele__diag *diag);
+
+#endif

@@ -1,0 +1,92 @@
+/* The program: finds the command and runs it. */
+#include "cli/command.h"
+#include "cli/version.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <stele/plugin.h>
+
+const stele__command stele__commands[] = {
+    { "check", "SPEC [--set KEY=VALUE]... [--resolved]",
+      "Read a spec, load its plugins, check all options.",
+      "  --set KEY=VALUE  change one key, as in --set train.epochs=3\n"
+      "  --resolved       print the whole spec with all defaults\n",
+      stele__cmd_check },
+    { "plugins", "[--json]", "List all plugins, and the files that were refused with the reason.",
+      "  --json           one JSON array\n", stele__cmd_plugins },
+    { "schema", "", "Print the JSON Schema of specs, for editors.", NULL, stele__cmd_schema },
+    { "help", "[COMMAND | SECTION | KIND/NAME] [--all]",
+      "Explain a command, a section of the spec, or a plugin.",
+      "  --all            advanced options too\n", stele__cmd_help },
+    { NULL, NULL, NULL, NULL, NULL },
+};
+
+const stele__command *stele__command_find(const char *name)
+{
+    for (const stele__command *c = stele__commands; c->name != NULL; c++) {
+        if (strcmp(c->name, name) == 0) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+    const char *names[64];
+    size_t n = 0;
+    for (const stele__command *c = stele__commands; c->name != NULL && n < 64; c++) {
+        names[n++] = c->name;
+    }
+    const char *near = stele__nearest(name, names, n);
+    fprintf(stderr, "stele: there is no command `%s`%s%s%s\n    see: stele help\n", name,
+            near != NULL ? ", did you mean `" : "", near != NULL ? near : "",
+            near != NULL ? "`?" : "");
+    return STELE__EXIT_USAGE;
+}
+
+static int wants_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int run(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "--help";
+    if (strcmp(name, "--version") == 0) {
+        printf("stele %s (plugin ABI %u.%u)\n", STELE_VERSION, STELE_ABI_MAJOR, STELE_ABI_MINOR);
+        return STELE__EXIT_OK;
+    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        stele__cmd_help(1, argv);
+        return argc > 1 ? STELE__EXIT_OK : STELE__EXIT_USAGE;
+    }
+    const stele__command *command = stele__command_find(name);
+    if (command == NULL) {
+        return name[0] == '-' ? stele__cli_usage_error("help", "unknown option `%s`", name)
+                              : unknown_command(name);
+    }
+    if (wants_help(argc - 1, argv + 1)) {
+        stele__command_usage(command);
+        return STELE__EXIT_OK;
+    }
+    opterr = 0;
+    return command->run(argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+    int code = run(argc, argv);
+    /* A full disk or a closed pipe shows only now. */
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == STELE__EXIT_OK) {
+        fprintf(stderr, "stele: cannot write to stdout\n");
+        code = STELE__EXIT_FAILURE;
+    }
+    return code;
+}
