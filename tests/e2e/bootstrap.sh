@@ -5,6 +5,7 @@ set -uo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+real_bash=$(command -v bash)
 passed=0 failed=0 skipped=0
 
 ok() { # ok NAME COMMAND...
@@ -16,18 +17,20 @@ ok() { # ok NAME COMMAND...
     fi
 }
 
-# A PATH folder with the plain tools and nothing that builds or installs.
+imitate() { # imitate FOLDER PROGRAM: the script is read from standard input
+    rm -f "$scratch/$1/$2" # never write through a link
+    { printf '#!%s\n' "$real_bash" && cat; } >"$scratch/$1/$2"
+    chmod +x "$scratch/$1/$2"
+}
+
+# A PATH folder with the plain tools and nothing that builds or installs. The tools are scripts that
+# call the real ones, not links: whatever a test does to the folder stays in it.
 new_path() {
     local tool
     mkdir -p "$scratch/$1"
     for tool in bash cat dirname env id mktemp rm sed sort; do
-        ln -sf "$(command -v "$tool")" "$scratch/$1/$tool"
+        imitate "$1" "$tool" <<<"exec $(command -v "$tool") \"\$@\""
     done
-}
-
-imitate() { # imitate FOLDER PROGRAM: the script is read from standard input
-    { printf '#!%s\n' "$(command -v bash)" && cat; } >"$scratch/$1/$2"
-    chmod +x "$scratch/$1/$2"
 }
 
 run() { # run FOLDER ARGUMENT...: sets output and status; from another folder than the project's
