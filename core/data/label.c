@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "data/parts.h"
+#include "spec/scalar.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -242,9 +243,7 @@ static int parse_number(const char *text, double *ret)
         *ret = text[0] == 'T';
         return 1;
     }
-    char *end = NULL;
-    *ret = strtod(text, &end);
-    return end != text && *end == '\0';
+    return stele__scalar_f64(text, ret) == STELE__SCALAR_OK;
 }
 
 /* Categories whose names are numbers, or True and False. */

@@ -1,0 +1,359 @@
+/* Reading HDF5 objects with checks and messages. */
+#include "h5mu.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- the library's door ---------------------------------------------------------------------- */
+
+static pthread_mutex_t door = PTHREAD_MUTEX_INITIALIZER;
+static H5E_auto2_t printer;
+static void *printer_data;
+
+/* The library prints its errors unless told not to; others in the process may want it to. */
+void h5mu_enter(void)
+{
+    pthread_mutex_lock(&door);
+    H5Eget_auto2(H5E_DEFAULT, &printer, &printer_data);
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+}
+
+void h5mu_leave(void)
+{
+    H5Eset_auto2(H5E_DEFAULT, printer, printer_data);
+    pthread_mutex_unlock(&door);
+}
+
+/* --- messages -------------------------------------------------------------------------------- */
+
+stele_status h5mu_fail(const stele_inst *s, stele_status code, const char *where, const char *fmt,
+                       ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    if (where == NULL) {
+        return STELE_FAIL(s->host, code, "path: %s: %s", s->path, text);
+    }
+    return STELE_FAIL(s->host, code, "path: %s: `%s`: %s", s->path, where, text);
+}
+
+static herr_t keep_innermost(unsigned n, const H5E_error2_t *error, void *ctx)
+{
+    if (n == 0 && error->desc != NULL) {
+        snprintf(ctx, 200, "%s", error->desc);
+    }
+    return 0;
+}
+
+stele_status h5mu_fail_library(const stele_inst *s, const char *where, const char *what)
+{
+    char why[200] = "";
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_innermost, why);
+    return h5mu_fail(s, STELE_E_IO, where, "%s%s%s%s", what, why[0] != '\0' ? " (HDF5: " : "", why,
+                     why[0] != '\0' ? ")" : "");
+}
+
+stele_status h5mu_nomem(const stele_inst *s, const char *where)
+{
+    return h5mu_fail(s, STELE_E_NOMEM, where, "does not fit into memory");
+}
+
+/* --- texts ----------------------------------------------------------------------------------- */
+
+char *h5mu_copy_text(const char *text)
+{
+    size_t len = strlen(text) + 1;
+    char *copy = malloc(len);
+    if (copy != NULL) {
+        memcpy(copy, text, len);
+    }
+    return copy;
+}
+
+char *h5mu_join_path(const char *folder, const char *name)
+{
+    size_t len = strlen(folder) + strlen(name) + 2;
+    char *path = malloc(len);
+    if (path != NULL) {
+        const char *slash = folder[0] != '\0' && folder[strlen(folder) - 1] != '/' ? "/" : "";
+        snprintf(path, len, "%s%s%s", folder, slash, name);
+    }
+    return path;
+}
+
+const char *h5mu_text_at(const texts *t, int64_t i)
+{
+    return i < 0 || i >= t->n || t->at[i] == SIZE_MAX ? NULL : t->bytes + t->at[i];
+}
+
+/* Room for another text of `len` bytes; `at` doubles whenever n reaches a power of two. */
+static int texts_grow(texts *t, size_t len)
+{
+    if ((t->n & (t->n - 1)) == 0) {
+        size_t n = t->n == 0 ? 1 : 2 * (size_t)t->n;
+        size_t *at = realloc(t->at, n * sizeof *at);
+        if (at == NULL) {
+            return -1;
+        }
+        t->at = at;
+    }
+    if (t->len + len + 1 > t->capacity) {
+        size_t capacity = 2 * t->capacity + len + 64;
+        char *bytes = realloc(t->bytes, capacity);
+        if (bytes == NULL) {
+            return -1;
+        }
+        t->bytes = bytes;
+        t->capacity = capacity;
+    }
+    return 0;
+}
+
+int h5mu_texts_add(texts *t, const char *text, size_t len)
+{
+    if (texts_grow(t, len) != 0) {
+        return -1;
+    }
+    t->at[t->n++] = text != NULL ? t->len : SIZE_MAX;
+    if (text != NULL) {
+        memcpy(t->bytes + t->len, text, len);
+        t->bytes[t->len + len] = '\0';
+        t->len += len + 1;
+    }
+    return 0;
+}
+
+void h5mu_texts_finish(texts *t)
+{
+    free(t->bytes);
+    free(t->at);
+    memset(t, 0, sizeof *t);
+}
+
+/* --- objects --------------------------------------------------------------------------------- */
+
+int h5mu_exists(const stele_inst *s, const char *path)
+{
+    return H5Lexists(s->file, path, H5P_DEFAULT) > 0 &&
+           H5Oexists_by_name(s->file, path, H5P_DEFAULT) > 0;
+}
+
+int h5mu_is_group(const stele_inst *s, const char *path)
+{
+    if (!h5mu_exists(s, path)) {
+        return 0;
+    }
+    hid_t object = H5Oopen(s->file, path, H5P_DEFAULT);
+    int is_group = object >= 0 && H5Iget_type(object) == H5I_GROUP;
+    if (object >= 0) {
+        H5Oclose(object);
+    }
+    return is_group;
+}
+
+static int read_text_attribute(hid_t attribute, hid_t type, char *ret, size_t capacity)
+{
+    int ok = 0;
+    if (H5Tis_variable_str(type) > 0) {
+        char *text = NULL;
+        hid_t memory = H5Tcopy(H5T_C_S1);
+        H5Tset_size(memory, H5T_VARIABLE);
+        H5Tset_cset(memory, H5Tget_cset(type));
+        if (H5Aread(attribute, memory, &text) >= 0 && text != NULL && strlen(text) < capacity) {
+            memcpy(ret, text, strlen(text) + 1);
+            ok = 1;
+        }
+        if (text != NULL) {
+            H5free_memory(text);
+        }
+        H5Tclose(memory);
+    } else if (H5Tget_size(type) < capacity) {
+        memset(ret, 0, capacity);
+        ok = H5Aread(attribute, type, ret) >= 0;
+    }
+    return ok;
+}
+
+int h5mu_text_attribute(hid_t object, const char *name, char *ret, size_t capacity)
+{
+    if (H5Aexists(object, name) <= 0) {
+        return 0;
+    }
+    int ok = 0;
+    hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
+    hid_t type = attribute >= 0 ? H5Aget_type(attribute) : -1;
+    hid_t space = attribute >= 0 ? H5Aget_space(attribute) : -1;
+    if (type >= 0 && space >= 0 && H5Tget_class(type) == H5T_STRING &&
+        H5Sget_simple_extent_npoints(space) == 1) {
+        ok = read_text_attribute(attribute, type, ret, capacity);
+    }
+    if (space >= 0) {
+        H5Sclose(space);
+    }
+    if (type >= 0) {
+        H5Tclose(type);
+    }
+    if (attribute >= 0) {
+        H5Aclose(attribute);
+    }
+    return ok;
+}
+
+static herr_t visit_link(hid_t group, const char *name, const H5L_info_t *info, void *ctx)
+{
+    (void)group;
+    (void)info;
+    return h5mu_texts_add(ctx, name, strlen(name)) == 0 ? 0 : -1;
+}
+
+stele_status h5mu_list(const stele_inst *s, const char *path, texts *ret)
+{
+    if (H5Literate_by_name(s->file, path, H5_INDEX_NAME, H5_ITER_INC, NULL, visit_link, ret,
+                           H5P_DEFAULT) < 0) {
+        return h5mu_fail_library(s, path, "cannot be listed");
+    }
+    return STELE_OK;
+}
+
+/* Chunks are decompressed whole; keep the last two, or rows of a matrix would be unpacked again
+ * and again. */
+static hid_t access_list(hid_t dataset)
+{
+    hid_t created = H5Dget_create_plist(dataset), list = H5Pcreate(H5P_DATASET_ACCESS);
+    hsize_t chunk[H5S_MAX_RANK];
+    if (created >= 0 && list >= 0 && H5Pget_layout(created) == H5D_CHUNKED) {
+        int ndim = H5Pget_chunk(created, H5S_MAX_RANK, chunk);
+        hid_t type = H5Dget_type(dataset);
+        double bytes = type >= 0 ? 2.0 * (double)H5Tget_size(type) : 0;
+        for (int d = 0; d < ndim; d++) {
+            bytes *= (double)chunk[d];
+        }
+        if (bytes > 1048576 && bytes < 536870912) {
+            H5Pset_chunk_cache(list, H5D_CHUNK_CACHE_NSLOTS_DEFAULT, (size_t)bytes, 0.75);
+        }
+        if (type >= 0) {
+            H5Tclose(type);
+        }
+    }
+    if (created >= 0) {
+        H5Pclose(created);
+    }
+    return list;
+}
+
+stele_status h5mu_open(const stele_inst *s, const char *path, int ndim, hid_t *ret,
+                       hsize_t *ret_extent)
+{
+    if (!h5mu_exists(s, path)) {
+        return h5mu_fail(s, STELE_E_DATA, path, "is missing from the file");
+    }
+    hid_t dataset = H5Dopen2(s->file, path, H5P_DEFAULT);
+    if (dataset < 0) {
+        return h5mu_fail_library(s, path, "cannot be opened as an array");
+    }
+    hid_t list = access_list(dataset), space = -1;
+    H5Dclose(dataset);
+    dataset = H5Dopen2(s->file, path, list >= 0 ? list : H5P_DEFAULT);
+    stele_status st = STELE_OK;
+    if (dataset < 0 || (space = H5Dget_space(dataset)) < 0) {
+        st = h5mu_fail_library(s, path, "cannot be opened as an array");
+    } else if (H5Sget_simple_extent_ndims(space) != ndim) {
+        st = h5mu_fail(s, STELE_E_DATA, path, "has %d dimensions instead of %d",
+                       H5Sget_simple_extent_ndims(space), ndim);
+    } else {
+        H5Sget_simple_extent_dims(space, ret_extent, NULL);
+        *ret = dataset;
+    }
+    if (space >= 0) {
+        H5Sclose(space);
+    }
+    if (list >= 0) {
+        H5Pclose(list);
+    }
+    if (st != STELE_OK && dataset >= 0) {
+        H5Dclose(dataset);
+    }
+    return st;
+}
+
+/* A damaged header may claim any length. Compression gains a factor of about a thousand at most. */
+static int is_plausible(const stele_inst *s, hsize_t n)
+{
+    return n <= (hsize_t)s->file_size * 1100 + 4096;
+}
+
+static stele_status open_1d(const stele_inst *s, const char *path, hid_t *ret, int64_t *ret_n)
+{
+    hsize_t n = 0;
+    hid_t dataset = -1;
+    stele_status st = h5mu_open(s, path, 1, &dataset, &n);
+    if (st == STELE_OK && !is_plausible(s, n)) {
+        H5Dclose(dataset);
+        return h5mu_fail(s, STELE_E_DATA, path, "claims %llu entries, more than the file can hold",
+                         (unsigned long long)n);
+    }
+    if (st == STELE_OK) {
+        *ret = dataset;
+        *ret_n = (int64_t)n;
+    }
+    return st;
+}
+
+stele_status h5mu_read_range(const stele_inst *s, const char *path, hid_t dataset, int64_t first,
+                             int64_t n, hid_t type, void *ret)
+{
+    if (n == 0) {
+        return STELE_OK;
+    }
+    hsize_t start = (hsize_t)first, count = (hsize_t)n;
+    hid_t file_space = H5Dget_space(dataset), memory = H5Screate_simple(1, &count, NULL);
+    stele_status st = STELE_OK;
+    if (file_space < 0 || memory < 0 ||
+        H5Sselect_hyperslab(file_space, H5S_SELECT_SET, &start, NULL, &count, NULL) < 0 ||
+        H5Dread(dataset, type, memory, file_space, H5P_DEFAULT, ret) < 0) {
+        st = h5mu_fail_library(s, path, "cannot be read");
+    }
+    if (file_space >= 0) {
+        H5Sclose(file_space);
+    }
+    if (memory >= 0) {
+        H5Sclose(memory);
+    }
+    return st;
+}
+
+stele_status h5mu_read_all(const stele_inst *s, const char *path, int64_t n_wanted, hid_t type,
+                           size_t size, void **ret, int64_t *ret_n)
+{
+    hid_t dataset = -1;
+    int64_t n = 0;
+    void *data = NULL;
+    stele_status st = open_1d(s, path, &dataset, &n);
+    if (st != STELE_OK) {
+        return st;
+    }
+    if (n_wanted >= 0 && n != n_wanted) {
+        st = h5mu_fail(s, STELE_E_DATA, path, "has %lld entries instead of %lld", (long long)n,
+                       (long long)n_wanted);
+    } else if ((data = malloc(((size_t)n + 1) * size)) == NULL) {
+        st = h5mu_nomem(s, path);
+    } else {
+        st = h5mu_read_range(s, path, dataset, 0, n, type, data);
+    }
+    H5Dclose(dataset);
+    if (st != STELE_OK) {
+        free(data);
+        return st;
+    }
+    *ret = data;
+    if (ret_n != NULL) {
+        *ret_n = n;
+    }
+    return STELE_OK;
+}
