@@ -446,38 +446,6 @@ static void flipped_bytes_do_not_crash(void **state)
     }
 }
 
-static void the_cortex_is_read(void **state)
-{
-    (void)state;
-    char path[1024];
-    const char *dir = getenv("STELE_DATA");
-    snprintf(path, sizeof path, "%s/snare-mouse-cortex/snare_cortex.h5mu", dir != NULL ? dir : "");
-    if (access(path, R_OK) != 0) {
-        skip();
-    }
-    stele_inst *s = open_file(path);
-    assert_non_null(s);
-    stele__source src = { "data", vt, s };
-    stele__matrix_request m[] = { { .name = "rna", .from = "rna", .min_rows = 1 },
-                                  { .name = "atac", .from = "atac", .min_rows = 1 } };
-    stele__label_request l[] = { { .from = "cell_type" }, { .from = "cell_class" } };
-    stele__data_request rq = { &src, 1, m, 2, l, 2, 0 };
-    stele__dataset *ds = NULL;
-    assert_int_equal(stele__dataset_create(&rq, &ds, NULL), STELE_OK);
-    assert_int_equal(stele__dataset_load(ds, NULL, NULL), STELE_OK);
-    vt->destroy(s);
-    assert_int_equal(ds->n_rows, 5232);
-    assert_int_equal(ds->label[0].n_categories, 23);
-    assert_int_equal(ds->label[1].n_categories, 15);
-    assert_int_equal(ds->matrix[0].n_features, 1675);
-    assert_int_equal(ds->matrix[1].n_features, 25734 - 2196);
-    assert_int_equal(ds->matrix[0].row_start[5232], 548849);
-    assert_int_equal(ds->matrix[1].row_start[5232], 506651);
-    assert_int_equal(ds->matrix[0].value_kind, STELE__VALUE_U16);
-    assert_int_equal(ds->matrix[1].value_kind, STELE__VALUE_U8);
-    stele__dataset_destroy(ds);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -488,7 +456,6 @@ int main(void)
         cmocka_unit_test(what_is_no_such_file_is_refused),
         cmocka_unit_test(truncated_files_are_refused),
         cmocka_unit_test(flipped_bytes_do_not_crash),
-        cmocka_unit_test(the_cortex_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
