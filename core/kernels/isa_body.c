@@ -1,0 +1,84 @@
+/* The kernels of one instruction set: compiled once for each with STELE__ISA_NAME set. Everything
+ * is static but the table at the end. */
+#include "kernels/isa.h"
+#include "kernels/simd.h"
+
+#include <math.h>
+
+/* 1 / (2k + 1), highest k first: the power series of atanh(s) / s in s^2 <= 1/9. */
+static const float atanh_series_f32[] = { 1.F / 15, 1.F / 13, 1.F / 11, 1.F / 9,
+                                          1.F / 7,  1.F / 5,  1.F / 3,  1.F };
+static const double atanh_series_f64[] = { 1. / 33, 1. / 31, 1. / 29, 1. / 27, 1. / 25, 1. / 23,
+                                           1. / 21, 1. / 19, 1. / 17, 1. / 15, 1. / 13, 1. / 11,
+                                           1. / 9,  1. / 7,  1. / 5,  1. / 3,  1. };
+/* Where the asymptotic series take over, and their coefficients B_2k / 2k and B_2k / (2k (2k - 1)),
+ * highest k first. */
+enum { SHIFT_f32 = 4, SHIFT_f64 = 8 };
+static const float digamma_series_f32[] = { 1.F / 132, -1.F / 240, 1.F / 252, -1.F / 120,
+                                            1.F / 12 };
+static const double digamma_series_f64[] = { 43867. / 14364, -3617. / 8160, 1. / 12,
+                                             -691. / 32760,  1. / 132,      -1. / 240,
+                                             1. / 252,       -1. / 120,     1. / 12 };
+static const float lgamma_series_f32[] = { 1.F / 1188, -1.F / 1680, 1.F / 1260, -1.F / 360,
+                                           1.F / 12 };
+static const double lgamma_series_f64[] = { 43867. / 244188, -3617. / 122400, 1. / 156,
+                                            -691. / 360360,  1. / 1188,       -1. / 1680,
+                                            1. / 1260,       -1. / 360,       1. / 12 };
+
+static inline float root_f32(float x)
+{
+    return sqrtf(x);
+}
+
+static inline double root_f64(double x)
+{
+    return sqrt(x);
+}
+
+/* A vector of doubles from as many elements. */
+static inline vector_f64 widen_f32(const float *x)
+{
+    half_f32 h;
+    memcpy(&h, x, sizeof h);
+    return __builtin_convertvector(h, vector_f64);
+}
+
+static inline vector_f64 widen_f64(const double *x)
+{
+    vector_f64 v;
+    memcpy(&v, x, sizeof v);
+    return v;
+}
+
+#define SLEEF_f32 STELE__VF
+#define SLEEF_f64 STELE__VD
+
+#define STELE__TWICE "kernels/vec.inc"
+#include "kernels/twice.h"
+#define STELE__TWICE "kernels/csr.inc"
+#include "kernels/twice.h"
+#define STELE__TWICE "kernels/flat.inc"
+#include "kernels/twice.h"
+
+#define KERNELS(type_)                                                                             \
+    {                                                                                              \
+        .exp = exp_array_##type_, .expm1 = expm1_array_##type_, .log = log_array_##type_,          \
+        .log1p = log1p_array_##type_, .tanh = tanh_array_##type_, .erf = erf_array_##type_,        \
+        .lgamma = lgamma_array_##type_, .digamma = digamma_array_##type_,                          \
+        .softplus_sigmoid = softplus_sigmoid_array_##type_,                                        \
+        .lgamma_digamma = lgamma_digamma_array_##type_, .csr_row = csr_row_##type_,                \
+        .csc_column = csc_column_##type_, .adamw = adamw_##type_,                                  \
+        .sum_squares = sum_squares_##type_                                                         \
+    }
+
+#define TABLE_OF(name_) stele__isa_##name_
+#define TABLE(name_)    TABLE_OF(name_)
+#define TEXT_OF(name_)  #name_
+#define TEXT(name_)     TEXT_OF(name_)
+
+extern const stele__isa TABLE(STELE__ISA_NAME);
+const stele__isa TABLE(STELE__ISA_NAME) = {
+    .name = TEXT(STELE__ISA_NAME),
+    .f32 = KERNELS(f32),
+    .f64 = KERNELS(f64),
+};

@@ -1,0 +1,51 @@
+/* vec.h - special functions over arrays, and how this room uses the vectors of the machine.
+ *
+ * Multi-versioning. One source, isa_body.c, with the .inc files it includes, is compiled several
+ * times into static libraries with different target flags (kernels/meson.build): baseline (SSE2 on
+ * x86-64, the compiler's 16-byte vectors elsewhere), AVX2 + FMA, AVX-512. Each build exports
+ * nothing but one table of functions (isa.h). The best table this processor supports is chosen at
+ * the first use; everything public here and in csr.h, adamw.h calls through it. The maths is
+ * SLEEF's (https://sleef.org), with the code of each instruction set called directly. Add a kernel:
+ * write it in a .inc on the vector type of simd.h, give it a slot in isa.h, fill the slot in
+ * isa_body.c.
+ *
+ * Bits. Within one machine an element's result depends on that element alone, not on its place in
+ * the array, its length or its alignment. Between instruction sets the last bits may differ.
+ *
+ * Common to all: n elements, any n, any alignment; y may be x (in place), other overlap is not
+ * allowed. Accuracy where not stated: 1 ulp, 3.5 ulp for tanh. NaN goes through. Thread class
+ * any. */
+#ifndef STELE_KERNELS_VEC_H
+#define STELE_KERNELS_VEC_H
+
+#include <stddef.h>
+
+#define STELE__VEC_DECLARE(real_, suffix_)                                                         \
+    void stele__vec_exp_##suffix_(size_t n, const real_ *x, real_ *y);                             \
+    void stele__vec_expm1_##suffix_(size_t n, const real_ *x, real_ *y);                           \
+    void stele__vec_log_##suffix_(size_t n, const real_ *x, real_ *y);                             \
+    void stele__vec_log1p_##suffix_(size_t n, const real_ *x, real_ *y);                           \
+    void stele__vec_tanh_##suffix_(size_t n, const real_ *x, real_ *y);                            \
+    void stele__vec_erf_##suffix_(size_t n, const real_ *x, real_ *y);                             \
+    void stele__vec_lgamma_##suffix_(size_t n, const real_ *x, real_ *y);                          \
+    void stele__vec_digamma_##suffix_(size_t n, const real_ *x, real_ *y);                         \
+    void stele__vec_softplus_sigmoid_##suffix_(size_t n, const real_ *x, real_ *sp, real_ *sg);    \
+    void stele__vec_lgamma_digamma_##suffix_(size_t n, const real_ *x, real_ *lg, real_ *dg);
+
+/* exp, expm1, log, log1p, tanh, erf: y[i] = f(x[i]), as the C library has them.
+ *
+ * lgamma: ln Gamma(x). digamma: its derivative; x > 0 only. The error of digamma is below 12 ulp of
+ * max(1, |digamma(x)|): it has a zero at 1.46.
+ *
+ * softplus_sigmoid: sp = ln(1 + e^x) and sg = 1 / (1 + e^-x), the derivative of sp, in one pass
+ * over one exponential, accurate to 4 ulp at both ends: sp -> x and e^x, sg -> 1 and e^x. sp or sg
+ * may be NULL, either may be x.
+ *
+ * lgamma_digamma: both for x > 0 in one pass (recurrence and Stirling's series share the
+ * logarithm), about twice as fast as the two calls; the error of lg is below 8 ulp of max(8, |lg|),
+ * where the single call is relatively accurate around its zeros too. lg or dg may be x. */
+STELE__VEC_DECLARE(float, f32)
+STELE__VEC_DECLARE(double, f64)
+#undef STELE__VEC_DECLARE
+
+#endif

@@ -1,0 +1,108 @@
+/* The kernels room: dense and sparse products, the optimiser's pass. Results are compared with
+ * plain loops in double, and bit by bit between 1, 2 and 3 threads, in every instruction set. */
+#include "test.h"
+
+#include "base/mem.h"
+#include "kernels/adamw.h"
+#include "kernels/csr.h"
+#include "kernels/gemm.h"
+#include "kernels/isa.h"
+#include "kernels/philox.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+enum { MAX_THREADS = 3 };
+static stele__pool *pools[MAX_THREADS + 1];
+
+static int make_pools(void **state)
+{
+    (void)state;
+    for (unsigned t = 1; t <= MAX_THREADS; t++) {
+        if (stele__pool_create(t, &pools[t]) != STELE_OK) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int drop_pools(void **state)
+{
+    (void)state;
+    for (unsigned t = 1; t <= MAX_THREADS; t++) {
+        stele__pool_destroy(pools[t]);
+    }
+    return 0;
+}
+
+/* n normal numbers, the same in both types. */
+static float *numbers_f32(uint64_t row, size_t n)
+{
+    float *x = stele__malloc(n * sizeof *x);
+    assert_non_null(x);
+    stele__noise_normal_f32(stele__noise_at(1, 1, 1), row, 0, n, x);
+    return x;
+}
+
+static double *numbers_f64(uint64_t row, size_t n)
+{
+    float *x = numbers_f32(row, n);
+    double *y = stele__malloc(n * sizeof *y);
+    assert_non_null(y);
+    for (size_t i = 0; i < n; i++) {
+        y[i] = (double)x[i];
+    }
+    stele__free(x);
+    return y;
+}
+
+static const double epsilon_f32 = (double)FLT_EPSILON, epsilon_f64 = DBL_EPSILON;
+
+#define STELE__TWICE "test_kernels_dense.inc"
+#include "kernels/twice.h"
+
+static void transpose_refuses_bad_input_and_recovers(void **state)
+{
+    (void)state;
+    int64_t start[] = { 0, 2, 3 };
+    int32_t good[] = { 4, 1, 4 }, bad[] = { 4, 1, 5 }, negative[] = { 4, -1, 1 };
+    stele__csr x = { .n_rows = 2, .n_columns = 5, .row_start = start, .column = bad };
+    void *workspace = stele__calloc_aligned(stele__csr_transpose_size(5, 3));
+    stele__csc xt = { 0 };
+    assert_int_equal(stele__csr_transpose(&x, 3, workspace, &xt), STELE_E_DATA);
+    x.column = negative;
+    assert_int_equal(stele__csr_transpose(&x, 3, workspace, &xt), STELE_E_DATA);
+    x.column = good;
+    assert_int_equal(stele__csr_transpose(&x, 2, workspace, &xt), STELE_E_SHAPE);
+    assert_null(xt.row);
+    assert_int_equal(stele__csr_transpose(&x, 3, workspace, &xt), STELE_OK);
+    assert_int_equal(xt.n_touched, 2);
+    assert_int_equal(xt.n_entries, 3);
+    assert_true(xt.column[0] == 4 && xt.start[1] == 2 && xt.column[1] == 1 && xt.start[2] == 3);
+    assert_true(xt.row[0] == 0 && xt.row[1] == 1 && xt.row[2] == 0);
+    assert_true(xt.entry[0] == 0 && xt.entry[1] == 2 && xt.entry[2] == 1);
+    stele__free_aligned(workspace);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gemm_matches_loops_f32),
+        cmocka_unit_test(gemm_matches_loops_f64),
+        cmocka_unit_test(gemm_bits_do_not_depend_on_threads_f32),
+        cmocka_unit_test(gemm_bits_do_not_depend_on_threads_f64),
+        cmocka_unit_test(sparse_products_match_loops_f32),
+        cmocka_unit_test(sparse_products_match_loops_f64),
+        cmocka_unit_test(sparse_bits_do_not_depend_on_threads_f32),
+        cmocka_unit_test(sparse_bits_do_not_depend_on_threads_f64),
+        cmocka_unit_test(transpose_refuses_bad_input_and_recovers),
+        cmocka_unit_test(adamw_follows_the_formula_f32),
+        cmocka_unit_test(adamw_follows_the_formula_f64),
+        cmocka_unit_test(adamw_bits_do_not_depend_on_threads_f32),
+        cmocka_unit_test(adamw_bits_do_not_depend_on_threads_f64),
+        cmocka_unit_test(sum_of_squares_is_exact_enough_f32),
+        cmocka_unit_test(sum_of_squares_is_exact_enough_f64),
+    };
+    return cmocka_run_group_tests(tests, make_pools, drop_pools);
+}
