@@ -65,7 +65,7 @@ static stele_status compare(const stele__gradcheck *c, stele_graph *g, uint32_t 
     if (numeric == NULL) {
         return STELE_E_NOMEM;
     }
-    double scale = 1e-6;
+    double scale = 1e-4;
     for (int64_t i = 0; i < n; i++) {
         numeric[i] = numeric_at(c, g, &value[i]);
         scale = fmax(scale, fabs(numeric[i]));

@@ -2,6 +2,7 @@
 
 #include <Random123/philox.h>
 #include <math.h>
+#include <stele/types.h>
 
 uint64_t stele__noise_mix(uint64_t a, uint64_t b)
 {
@@ -29,41 +30,58 @@ uint64_t stele__noise_hash(const char *name)
 /* Four words at position `block` of the stream. */
 static philox4x32_ctr_t words(const stele__stream *s, uint32_t block)
 {
-    uint64_t row = (uint64_t)s->row;
+    uint64_t row = (uint64_t)s->row, key = s->key;
     philox4x32_ctr_t c = { { block, s->sample, (uint32_t)row, (uint32_t)(row >> 32) } };
-    philox4x32_key_t k = { { (uint32_t)s->key, (uint32_t)(s->key >> 32) } };
+    philox4x32_key_t k = { { (uint32_t)key, (uint32_t)(key >> 32) } };
     return philox4x32(c, k);
 }
 
-/* 24 bits, centred in their cell: never 0 or 1, exact in float. */
-static float unit(uint32_t w)
+/* 23 bits, centred in their cell: never 0 or 1, exact in float. */
+static double unit(uint32_t w)
 {
-    return ((float)(w >> 8) + 0.5f) * 0x1p-24f;
+    return ((double)(w >> 9) + 0.5) * 0x1p-23;
+}
+
+static void put(uint32_t dtype, void *ret, size_t i, double v)
+{
+    if (dtype == STELE_F32) {
+        ((float *)ret)[i] = (float)v;
+    } else {
+        ((double *)ret)[i] = v;
+    }
+}
+
+void stele__stream_uniform(const stele__stream *s, uint32_t dtype, size_t n, void *ret)
+{
+    for (size_t i = 0; i < n; i += 4) {
+        philox4x32_ctr_t w = words(s, (uint32_t)(i / 4));
+        for (size_t j = 0; j < 4 && i + j < n; j++) {
+            put(dtype, ret, i + j, unit(w.v[j]));
+        }
+    }
+}
+
+void stele__stream_normal(const stele__stream *s, uint32_t dtype, size_t n, void *ret)
+{
+    for (size_t i = 0; i < n; i += 4) {
+        philox4x32_ctr_t w = words(s, (uint32_t)(i / 4));
+        for (size_t j = 0; j < 4 && i + j < n; j += 2) { /* Box and Muller 1958 */
+            double radius = sqrt(-2.0 * log(unit(w.v[j])));
+            double angle = 6.283185307179586 * unit(w.v[j + 1]);
+            put(dtype, ret, i + j, radius * cos(angle));
+            if (i + j + 1 < n) {
+                put(dtype, ret, i + j + 1, radius * sin(angle));
+            }
+        }
+    }
 }
 
 void stele__noise_uniform(const stele__stream *s, size_t n, float *ret)
 {
-    for (size_t i = 0; i < n; i += 4) {
-        philox4x32_ctr_t w = words(s, (uint32_t)(i / 4));
-        for (size_t j = 0; j < 4 && i + j < n; j++) {
-            ret[i + j] = unit(w.v[j]);
-        }
-    }
+    stele__stream_uniform(s, STELE_F32, n, ret);
 }
 
 void stele__noise_normal(const stele__stream *s, size_t n, float *ret)
 {
-    for (size_t i = 0; i < n; i += 4) {
-        philox4x32_ctr_t w = words(s, (uint32_t)(i / 4));
-        float z[4];
-        for (int j = 0; j < 4; j += 2) { /* Box and Muller 1958 */
-            double radius = sqrt(-2.0 * log((double)unit(w.v[j])));
-            double angle = 6.283185307179586 * (double)unit(w.v[j + 1]);
-            z[j] = (float)(radius * cos(angle));
-            z[j + 1] = (float)(radius * sin(angle));
-        }
-        for (size_t j = 0; j < 4 && i + j < n; j++) {
-            ret[i + j] = z[j];
-        }
-    }
+    stele__stream_normal(s, STELE_F32, n, ret);
 }

@@ -18,6 +18,8 @@ stele_tensor *stele__op_full(stele_graph *g, const stele_shape *s, double value)
 stele_tensor *stele__op_constant(stele_graph *g, uint32_t dtype, const stele_shape *s,
                                  const void *data);
 stele_tensor *stele__op_noise(stele_graph *g, const stele_shape *s, uint32_t stream);
+/* Uniform inside (0, 1), addressed as noise is; not a slot. */
+stele_tensor *stele__op_uniform(stele_graph *g, const stele_shape *s, uint32_t stream);
 stele_tensor *stele__op_cast(stele_graph *g, stele_tensor *a, uint32_t dtype);
 stele_tensor *stele__op_add(stele_graph *g, stele_tensor *a, stele_tensor *b);
 stele_tensor *stele__op_sub(stele_graph *g, stele_tensor *a, stele_tensor *b);

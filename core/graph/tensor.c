@@ -16,15 +16,6 @@ const char *stele__dtype_name(uint32_t dtype)
     return dtype <= STELE_U8 ? name[dtype] : name[0];
 }
 
-stele_shape stele__shape_make(size_t ndim, const int64_t *dim)
-{
-    stele_shape s = { .ndim = (uint32_t)ndim };
-    for (size_t i = 0; i < ndim && i < STELE_MAX_DIMS; i++) {
-        s.dim[i] = dim[i];
-    }
-    return s;
-}
-
 int64_t stele__shape_count(const stele_shape *s)
 {
     if (s->ndim > STELE_MAX_DIMS) {

@@ -39,8 +39,8 @@ const char *stele__shape_text(const stele_shape *s, char text[STELE__SHAPE_TEXT]
 /* View of a tensor, as ops.view gives it. */
 void stele__tensor_view(const stele_tensor *t, stele_view *ret);
 
+/* A shape on the spot, with an address. */
 #define STELE__SHAPE(...)                                                                          \
-    stele__shape_make(sizeof((int64_t[]){ __VA_ARGS__ }) / 8, (const int64_t[]){ __VA_ARGS__ })
-stele_shape stele__shape_make(size_t ndim, const int64_t *dim);
+    ((stele_shape){ sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t), 0, { __VA_ARGS__ } })
 
 #endif
