@@ -58,7 +58,7 @@ static void scatter_rows(stele_graph *g, struct run *r)
 
 /* --- gather and embedding: the same, but for the shape of the index --- */
 
-static stele_status gather_back(stele_graph *g, const stele__node *node)
+static stele_status gather_back(stele_graph *g, const stele__tape_node *node)
 {
     stele_tensor *a = node->in[0];
     int64_t n = a->shape.dim[0] == 0 ? 0 : a->n / a->shape.dim[0];
@@ -174,7 +174,7 @@ stele_tensor *stele__op_embedding(stele_graph *g, stele_tensor *table, stele_ten
 
 /* --- scatter --- */
 
-static stele_status scatter_back(stele_graph *g, const stele__node *node)
+static stele_status scatter_back(stele_graph *g, const stele__tape_node *node)
 {
     stele_tensor *a = node->in[0];
     struct run r = make_run(node->in[1], node->in[1]->n == 0 ? 0 : a->n / node->in[1]->n);

@@ -88,7 +88,7 @@ static double laplace_kl(const double v[MAX_IN], double d[MAX_IN])
 
 /* --- sums of terms over the last axis --- */
 
-static stele_status rows_back(stele_graph *g, const stele__node *node)
+static stele_status rows_back(stele_graph *g, const stele__tape_node *node)
 {
     struct run r = *(const struct run *)node->saved;
     r.dy = node->out->gradient;
@@ -185,7 +185,7 @@ stele_status stele__op_kl(stele_graph *g, const stele_dist *q, const stele_dist 
 
 /* --- samples --- */
 
-static stele_status sample_back(stele_graph *g, const stele__node *node)
+static stele_status sample_back(stele_graph *g, const stele__tape_node *node)
 {
     struct sample s = *(const struct sample *)node->saved;
     stele_status status = stele__grad_add(g, node->in[0], node->out->gradient);

@@ -19,7 +19,7 @@ struct run {
 #define STELE__BOTH "graph/ops_norm.inc"
 #include "graph/both.h"
 
-static stele_status norm_back(stele_graph *g, const stele__node *node)
+static stele_status norm_back(stele_graph *g, const stele__tape_node *node)
 {
     struct run r = *(const struct run *)node->saved;
     stele_tensor *a = node->in[0], *gain = node->in[1], *bias = node->in[2];

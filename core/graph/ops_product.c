@@ -27,7 +27,7 @@ static stele_status bias_back(stele_graph *g, stele_tensor *bias, const stele_te
     return stele__reduce_sum(g, 1, out->n / bias->n, bias->n, out->gradient, 1.0, !fresh, d);
 }
 
-static stele_status linear_back(stele_graph *g, const stele__node *node)
+static stele_status linear_back(stele_graph *g, const stele__tape_node *node)
 {
     stele_tensor *x = node->in[0], *w = node->in[1];
     const stele_tensor *out = node->out;
@@ -44,7 +44,7 @@ static stele_status linear_back(stele_graph *g, const stele__node *node)
     return g->status == STELE_OK ? bias_back(g, node->in[2], out) : g->status;
 }
 
-static stele_status linear_csr_back(stele_graph *g, const stele__node *node)
+static stele_status linear_csr_back(stele_graph *g, const stele__tape_node *node)
 {
     const stele_tensor *x = node->in[0];
     stele_tensor *w = node->in[1];
@@ -147,7 +147,7 @@ static void *at_mutable(stele_graph *g, void *base, int64_t element)
     return (char *)base + element * (int64_t)stele__dtype_size(g->dtype);
 }
 
-static stele_status matmul_back(stele_graph *g, const stele__node *node)
+static stele_status matmul_back(stele_graph *g, const stele__tape_node *node)
 {
     const struct matmul *s = node->saved;
     stele_tensor *a = node->in[0], *b = node->in[1];

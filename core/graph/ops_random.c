@@ -83,7 +83,7 @@ stele_tensor *stele__op_uniform(stele_graph *g, const stele_shape *s, uint32_t s
     return fill(g, s, stream, 1);
 }
 
-static stele_status dropout_back(stele_graph *g, const stele__node *node)
+static stele_status dropout_back(stele_graph *g, const stele__tape_node *node)
 {
     struct run r = { .n = node->out->n, .x = node->out->gradient };
     r.factor = (void *)(uintptr_t)node->saved;

@@ -65,7 +65,8 @@ static const struct run *keep_run(stele_graph *g, const struct run *r)
     return kept;
 }
 
-static stele_status back_with(stele_graph *g, const stele__node *node, void (*fn)(void *, int64_t))
+static stele_status back_with(stele_graph *g, const stele__tape_node *node,
+                              void (*fn)(void *, int64_t))
 {
     struct run r = *(const struct run *)node->saved;
     r.dy = node->out->gradient;
@@ -79,7 +80,7 @@ static stele_status back_with(stele_graph *g, const stele__node *node, void (*fn
 
 /* --- sum and mean --- */
 
-static stele_status sum_back(stele_graph *g, const stele__node *node)
+static stele_status sum_back(stele_graph *g, const stele__tape_node *node)
 {
     return back_with(g, node, STELE__PICK(g, spread_block));
 }
@@ -141,7 +142,7 @@ stele_tensor *stele__op_mean(stele_graph *g, stele_tensor *a, int32_t axis, int3
 
 /* --- max and logsumexp --- */
 
-static stele_status max_back(stele_graph *g, const stele__node *node)
+static stele_status max_back(stele_graph *g, const stele__tape_node *node)
 {
     struct run r = *(const struct run *)node->saved;
     r.dy = node->out->gradient;
@@ -176,7 +177,7 @@ stele_tensor *stele__op_max(stele_graph *g, stele_tensor *a, int32_t axis, int32
     return out;
 }
 
-static stele_status lse_back(stele_graph *g, const stele__node *node)
+static stele_status lse_back(stele_graph *g, const stele__tape_node *node)
 {
     return back_with(g, node, STELE__PICK(g, lse_back_block));
 }
@@ -202,7 +203,7 @@ stele_tensor *stele__op_logsumexp(stele_graph *g, stele_tensor *a, int32_t axis,
 
 /* --- softmax --- */
 
-static stele_status softmax_back(stele_graph *g, const stele__node *node)
+static stele_status softmax_back(stele_graph *g, const stele__tape_node *node)
 {
     return back_with(g, node, STELE__PICK(g, softmax_back_block));
 }

@@ -8,7 +8,7 @@
 
 /* --- reshape --- */
 
-static stele_status reshape_back(stele_graph *g, const stele__node *node)
+static stele_status reshape_back(stele_graph *g, const stele__tape_node *node)
 {
     return stele__grad_add(g, node->in[0], node->out->gradient);
 }
@@ -40,7 +40,7 @@ struct permutation {
     int64_t backward[STELE_MAX_DIMS]; /* stride in the output along the input's axes */
 };
 
-static stele_status permute_back(stele_graph *g, const stele__node *node)
+static stele_status permute_back(stele_graph *g, const stele__tape_node *node)
 {
     const struct permutation *p = node->saved;
     stele_tensor *a = node->in[0];
@@ -91,7 +91,7 @@ stele_tensor *stele__op_permute(stele_graph *g, stele_tensor *a, const uint32_t 
 
 /* --- expand --- */
 
-static stele_status expand_back(stele_graph *g, const stele__node *node)
+static stele_status expand_back(stele_graph *g, const stele__tape_node *node)
 {
     return stele__grad_reduce(g, node->in[0], &node->out->shape, node->out->gradient, 1.0);
 }
@@ -133,7 +133,7 @@ static void around(const stele_shape *s, int axis, int64_t *ret_outer, int64_t *
     }
 }
 
-static stele_status concat_back(stele_graph *g, const stele__node *node)
+static stele_status concat_back(stele_graph *g, const stele__tape_node *node)
 {
     const int *axis = node->saved;
     const stele_shape *s = &node->out->shape;
@@ -216,7 +216,7 @@ struct slice {
         first; /* of the input: slabs, elements kept of each, distance, first element */
 };
 
-static stele_status slice_back(stele_graph *g, const stele__node *node)
+static stele_status slice_back(stele_graph *g, const stele__tape_node *node)
 {
     const struct slice *s = node->saved;
     char *d = stele__grad_zeroed(g, node->in[0]);
