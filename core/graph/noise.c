@@ -1,7 +1,7 @@
 #include "graph/noise.h"
 
-#include <Random123/philox.h>
-#include <math.h>
+#include "kernels/philox.h"
+
 #include <stele/types.h>
 
 uint64_t stele__noise_mix(uint64_t a, uint64_t b)
@@ -27,52 +27,32 @@ uint64_t stele__noise_hash(const char *name)
     return h;
 }
 
-/* Four words at position `block` of the stream. */
-static philox4x32_ctr_t words(const stele__stream *s, uint32_t block)
+/* The key takes the place of the generator's seed; row and sample share its row number. */
+static uint64_t address(const stele__stream *s, stele__noise *ret_at)
 {
-    uint64_t row = (uint64_t)s->row, key = s->key;
-    philox4x32_ctr_t c = { { block, s->sample, (uint32_t)row, (uint32_t)(row >> 32) } };
-    philox4x32_key_t k = { { (uint32_t)key, (uint32_t)(key >> 32) } };
-    return philox4x32(c, k);
-}
-
-/* 23 bits, centred in their cell: never 0 or 1, exact in float. */
-static double unit(uint32_t w)
-{
-    return ((double)(w >> 9) + 0.5) * 0x1p-23;
-}
-
-static void put(uint32_t dtype, void *ret, size_t i, double v)
-{
-    if (dtype == STELE_F32) {
-        ((float *)ret)[i] = (float)v;
-    } else {
-        ((double *)ret)[i] = v;
-    }
+    *ret_at = stele__noise_at(s->key, 0, 0);
+    return (uint64_t)s->row ^ (uint64_t)s->sample << 40;
 }
 
 void stele__stream_uniform(const stele__stream *s, uint32_t dtype, size_t n, void *ret)
 {
-    for (size_t i = 0; i < n; i += 4) {
-        philox4x32_ctr_t w = words(s, (uint32_t)(i / 4));
-        for (size_t j = 0; j < 4 && i + j < n; j++) {
-            put(dtype, ret, i + j, unit(w.v[j]));
-        }
+    stele__noise at;
+    const uint64_t row = address(s, &at);
+    if (dtype == STELE_F32) {
+        stele__noise_uniform_f32(at, row, 0, n, ret);
+    } else {
+        stele__noise_uniform_f64(at, row, 0, n, ret);
     }
 }
 
 void stele__stream_normal(const stele__stream *s, uint32_t dtype, size_t n, void *ret)
 {
-    for (size_t i = 0; i < n; i += 4) {
-        philox4x32_ctr_t w = words(s, (uint32_t)(i / 4));
-        for (size_t j = 0; j < 4 && i + j < n; j += 2) { /* Box and Muller 1958 */
-            double radius = sqrt(-2.0 * log(unit(w.v[j])));
-            double angle = 6.283185307179586 * unit(w.v[j + 1]);
-            put(dtype, ret, i + j, radius * cos(angle));
-            if (i + j + 1 < n) {
-                put(dtype, ret, i + j + 1, radius * sin(angle));
-            }
-        }
+    stele__noise at;
+    const uint64_t row = address(s, &at);
+    if (dtype == STELE_F32) {
+        stele__noise_normal_f32(at, row, 0, n, ret);
+    } else {
+        stele__noise_normal_f64(at, row, 0, n, ret);
     }
 }
 

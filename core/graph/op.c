@@ -185,11 +185,25 @@ void *stele__grad_zeroed(stele_graph *g, stele_tensor *t)
     return d;
 }
 
+struct blocks {
+    void (*fn)(void *user, int64_t block);
+    void *user;
+};
+
+static void one_block(void *ctx, size_t task, unsigned thread)
+{
+    const struct blocks *b = ctx;
+    (void)thread;
+    b->fn(b->user, (int64_t)task);
+}
+
 void stele__op_blocks(stele_graph *g, int64_t n_blocks, void (*fn)(void *user, int64_t block),
                       void *user)
 {
-    (void)g;
-    for (int64_t i = 0; i < n_blocks; i++) {
-        fn(user, i);
+    struct blocks b = { .fn = fn, .user = user };
+    if (n_blocks == 1) { /* small tensors do not wake the pool */
+        fn(user, 0);
+    } else if (n_blocks > 1) {
+        stele__pool_run(g->pool, (size_t)n_blocks, one_block, &b);
     }
 }

@@ -1,6 +1,9 @@
 #include "graph/ops.h"
 #include "graph/product.h"
 #include "graph/reduce.h"
+#include "kernels/csr.h"
+
+#include <string.h>
 
 /* Matrix products: linear (dense or sparse input) and matmul. */
 
@@ -8,8 +11,7 @@ struct run {
     int64_t rows, n, per_block;
     const void *x, *w, *bias, *dy;
     void *y, *dw;
-    const int64_t *row_start;
-    const int32_t *column;
+    stele__csr csr;
 };
 
 #define STELE__BOTH "graph/ops_product.inc"
@@ -44,19 +46,48 @@ static stele_status linear_back(stele_graph *g, const stele__tape_node *node)
     return g->status == STELE_OK ? bias_back(g, node->in[2], out) : g->status;
 }
 
+static stele__csr pattern(const stele_tensor *x)
+{
+    return (stele__csr){ .n_rows = (size_t)x->shape.dim[0],
+                         .n_columns = (size_t)x->shape.dim[1],
+                         .row_start = x->row_start,
+                         .column = x->column };
+}
+
+/* The entries of x by column: those made ahead, or made now in the arena. */
+static const stele__csc *columns_of(stele_graph *g, const stele_tensor *x)
+{
+    if (x->columns != NULL) {
+        return x->columns;
+    }
+    const stele__csr csr = pattern(x);
+    const size_t size = stele__csr_transpose_size(csr.n_columns, (size_t)x->n);
+    stele__csc *ret = stele__op_take(g, 1, sizeof *ret);
+    void *workspace = stele__op_take(g, 1, size);
+    if (ret == NULL || workspace == NULL) {
+        return NULL;
+    }
+    memset(workspace, 0, size);
+    stele_status status = stele__csr_transpose(&csr, (size_t)x->n, workspace, ret);
+    if (status != STELE_OK) {
+        stele__op_fail(g, status, "linear: a column of the sparse x is out of range");
+        return NULL;
+    }
+    return ret;
+}
+
+/* Touches those rows of the derivative of w only that x has entries for. */
 static stele_status linear_csr_back(stele_graph *g, const stele__tape_node *node)
 {
     const stele_tensor *x = node->in[0];
-    stele_tensor *w = node->in[1];
-    struct run r = { .rows = x->shape.dim[0],
-                     .n = w->shape.dim[1],
-                     .x = x->data,
-                     .row_start = x->row_start,
-                     .column = x->column,
-                     .dy = node->out->gradient };
-    r.dw = stele__grad_zeroed(g, w);
+    struct run r = { .n = node->in[1]->shape.dim[1], .x = x->data, .dy = node->out->gradient };
+    r.dw = stele__grad_zeroed(g, node->in[1]);
     if (r.dw != NULL) {
-        STELE__PICK(g, csr_weight)(&r);
+        const stele__csc *columns = columns_of(g, x);
+        if (columns == NULL) {
+            return g->status;
+        }
+        STELE__PICK(g, csr_weight)(g->pool, &r, columns);
     }
     return g->status == STELE_OK ? bias_back(g, node->in[2], node->out) : g->status;
 }
@@ -112,11 +143,10 @@ stele_tensor *stele__op_linear(stele_graph *g, stele_tensor *x, stele_tensor *w,
                      .x = x->data,
                      .w = w->data,
                      .bias = bias == NULL ? NULL : bias->data,
-                     .y = out->data,
-                     .row_start = x->row_start,
-                     .column = x->column };
+                     .y = out->data };
     if (x->layout == STELE_CSR) {
-        stele__op_blocks(g, r.rows, STELE__PICK(g, csr_forward_block), &r);
+        r.csr = pattern(x);
+        STELE__PICK(g, csr_forward)(g->pool, &r);
         stele__op_record(g, out, 3, in, linear_csr_back, NULL);
         return out;
     }

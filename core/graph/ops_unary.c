@@ -1,4 +1,5 @@
 #include "graph/ops.h"
+#include "kernels/vec.h"
 
 #include <math.h>
 
@@ -15,24 +16,14 @@ struct run {
     double p, q;
 };
 
-static double digamma(double x)
-{
-    double shift = 0.0;
-    for (; x < 10.0; x += 1.0) {
-        shift -= 1.0 / x;
-    }
-    double i = 1.0 / (x * x); /* Abramowitz and Stegun 6.3.18 */
-    return shift + log(x) - 0.5 / x -
-           i * (1.0 / 12 -
-                i * (1.0 / 120 -
-                     i * (1.0 / 252 - i * (1.0 / 240 - i * (1.0 / 132 - i * 691 / 32760)))));
-}
-
-static double log_gamma(double x)
-{
-    int sign; /* the plain function writes a global */
-    return lgamma_r(x, &sign);
-}
+/* A block is worked through in pieces, so that intermediate values stay on the stack and in cache.
+ */
+#define PIECE 256
+#define PIECES(r_, begin_, n_)                                                                     \
+    const int64_t stop =                                                                           \
+        (block + 1) * STELE__BLOCK < (r_)->n ? (block + 1) * STELE__BLOCK : (r_)->n;               \
+    for (int64_t begin_ = block * STELE__BLOCK, n_;                                                \
+         n_ = stop - begin_ < PIECE ? stop - begin_ : PIECE, begin_ < stop; begin_ += PIECE)
 
 #define STELE__BOTH "graph/ops_unary.inc"
 #include "graph/both.h"
