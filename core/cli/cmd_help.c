@@ -26,7 +26,7 @@ static void print_plugin(const stele__plugin *p, int advanced)
     if (p->desc.reference != NULL) {
         stele__str_printf(&out, "%s\n", p->desc.reference);
     }
-    stele__str_printf(&out, "licence %s, from %s\n", p->desc.license, p->origin);
+    stele__str_printf(&out, "licence %s; %s\n", p->desc.license, p->origin);
     if (p->desc.n_options != 0) {
         stele__table table = { p->desc.options, p->desc.n_options, p->desc.option_stride };
         stele__str_append(&out, "\n");

@@ -65,6 +65,9 @@ int stele__cli_finish(stele__diag *diag, stele_status status)
     case STELE_OK: return STELE__EXIT_OK;
     case STELE_E_OPTION:
     case STELE_E_ARG: return STELE__EXIT_USAGE;
+    case STELE_E_IO:
+    case STELE_E_DATA: return STELE__EXIT_DATA;
+    case STELE_E_ABI: return STELE__EXIT_PLUGIN;
     case STELE_E_NONFINITE: return STELE__EXIT_NONFINITE;
     case STELE_E_INTERRUPTED: return STELE__EXIT_INTERRUPTED;
     default: return STELE__EXIT_FAILURE;

@@ -4,9 +4,11 @@
 
 enum {
     STELE__EXIT_OK = 0,
-    STELE__EXIT_FAILURE = 1,      /* data, files, plugins, memory: the message says what */
-    STELE__EXIT_USAGE = 2,        /* the command line or the spec is wrong */
-    STELE__EXIT_NONFINITE = 3,    /* NaN or infinity stopped the computation */
+    STELE__EXIT_FAILURE = 1,      /* what has no code of its own: memory, a defect */
+    STELE__EXIT_USAGE = 2,        /* the command line or the spec is wrong; nothing was written */
+    STELE__EXIT_DATA = 3,         /* a file or its data cannot be used, a result not be written */
+    STELE__EXIT_PLUGIN = 4,       /* a plugin is missing or was refused */
+    STELE__EXIT_NONFINITE = 5,    /* NaN or infinity in training */
     STELE__EXIT_INTERRUPTED = 130 /* Ctrl-C or SIGTERM; what was reached is saved */
 };
 

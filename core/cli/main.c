@@ -86,7 +86,7 @@ int main(int argc, char **argv)
     /* A full disk or a closed pipe shows only now. */
     if ((fflush(stdout) != 0 || ferror(stdout)) && code == STELE__EXIT_OK) {
         fprintf(stderr, "stele: cannot write to stdout\n");
-        code = STELE__EXIT_FAILURE;
+        code = STELE__EXIT_DATA;
     }
     return code;
 }

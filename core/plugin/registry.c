@@ -128,13 +128,17 @@ typedef struct search {
     stele__diag *diag;
 } search;
 
-/* Errors of the loader have no place of their own: put them where the spec names the plugin. */
+/* Errors of the loader have no place of their own: put them where the spec names the plugin.
+ * Whatever is wrong with the file, to the caller the plugin cannot be had. */
 static stele_status relay(const search *s, stele_status status, const stele__diag *from)
 {
+    if (status != STELE_OK && status != STELE_E_NOMEM) {
+        status = STELE_E_ABI;
+    }
     for (size_t i = 0; i < from->n; i++) {
         const stele__message *m = &from->message[i];
         if (m->severity == STELE__ERROR) {
-            stele__diag_error(s->diag, m->code, s->at, "%s", m->text);
+            stele__diag_error(s->diag, status, s->at, "%s", m->text);
         } else {
             stele__diag_warning(s->diag, s->at, "%s", m->text);
         }
@@ -177,7 +181,7 @@ static stele_status take_file(const search *s, const char *path, const stele__pl
     if (status == STELE_OK) {
         status = take(s, lib, ret, &local);
     }
-    relay(s, status, &local);
+    status = relay(s, status, &local);
     stele__diag_finish(&local);
     return status;
 }
@@ -191,38 +195,49 @@ static stele_status take_built_in(const search *s, const stele__plugin **ret)
     if (status == STELE_OK && lib != NULL) {
         status = take(s, lib, ret, &local);
     }
-    relay(s, status, &local);
+    status = relay(s, status, &local);
     stele__diag_finish(&local);
     return status;
 }
 
-/* "there is no fusion plugin `peo`", the near ones, all of that kind, and where they were looked
- * for. */
+/* What may be meant instead: a near name, the same name in another kind; and all of this kind. */
+static void put_others(const search *s, const stele__candidates *all, stele__str *hint)
+{
+    const char **names = stele__calloc(all->n + 1, sizeof *names);
+    size_t n = 0;
+    if (names == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < all->n; i++) {
+        const stele__candidate *c = &all->item[i];
+        if (c->kind == s->kind && c->by == i) {
+            names[n++] = c->name;
+        } else if (c->by == i && strcmp(c->name, s->name) == 0) {
+            stele__str_printf(hint, "`%s` is a %s plugin; ", c->name, stele__kind_name(c->kind));
+        }
+    }
+    const char *near = stele__nearest(s->name, names, n);
+    if (near != NULL) {
+        stele__str_printf(hint, "did you mean `%s`? ", near);
+    }
+    stele__str_append(hint, n != 0 ? "there are: " : "there are none");
+    for (size_t i = 0; i < n; i++) {
+        stele__str_printf(hint, "%s%s", i != 0 ? ", " : "", names[i]);
+    }
+    stele__free((void *)names);
+}
+
+/* What is near, and where it was looked for. */
 static stele_status report_unknown(const search *s)
 {
     stele__candidates all = { 0 };
     stele__str hint;
     stele_status status =
-        stele__diag_error(s->diag, STELE_E_OPTION, s->at, "there is no %s plugin `%s`",
+        stele__diag_error(s->diag, STELE_E_ABI, s->at, "there is no %s plugin `%s`",
                           stele__kind_name(s->kind), s->name);
     stele__str_init(&hint);
     if (stele__registry_candidates(s->registry, &all) == STELE_OK) {
-        const char **names = stele__calloc(all.n + 1, sizeof *names);
-        size_t n = 0;
-        for (size_t i = 0; names != NULL && i < all.n; i++) {
-            if (all.item[i].kind == s->kind && all.item[i].by == i) {
-                names[n++] = all.item[i].name;
-            }
-        }
-        const char *near = names != NULL ? stele__nearest(s->name, names, n) : NULL;
-        if (near != NULL) {
-            stele__str_printf(&hint, "did you mean `%s`? ", near);
-        }
-        stele__str_append(&hint, n != 0 ? "there are: " : "there are none");
-        for (size_t i = 0; i < n; i++) {
-            stele__str_printf(&hint, "%s%s", i != 0 ? ", " : "", names[i]);
-        }
-        stele__free(names);
+        put_others(s, &all, &hint);
     }
     stele__candidates_finish(&all);
     for (size_t i = 0; i < s->registry->n_folders; i++) {

@@ -26,7 +26,8 @@ void stele__registry_destroy(stele__registry *registry);
 
 /* The plugin kind/name, loaded when first asked for; valid until the registry is destroyed. `name`
  * with a slash is the path of a file that holds a plugin of this kind. `at`, the place in the spec
- * that names the plugin, may be NULL. Messages say where was looked and what is near. */
+ * that names the plugin, may be NULL. STELE_E_ABI if it is missing or refused; messages
+ * say where was looked and what is near. */
 STELE_NODISCARD stele_status stele__registry_find(stele__registry *registry, uint32_t kind,
                                                   const char *name, const stele__place *at,
                                                   const stele__plugin **ret, stele__diag *diag);

@@ -103,7 +103,7 @@ static void bad_options_are_reported_at_their_place(void **state)
     assert_string_equal(s.diag.message[0].path, "fusion.width");
     close_scene(&s);
     open_scene(&s, "{plugin: sounf}");
-    assert_int_equal(s.status, STELE_E_OPTION);
+    assert_int_equal(s.status, STELE_E_ABI);
     assert_int_equal(s.diag.message[0].line, 6);
     assert_int_equal(s.diag.message[0].column, 18);
     assert_string_equal(s.diag.message[0].path, "fusion.plugin");

@@ -229,14 +229,13 @@ static void unknown_names_near_ones_and_places(void **state)
     stele__diag diag;
     stele__diag_init(&diag);
     stele__registry *r = make_registry(*state, TEST_PLUGINS);
-    assert_int_equal(stele__registry_find(r, STELE_FUSION, "soumd", NULL, &p, &diag),
-                     STELE_E_OPTION);
+    assert_int_equal(stele__registry_find(r, STELE_FUSION, "soumd", NULL, &p, &diag), STELE_E_ABI);
     assert_string_equal(diag.message[0].text, "there is no fusion plugin `soumd`");
     assert_non_null(
         strstr(diag.message[0].hint, "did you mean `sound`? there are: answers_null, "));
     assert_non_null(strstr(diag.message[0].hint, "/fusion, " TEST_PLUGINS "/fusion"));
-    assert_int_equal(stele__registry_find(r, STELE_HEAD, "sound", NULL, &p, &diag), STELE_E_OPTION);
-    assert_non_null(strstr(diag.message[1].hint, "there are none\n"));
+    assert_int_equal(stele__registry_find(r, STELE_HEAD, "sound", NULL, &p, &diag), STELE_E_ABI);
+    assert_non_null(strstr(diag.message[1].hint, "`sound` is a fusion plugin; there are none\n"));
     stele__diag_finish(&diag);
     stele__registry_destroy(r);
 }
