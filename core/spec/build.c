@@ -103,6 +103,12 @@ static void tell_blocked(const stele__node *node, const char *file, const char *
     stele__str_finish(&path);
 }
 
+/* `fusion: NAME` stands for {plugin: NAME}: --set fusion.KEY=VALUE adds to that. */
+static int is_short_form(const stele__node *node)
+{
+    return node->parent == node->doc->root && strcmp(node->key, "fusion") == 0;
+}
+
 /* The mapping behind `key` in `parent`: found, or made. */
 static stele_status descend(stele__node **at, const char *key, const char *file, stele__diag *diag)
 {
@@ -113,8 +119,10 @@ static stele_status descend(stele__node **at, const char *key, const char *file,
             return STELE_E_NOMEM;
         }
         child->file = file;
-    } else if (stele__node_is_null(child)) {
-        stele_status status = stele__node_make_mapping(child, NULL);
+    } else if (child->kind == STELE__SCALAR &&
+               (stele__node_is_null(child) || is_short_form(child))) {
+        const char *name_key = stele__node_is_null(child) ? NULL : "plugin";
+        stele_status status = stele__node_make_mapping(child, name_key);
         if (status != STELE_OK) {
             return status;
         }

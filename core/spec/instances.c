@@ -82,10 +82,12 @@ static stele_status read_sources(stele__spec *spec, stele__node *data, stele__di
     if (several != NULL && has_single) {
         stele__node_key_error(single, NULL, STELE_E_OPTION, diag, "cannot stand beside `sources`");
         stele__diag_hint(diag, "name all sources under `sources`");
+        stele__node_use_all(data); /* whose options the other keys are is not known */
     } else if (several == NULL && !has_single && !data->reported) {
         stele__node_key_error(data, "source", STELE_E_OPTION, diag, "this key is required");
         stele__diag_hint(diag, "%s",
                          stele__table_row(&stele__section_get(STELE__SECTION_DATA)->table, 0).help);
+        stele__node_use_all(data);
     }
     if (several != NULL || !has_single || single->kind != STELE__SCALAR) {
         return read_named(several, STELE_SOURCE, STELE__SECTION_SOURCE, &spec->source,
@@ -159,6 +161,7 @@ static stele_status read_evaluate(stele__spec *spec, stele__node *root, stele__d
     }
     if (node->kind != STELE__SEQUENCE) {
         stele__node_error(node, STELE_E_OPTION, diag, "expected a list of evaluations");
+        stele__diag_hint(diag, "as in [NAME, {NAME: {key: value}}]");
         node->reported = 1;
         return STELE_OK;
     }

@@ -145,7 +145,9 @@ void stele__option_range(const stele_option *option, stele__str *out)
     }
     int has_lo = is_float ? lo.f > -DBL_MAX : lo.i > INT64_MIN;
     int has_hi = is_float ? hi.f < DBL_MAX : hi.i < INT64_MAX;
-    if (has_lo && has_hi) {
+    if (has_lo && has_hi && (is_float ? lo.f == hi.f : lo.i == hi.i)) {
+        put_bound(out, is_float, lo);
+    } else if (has_lo && has_hi) {
         put_bound(out, is_float, lo);
         stele__str_append(out, " to ");
         put_bound(out, is_float, hi);

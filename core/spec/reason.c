@@ -102,12 +102,13 @@ stele_status stele__yaml_reason(const yaml_parser_t *parser, const char *text, s
         tell_reader(parser, &place, diag);
         return STELE_E_OPTION;
     }
-    /* Something left open is best shown where it was opened: the problem is at the end of the file.
-     */
-    int unclosed =
-        strstr(problem, "end of stream") != NULL || strstr(problem, "document indicator") != NULL;
+    /* What was left open, or lacks its colon, is best shown where it starts: libyaml notices only
+     * later, often at the end of the file. */
+    int at_start = strstr(problem, "end of stream") != NULL ||
+                   strstr(problem, "document indicator") != NULL ||
+                   strstr(problem, "expected ':'") != NULL;
     const yaml_mark_t *mark =
-        unclosed && parser->context != NULL ? &parser->context_mark : &parser->problem_mark;
+        at_start && parser->context != NULL ? &parser->context_mark : &parser->problem_mark;
     if (lines) {
         place.line = (unsigned)mark->line + 1;
         place.column = (unsigned)mark->column + 1;
@@ -125,7 +126,11 @@ stele_status stele__yaml_reason(const yaml_parser_t *parser, const char *text, s
     for (size_t i = 0; i < sizeof REASONS / sizeof REASONS[0]; i++) {
         if (strstr(problem, REASONS[i].problem) != NULL) {
             stele__diag_error(diag, STELE_E_OPTION, &place, "%s", REASONS[i].text);
-            if (REASONS[i].hint != NULL) {
+            if (lines && strstr(problem, "expected ',' or") != NULL) {
+                stele__diag_hint(diag, "the one that starts at line %u, column %u is still open",
+                                 (unsigned)parser->context_mark.line + 1,
+                                 (unsigned)parser->context_mark.column + 1);
+            } else if (REASONS[i].hint != NULL) {
                 stele__diag_hint(diag, "%s", REASONS[i].hint);
             }
             return STELE_E_OPTION;

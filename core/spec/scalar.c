@@ -150,10 +150,14 @@ void stele__scalar_put_f64(stele__str *out, double value)
         return;
     }
     locale_t locale = c_locale(), old = uselocale(locale);
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        if (strtod_l(text, NULL, locale) == value) {
-            break;
+    if (value == rint(value) && fabs(value) < 1e15) {
+        snprintf(text, sizeof text, "%.0f", value); /* 1000, not 1e+03 */
+    } else {
+        for (int digits = 1; digits <= 17; digits++) {
+            snprintf(text, sizeof text, "%.*g", digits, value);
+            if (strtod_l(text, NULL, locale) == value) {
+                break;
+            }
         }
     }
     uselocale(old);

@@ -382,11 +382,15 @@ static void set_reaches_every_level(void **state)
 {
     (void)state;
     stele__diag diag;
-    stele__spec_doc *doc = parse("a: {b: 1}\nc: x\n", &diag);
+    stele__spec_doc *doc = parse("a: {b: 1}\nc: x\nfusion: f\n", &diag);
     assert_int_equal(stele__spec_doc_set(doc, "a.b=[1, 2]", &diag), STELE_OK);
     assert_int_equal(stele__spec_doc_set(doc, "n.e.w={k: v}", &diag), STELE_OK);
     assert_int_equal(stele__spec_doc_set(doc, "c=", &diag), STELE_OK);
+    assert_int_equal(stele__spec_doc_set(doc, "fusion.k=1", &diag), STELE_OK);
     stele__node *root = stele__spec_doc_root(doc);
+    stele__node *fusion = stele__node_find(root, "fusion"); /* was short for {plugin: f} */
+    assert_string_equal(stele__node_find(fusion, "plugin")->text, "f");
+    assert_string_equal(stele__node_find(fusion, "k")->text, "1");
     assert_int_equal(stele__node_find(stele__node_find(root, "a"), "b")->n, 2);
     assert_true(stele__node_is_null(stele__node_find(root, "c")));
     stele__node *w = stele__node_find(stele__node_find(stele__node_find(root, "n"), "e"), "w");
