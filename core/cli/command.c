@@ -74,6 +74,20 @@ int stele__cli_finish(stele__diag *diag, stele_status status)
     }
 }
 
+static void write_log(void *user, int32_t level, const char *who, const char *text)
+{
+    int quiet = user != NULL;
+    if (level >= (quiet ? STELE_LOG_WARNING : STELE_LOG_INFO)) {
+        fprintf(stderr, "%s: %s\n", who, text);
+    }
+}
+
+stele__log stele__cli_log(int quiet)
+{
+    static int is_quiet;
+    return (stele__log){ .write = write_log, .user = quiet ? &is_quiet : NULL };
+}
+
 stele_status stele__cli_registry(stele__registry **ret, stele__diag *diag)
 {
     stele__places places;

@@ -7,6 +7,7 @@
 
 #include "base/diag.h"
 #include "cli/exit.h"
+#include "plugin/guest.h"
 #include "plugin/registry.h"
 
 #include <getopt.h>
@@ -23,6 +24,7 @@ int stele__cmd_check(int argc, char **argv);
 int stele__cmd_help(int argc, char **argv);
 int stele__cmd_plugins(int argc, char **argv);
 int stele__cmd_schema(int argc, char **argv);
+int stele__cmd_train(int argc, char **argv);
 
 /* The commands in the order of the help text; the last one has no name. */
 extern const stele__command stele__commands[];
@@ -40,6 +42,8 @@ void stele__cli_show(stele__diag *diag);
 /* The same, and the exit code that fits: that of `status`, except that STELE_E_OPTION gives way to
  * a worse error among the messages. */
 int stele__cli_finish(stele__diag *diag, stele_status status);
+/* Where plugins' log lines go: to stderr; quiet leaves warnings and errors. */
+stele__log stele__cli_log(int quiet);
 /* All plugins that this program can reach. The caller destroys *ret. */
 STELE_NODISCARD stele_status stele__cli_registry(stele__registry **ret, stele__diag *diag);
 

@@ -13,6 +13,14 @@ const stele__command stele__commands[] = {
       "  --set KEY=VALUE  change one key, as in --set train.epochs=3\n"
       "  --resolved       print the whole spec with all defaults\n",
       stele__cmd_check },
+    { "train", "SPEC [--run DIR] [--resume] [--threads N] [--set KEY=VALUE]... [--quiet]",
+      "Train a model into a run folder.",
+      "  --run DIR        the run folder (default: output.dir of the spec)\n"
+      "  --resume         go on where an interrupted training stopped\n"
+      "  --threads N      instead of train.threads\n"
+      "  --set KEY=VALUE  change one key, as in --set train.epochs=3\n"
+      "  --quiet          no progress, only warnings and errors\n",
+      stele__cmd_train },
     { "plugins", "[--json]", "List all plugins, and the files that were refused with the reason.",
       "  --json           one JSON array\n", stele__cmd_plugins },
     { "schema", "", "Print the JSON Schema of specs, for editors.", NULL, stele__cmd_schema },

@@ -10,7 +10,7 @@ enum { BLOCK = 1 << 15 };
 enum { MAX_PARTS = 256 };
 
 /* The first segment that ends after `position`. */
-static size_t first_after(const stele__segment *segment, size_t n_segments, size_t position)
+static size_t first_after(const stele__adamw_segment *segment, size_t n_segments, size_t position)
 {
     size_t low = 0, high = n_segments;
     while (low < high) {
@@ -24,7 +24,7 @@ static size_t first_after(const stele__segment *segment, size_t n_segments, size
     return low;
 }
 
-static stele__adamw_factors factors_of(const stele__adamw *opt, const stele__segment *s)
+static stele__adamw_factors factors_of(const stele__adamw *opt, const stele__adamw_segment *s)
 {
     double lr = opt->lr * s->lr_scale;
     stele__adamw_factors f = {

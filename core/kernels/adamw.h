@@ -20,10 +20,10 @@
 #include <stdint.h>
 
 /* Elements begin .. end - 1 and what holds for them. */
-typedef struct stele__segment {
+typedef struct stele__adamw_segment {
     size_t begin, end;
     double weight_decay, lr_scale;
-} stele__segment;
+} stele__adamw_segment;
 
 typedef struct stele__adamw {
     double lr, beta1, beta2, eps;
@@ -34,11 +34,11 @@ typedef struct stele__adamw {
 /* Update the segments, which are ascending and do not overlap. Elements in no segment (frozen, or
  * stepped by somebody else) keep all four buffers as they are. pool may be NULL. */
 void stele__adamw_step_f32(stele__pool *pool, const stele__adamw *opt,
-                           const stele__segment *segment, size_t n_segments, float *w, float *g,
-                           float *m, float *v);
+                           const stele__adamw_segment *segment, size_t n_segments, float *w,
+                           float *g, float *m, float *v);
 void stele__adamw_step_f64(stele__pool *pool, const stele__adamw *opt,
-                           const stele__segment *segment, size_t n_segments, double *w, double *g,
-                           double *m, double *v);
+                           const stele__adamw_segment *segment, size_t n_segments, double *w,
+                           double *g, double *m, double *v);
 
 /* The sum of squares of n elements in double, for the global norm; NaN or infinite exactly when an
  * element is (or, in double, when a square overflows). */

@@ -108,7 +108,7 @@ typedef struct stele_block {
     void *const *d_feature;     /* added to; NULL: value only; entries NULL for buffers */
     const void *const *row;     /* n_row arrays (n_rows) */
     void *const *d_row;         /* added to; NULL: value only; entries NULL where no derivative is wanted */
-    const void *weight;         /* (n_rows) */
+    const void *weight;         /* (n_rows); NULL: value only */
     const stele_values *x;      /* NULL for draw() */
     double *log_prob;           /* (n_rows), in nats, added to, not weighted */
 } stele_block;

@@ -31,6 +31,24 @@ static inline int64_t STELE_NAME(stele_entries)(const stele_values *x, int64_t r
     return count;
 }
 
+/* First stored entry of row r at or beyond feature `first`. */
+static inline int64_t STELE_NAME(stele_seek)(const stele_values *x, int64_t r, int64_t first)
+{
+    if (x->layout != STELE_CSR) {
+        return 0;
+    }
+    int64_t lo = x->begin[r], hi = x->end[r];
+    while (lo < hi) {
+        int64_t mid = lo + (hi - lo) / 2;
+        if (x->column[mid] < first) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo;
+}
+
 /* Sum in double, in a fixed order that vectorises. */
 static inline double STELE_NAME(stele_chunk_sum)(const STELE_REAL *a, int64_t n)
 {
@@ -71,10 +89,10 @@ static inline void STELE_NAME(stele_bernoulli_row)(const stele_vec *vec, const s
 {
     STELE_REAL t[STELE_CHUNK], p[STELE_CHUNK], s[STELE_CHUNK], x[STELE_CHUNK];
     int32_t at[STELE_CHUNK];
-    const STELE_REAL w = ((const STELE_REAL *)b->weight)[r];
+    const STELE_REAL w = b->d_eta != NULL ? ((const STELE_REAL *)b->weight)[r] : 0;
     const STELE_REAL row = b->row != NULL && b->row[0] != NULL ? ((const STELE_REAL *)b->row[0])[r] : 0;
     double log_prob = 0.0, d_row = 0.0;
-    int64_t cursor = b->x->begin[r];
+    int64_t cursor = STELE_NAME(stele_seek)(b->x, r, b->first);
     for (int64_t j0 = 0; j0 < b->n_features; j0 += STELE_CHUNK) {
         int64_t n = b->n_features - j0 < STELE_CHUNK ? b->n_features - j0 : STELE_CHUNK;
         const STELE_REAL *eta = (const STELE_REAL *)b->eta[0] + r * b->n_features + j0;
@@ -217,7 +235,7 @@ static inline void STELE_NAME(stele_nb_row_chunk)(const stele_vec *vec, const st
 {
     const int64_t at = r * b->n_features + (c->first - b->first);
     const STELE_REAL row = b->row != NULL && b->row[0] != NULL ? ((const STELE_REAL *)b->row[0])[r] : 0;
-    const STELE_REAL w = ((const STELE_REAL *)b->weight)[r];
+    const STELE_REAL w = b->d_eta != NULL ? ((const STELE_REAL *)b->weight)[r] : 0;
     STELE_REAL de[STELE_CHUNK];
     STELE_NAME(stele_nb_shift)(c, (const STELE_REAL *)b->eta[0] + at, row, o->t);
     vec->softplus(STELE_REAL_DTYPE, (size_t)c->n, o->t, o->p, o->s);
@@ -242,24 +260,6 @@ static inline void STELE_NAME(stele_nb_row_chunk)(const stele_vec *vec, const st
             d1[j] = w * de[j];
         }
     }
-}
-
-/* First stored entry of row r at or beyond feature `first`. */
-static inline int64_t STELE_NAME(stele_seek)(const stele_values *x, int64_t r, int64_t first)
-{
-    if (x->layout != STELE_CSR) {
-        return 0;
-    }
-    int64_t lo = x->begin[r], hi = x->end[r];
-    while (lo < hi) {
-        int64_t mid = lo + (hi - lo) / 2;
-        if (x->column[mid] < first) {
-            lo = mid + 1;
-        } else {
-            hi = mid;
-        }
-    }
-    return lo;
 }
 
 static inline void STELE_NAME(stele_negative_binomial)(const stele_vec *vec, const stele_block *b)

@@ -1,0 +1,98 @@
+#include "cli/progress.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void stele__display_init(stele__display *d, int quiet)
+{
+    *d = (stele__display){ .terminal = isatty(STDERR_FILENO), .quiet = quiet };
+}
+
+static int terminal_width(void)
+{
+    struct winsize w;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 20 ? w.ws_col : 80;
+}
+
+static void append_terms(stele__str *s, const stele__model *m, const stele__loss_terms *terms)
+{
+    stele__str_printf(s, "elbo %.2f  kl %.2f", terms->elbo, terms->divergence);
+    for (uint32_t i = 0; i < m->n_modalities; i++) {
+        if (terms->n_px[i] > 0) {
+            stele__str_printf(s, "  %s %.2f", m->modality[i].name,
+                              terms->log_px[i] / (double)terms->n_px[i]);
+        }
+    }
+}
+
+static void append_time(stele__str *s, double seconds)
+{
+    long t = (long)(seconds + 0.5);
+    if (t >= 3600) {
+        stele__str_printf(s, "%ld:%02ld:%02ld left", t / 3600, t / 60 % 60, t % 60);
+    } else {
+        stele__str_printf(s, "%ld:%02ld left", t / 60, t % 60);
+    }
+}
+
+static void step_line(stele__display *d, const stele__progress *p)
+{
+    stele__str s;
+    if (!d->terminal || now() - d->shown_at < 0.1) {
+        return;
+    }
+    d->shown_at = now();
+    stele__str_init(&s);
+    stele__str_printf(&s, "epoch %lld/%lld  %3.0f %%  ", (long long)p->epoch + 1,
+                      (long long)p->n_epochs, 100.0 * (double)p->batch / (double)p->n_batches);
+    append_terms(&s, p->model, p->terms);
+    stele__str_printf(&s, "  %.0f rows/s  ", p->rows_per_second);
+    append_time(&s, p->seconds_left);
+    if (!s.failed) {
+        fprintf(stderr, "\r\033[K%.*s", terminal_width() - 1, s.data);
+        fflush(stderr);
+    }
+    stele__str_finish(&s);
+}
+
+static void epoch_line(const stele__display *d, const stele__progress *p)
+{
+    stele__str s;
+    stele__str_init(&s);
+    stele__str_printf(&s, "epoch %lld/%lld  train ", (long long)p->epoch + 1,
+                      (long long)p->n_epochs);
+    append_terms(&s, p->model, p->terms);
+    if (p->valid != NULL) {
+        stele__str_printf(&s, "  valid elbo %.2f%s", p->valid->elbo, p->improved ? " *" : "");
+    }
+    stele__str_printf(&s, "  %.0f rows/s", p->rows_per_second);
+    if (!s.failed) {
+        fprintf(stderr, "%s%s\n", d->terminal ? "\r\033[K" : "", s.data);
+    }
+    stele__str_finish(&s);
+}
+
+void stele__display_report(void *ctx, const stele__progress *p)
+{
+    stele__display *d = ctx;
+    if (d->quiet) {
+        return;
+    }
+    if (p->epoch_end) {
+        epoch_line(d, p);
+    } else {
+        step_line(d, p);
+    }
+}

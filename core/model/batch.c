@@ -1,0 +1,128 @@
+#include "model/batch.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+void stele__batch_destroy(stele__batch *b)
+{
+    if (b == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; b->part != NULL && i < b->model->n_modalities; i++) {
+        stele__batch_part *p = &b->part[i];
+        stele__free(p->row);
+        stele__free(p->position);
+        stele__free(p->local);
+        stele__free(p->row_start);
+        stele__free(p->column);
+        stele__free(p->value);
+        stele__free(p->value64);
+    }
+    stele__free(b->part);
+    stele__free(b->label);
+    stele__free(b->row);
+    stele__free(b->matrix);
+    stele__free(b->present);
+    stele__free(b);
+}
+
+static stele_status part_create(const stele__batch *b, uint32_t i, stele__batch_part *p)
+{
+    size_t rows = (size_t)b->capacity;
+    const stele__modality *md = &b->model->modality[i];
+    p->row = stele__calloc(rows, sizeof *p->row);
+    p->position = stele__calloc(rows, sizeof *p->position);
+    p->local = stele__calloc(rows, sizeof *p->local);
+    if (p->row == NULL || p->position == NULL || p->local == NULL) {
+        return STELE_E_NOMEM;
+    }
+    if (b->matrix[i] == SIZE_MAX) {
+        return STELE_OK;
+    }
+    int64_t entries = (int64_t)rows * md->n_features;
+    if (md->input.layout == STELE_CSR) {
+        entries = stele__dataset_most_entries(b->data, b->matrix[i], b->capacity);
+        p->row_start = stele__calloc(rows + 1, sizeof *p->row_start);
+        p->column = stele__calloc((size_t)entries, sizeof *p->column);
+        if (p->row_start == NULL || p->column == NULL) {
+            return STELE_E_NOMEM;
+        }
+    }
+    p->value = stele__calloc((size_t)entries, sizeof *p->value);
+    if (stele__params_dtype(b->model->params) == STELE_F64) {
+        p->value64 = stele__calloc((size_t)entries, sizeof *p->value64);
+        if (p->value64 == NULL) {
+            return STELE_E_NOMEM;
+        }
+    }
+    return p->value != NULL ? STELE_OK : STELE_E_NOMEM;
+}
+
+stele_status stele__batch_create(const stele__model *model, const stele__dataset *data,
+                                 int64_t capacity, stele__batch **ret)
+{
+    stele__batch *b = stele__calloc(1, sizeof *b);
+    if (b == NULL) {
+        return STELE_E_NOMEM;
+    }
+    b->data = data;
+    b->model = model;
+    b->capacity = capacity;
+    b->row = stele__calloc((size_t)capacity, sizeof *b->row);
+    b->present = stele__calloc((size_t)capacity, sizeof *b->present);
+    b->matrix = stele__calloc(model->n_modalities, sizeof *b->matrix);
+    b->part = stele__calloc(model->n_modalities, sizeof *b->part);
+    stele_status status =
+        b->row != NULL && b->present != NULL && b->matrix != NULL && b->part != NULL
+            ? STELE_OK
+            : STELE_E_NOMEM;
+    for (uint32_t i = 0; i < model->n_modalities && status == STELE_OK; i++) {
+        int64_t at = stele__dataset_matrix(data, model->modality[i].name);
+        b->matrix[i] = at >= 0 && data->matrix[at].available ? (size_t)at : SIZE_MAX;
+        status = part_create(b, i, &b->part[i]);
+    }
+    if (status != STELE_OK) {
+        stele__batch_destroy(b);
+        return status;
+    }
+    *ret = b;
+    return STELE_OK;
+}
+
+static void gather(stele__batch *b, uint32_t i, stele__batch_part *p)
+{
+    const stele__modality *md = &b->model->modality[i];
+    int64_t entries = p->n * md->n_features;
+    if (md->input.layout == STELE_CSR) {
+        stele__dataset_gather_csr(b->data, b->matrix[i], p->n, p->row, p->row_start, p->column,
+                                  p->value);
+        entries = p->row_start[p->n];
+    } else {
+        stele__dataset_gather_dense(b->data, b->matrix[i], p->n, p->row, p->value);
+    }
+    for (int64_t k = 0; p->value64 != NULL && k < entries; k++) {
+        p->value64[k] = (double)p->value[k];
+    }
+}
+
+void stele__batch_load(stele__batch *b, int64_t n, const int64_t *row, uint64_t hide)
+{
+    b->n = n;
+    memcpy(b->row, row, (size_t)n * sizeof *row);
+    memset(b->present, 0, (size_t)n * sizeof *b->present);
+    for (uint32_t i = 0; i < b->model->n_modalities; i++) {
+        stele__batch_part *p = &b->part[i];
+        p->n = b->matrix[i] == SIZE_MAX || (hide >> i & 1) != 0
+                   ? 0
+                   : stele__dataset_select(b->data, b->matrix[i], n, row, p->row, p->position);
+        memset(p->local, 0xff, (size_t)n * sizeof *p->local);
+        for (int64_t k = 0; k < p->n; k++) {
+            p->local[p->position[k]] = k;
+            b->present[p->position[k]] |= UINT64_C(1) << i;
+        }
+        if (p->n > 0) {
+            gather(b, i, p);
+        }
+    }
+}

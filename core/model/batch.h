@@ -1,0 +1,41 @@
+/* batch.h - the rows of one step as the model wants them. */
+#ifndef STELE_MODEL_BATCH_H
+#define STELE_MODEL_BATCH_H
+
+#include "data/dataset.h"
+#include "model/model.h"
+
+/* Measurements of one modality for those rows of the batch that have it. */
+typedef struct stele__batch_part {
+    int64_t n;          /* rows that have it */
+    int64_t *row;       /* (n) rows of the data set */
+    int64_t *position;  /* (n) their positions in the batch, ascending */
+    int64_t *local;     /* (rows of the batch) index into the above, -1 where absent */
+    int64_t *row_start; /* CSR: (n + 1) */
+    int32_t *column;
+    float *value;    /* CSR: stored entries; DENSE: (n, n_features) */
+    double *value64; /* the same in double, for F64 models only */
+} stele__batch_part;
+
+typedef struct stele__batch {
+    const stele__dataset *data;
+    const stele__model *model;
+    int64_t capacity, n; /* rows */
+    int64_t *row;        /* (n) rows of the data set */
+    size_t *matrix;      /* (modalities) index into data->matrix, SIZE_MAX if the data lack it */
+    uint64_t *present;   /* (n) bit m: modality m is there */
+    stele__batch_part *part; /* (modalities) */
+    const stele__label *
+        *label; /* (model->n_covariates) columns of the data, NULL where they lack it */
+} stele__batch;
+
+/* Room for batches of at most `capacity` rows; nothing is allocated afterwards. */
+STELE_NODISCARD stele_status stele__batch_create(const stele__model *model,
+                                                 const stele__dataset *data, int64_t capacity,
+                                                 stele__batch **ret);
+void stele__batch_destroy(stele__batch *b);
+/* Bring in n <= capacity distinct rows. `hide`: bits of modalities to leave out although they are
+ * there. */
+void stele__batch_load(stele__batch *b, int64_t n, const int64_t *row, uint64_t hide);
+
+#endif

@@ -1,0 +1,490 @@
+#include "model/fused.h"
+
+#include "graph/op.h"
+#include "graph/params.h"
+#include "kernels/gemm.h"
+#include "kernels/pool.h"
+
+#include <string.h>
+
+/* More lanes than threads, so that uneven lanes even out; few enough that their sums stay small. */
+enum { MAX_LANES = 16, BLOCK_BYTES = 512 * 1024, BLOCK_MIN = 128, BLOCK_MAX = 1024 };
+
+int64_t stele__fused_block(int64_t n_rows, uint32_t n_eta)
+{
+    int64_t row_bytes = n_rows * (int64_t)n_eta * (int64_t)sizeof(float);
+    int64_t block = BLOCK_BYTES / (row_bytes > 0 ? row_bytes : 1) / BLOCK_MIN * BLOCK_MIN;
+    return block < BLOCK_MIN ? BLOCK_MIN : block > BLOCK_MAX ? BLOCK_MAX : block;
+}
+
+/* One pass: what is read, and where sums and derivatives go. Pointers to arrays of the graph's
+ * dtype. */
+typedef struct pass {
+    const stele__fused *f;
+    size_t real; /* bytes of an element */
+    uint32_t dtype, n_eta, n_feature, n_row;
+    int64_t rows, hidden, features, block, n_blocks, n_lanes;
+    const char *h; /* (rows, hidden) */
+    const char *w[STELE_MAX_ETA], *b[STELE_MAX_ETA], *feature[STELE_MAX_PARAM],
+        *row[STELE_MAX_PARAM];
+    const void *weight; /* NULL: value only */
+    char *dw[STELE_MAX_ETA], *db[STELE_MAX_ETA], *dfeature[STELE_MAX_PARAM];
+    int fresh_w[STELE_MAX_ETA], fresh_b[STELE_MAX_ETA];
+    char *eta;             /* (threads, n_eta, rows, block) */
+    double *lane_log_prob; /* (lanes, rows) */
+    char *lane_h;          /* (lanes, rows, hidden) */
+    char *lane_row;        /* (lanes, n_row, rows) */
+    stele_status status;   /* of lane failures: first in lane order */
+    stele_status lane_status[MAX_LANES];
+} pass;
+
+static void gemm(const pass *p, int ta, int tb, int64_t m, int64_t n, int64_t k, const void *a,
+                 int64_t lda, const void *b, int64_t ldb, int accumulate, void *c, int64_t ldc)
+{
+    size_t M = (size_t)m, N = (size_t)n, K = (size_t)k;
+    if (p->dtype == STELE_F32) {
+        stele__gemm_f32(ta, tb, M, N, K, 1.0f, a, (size_t)lda, b, (size_t)ldb,
+                        accumulate ? 1.0f : 0.0f, c, (size_t)ldc);
+    } else {
+        stele__gemm_f64(ta, tb, M, N, K, 1.0, a, (size_t)lda, b, (size_t)ldb,
+                        accumulate ? 1.0 : 0.0, c, (size_t)ldc);
+    }
+}
+
+/* eta_k = hidden w_k^T + b_k for features first .. first + n - 1. */
+static void predictors(const pass *p, int64_t first, int64_t n, char *const *eta)
+{
+    for (uint32_t k = 0; k < p->n_eta; k++) {
+        const char *bias = p->b[k] + (size_t)first * p->real;
+        for (int64_t r = 0; r < p->rows; r++) {
+            memcpy(eta[k] + (size_t)(r * n) * p->real, bias, (size_t)n * p->real);
+        }
+        gemm(p, 0, 1, p->rows, n, p->hidden, p->h, p->hidden,
+             p->w[k] + (size_t)(first * p->hidden) * p->real, p->hidden, 1, eta[k], n);
+    }
+}
+
+#define COLUMN_SUMS(real_)                                                                         \
+    do {                                                                                           \
+        const real_ *d = d_eta;                                                                    \
+        real_ *out = ret;                                                                          \
+        if (fresh) {                                                                               \
+            memset(out, 0, (size_t)n * sizeof *out);                                               \
+        }                                                                                          \
+        for (int64_t r = 0; r < rows; r++) {                                                       \
+            for (int64_t j = 0; j < n; j++) {                                                      \
+                out[j] += d[r * n + j];                                                            \
+            }                                                                                      \
+        }                                                                                          \
+    } while (0)
+
+static void column_sums(uint32_t dtype, int64_t rows, int64_t n, const void *d_eta, int fresh,
+                        void *ret)
+{
+    if (dtype == STELE_F32) {
+        COLUMN_SUMS(float);
+    } else {
+        COLUMN_SUMS(double);
+    }
+}
+
+/* Derivatives of one block towards weights, biases and hidden layer. */
+static void block_derivatives(const pass *p, int64_t lane, int first_of_lane, int64_t first,
+                              int64_t n, char *const *eta)
+{
+    char *lane_h = p->lane_h + (size_t)(lane * p->rows * p->hidden) * p->real;
+    for (uint32_t k = 0; k < p->n_eta; k++) {
+        if (p->db[k] != NULL) {
+            column_sums(p->dtype, p->rows, n, eta[k], p->fresh_b[k],
+                        p->db[k] + (size_t)first * p->real);
+        }
+        if (p->dw[k] != NULL) {
+            gemm(p, 1, 0, n, p->hidden, p->rows, eta[k], n, p->h, p->hidden, !p->fresh_w[k],
+                 p->dw[k] + (size_t)(first * p->hidden) * p->real, p->hidden);
+        }
+        gemm(p, 0, 0, p->rows, p->hidden, n, eta[k], n,
+             p->w[k] + (size_t)(first * p->hidden) * p->real, p->hidden, !(first_of_lane && k == 0),
+             lane_h, p->hidden);
+    }
+}
+
+static void *at_feature(const char *base, int64_t first, size_t real)
+{
+    return base != NULL ? (char *)base + (size_t)first * real : NULL;
+}
+
+static void fill_block(const pass *p, int64_t first, int64_t n, stele_block *b,
+                       const void **feature, void **d_feature)
+{
+    for (uint32_t i = 0; i < p->n_feature; i++) {
+        feature[i] = at_feature(p->feature[i], first, p->real);
+        d_feature[i] = at_feature(p->dfeature[i], first, p->real);
+    }
+    *b = (stele_block){ .struct_size = sizeof *b,
+                        .dtype = p->dtype,
+                        .n_eta = p->n_eta,
+                        .n_rows = p->rows,
+                        .first = first,
+                        .n_features = n,
+                        .feature = feature };
+}
+
+static void run_lane(void *ctx, size_t task, unsigned thread)
+{
+    pass *p = ctx;
+    int64_t lane = (int64_t)task;
+    int64_t begin = lane * p->n_blocks / p->n_lanes, end = (lane + 1) * p->n_blocks / p->n_lanes;
+    const size_t eta_bytes = (size_t)(p->rows * p->block) * p->real;
+    char *eta[STELE_MAX_ETA];
+    const void *row[STELE_MAX_PARAM];
+    void *d_row[STELE_MAX_PARAM];
+    for (uint32_t k = 0; k < p->n_eta; k++) {
+        eta[k] = p->eta + (thread * p->n_eta + k) * eta_bytes;
+    }
+    for (uint32_t i = 0; i < p->n_row; i++) {
+        row[i] = p->row[i];
+        d_row[i] = p->lane_row != NULL
+                       ? p->lane_row + (size_t)((lane * p->n_row + i) * p->rows) * p->real
+                       : NULL;
+    }
+    for (int64_t i = begin; i < end; i++) {
+        int64_t first = i * p->block;
+        int64_t n = p->features - first < p->block ? p->features - first : p->block;
+        const void *feature[STELE_MAX_PARAM];
+        void *d_feature[STELE_MAX_PARAM];
+        stele_block b;
+        fill_block(p, first, n, &b, feature, d_feature);
+        predictors(p, first, n, eta);
+        b.eta = (const void *const *)eta;
+        b.row = p->n_row > 0 ? row : NULL;
+        b.weight = p->weight;
+        b.x = p->f->x;
+        b.log_prob = p->lane_log_prob + lane * p->rows;
+        if (p->lane_h != NULL) {
+            b.d_eta = (void *const *)eta;
+            b.d_feature = d_feature;
+            b.d_row = p->lane_row != NULL ? d_row : NULL;
+        }
+        stele_status status = p->f->vt->likelihood(p->f->inst, &b);
+        if (status != STELE_OK) {
+            p->lane_status[lane] = status;
+            return;
+        }
+        if (p->lane_h != NULL) {
+            block_derivatives(p, lane, i == begin, first, n, eta);
+        }
+    }
+}
+
+/* Tensors of the parameters that the output names. */
+typedef struct parts {
+    stele_tensor *hidden, *weight[STELE_MAX_ETA], *bias[STELE_MAX_ETA], *feature[STELE_MAX_PARAM];
+    stele_tensor *row[STELE_MAX_PARAM];
+} parts;
+
+static stele_tensor *parameter(stele_graph *g, const stele__scope *s, uint32_t id)
+{
+    if (id >= s->n) {
+        return stele__op_fail(g, STELE_E_ARG, "decode: no parameter has the id %u", id);
+    }
+    return stele__graph_param(g, s->params, s->entry[id]);
+}
+
+static int shape_is(stele_graph *g, const stele_tensor *t, const char *what, int64_t n, int64_t m)
+{
+    char text[STELE__SHAPE_TEXT];
+    if (t != NULL && t->layout == STELE_DENSE && t->dtype == g->dtype && t->n == n * m &&
+        t->shape.dim[0] == n) {
+        return 1;
+    }
+    if (t != NULL) {
+        stele__op_fail(g, STELE_E_SHAPE, "decode: %s is %s, expected (%lld, %lld)", what,
+                       stele__shape_text(&t->shape, text), (long long)n, (long long)m);
+    }
+    return 0;
+}
+
+static int find_parts(stele_graph *g, const stele__fused *f, parts *q)
+{
+    const stele_output *o = f->output;
+    memset(q, 0, sizeof *q);
+    q->hidden = o->hidden;
+    if (stele__graph_status(g) != STELE_OK || q->hidden == NULL || q->hidden->shape.ndim != 2 ||
+        o->n_eta < 1 || o->n_eta > STELE_MAX_ETA || o->n_feature > STELE_MAX_PARAM ||
+        o->n_row > STELE_MAX_PARAM) {
+        stele__op_fail(g, STELE_E_SHAPE, "decode: the output needs a hidden layer (rows, width)");
+        return 0;
+    }
+    int64_t rows = q->hidden->shape.dim[0], width = q->hidden->shape.dim[1];
+    int good = 1;
+    for (uint32_t k = 0; k < o->n_eta && good; k++) {
+        q->weight[k] = parameter(g, f->scope, o->weight[k]);
+        q->bias[k] = parameter(g, f->scope, o->bias[k]);
+        good = shape_is(g, q->weight[k], "an output weight", f->n_features, width) &&
+               shape_is(g, q->bias[k], "an output bias", f->n_features, 1);
+    }
+    for (uint32_t i = 0; i < o->n_feature && good; i++) {
+        q->feature[i] = parameter(g, f->scope, o->feature[i]);
+        good = shape_is(g, q->feature[i], "a per-feature parameter", f->n_features, 1);
+    }
+    for (uint32_t i = 0; i < o->n_row && good; i++) {
+        q->row[i] = o->row[i];
+        good = shape_is(g, q->row[i], "a per-row parameter", rows, 1);
+    }
+    return good;
+}
+
+/* What stays from forward to backward. */
+typedef struct saved {
+    stele__fused f;
+    parts q;
+    const void *weight;     /* the promise, or NULL */
+    char *d_hidden, *d_row; /* formed already: (rows, hidden), (n_row, rows) */
+} saved;
+
+static int pass_init(stele_graph *g, const stele__fused *f, const parts *q, pass *p)
+{
+    size_t threads = stele__pool_threads(stele__graph_pool(g));
+    memset(p, 0, sizeof *p);
+    p->f = f;
+    p->dtype = g->dtype;
+    p->real = stele__dtype_size(g->dtype);
+    p->n_eta = f->output->n_eta;
+    p->n_feature = f->output->n_feature;
+    p->n_row = f->output->n_row;
+    p->rows = q->hidden->shape.dim[0];
+    p->hidden = q->hidden->shape.dim[1];
+    p->features = f->n_features;
+    p->block = stele__fused_block(p->rows, p->n_eta);
+    p->n_blocks = stele__n_blocks(p->features, p->block);
+    p->n_lanes = p->n_blocks < MAX_LANES ? p->n_blocks : MAX_LANES;
+    p->h = q->hidden->data;
+    for (uint32_t k = 0; k < p->n_eta; k++) {
+        p->w[k] = q->weight[k]->data;
+        p->b[k] = q->bias[k]->data;
+    }
+    for (uint32_t i = 0; i < p->n_feature; i++) {
+        p->feature[i] = q->feature[i]->data;
+    }
+    for (uint32_t i = 0; i < p->n_row; i++) {
+        p->row[i] = q->row[i]->data;
+    }
+    p->eta = stele__op_take(g, threads * p->n_eta * (size_t)(p->rows * p->block), p->real);
+    size_t n_log_prob = (size_t)(p->n_lanes * p->rows);
+    p->lane_log_prob = stele__op_take(g, n_log_prob, sizeof(double));
+    if (p->eta == NULL || p->lane_log_prob == NULL) {
+        return 0;
+    }
+    memset(p->lane_log_prob, 0, n_log_prob * sizeof(double));
+    return 1;
+}
+
+/* Room for derivatives; those of parameters go straight to their place. */
+static int pass_want_derivatives(stele_graph *g, const parts *q, const void *weight, pass *p)
+{
+    p->weight = weight;
+    for (uint32_t k = 0; k < p->n_eta; k++) {
+        p->dw[k] = stele__grad_open(g, q->weight[k], &p->fresh_w[k]);
+        p->db[k] = stele__grad_open(g, q->bias[k], &p->fresh_b[k]);
+    }
+    for (uint32_t i = 0; i < p->n_feature; i++) {
+        p->dfeature[i] = stele__grad_zeroed(g, q->feature[i]);
+    }
+    p->lane_h = stele__op_take(g, (size_t)(p->n_lanes * p->rows * p->hidden), p->real);
+    size_t n_row = (size_t)(p->n_lanes * p->n_row * p->rows);
+    int wanted = 0;
+    for (uint32_t i = 0; i < p->n_row; i++) {
+        wanted |= q->row[i]->wants_gradient != 0;
+    }
+    if (wanted) {
+        p->lane_row = stele__op_take(g, n_row, p->real);
+        if (p->lane_row == NULL) {
+            return 0;
+        }
+        memset(p->lane_row, 0, n_row * p->real);
+    }
+    return p->lane_h != NULL && stele__graph_status(g) == STELE_OK;
+}
+
+static stele_status pass_run(stele_graph *g, pass *p)
+{
+    stele__pool_run(stele__graph_pool(g), (size_t)p->n_lanes, run_lane, p);
+    for (int64_t i = 0; i < p->n_lanes; i++) {
+        if (p->lane_status[i] != STELE_OK) {
+            stele__op_fail(g, p->lane_status[i], "likelihood: %s",
+                           stele__status_text(p->lane_status[i]));
+            return p->lane_status[i];
+        }
+    }
+    return STELE_OK;
+}
+
+#define LANE_SUM(real_)                                                                            \
+    do {                                                                                           \
+        const real_ *in = lanes;                                                                   \
+        real_ *sum = out;                                                                          \
+        for (int64_t i = 0; i < n; i++) {                                                          \
+            double total = fresh ? 0.0 : (double)sum[i];                                           \
+            for (int64_t l = 0; l < n_lanes; l++) {                                                \
+                total += (double)in[l * n + i];                                                    \
+            }                                                                                      \
+            sum[i] = (real_)total;                                                                 \
+        }                                                                                          \
+    } while (0)
+
+/* out (n) = or += sum over lanes of (lanes, n), in the order of the lanes. */
+static void lane_sum(uint32_t dtype, const void *lanes, int64_t n_lanes, int64_t n, int fresh,
+                     void *out)
+{
+    if (dtype == STELE_F32) {
+        LANE_SUM(float);
+    } else {
+        LANE_SUM(double);
+    }
+}
+
+static void add_to(stele_graph *g, stele_tensor *t, const void *d)
+{
+    int fresh = 0;
+    void *out = stele__grad_open(g, t, &fresh);
+    if (out != NULL) {
+        lane_sum(g->dtype, d, 1, t->n, fresh, out);
+    }
+}
+
+/* Keep what the single pass has formed until backward asks for it. */
+static int keep_derivatives(stele_graph *g, const pass *p, saved *s)
+{
+    s->d_hidden = stele__op_take(g, (size_t)(p->rows * p->hidden), p->real);
+    if (s->d_hidden == NULL) {
+        return 0;
+    }
+    lane_sum(p->dtype, p->lane_h, p->n_lanes, p->rows * p->hidden, 1, s->d_hidden);
+    if (p->lane_row != NULL) {
+        int64_t n = (int64_t)p->n_row * p->rows;
+        s->d_row = stele__op_take(g, (size_t)n, p->real);
+        if (s->d_row == NULL) {
+            return 0;
+        }
+        lane_sum(p->dtype, p->lane_row, p->n_lanes, n, 1, s->d_row);
+    }
+    return 1;
+}
+
+/* Second pass, for weights that are known only now. */
+static stele_status recompute(stele_graph *g, const void *weight, saved *s)
+{
+    pass p;
+    if (!pass_init(g, &s->f, &s->q, &p) || !pass_want_derivatives(g, &s->q, weight, &p)) {
+        return STELE_E_NOMEM;
+    }
+    stele_status status = pass_run(g, &p);
+    return status == STELE_OK && !keep_derivatives(g, &p, s) ? STELE_E_NOMEM : status;
+}
+
+static stele_status backward(stele_graph *g, const stele__tape_node *node)
+{
+    saved s = *(const saved *)node->saved;
+    int64_t rows = s.q.hidden->shape.dim[0];
+    size_t real = stele__dtype_size(g->dtype);
+    if (s.weight == NULL) {
+        stele_status status = recompute(g, node->out->gradient, &s);
+        if (status != STELE_OK) {
+            return status;
+        }
+    } else if (memcmp(s.weight, node->out->gradient, (size_t)rows * real) != 0) {
+        stele__op_fail(g, STELE_E_INTERNAL,
+                       "fused: the promised weights are not those of the loss");
+        return STELE_E_INTERNAL;
+    }
+    add_to(g, s.q.hidden, s.d_hidden);
+    for (uint32_t i = 0; i < s.f.output->n_row && s.d_row != NULL; i++) {
+        add_to(g, s.q.row[i], s.d_row + (size_t)(i * rows) * real);
+    }
+    return STELE_OK;
+}
+
+static stele_tensor *record(stele_graph *g, const parts *q, const saved *s, stele_tensor *out)
+{
+    stele_tensor *in[1 + 2 * STELE_MAX_ETA + 2 * STELE_MAX_PARAM];
+    uint32_t n = 0;
+    const stele_output *o = s->f.output;
+    in[n++] = q->hidden;
+    for (uint32_t k = 0; k < o->n_eta; k++) {
+        in[n++] = q->weight[k];
+        in[n++] = q->bias[k];
+    }
+    for (uint32_t i = 0; i < o->n_feature; i++) {
+        in[n++] = q->feature[i];
+    }
+    for (uint32_t i = 0; i < o->n_row; i++) {
+        in[n++] = q->row[i];
+    }
+    stele__op_record(g, out, n, in, backward, s);
+    return out;
+}
+
+stele_tensor *stele__fused_log_prob(stele_graph *g, const stele__fused *f)
+{
+    parts q;
+    pass p;
+    if (!find_parts(g, f, &q) || !pass_init(g, f, &q, &p)) {
+        return NULL;
+    }
+    stele_output *output = stele__op_take(g, 1, sizeof *output);
+    saved *s = stele__op_take(g, 1, sizeof *s);
+    stele_shape shape = STELE__SHAPE(p.rows);
+    stele_tensor *out = stele__op_output(g, g->dtype, &shape);
+    if (output == NULL || s == NULL || out == NULL) {
+        return NULL;
+    }
+    *output = *f->output;
+    *s = (saved){ .f = *f, .q = q, .weight = g->pass.record ? f->weight : NULL };
+    s->f.output = output;
+    if (s->weight != NULL && !pass_want_derivatives(g, &q, s->weight, &p)) {
+        return NULL;
+    }
+    if (pass_run(g, &p) != STELE_OK || (s->weight != NULL && !keep_derivatives(g, &p, s))) {
+        return NULL;
+    }
+    for (int64_t r = 0; r < p.rows; r++) {
+        double total = 0.0;
+        for (int64_t l = 0; l < p.n_lanes; l++) {
+            total += p.lane_log_prob[l * p.rows + r];
+        }
+        if (g->dtype == STELE_F32) {
+            ((float *)out->data)[r] = (float)total;
+        } else {
+            ((double *)out->data)[r] = total;
+        }
+    }
+    return record(g, &q, s, out);
+}
+
+stele_status stele__fused_draw(stele_graph *g, const stele__fused *f, int64_t first,
+                               int64_t n_features, stele_draw *d)
+{
+    parts q;
+    pass p;
+    stele_block b;
+    const void *feature[STELE_MAX_PARAM], *row[STELE_MAX_PARAM];
+    void *d_feature[STELE_MAX_PARAM];
+    char *eta[STELE_MAX_ETA];
+    if (!find_parts(g, f, &q) || !pass_init(g, f, &q, &p)) {
+        return stele__graph_status(g);
+    }
+    for (uint32_t k = 0; k < p.n_eta; k++) {
+        eta[k] = stele__op_take(g, (size_t)(p.rows * n_features), p.real);
+        if (eta[k] == NULL) {
+            return STELE_E_NOMEM;
+        }
+    }
+    for (uint32_t i = 0; i < p.n_row; i++) {
+        row[i] = p.row[i];
+    }
+    fill_block(&p, first, n_features, &b, feature, d_feature);
+    predictors(&p, first, n_features, eta);
+    b.eta = (const void *const *)eta;
+    b.row = p.n_row > 0 ? row : NULL;
+    return f->vt->draw(f->inst, &b, d);
+}

@@ -1,0 +1,329 @@
+#include "model/infer.h"
+
+#include "graph/op.h"
+#include "graph/ops.h"
+#include "model/decode.h"
+
+#include <math.h>
+#include <string.h>
+
+static const stele_ops *const ops = &stele__ops;
+
+static stele_tensor *index_tensor(stele_graph *g, int64_t n, const int64_t *index)
+{
+    stele_shape shape = STELE__SHAPE(n);
+    return stele__graph_dense(g, STELE_I64, &shape, index);
+}
+
+stele_status stele__graph_outcome(const stele_graph *g, stele_status status)
+{
+    return stele__graph_status(g) != STELE_OK ? stele__graph_status(g) : status;
+}
+
+static stele_tensor *measurements(stele_graph *g, const stele__modality *md,
+                                  const stele__batch_part *p)
+{
+    int f64 = stele__graph_dtype(g) == STELE_F64;
+    const void *values = f64 ? (const void *)p->value64 : p->value;
+    if (md->input.layout == STELE_CSR) {
+        return stele__graph_csr(g, stele__graph_dtype(g), p->n, md->n_features, p->row_start,
+                                p->column, values);
+    }
+    stele_shape shape = { .ndim = md->input.sample.ndim + 1, .dim = { p->n } };
+    memcpy(&shape.dim[1], md->input.sample.dim, md->input.sample.ndim * sizeof shape.dim[0]);
+    return stele__graph_dense(g, stele__graph_dtype(g), &shape, values);
+}
+
+/* Bring an expert of n rows to the B rows of the batch; all present is the common case and costs
+ * nothing. */
+static void spread(stele_graph *g, const stele__batch *b, const stele__batch_part *p, stele_dist *q)
+{
+    if (p->n == b->n) {
+        return;
+    }
+    stele_tensor *at = index_tensor(g, p->n, p->position);
+    for (uint32_t k = 0; k < q->n; k++) {
+        q->p[k] = ops->scatter(g, q->p[k], at, b->n, 0.0);
+    }
+}
+
+static stele_status encode_one(const stele__model *m, stele_graph *g, const stele__batch *b,
+                               uint32_t i, stele__expert_set *e)
+{
+    const stele__modality *md = &m->modality[i];
+    const stele__batch_part *p = &b->part[i];
+    stele_dist *q = &e->q[i];
+    e->x[i] = NULL;
+    if (p->n == 0) {
+        stele_shape shape = STELE__SHAPE(b->n, (int64_t)m->latent_dim);
+        *q = (stele_dist){ .family = STELE_NORMAL, .n = 2 };
+        q->p[0] = q->p[1] = ops->full(g, &shape, 0.0);
+        return stele__graph_outcome(g, STELE_OK);
+    }
+    e->x[i] = measurements(g, md, p);
+    stele__graph_enter(g, &md->part.scope);
+    stele__graph_rows(g, p->n, p->row, NULL);
+    stele_encode_args a = { .struct_size = sizeof a, .x = e->x[i] };
+    a.covariates = stele__covariate_tensor(g, b, &md->encoder_covariates, p->n, p->row);
+    memset(q, 0, sizeof *q);
+    stele_status status =
+        stele__graph_outcome(g, md->vt->encode(stele__guest_inst(md->part.guest), g, &a, q));
+    stele__graph_enter(g, NULL);
+    if (status == STELE_OK) {
+        spread(g, b, p, q);
+    }
+    return stele__graph_outcome(g, status);
+}
+
+stele_status stele__encode(const stele__model *m, stele_graph *g, const stele__batch *b,
+                           stele__expert_set *ret)
+{
+    stele_shape prior = STELE__SHAPE((int64_t)m->latent_dim);
+    stele_status status = STELE_OK;
+    ret->batch = b;
+    ret->q = stele__op_take(g, m->n_modalities, sizeof *ret->q);
+    ret->x = stele__op_take(g, m->n_modalities, sizeof(stele_tensor *));
+    if (ret->q == NULL || ret->x == NULL) {
+        return STELE_E_NOMEM;
+    }
+    ret->prior = (stele_dist){ .family = STELE_NORMAL, .n = 2 };
+    ret->prior.p[0] = ret->prior.p[1] = ops->full(g, &prior, 0.0);
+    for (uint32_t i = 0; i < m->n_modalities && status == STELE_OK; i++) {
+        status = encode_one(m, g, b, i, ret);
+    }
+    return status;
+}
+
+/* (B, M) of the graph's dtype: 1 where the modality is in the mask and present. */
+static stele_tensor *presence(stele_graph *g, const stele__model *m, const stele__batch *b,
+                              uint64_t mask, uint64_t *ret_used)
+{
+    uint32_t n = m->n_modalities;
+    size_t real = stele__dtype_size(stele__graph_dtype(g));
+    void *values = stele__op_take(g, (size_t)b->n * n, real);
+    if (values == NULL) {
+        return NULL;
+    }
+    for (int64_t r = 0; r < b->n; r++) {
+        ret_used[r] = b->present[r] & mask;
+        for (uint32_t i = 0; i < n; i++) {
+            int there = (ret_used[r] >> i & 1) != 0;
+            if (real == sizeof(float)) {
+                ((float *)values)[r * n + i] = (float)there;
+            } else {
+                ((double *)values)[r * n + i] = (double)there;
+            }
+        }
+    }
+    stele_shape shape = STELE__SHAPE(b->n, (int64_t)n);
+    return stele__graph_dense(g, stele__graph_dtype(g), &shape, values);
+}
+
+stele_status stele__fuse(const stele__model *m, stele_graph *g, const stele__expert_set *e,
+                         uint64_t mask, stele_joint *ret, uint64_t *ret_used)
+{
+    stele_experts in = {
+        .struct_size = sizeof in, .n = m->n_modalities, .q = e->q, .prior = &e->prior
+    };
+    memset(ret, 0, sizeof *ret);
+    ret->struct_size = sizeof *ret;
+    ret->capacity = m->max_components;
+    ret->component = stele__op_take(g, m->max_components, sizeof *ret->component);
+    ret->subset = stele__op_take(g, m->max_components, sizeof *ret->subset);
+    in.present = presence(g, m, e->batch, mask, ret_used);
+    if (ret->component == NULL || ret->subset == NULL || in.present == NULL) {
+        return stele__graph_outcome(g, STELE_E_NOMEM);
+    }
+    stele__graph_enter(g, &m->fusion.scope);
+    stele__graph_rows(g, e->batch->n, e->batch->row, NULL);
+    stele_status status = stele__graph_outcome(
+        g, m->fusion_vt->fuse(stele__guest_inst(m->fusion.guest), g, &in, ret));
+    stele__graph_enter(g, NULL);
+    if (status == STELE_OK && (ret->n < 1 || ret->n > ret->capacity)) {
+        stele__op_fail(g, STELE_E_INTERNAL, "fuse: gave %u components, promised 1 to %u", ret->n,
+                       ret->capacity);
+        return STELE_E_INTERNAL;
+    }
+    return status;
+}
+
+static double real_at(const stele_tensor *t, int64_t i)
+{
+    return t->dtype == STELE_F64 ? ((const double *)t->data)[i]
+                                 : (double)((const float *)t->data)[i];
+}
+
+/* Rows that have component c of a posterior from at least one modality. */
+static int64_t component_rows(const stele__batch *b, const stele_joint *j, uint32_t c,
+                              const uint64_t *used, stele__draws *d)
+{
+    int64_t n = 0;
+    for (int64_t r = 0; r < b->n; r++) {
+        int has = j->log_weight == NULL || real_at(j->log_weight, r * j->n + c) > -HUGE_VAL;
+        if (used[r] != 0 && has) {
+            d->position[n] = r;
+            d->row[n++] = b->row[r];
+        }
+    }
+    return n;
+}
+
+/* Rows of t named by the draw; all of them is the common case. */
+static stele_tensor *rows_of(stele_graph *g, const stele__draws *d, int64_t n_batch,
+                             stele_tensor *t)
+{
+    return d->n == n_batch ? t : ops->gather(g, t, index_tensor(g, d->n, d->position));
+}
+
+static stele_dist dist_rows(stele_graph *g, const stele__draws *d, int64_t n_batch,
+                            const stele_dist *q)
+{
+    stele_dist out = { .family = q->family, .n = q->n };
+    for (uint32_t k = 0; k < q->n; k++) {
+        out.p[k] = rows_of(g, d, n_batch, q->p[k]);
+    }
+    return out;
+}
+
+/* log of the mixture's density at the draw's z: components a row lacks are never looked at. */
+static stele_tensor *log_mixture(stele_graph *g, const stele_joint *j, const stele__draws *d,
+                                 int64_t n_batch)
+{
+    stele_tensor *column[STELE__MAX_MODALITIES + 1];
+    stele_shape scalar = { 0 };
+    stele_tensor *none = ops->full(g, &scalar, -HUGE_VAL);
+    stele_tensor *zero = ops->full(g, &scalar, 0.0);
+    for (uint32_t c = 0; c < j->n; c++) {
+        stele_tensor *log_w =
+            ops->slice(g, rows_of(g, d, n_batch, j->log_weight), 1, c, (int64_t)c + 1);
+        stele_tensor *has = ops->less(g, none, log_w);
+        stele_dist q = dist_rows(g, d, n_batch, &j->component[c]);
+        stele_tensor *log_q = NULL;
+        for (uint32_t k = 0; k < q.n; k++) {
+            q.p[k] = ops->where(g, has, q.p[k], zero);
+        }
+        if (ops->log_prob(g, &q, d->z, &log_q) != STELE_OK) {
+            return NULL;
+        }
+        stele_shape shape = STELE__SHAPE(d->n, 1);
+        column[c] = ops->where(g, has, ops->add(g, ops->reshape(g, log_q, &shape), log_w), none);
+    }
+    return ops->logsumexp(g, ops->concat(g, j->n, column, 1), 1, 0);
+}
+
+static stele_dist prior_rows(stele_graph *g, const stele_dist *prior, stele_tensor *like)
+{
+    stele_dist p = *prior;
+    for (uint32_t k = 0; k < p.n; k++) {
+        p.p[k] = ops->expand(g, p.p[k], &like->shape);
+    }
+    return p;
+}
+
+static stele_status divergence(stele_graph *g, const stele__expert_set *e, const stele_joint *j,
+                               const stele_dist *q, int closed, stele__draws *d)
+{
+    stele_tensor *log_q = NULL, *log_p = NULL;
+    stele_dist p = prior_rows(g, &e->prior, d->z);
+    if (j->n == 1 && closed) {
+        return stele__graph_outcome(g, ops->kl(g, q, &p, &d->log_ratio));
+    }
+    if (j->n == 1 || j->log_weight == NULL) {
+        ops->log_prob(g, q, d->z, &log_q);
+    } else {
+        log_q = log_mixture(g, j, d, e->batch->n);
+        stele_tensor *w = ops->slice(g, j->log_weight, 1, d->component, (int64_t)d->component + 1);
+        stele_shape shape = STELE__SHAPE(d->n);
+        d->weight = ops->exp(g, ops->reshape(g, rows_of(g, d, e->batch->n, w), &shape));
+    }
+    ops->log_prob(g, &p, d->z, &log_p);
+    d->log_ratio = ops->sub(g, log_q, log_p);
+    return stele__graph_outcome(g, STELE_OK);
+}
+
+stele_status stele__draw(const stele__model *m, stele_graph *g, const stele__expert_set *e,
+                         uint64_t mask, uint32_t sample, int closed, stele__draws *ret,
+                         uint32_t *ret_n)
+{
+    const stele__batch *b = e->batch;
+    stele_joint j;
+    uint64_t *used = stele__op_take(g, (size_t)b->n, sizeof *used);
+    uint32_t n_draws = 0;
+    stele_status status = used != NULL ? stele__fuse(m, g, e, mask, &j, used) : STELE_E_NOMEM;
+    for (uint32_t c = 0; status == STELE_OK && c < j.n; c++) {
+        stele__draws *d = &ret[n_draws];
+        *d = (stele__draws){ .mask = mask, .component = c };
+        d->position = stele__op_take(g, (size_t)b->n, sizeof *d->position);
+        d->row = stele__op_take(g, (size_t)b->n, sizeof *d->row);
+        d->sample = stele__op_take(g, (size_t)b->n, sizeof *d->sample);
+        if (d->position == NULL || d->row == NULL || d->sample == NULL) {
+            return STELE_E_NOMEM;
+        }
+        d->n = component_rows(b, &j, c, used, d);
+        if (d->n == 0) {
+            continue;
+        }
+        for (int64_t i = 0; i < d->n; i++) {
+            d->sample[i] = sample * (STELE__MAX_MODALITIES + 1) + c;
+        }
+        stele_dist q = dist_rows(g, d, b->n, &j.component[c]);
+        stele__graph_enter(g, &m->latent);
+        stele__graph_rows(g, d->n, d->row, d->sample);
+        status = stele__graph_outcome(g, ops->rsample(g, &q, 0, &d->z));
+        stele__graph_enter(g, NULL);
+        if (status == STELE_OK) {
+            status = divergence(g, e, &j, &q, closed, d);
+        }
+        n_draws++;
+    }
+    *ret_n = n_draws;
+    return status;
+}
+
+/* Variance of one component: NORMAL exp(p1), LAPLACE 2 exp(2 p1). */
+static double variance_at(const stele_dist *q, int64_t i)
+{
+    double p = real_at(q->p[1], i);
+    return q->family == STELE_LAPLACE ? 2.0 * exp(2.0 * p) : exp(p);
+}
+
+/* Moments of the mixture in one row and dimension: element i of the components. */
+static void moments_at(const stele_joint *j, int64_t r, int64_t i, double *ret_mean,
+                       double *ret_var)
+{
+    double mean = 0.0, var = 0.0;
+    for (uint32_t c = 0; c < j->n; c++) {
+        double w = j->log_weight == NULL ? 1.0 : exp(real_at(j->log_weight, r * j->n + c));
+        mean += w > 0.0 ? w * real_at(j->component[c].p[0], i) : 0.0;
+    }
+    for (uint32_t c = 0; c < j->n; c++) {
+        double w = j->log_weight == NULL ? 1.0 : exp(real_at(j->log_weight, r * j->n + c));
+        if (w > 0.0) {
+            double distance = real_at(j->component[c].p[0], i) - mean;
+            var += w * (variance_at(&j->component[c], i) + distance * distance);
+        }
+    }
+    *ret_mean = mean;
+    *ret_var = var;
+}
+
+stele_status stele__posterior_moments(const stele__model *m, stele_graph *g, const stele__batch *b,
+                                      uint64_t mask, float *ret_mean, float *ret_sd)
+{
+    stele__expert_set e;
+    stele_joint j;
+    uint64_t *used = stele__op_take(g, (size_t)b->n, sizeof *used);
+    stele_status status = used != NULL ? stele__encode(m, g, b, &e) : STELE_E_NOMEM;
+    if (status == STELE_OK) {
+        status = stele__fuse(m, g, &e, mask, &j, used);
+    }
+    for (int64_t r = 0; status == STELE_OK && r < b->n; r++) {
+        for (uint32_t d = 0; d < m->latent_dim; d++) {
+            double mean, var;
+            moments_at(&j, r, r * m->latent_dim + d, &mean, &var);
+            ret_mean[r * m->latent_dim + d] = (float)mean;
+            ret_sd[r * m->latent_dim + d] = (float)sqrt(var);
+        }
+    }
+    return status;
+}

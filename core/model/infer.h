@@ -1,0 +1,57 @@
+/* infer.h - from measurements to posteriors to samples: what training and evaluation have in
+ * common. */
+#ifndef STELE_MODEL_INFER_H
+#define STELE_MODEL_INFER_H
+
+#include "model/batch.h"
+
+/* Experts of all modalities for the rows of a batch, as (B, D) tensors. */
+typedef struct stele__expert_set {
+    const stele__batch *batch;
+    stele_dist *q;    /* (modalities); where absent: zeros */
+    stele_tensor **x; /* (modalities) measurements of the rows that have it, NULL if none has */
+    stele_dist prior; /* (D): mean 0, log-variance 0 */
+} stele__expert_set;
+
+/* Run the encoders. Everything lives in the graph. */
+STELE_NODISCARD stele_status stele__encode(const stele__model *m, stele_graph *g,
+                                           const stele__batch *b, stele__expert_set *ret);
+
+/* Fuse the experts of those modalities in `mask` that are present. joint arrays live in the graph.
+ * `ret_used` (B): bits of the modalities that took part in each row. */
+STELE_NODISCARD stele_status stele__fuse(const stele__model *m, stele_graph *g,
+                                         const stele__expert_set *e, uint64_t mask,
+                                         stele_joint *ret, uint64_t *ret_used);
+
+/* Samples of one component of one posterior, for those rows that have it. */
+typedef struct stele__draws {
+    uint64_t mask; /* of the posterior */
+    uint32_t component;
+    int64_t n;               /* rows */
+    int64_t *position;       /* (n) in the batch */
+    int64_t *row;            /* (n) of the data set */
+    uint32_t *sample;        /* (n) noise address, all equal */
+    stele_tensor *z;         /* (n, D) */
+    stele_tensor *log_ratio; /* (n): KL(q || prior) if closed, else log q(z) - log p(z) under the
+                                whole mixture */
+    stele_tensor *weight;    /* (n): exp(log_weight), or NULL: 1 */
+} stele__draws;
+
+/* Draw z once from every component that some row has (stratified sampling); rows in which none of
+ * `mask` is present are left out. `sample` addresses the noise. closed 1: KL in closed form where
+ * there is one component. Returns the number of entries put into ret[max_components]. */
+STELE_NODISCARD stele_status stele__draw(const stele__model *m, stele_graph *g,
+                                         const stele__expert_set *e, uint64_t mask, uint32_t sample,
+                                         int closed, stele__draws *ret, uint32_t *ret_n);
+
+/* The graph's error if it has one, else `status`: what a call into a plugin has come to. */
+stele_status stele__graph_outcome(const stele_graph *g, stele_status status);
+
+/* Moments of the joint posterior of the rows given the modalities in `mask`: mean and standard
+ * deviation (B, D) each; a row without any gets the prior's. A mixture gives the moments of the
+ * mixture. [compute] */
+STELE_NODISCARD stele_status stele__posterior_moments(const stele__model *m, stele_graph *g,
+                                                      const stele__batch *b, uint64_t mask,
+                                                      float *ret_mean, float *ret_sd);
+
+#endif

@@ -1,0 +1,255 @@
+#include "model/model.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "data/safetensors.h"
+#include "graph/noise.h"
+
+#include <string.h>
+
+/* What a plugin sees as stele_build while its build() runs. */
+struct stele_build {
+    stele__model *model;
+    stele__part *part;
+    stele__diag *diag;
+};
+
+/* Full name "heart.encoder.weight" of a declared tensor; the caller frees it. */
+static char *full_name(const stele__part *part, const char *name)
+{
+    stele__str s;
+    stele__str_init(&s);
+    stele__str_printf(&s, "%s.%s", part->scope.name, name);
+    return stele__str_take(&s);
+}
+
+static stele_status declare(stele_build *b, const char *name, stele__declaration *d,
+                            uint32_t *ret_id)
+{
+    stele__part *part = b->part;
+    char *full = full_name(part, name);
+    uint32_t *entry = stele__realloc(part->entry, (part->scope.n + 1) * sizeof *entry);
+    stele_status status = full != NULL && entry != NULL ? STELE_OK : STELE_E_NOMEM;
+    if (entry != NULL) {
+        part->entry = entry;
+        part->scope.entry = entry;
+    }
+    if (status == STELE_OK) {
+        d->name = full;
+        status = stele__params_declare(b->model->params, d, &entry[part->scope.n], b->diag);
+    }
+    if (status == STELE_OK) {
+        *ret_id = part->scope.n++;
+    }
+    stele__free(full);
+    return status;
+}
+
+static stele_status build_param(stele_build *b, const stele_param_spec *s, uint32_t *ret_id)
+{
+    stele__declaration d = { .shape = *s->shape,
+                             .kind = STELE__TRAINED,
+                             .init = s->init,
+                             .scale = s->scale,
+                             .decay = s->decay };
+    return declare(b, s->name, &d, ret_id);
+}
+
+static stele_status build_buffer(stele_build *b, const char *name, const stele_shape *s,
+                                 double value, uint32_t *ret_id)
+{
+    stele__declaration d = {
+        .shape = *s, .kind = STELE__BUFFER, .init = STELE_INIT_CONSTANT, .scale = value
+    };
+    return declare(b, name, &d, ret_id);
+}
+
+static stele_status build_frozen(stele_build *b, const char *name, const char *path,
+                                 const char *tensor, stele_shape *ret_shape, uint32_t *ret_id)
+{
+    stele__safetensors *file = NULL;
+    stele_status status = stele__safetensors_open(path, &file, b->diag);
+    if (status != STELE_OK) {
+        return status;
+    }
+    const stele__safetensor *t = stele__safetensors_find(file, tensor);
+    if (t == NULL) {
+        stele__safetensors_close(file);
+        return stele__diag_error(b->diag, STELE_E_DATA, NULL, "%s: has no tensor `%s`", path,
+                                 tensor);
+    }
+    stele__declaration d = {
+        .shape = t->shape, .kind = STELE__FROZEN, .dtype = t->dtype, .data = t->data
+    };
+    status = declare(b, name, &d, ret_id);
+    if (status == STELE_OK) {
+        *ret_shape = t->shape;
+        status = stele__model_keep_file(b->model, file);
+    } else {
+        stele__safetensors_close(file);
+    }
+    return status;
+}
+
+const stele_build_api stele__build_api = {
+    .struct_size = sizeof stele__build_api,
+    .param = build_param,
+    .buffer = build_buffer,
+    .frozen = build_frozen,
+};
+
+/* Calls into plugins go through the slots that all kinds share. */
+static stele_status part_build(stele__model *m, stele__part *part, const char *name,
+                               stele_status (*build)(stele_inst *, stele_build *),
+                               stele__diag *diag)
+{
+    stele_build b = { .model = m, .part = part, .diag = diag };
+    part->scope =
+        (stele__scope){ .name = name, .purpose = stele__noise_hash(name), .params = m->params };
+    if (build == NULL) {
+        return STELE_OK;
+    }
+    size_t before = diag->n_errors;
+    stele_status status = build(stele__guest_inst(part->guest), &b);
+    if (status != STELE_OK && diag->n_errors > before) {
+        return status;
+    }
+    return stele__guest_check(part->guest, "build", status, diag);
+}
+
+stele_status stele__model_build(stele__model *m, uint32_t dtype, uint64_t seed, int training,
+                                stele__diag *diag)
+{
+    stele_status status = stele__params_create(dtype, &m->params);
+    for (uint32_t i = 0; i < m->n_modalities && status == STELE_OK; i++) {
+        stele__modality *md = &m->modality[i];
+        status = part_build(m, &md->part, md->name, md->vt->build, diag);
+    }
+    if (status == STELE_OK) {
+        status = part_build(m, &m->fusion, "fusion", m->fusion_vt->build, diag);
+    }
+    if (status == STELE_OK) {
+        m->latent = (stele__scope){ .name = "latent", .purpose = stele__noise_hash("latent") };
+        m->max_components =
+            m->fusion_vt->max_components(stele__guest_inst(m->fusion.guest), m->n_modalities);
+        status = stele__params_finalize(m->params, seed, training, diag);
+    }
+    return status;
+}
+
+static void part_finish(stele__part *part)
+{
+    stele__guest_destroy(part->guest);
+    stele__free(part->entry);
+    memset(part, 0, sizeof *part);
+}
+
+void stele__model_finish(stele__model *m)
+{
+    for (uint32_t i = 0; i < m->n_modalities; i++) {
+        part_finish(&m->modality[i].part);
+        stele__free(m->modality[i].encoder_covariates.index);
+        stele__free(m->modality[i].decoder_covariates.index);
+    }
+    part_finish(&m->fusion);
+    stele__free(m->modality);
+    stele__free(m->covariate);
+    stele__params_destroy(m->params);
+    for (size_t i = 0; i < m->n_files; i++) {
+        stele__safetensors_close(m->file[i]);
+    }
+    stele__free(m->file);
+    memset(m, 0, sizeof *m);
+}
+
+stele_status stele__model_keep_file(stele__model *m, stele__safetensors *file)
+{
+    stele__safetensors **bigger =
+        stele__realloc(m->file, (m->n_files + 1) * sizeof(stele__safetensors *));
+    if (bigger == NULL) {
+        stele__safetensors_close(file);
+        return STELE_E_NOMEM;
+    }
+    m->file = bigger;
+    m->file[m->n_files++] = file;
+    return STELE_OK;
+}
+
+/* --- fit
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+struct stele_fit {
+    stele__model *model;
+    stele__part *part;
+    const stele__fit_source *source;
+};
+
+static int64_t fit_n_rows(const stele_fit *f)
+{
+    return f->source->n_rows;
+}
+
+static stele_status fit_next(stele_fit *f, stele_view *ret)
+{
+    return f->source->next(f->source->ctx, ret);
+}
+
+static stele__param *fit_entry(stele_fit *f, uint32_t id)
+{
+    return id < f->part->scope.n ? stele__params_entry(f->model->params, f->part->entry[id]) : NULL;
+}
+
+static stele_status fit_set(stele_fit *f, uint32_t id, uint64_t n, const double *values)
+{
+    stele__param *p = fit_entry(f, id);
+    if (p == NULL || p->kind == STELE__FROZEN || (uint64_t)p->n != n) {
+        return STELE_E_ARG;
+    }
+    int f64 = stele__params_dtype(f->model->params) == STELE_F64;
+    for (uint64_t i = 0; i < n; i++) {
+        if (f64) {
+            ((double *)p->values)[i] = values[i];
+        } else {
+            ((float *)p->values)[i] = (float)values[i];
+        }
+    }
+    return STELE_OK;
+}
+
+static stele_status fit_scale(stele_fit *f, uint32_t id, double factor)
+{
+    stele__param *p = fit_entry(f, id);
+    if (p == NULL || p->kind == STELE__FROZEN) {
+        return STELE_E_ARG;
+    }
+    int f64 = stele__params_dtype(f->model->params) == STELE_F64;
+    for (int64_t i = 0; i < p->n; i++) {
+        if (f64) {
+            ((double *)p->values)[i] *= factor;
+        } else {
+            ((float *)p->values)[i] = (float)(((float *)p->values)[i] * factor);
+        }
+    }
+    return STELE_OK;
+}
+
+const stele_fit_api stele__fit_api = {
+    .struct_size = sizeof stele__fit_api,
+    .n_rows = fit_n_rows,
+    .next = fit_next,
+    .set = fit_set,
+    .scale = fit_scale,
+};
+
+stele_status stele__model_fit(stele__model *m, uint32_t i, const stele__fit_source *source,
+                              stele__diag *diag)
+{
+    stele__modality *md = &m->modality[i];
+    stele_fit f = { .model = m, .part = &md->part, .source = source };
+    if (md->vt->fit == NULL) {
+        return STELE_OK;
+    }
+    stele_status status = md->vt->fit(stele__guest_inst(md->part.guest), &f);
+    return stele__guest_check(md->part.guest, "fit", status, diag);
+}

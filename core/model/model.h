@@ -1,0 +1,89 @@
+/* model.h - the instances of a spec put together: scopes, parameters, the shape of the latent. */
+#ifndef STELE_MODEL_MODEL_H
+#define STELE_MODEL_MODEL_H
+
+#include "graph/graph.h"
+#include "graph/params.h"
+#include "plugin/guest.h"
+
+#include <stele/kinds.h>
+
+#define STELE__MAX_MODALITIES 64
+
+/* One plugin instance inside the model. */
+typedef struct stele__part {
+    stele__guest *guest; /* owned */
+    stele__scope scope;  /* of the model's params */
+    uint32_t *entry;     /* parameter id of the instance -> entry of params */
+} stele__part;
+
+/* A label column that enters encoders or decoders: a category gives one 0/1 column per value (all 0
+ * where missing), a number one column, standardised by the training rows (0 where missing). */
+typedef struct stele__covariate {
+    const char *name; /* as a label is named in the data */
+    uint32_t content; /* STELE_FIELD_CATEGORY or STELE_FIELD_NUMBER */
+    int64_t width;
+    double mean, sd;
+} stele__covariate;
+
+/* Those of one encoder or decoder: indices into the model's list. */
+typedef struct stele__covariate_set {
+    uint32_t *index; /* n, owned */
+    uint32_t n;
+    int64_t width;
+} stele__covariate_set;
+
+typedef struct stele__modality {
+    const char *name; /* borrowed from the spec */
+    stele__part part;
+    const stele_modality_vt *vt;
+    stele_field input;  /* one row's measurement */
+    int64_t n_features; /* product of input.sample */
+    double weight;      /* of its log-likelihood in the objective */
+    stele__covariate_set encoder_covariates, decoder_covariates;
+} stele__modality;
+
+typedef struct stele__model {
+    uint32_t latent_dim, n_modalities;
+    stele__modality *modality;
+    stele__part fusion;
+    const stele_fusion_vt *fusion_vt;
+    uint32_t max_components;
+    stele__params *params;
+    stele__scope latent;         /* of the host's own operations on z */
+    stele__covariate *covariate; /* n_covariates, owned */
+    uint32_t n_covariates;
+    struct stele__safetensors **file; /* n_files, owned: frozen tensors point into them */
+    size_t n_files;
+} stele__model;
+
+/* Run build() of every instance, then allocate and initialise the parameters. `m` comes with
+ * latent_dim, modality[] (name, part.guest, started, vt, input, weight) and
+ * fusion filled; on failure stele__model_finish still has to be called. `training` 0: no room for
+ * derivatives and moments. dtype: F32, or F64 for checks. [main] */
+STELE_NODISCARD stele_status stele__model_build(stele__model *m, uint32_t dtype, uint64_t seed,
+                                                int training, stele__diag *diag);
+/* Destroys instances and parameters; the struct itself is the caller's. */
+void stele__model_finish(stele__model *m);
+
+/* Take over an open file that frozen tensors point into; closed on failure too. */
+STELE_NODISCARD stele_status stele__model_keep_file(stele__model *m,
+                                                    struct stele__safetensors *file);
+
+/* Where fit() of one modality finds the training rows. */
+typedef struct stele__fit_source {
+    int64_t n_rows;
+    /* Next chunk of rows as a view; shape.dim[0] == 0 at the end. */
+    stele_status (*next)(void *ctx, stele_view *ret);
+    void *ctx;
+} stele__fit_source;
+
+/* Data-dependent starts and statistics of modality `i`, once before a training. [main] */
+STELE_NODISCARD stele_status stele__model_fit(stele__model *m, uint32_t i,
+                                              const stele__fit_source *source, stele__diag *diag);
+
+/* The tables that instances compute with; to be given to stele__guest_create. */
+extern const stele_build_api stele__build_api;
+extern const stele_fit_api stele__fit_api;
+
+#endif

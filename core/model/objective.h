@@ -1,0 +1,45 @@
+/* objective.h - the loss of one step: evidence lower bounds over subsets of the modalities.
+ *
+ * For every subset S of a step, over the rows in which something of S is present, with z drawn once
+ * from every component of q(z | x_S) (stratified sampling of mixtures):
+ *
+ *     L_S = sum_m weight_m log p(x_m | z) - beta (log q(z | x_S) - log p(z)),   closed form for one
+ * component
+ *
+ * The loss is -(sum_S weight_S L_S) / (sum_S weight_S), averaged over the rows of the batch that
+ * have anything. A subset that has in a row no less than what the row has at all would repeat the
+ * row's joint term and is left out there. Wu and Goodman 2018 (sub-sampled ELBO); cross
+ * reconstruction as in Shi et al. 2019. */
+#ifndef STELE_MODEL_OBJECTIVE_H
+#define STELE_MODEL_OBJECTIVE_H
+
+#include "model/decode.h"
+#include "spec/spec.h"
+
+/* Terms of a step beside the joint. */
+typedef struct stele__objective {
+    int single;           /* each modality alone */
+    uint32_t n_random;    /* random subsets per step, at most STELE__MAX_RANDOM */
+    int reconstruct;      /* STELE__RECONSTRUCT_* of spec.h: what a subset's z reconstructs */
+    double subset_weight; /* of each of these terms; the joint has 1 */
+} stele__objective;
+#define STELE__MAX_RANDOM 64
+
+/* Of the joint posterior, means over the rows concerned; the loss besides. All in nats. */
+typedef struct stele__loss_terms {
+    double loss;
+    double elbo; /* beta 1, weights 1 */
+    double divergence;
+    int64_t n;                            /* rows with anything present */
+    double log_px[STELE__MAX_MODALITIES]; /* sums over n_px rows */
+    int64_t n_px[STELE__MAX_MODALITIES];
+} stele__loss_terms;
+
+/* Compute the loss of a batch as a scalar tensor (NULL after an error, or with no row that has
+ * anything: then terms->n is 0 and the graph has no error). seed and step address the choice of
+ * random subsets. */
+stele_tensor *stele__objective_loss(const stele__model *m, stele_graph *g, const stele__batch *b,
+                                    const stele__objective *o, double beta, uint64_t seed,
+                                    uint64_t step, stele__loss_terms *ret);
+
+#endif

@@ -1,0 +1,231 @@
+#include "train/checkpoint.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "data/safetensors.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { N_METADATA = 12, TEXT = 40 };
+
+/* Names of moment tensors are made; they live here until the file is written. */
+typedef struct listing {
+    stele__safetensor *tensor;
+    char **made;
+    size_t n, n_made;
+} listing;
+
+static void listing_finish(listing *l)
+{
+    for (size_t i = 0; i < l->n_made; i++) {
+        stele__free(l->made[i]);
+    }
+    stele__free(l->made);
+    stele__free(l->tensor);
+}
+
+static char *moment_name(int which, const char *name)
+{
+    stele__str s;
+    stele__str_init(&s);
+    stele__str_printf(&s, "moment%d.%s", which, name);
+    return stele__str_take(&s);
+}
+
+static size_t real_size(stele__params *params)
+{
+    return stele__params_dtype(params) == STELE_F64 ? sizeof(double) : sizeof(float);
+}
+
+static void *moment_of(stele__params *params, const stele__param *p, int which)
+{
+    return (char *)stele__params_moment(params, which) + p->offset * real_size(params);
+}
+
+static stele_status list_tensors(stele__params *params, int moments, listing *l)
+{
+    uint32_t n = stele__params_count(params);
+    memset(l, 0, sizeof *l);
+    l->tensor = stele__calloc(3 * (size_t)n + 1, sizeof *l->tensor);
+    l->made = stele__calloc(2 * (size_t)n + 1, sizeof *l->made);
+    if (l->tensor == NULL || l->made == NULL) {
+        return STELE_E_NOMEM;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        const stele__param *p = stele__params_entry(params, i);
+        if (p->kind == STELE__FROZEN) {
+            continue;
+        }
+        stele__safetensor t = { .name = p->name,
+                                .dtype = (int)stele__params_dtype(params),
+                                .shape = p->shape,
+                                .data = p->values };
+        l->tensor[l->n++] = t;
+        for (int which = 1; moments && p->kind == STELE__TRAINED && which <= 2; which++) {
+            t.name = l->made[l->n_made] = moment_name(which, p->name);
+            if (t.name == NULL) {
+                return STELE_E_NOMEM;
+            }
+            l->n_made++;
+            t.data = moment_of(params, p, which);
+            l->tensor[l->n++] = t;
+        }
+    }
+    return STELE_OK;
+}
+
+/* Doubles as their bits: exact, and independent of the locale. */
+static void put_double(char text[TEXT], double v)
+{
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    snprintf(text, TEXT, "%016" PRIx64, bits);
+}
+
+static double get_double(const char *text)
+{
+    uint64_t bits = strtoull(text, NULL, 16);
+    double v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+static void put_int(char text[TEXT], int64_t v)
+{
+    snprintf(text, TEXT, "%" PRId64, v);
+}
+
+stele_status stele__checkpoint_write(const char *path, stele__params *params, int moments,
+                                     const stele__position *at, const char *fingerprint,
+                                     stele__diag *diag)
+{
+    listing l;
+    char text[N_METADATA][TEXT];
+    stele__metadata meta[N_METADATA];
+    size_t n = 0;
+    stele_status status = list_tensors(params, moments, &l);
+    put_int(text[0], at->epoch);
+    put_int(text[1], at->batch);
+    put_int(text[2], at->step);
+    put_int(text[3], at->plateau.best_epoch);
+    put_int(text[4], at->plateau.waited);
+    put_int(text[5], at->plateau.waited_lr);
+    put_double(text[6], at->plateau.best);
+    put_double(text[7], at->plateau.reduction);
+    put_int(text[8], at->finished);
+    static const char *const keys[] = { "epoch",      "batch",          "step",
+                                        "best_epoch", "waited",         "waited_lr",
+                                        "best.bits",  "reduction.bits", "finished" };
+    for (; n < sizeof keys / sizeof keys[0]; n++) {
+        meta[n] = (stele__metadata){ .key = keys[n], .value = text[n] };
+    }
+    meta[n++] = (stele__metadata){ .key = "format", .value = "stele-checkpoint-1" };
+    meta[n++] = (stele__metadata){ .key = "spec", .value = fingerprint };
+    if (status == STELE_OK) {
+        status = stele__safetensors_write(path, l.tensor, l.n, meta, n, diag);
+    }
+    listing_finish(&l);
+    return status;
+}
+
+static stele_status read_tensors(const stele__safetensors *file, const char *path,
+                                 stele__params *params, const listing *l, int moments,
+                                 stele__diag *diag)
+{
+    size_t element = real_size(params);
+    for (size_t i = 0; i < l->n; i++) {
+        const stele__safetensor *want = &l->tensor[i];
+        const stele__safetensor *t = stele__safetensors_find(file, want->name);
+        if (t == NULL) {
+            return stele__diag_error(diag, STELE_E_DATA, NULL,
+                                     "%s: has no tensor `%s`: it belongs to another spec", path,
+                                     want->name);
+        }
+        if (t->dtype != want->dtype || memcmp(&t->shape, &want->shape, sizeof t->shape) != 0) {
+            return stele__diag_error(
+                diag, STELE_E_DATA, NULL,
+                "%s: tensor `%s` has another shape: it belongs to another spec", path, want->name);
+        }
+        int64_t count = 1;
+        for (uint32_t k = 0; k < t->shape.ndim; k++) {
+            count *= t->shape.dim[k];
+        }
+        /* The list points at the params' own memory, which is ours to fill. */
+        memcpy((void *)(uintptr_t)want->data, t->data, (size_t)count * element);
+    }
+    if (moments && stele__safetensors_count(file) != l->n) {
+        return stele__diag_error(diag, STELE_E_DATA, NULL,
+                                 "%s: holds %zu tensors where %zu are wanted: it belongs "
+                                 "to another spec",
+                                 path, stele__safetensors_count(file), l->n);
+    }
+    return STELE_OK;
+}
+
+static const char *meta_of(const stele__safetensors *file, const char *key)
+{
+    const char *text = stele__safetensors_metadata(file, key);
+    return text != NULL ? text : "0";
+}
+
+static void read_position(const stele__safetensors *file, stele__position *at)
+{
+    at->epoch = strtoll(meta_of(file, "epoch"), NULL, 10);
+    at->batch = strtoll(meta_of(file, "batch"), NULL, 10);
+    at->step = strtoll(meta_of(file, "step"), NULL, 10);
+    at->finished = (int32_t)strtol(meta_of(file, "finished"), NULL, 10);
+    at->plateau.best_epoch = strtoll(meta_of(file, "best_epoch"), NULL, 10);
+    at->plateau.waited = strtoll(meta_of(file, "waited"), NULL, 10);
+    at->plateau.waited_lr = strtoll(meta_of(file, "waited_lr"), NULL, 10);
+    at->plateau.best = get_double(meta_of(file, "best.bits"));
+    at->plateau.reduction = get_double(meta_of(file, "reduction.bits"));
+}
+
+static stele_status check_origin(const stele__safetensors *file, const char *path,
+                                 const char *fingerprint, stele__diag *diag)
+{
+    if (strcmp(meta_of(file, "format"), "stele-checkpoint-1") != 0) {
+        return stele__diag_error(diag, STELE_E_DATA, NULL, "%s: is not a checkpoint of Stele",
+                                 path);
+    }
+    if (fingerprint != NULL && strcmp(meta_of(file, "spec"), fingerprint) != 0) {
+        stele__diag_error(diag, STELE_E_DATA, NULL, "%s: is a checkpoint of another spec", path);
+        stele__diag_hint(
+            diag,
+            "resume with the spec it was trained with (spec.yaml beside it), or choose another "
+            "run folder");
+        return STELE_E_DATA;
+    }
+    return STELE_OK;
+}
+
+stele_status stele__checkpoint_read(const char *path, stele__params *params, int moments,
+                                    const char *fingerprint, stele__position *ret_at,
+                                    stele__diag *diag)
+{
+    stele__safetensors *file = NULL;
+    listing l;
+    stele_status status = stele__safetensors_open(path, &file, diag);
+    if (status != STELE_OK) {
+        return status;
+    }
+    status = stele__safetensors_verify(file, diag);
+    if (status == STELE_OK) {
+        status = check_origin(file, path, fingerprint, diag);
+    }
+    if (status == STELE_OK) {
+        status = list_tensors(params, moments, &l);
+        if (status == STELE_OK) {
+            status = read_tensors(file, path, params, &l, moments, diag);
+        }
+        listing_finish(&l);
+    }
+    if (status == STELE_OK && ret_at != NULL) {
+        read_position(file, ret_at);
+    }
+    stele__safetensors_close(file);
+    return status;
+}

@@ -1,0 +1,30 @@
+/* checkpoint.h - a training at rest: parameters, moments, and where it stood, as one .safetensors
+ * file. */
+#ifndef STELE_TRAIN_CHECKPOINT_H
+#define STELE_TRAIN_CHECKPOINT_H
+
+#include "graph/params.h"
+#include "train/schedule.h"
+
+/* Where a training stands: the next batch to be run. */
+typedef struct stele__position {
+    int64_t epoch, batch; /* next to run */
+    int64_t step;         /* optimiser steps done */
+    stele__plateau plateau;
+    int32_t finished; /* 1: nothing left to do */
+} stele__position;
+
+/* Tensors NAME (trained values and buffers); with `moments` also moment1.NAME and moment2.NAME.
+ * `fingerprint` names the spec. Whole or not at all. */
+STELE_NODISCARD stele_status stele__checkpoint_write(const char *path, stele__params *params,
+                                                     int moments, const stele__position *at,
+                                                     const char *fingerprint, stele__diag *diag);
+
+/* Read what write has written; every tensor has to be there with its shape, and nothing else.
+ * moments 1: those too. fingerprint NULL: not compared. at may be NULL. E_DATA with a message for
+ * another spec, a file cut short or changed. */
+STELE_NODISCARD stele_status stele__checkpoint_read(const char *path, stele__params *params,
+                                                    int moments, const char *fingerprint,
+                                                    stele__position *ret_at, stele__diag *diag);
+
+#endif

@@ -1,0 +1,199 @@
+#include "train/folder.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+char *stele__folder_path(const char *dir, const char *name)
+{
+    return stele__path_join(dir, name);
+}
+
+static int has(const char *dir, const char *name)
+{
+    char *path = stele__folder_path(dir, name);
+    int there = path != NULL && access(path, F_OK) == 0;
+    stele__free(path);
+    return there;
+}
+
+/* 1 if the folder holds anything. */
+static int occupied(DIR *d)
+{
+    for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+stele_status stele__folder_check(const char *dir, int resume, int *ret_kind, stele__diag *diag)
+{
+    DIR *d = opendir(dir);
+    int any = d != NULL && occupied(d);
+    if (d == NULL && errno != ENOENT) {
+        return stele__diag_error(diag, STELE_E_IO, NULL, "%s: cannot be used as run folder: %s",
+                                 dir, strerror(errno));
+    }
+    if (d != NULL) {
+        closedir(d);
+    }
+    int run = has(dir, "spec.yaml");
+    if (any && !run) {
+        stele__diag_error(diag, STELE_E_STATE, NULL, "%s: is not empty and holds no run", dir);
+        stele__diag_hint(diag, "choose another folder with --run");
+        return STELE_E_STATE;
+    }
+    if (run && !resume) {
+        stele__diag_error(diag, STELE_E_STATE, NULL, "%s: holds a run already", dir);
+        stele__diag_hint(diag, "go on with --resume, or choose another folder with --run");
+        return STELE_E_STATE;
+    }
+    *ret_kind = run && has(dir, "last.safetensors") ? STELE__FOLDER_RESUMABLE : STELE__FOLDER_NEW;
+    return STELE_OK;
+}
+
+static stele_status write_text(const char *dir, const char *name, const char *text, size_t len,
+                               stele__diag *diag)
+{
+    char *path = stele__folder_path(dir, name);
+    stele__writer w;
+    stele_status status = path != NULL ? stele__writer_open(&w, path, diag) : STELE_E_NOMEM;
+    if (status == STELE_OK) {
+        (void)!fwrite(text, 1, len, w.stream); /* a failed write shows in commit */
+        status = stele__writer_commit(&w, diag);
+    }
+    stele__free(path);
+    return status;
+}
+
+stele_status stele__folder_begin(const char *dir, const stele__run *run, stele__diag *diag)
+{
+    stele__str text;
+    stele__str_init(&text);
+    char *state = stele__folder_path(dir, "data.json");
+    stele_status status = state != NULL ? stele__folder_create(dir, diag) : STELE_E_NOMEM;
+    if (status == STELE_OK) {
+        status = stele__spec_resolve(run->spec, &text);
+    }
+    if (status == STELE_OK) {
+        status =
+            text.failed ? STELE_E_NOMEM : write_text(dir, "spec.yaml", text.data, text.len, diag);
+    }
+    if (status == STELE_OK) {
+        status = stele__state_write(state, run->data, run->split, &run->model, diag);
+    }
+    stele__str_finish(&text);
+    stele__free(state);
+    return status;
+}
+
+static json_t *plugin_json(const stele__plugin *p)
+{
+    return json_pack("{s:s, s:s, s:s}", "id", p->desc.id, "version", p->desc.version, "origin",
+                     p->origin);
+}
+
+static json_t *plugins_json(const stele__run *run, const stele__cast *plugins)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < run->spec->n_sources; i++) {
+        json_array_append_new(list, plugin_json(plugins->source[i]));
+    }
+    for (size_t i = 0; i < run->spec->n_modalities; i++) {
+        json_array_append_new(list, plugin_json(plugins->modality[i]));
+    }
+    json_array_append_new(list, plugin_json(plugins->fusion));
+    return list;
+}
+
+stele_status stele__folder_end(const char *dir, const stele__run *run, const stele__cast *plugins,
+                               const stele__trained *trained, stele__diag *diag)
+{
+    size_t n_parameters = 0;
+    const stele__plateau *p = &trained->at.plateau;
+    for (uint32_t i = 0; i < stele__params_count(run->model.params); i++) {
+        const stele__param *e = stele__params_entry(run->model.params, i);
+        n_parameters += e->kind == STELE__TRAINED ? (size_t)e->n : 0;
+    }
+    json_t *rows = json_object();
+    for (int i = 0; i < STELE__N_PARTS; i++) {
+        json_object_set_new(rows, stele__part_name(i), json_integer(run->split->n[i]));
+    }
+    json_t *all = json_pack(
+        "{s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:I, s:f, s:o, s:o}", "name", run->spec->top->name,
+        "seed", (json_int_t)run->spec->top->seed, "epochs", (json_int_t)trained->at.epoch, "steps",
+        (json_int_t)trained->at.step, "stopped_early", trained->stopped_early, "best_epoch",
+        p->best_epoch >= 0 ? json_integer(p->best_epoch + 1) : json_null(), "best_valid_elbo",
+        p->best_epoch >= 0 ? json_real(p->best) : json_null(), "parameters",
+        (json_int_t)n_parameters, "seconds", trained->seconds, "rows", rows, "plugins",
+        plugins_json(run, plugins));
+    char *text = all != NULL ? json_dumps(all, JSON_INDENT(2)) : NULL;
+    stele_status status =
+        text != NULL ? write_text(dir, "summary.json", text, strlen(text), diag) : STELE_E_NOMEM;
+    free(text);
+    json_decref(all);
+    return status;
+}
+
+static const char *const left_out[] = { "name",          "output",           "train.epochs",
+                                        "train.threads", "train.checkpoint", "train.early_stopping",
+                                        "evaluate" };
+
+static uint64_t hash_text(uint64_t h, const char *s)
+{
+    for (; *s != '\0'; s++) {
+        h = (h ^ (unsigned char)*s) * UINT64_C(1099511628211);
+    }
+    return (h ^ 0xff) * UINT64_C(1099511628211); /* an end that no text contains */
+}
+
+/* FNV-1a over keys and values, depth first. */
+static uint64_t hash_node(uint64_t h, const stele__node *node, int depth)
+{
+    stele__str path;
+    stele__str_init(&path);
+    stele__node_path(node, &path);
+    int skip = 0;
+    for (size_t i = 0; depth > 0 && i < sizeof left_out / sizeof left_out[0] && path.data != NULL;
+         i++) {
+        skip |= strcmp(path.data, left_out[i]) == 0;
+    }
+    stele__str_finish(&path);
+    if (skip) {
+        return h;
+    }
+    h = hash_text(h, node->key != NULL ? node->key : "");
+    h = hash_text(h, node->kind == STELE__SCALAR ? node->text : "");
+    for (size_t i = 0; i < node->n; i++) {
+        h = hash_node(h, node->child[i], depth + 1);
+    }
+    return h;
+}
+
+stele_status stele__spec_fingerprint(const stele__spec *spec, char ret[17], stele__diag *diag)
+{
+    stele__str text;
+    stele__spec_doc *doc = NULL;
+    stele__str_init(&text);
+    stele_status status = stele__spec_resolve(spec, &text);
+    if (status == STELE_OK) {
+        status = stele__spec_doc_parse(text.data, text.len, "resolved spec", NULL, &doc, diag);
+    }
+    if (status == STELE_OK) {
+        uint64_t h = hash_node(UINT64_C(14695981039346656037), stele__spec_doc_root(doc), 0);
+        snprintf(ret, 17, "%016" PRIx64, h);
+    }
+    stele__spec_doc_destroy(doc);
+    stele__str_finish(&text);
+    return status;
+}

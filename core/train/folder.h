@@ -1,0 +1,44 @@
+/* folder.h - the run folder: one training and everything needed to use its model.
+ *
+ *     spec.yaml           the spec as it was given, with what --set changed
+ *     data.json           features, categories, split (state.h)
+ *     metrics.jsonl       one line per epoch
+ *     best.safetensors    parameters of the best epoch on validation rows
+ *     last.safetensors    parameters and moments to resume from
+ *     summary.json        written when the training ends
+ *
+ * spec.yaml is the resolved spec: all defaults, paths absolute. */
+#ifndef STELE_TRAIN_FOLDER_H
+#define STELE_TRAIN_FOLDER_H
+
+#include "train/run.h"
+#include "train/train.h"
+
+/* What is in a folder that a training is to use. */
+enum { STELE__FOLDER_NEW = 0, STELE__FOLDER_RESUMABLE };
+
+/* Look at `dir`: NEW if it is absent, empty or (resume) holds a training that never wrote a
+ * checkpoint; RESUMABLE if it holds one that did and resume is set. E_STATE, with a hint, if it
+ * holds a training and resume is not set, or none and files of somebody else. */
+STELE_NODISCARD stele_status stele__folder_check(const char *dir, int resume, int *ret_kind,
+                                                 stele__diag *diag);
+
+/* Make the folder and write spec.yaml and data.json. */
+STELE_NODISCARD stele_status stele__folder_begin(const char *dir, const stele__run *run,
+                                                 stele__diag *diag);
+
+/* Write summary.json. */
+STELE_NODISCARD stele_status stele__folder_end(const char *dir, const stele__run *run,
+                                               const stele__cast *plugins,
+                                               const stele__trained *trained, stele__diag *diag);
+
+/* 16 hexadecimal digits over all that decides what a training computes: the resolved spec without
+ * name, output.dir, train.epochs, train.threads, train.checkpoint, train.early_stopping, evaluate.
+ */
+STELE_NODISCARD stele_status stele__spec_fingerprint(const stele__spec *spec, char ret[17],
+                                                     stele__diag *diag);
+
+/* "dir/name"; the caller frees it with stele__free. NULL: out of memory. */
+char *stele__folder_path(const char *dir, const char *name);
+
+#endif

@@ -1,0 +1,353 @@
+#include "train/load.h"
+
+#include "base/mem.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { CHUNK = 256 };
+
+/* Everything that a data request points to. */
+typedef struct request {
+    stele__data_request data;
+    stele__matrix_request *matrix;
+    stele__label_request *label;
+} request;
+
+static void request_finish(request *r)
+{
+    stele__free(r->matrix);
+    stele__free(r->label);
+}
+
+static const stele__state_matrix *state_matrix(const stele__state *s, const char *name)
+{
+    for (size_t i = 0; s != NULL && i < s->n_matrices; i++) {
+        if (strcmp(s->matrix[i].name, name) == 0) {
+            return &s->matrix[i];
+        }
+    }
+    return NULL;
+}
+
+static const stele__state_covariate *state_covariate(const stele__state *s, const char *name)
+{
+    for (size_t i = 0; s != NULL && i < s->n_covariates; i++) {
+        if (strcmp(s->covariate[i].name, name) == 0) {
+            return &s->covariate[i];
+        }
+    }
+    return NULL;
+}
+
+static stele__place place_of(const stele__node *node, const char *key, const char *path)
+{
+    const stele__node *at = node != NULL ? stele__node_find(node, key) : NULL;
+    const stele__node *n = at != NULL ? at : node;
+    stele__place p = { .path = path };
+    if (n != NULL) {
+        p.file = n->file;
+        p.line = at != NULL ? n->line : n->key_line;
+        p.column = at != NULL ? n->column : n->key_column;
+    }
+    return p;
+}
+
+static void add_label(request *r, const char *from, uint32_t content, stele__place place,
+                      const stele__state *state)
+{
+    for (size_t i = 0; i < r->data.n_labels; i++) {
+        if (strcmp(r->label[i].from, from) == 0 && r->label[i].content == content) {
+            return;
+        }
+    }
+    stele__label_request *l = &r->label[r->data.n_labels++];
+    *l = (stele__label_request){ .from = from, .place = place, .content = content };
+    const stele__state_covariate *c = state_covariate(state, from);
+    if (c != NULL && c->content == STELE_FIELD_CATEGORY) {
+        l->category = (const char *const *)c->category;
+        l->n_categories = c->n_categories;
+    }
+}
+
+static void request_matrix(const stele__run_request *q, size_t i, stele__matrix_request *ret)
+{
+    const stele__instance *instance = &q->spec->modality[i];
+    const stele__modality_spec *host = stele__modality_host(instance);
+    const stele__state_matrix *known = state_matrix(q->state, instance->name);
+    *ret = (stele__matrix_request){ .name = instance->name,
+                                    .from = host->from,
+                                    .place = place_of(instance->node, "from", NULL),
+                                    .min_rows = host->min_rows };
+    if (known != NULL) {
+        ret->feature = (const char *const *)known->feature;
+        ret->n_features = known->n_features;
+    }
+}
+
+static stele_status make_request(const stele__run_request *q, const stele__run *run, request *r)
+{
+    size_t n = q->spec->n_modalities, n_labels = 2 + q->n_labels;
+    memset(r, 0, sizeof *r);
+    for (size_t i = 0; i < n; i++) {
+        n_labels += stele__modality_host(&q->spec->modality[i])->covariates.n;
+    }
+    r->matrix = stele__calloc(n, sizeof *r->matrix);
+    r->label = stele__calloc(n_labels, sizeof *r->label);
+    if (r->matrix == NULL || r->label == NULL) {
+        return STELE_E_NOMEM;
+    }
+    r->data = (stele__data_request){ .source = run->source,
+                                     .n_sources = run->n_sources,
+                                     .matrix = r->matrix,
+                                     .n_matrices = n,
+                                     .label = r->label,
+                                     .new_data = q->new_data };
+    for (size_t i = 0; i < n; i++) {
+        const stele_str_list *names = &stele__modality_host(&q->spec->modality[i])->covariates;
+        request_matrix(q, i, &r->matrix[i]);
+        for (uint64_t k = 0; k < names->n; k++) {
+            const stele__state_covariate *c = state_covariate(q->state, names->v[k]);
+            add_label(r, names->v[k], c != NULL ? c->content : 0,
+                      place_of(q->spec->modality[i].node, "covariates", NULL), q->state);
+        }
+    }
+    const stele__node *data = stele__node_find(stele__spec_doc_root(q->spec->doc), "data");
+    const stele__node *split = data != NULL ? stele__node_find(data, "split") : NULL;
+    if (q->state == NULL && q->spec->data->stratify != NULL) {
+        add_label(r, q->spec->data->stratify, STELE_FIELD_CATEGORY,
+                  place_of(split, "stratify", NULL), NULL);
+    }
+    if (q->state == NULL && q->spec->data->group != NULL) {
+        add_label(r, q->spec->data->group, STELE_FIELD_CATEGORY, place_of(split, "group", NULL),
+                  NULL);
+    }
+    for (size_t i = 0; i < q->n_labels; i++) {
+        add_label(r, q->label[i], STELE_FIELD_CATEGORY, place_of(NULL, "", NULL), NULL);
+    }
+    r->data.label = r->label;
+    return STELE_OK;
+}
+
+static stele_status split_rows(const stele__run_request *q, stele__run *run, stele__diag *diag)
+{
+    const stele__data_spec *d = q->spec->data;
+    const stele__node *data = stele__node_find(stele__spec_doc_root(q->spec->doc), "data");
+    if (q->state != NULL) {
+        const char *const *id[STELE__N_PARTS];
+        for (int p = 0; p < STELE__N_PARTS; p++) {
+            id[p] = (const char *const *)q->state->id[p];
+        }
+        return stele__split_from_ids(run->data, id, q->state->n_ids, &run->split, diag);
+    }
+    stele__split_spec s = { .fraction = { d->train, d->valid, d->test },
+                            .seed = (uint64_t)q->spec->top->seed,
+                            .place = place_of(data, "split", "data.split") };
+    if (d->stratify != NULL) {
+        s.stratify = stele__dataset_label(run->data, d->stratify, STELE_FIELD_CATEGORY);
+    }
+    if (d->group != NULL) {
+        s.group = stele__dataset_label(run->data, d->group, STELE_FIELD_CATEGORY);
+    }
+    return stele__split_create(run->data, &s, &run->split, diag);
+}
+
+stele_status stele__run_load(const stele__run_request *q, stele__run *run, stele__diag *diag)
+{
+    request r;
+    stele_status status = make_request(q, run, &r);
+    if (status == STELE_OK) {
+        status = stele__dataset_create(&r.data, &run->data, diag);
+    }
+    for (size_t i = 0; status == STELE_OK && i < q->spec->n_missing && !q->new_data; i++) {
+        int64_t m = stele__dataset_matrix(run->data, q->spec->missing[i].modality);
+        if (m >= 0) {
+            stele__dataset_hide(run->data, (size_t)m, q->spec->missing[i].fraction,
+                                (uint64_t)q->spec->top->seed);
+        }
+    }
+    if (status == STELE_OK && !q->new_data) {
+        status = split_rows(q, run, diag);
+    }
+    if (status == STELE_OK) {
+        status =
+            stele__dataset_load(run->data, run->split != NULL ? run->split->train : NULL, diag);
+    }
+    request_finish(&r);
+    return status;
+}
+
+stele_status stele__covariate_describe(const stele__dataset *data, const stele__split *split,
+                                       const stele__state *state, const char *name,
+                                       stele__covariate *ret)
+{
+    const stele__state_covariate *known = state_covariate(state, name);
+    const stele__label *label = NULL;
+    for (size_t i = 0; i < data->n_labels && label == NULL; i++) {
+        label = strcmp(data->label[i].name, name) == 0 ? &data->label[i] : NULL;
+    }
+    *ret = (stele__covariate){ .name = known != NULL ? known->name : name, .width = 1, .sd = 1.0 };
+    ret->content = known != NULL ? known->content : label->content;
+    if (ret->content == STELE_FIELD_CATEGORY) {
+        ret->width = known != NULL ? known->n_categories : label->n_categories;
+        return STELE_OK;
+    }
+    if (known != NULL) {
+        ret->mean = known->mean;
+        ret->sd = known->sd;
+        return STELE_OK;
+    }
+    double n = 0.0, sum = 0.0, squares = 0.0;
+    for (int64_t i = 0; i < split->n[STELE__TRAIN]; i++) {
+        double v = label->number[split->row[STELE__TRAIN][i]];
+        if (!isnan(v)) {
+            n += 1.0;
+            double old = sum;
+            sum += (v - sum) / n; /* running mean and squared distances (Welford 1962) */
+            squares += (v - old) * (v - sum);
+        }
+    }
+    ret->mean = sum;
+    ret->sd = n > 1.0 && squares > 0.0 ? sqrt(squares / n) : 1.0;
+    return STELE_OK;
+}
+
+/* --- chunks of rows
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct chunks {
+    const stele__dataset *data;
+    size_t matrix;
+    const stele_field *field;
+    int64_t n_features, n, at; /* rows, next one */
+    int64_t *row;              /* (n) */
+    int64_t row_start[CHUNK + 1];
+    int32_t *column;
+    float *value;
+} chunks;
+
+static stele_status chunks_init(const stele__model *m, uint32_t i, const stele__dataset *data,
+                                const int64_t *row, int64_t n, chunks *c)
+{
+    memset(c, 0, sizeof *c);
+    int64_t matrix = stele__dataset_matrix(data, m->modality[i].name);
+    c->data = data;
+    c->matrix = (size_t)matrix;
+    c->field = &m->modality[i].input;
+    c->n_features = m->modality[i].n_features;
+    c->row = stele__calloc((size_t)n, sizeof *c->row);
+    if (c->row == NULL) {
+        return STELE_E_NOMEM;
+    }
+    if (!data->matrix[matrix].available) {
+        return STELE_OK;
+    }
+    c->n = stele__dataset_select(data, c->matrix, n, row, c->row, NULL);
+    int64_t entries = CHUNK * c->n_features;
+    if (c->field->layout == STELE_CSR) {
+        entries = stele__dataset_most_entries(data, c->matrix, CHUNK < c->n ? CHUNK : c->n);
+        c->column = stele__calloc((size_t)entries, sizeof *c->column);
+    }
+    c->value = stele__calloc((size_t)entries, sizeof *c->value);
+    return c->value != NULL && (c->column != NULL || c->field->layout != STELE_CSR) ? STELE_OK
+                                                                                    : STELE_E_NOMEM;
+}
+
+static void chunks_finish(chunks *c)
+{
+    stele__free(c->row);
+    stele__free(c->column);
+    stele__free(c->value);
+}
+
+static stele_status chunks_next(void *ctx, stele_view *ret)
+{
+    chunks *c = ctx;
+    int64_t n = c->n - c->at < CHUNK ? c->n - c->at : CHUNK;
+    *ret =
+        (stele_view){ .struct_size = sizeof *ret, .dtype = STELE_F32, .layout = c->field->layout };
+    ret->shape.ndim = c->field->sample.ndim + 1;
+    ret->shape.dim[0] = n;
+    memcpy(&ret->shape.dim[1], c->field->sample.dim, c->field->sample.ndim * sizeof(int64_t));
+    ret->data = c->value;
+    if (n > 0 && c->field->layout == STELE_CSR) {
+        stele__dataset_gather_csr(c->data, c->matrix, n, c->row + c->at, c->row_start, c->column,
+                                  c->value);
+        ret->row_start = c->row_start;
+        ret->column = c->column;
+    } else if (n > 0) {
+        stele__dataset_gather_dense(c->data, c->matrix, n, c->row + c->at, c->value);
+    }
+    c->at += n;
+    return STELE_OK;
+}
+
+static stele_status bad_value(const stele__model *m, uint32_t i, const chunks *c,
+                              const stele_view *x, const stele_bad_value *bad, stele__diag *diag)
+{
+    const stele__matrix *matrix = &c->data->matrix[c->matrix];
+    int64_t row = c->row[c->at - x->shape.dim[0] + bad->row];
+    const char *id = stele__dataset_row_id(c->data, row);
+    if (bad->column < 0) {
+        return stele__diag_error(diag, STELE_E_DATA, &matrix->place, "%s: row `%s` %s",
+                                 m->modality[i].name, id, bad->reason);
+    }
+    if (matrix->feature_name != NULL) {
+        return stele__diag_error(diag, STELE_E_DATA, &matrix->place,
+                                 "%s: row `%s`, feature `%s`: %g %s", m->modality[i].name, id,
+                                 matrix->feature_name[bad->column], bad->value, bad->reason);
+    }
+    return stele__diag_error(diag, STELE_E_DATA, &matrix->place,
+                             "%s: row `%s`, feature %lld: %g %s", m->modality[i].name, id,
+                             (long long)bad->column, bad->value, bad->reason);
+}
+
+stele_status stele__modality_validate(stele__model *m, uint32_t i, const stele__dataset *data,
+                                      stele__diag *diag)
+{
+    const stele__modality *md = &m->modality[i];
+    chunks c;
+    int64_t *all = stele__calloc((size_t)data->n_rows, sizeof *all);
+    if (md->vt->validate == NULL || all == NULL) {
+        stele__free(all);
+        return all != NULL ? STELE_OK : STELE_E_NOMEM;
+    }
+    for (int64_t r = 0; r < data->n_rows; r++) {
+        all[r] = r;
+    }
+    stele_status status = chunks_init(m, i, data, all, data->n_rows, &c);
+    while (status == STELE_OK && c.at < c.n) {
+        stele_view x;
+        stele_bad_value bad = { .row = -1, .column = -1 };
+        status = chunks_next(&c, &x);
+        if (status == STELE_OK) {
+            status = md->vt->validate(stele__guest_inst(md->part.guest), &x, &bad);
+        }
+        if (status == STELE_E_DATA && bad.row >= 0) {
+            status = bad_value(m, i, &c, &x, &bad, diag);
+        } else {
+            status = stele__guest_check(md->part.guest, "validate", status, diag);
+        }
+    }
+    chunks_finish(&c);
+    stele__free(all);
+    return status;
+}
+
+stele_status stele__modality_fit(stele__model *m, uint32_t i, const stele__dataset *data,
+                                 const stele__split *split, stele__diag *diag)
+{
+    chunks c;
+    stele_status status =
+        chunks_init(m, i, data, split->row[STELE__TRAIN], split->n[STELE__TRAIN], &c);
+    stele__fit_source source = { .n_rows = c.n, .next = chunks_next, .ctx = &c };
+    if (status == STELE_OK && c.n == 0) {
+        status = stele__diag_error(diag, STELE_E_DATA, &data->matrix[c.matrix].place,
+                                   "%s: no training row has this modality", m->modality[i].name);
+    }
+    if (status == STELE_OK) {
+        status = stele__model_fit(m, i, &source, diag);
+    }
+    chunks_finish(&c);
+    return status;
+}

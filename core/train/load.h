@@ -1,0 +1,26 @@
+/* load.h - steps of stele__run_open that have to do with data. */
+#ifndef STELE_TRAIN_LOAD_H
+#define STELE_TRAIN_LOAD_H
+
+#include "train/run.h"
+
+/* Join, hide, split and load the rows of the run's sources. */
+STELE_NODISCARD stele_status stele__run_load(const stele__run_request *q, stele__run *run,
+                                             stele__diag *diag);
+
+/* Width and statistics of a covariate: of the training rows, or those that `state` has kept. */
+STELE_NODISCARD stele_status stele__covariate_describe(const stele__dataset *data,
+                                                       const stele__split *split,
+                                                       const stele__state *state, const char *name,
+                                                       stele__covariate *ret);
+
+/* Ask the plugin whether it can hold the values of all rows; the message names row and feature. */
+STELE_NODISCARD stele_status stele__modality_validate(stele__model *m, uint32_t i,
+                                                      const stele__dataset *data,
+                                                      stele__diag *diag);
+/* fit() over the training rows that have the modality. */
+STELE_NODISCARD stele_status stele__modality_fit(stele__model *m, uint32_t i,
+                                                 const stele__dataset *data,
+                                                 const stele__split *split, stele__diag *diag);
+
+#endif

@@ -1,0 +1,244 @@
+#include "train/run.h"
+
+#include "base/mem.h"
+#include "graph/ops.h"
+#include "kernels/vec.h"
+#include "train/load.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* What the contract foresees and this version cannot train yet. */
+static stele_status refuse_unsupported(const stele__run_request *q, stele__diag *diag)
+{
+    if (q->spec->n_heads > 0) {
+        return stele__node_error(q->spec->head[0].at, STELE_E_UNSUPPORTED, diag,
+                                 "heads cannot be trained yet");
+    }
+    if (q->plugins->fusion->vt.fusion.loss != NULL) {
+        return stele__node_error(q->spec->fusion.at, STELE_E_UNSUPPORTED, diag,
+                                 "fusion rules with a loss of their own cannot be trained yet");
+    }
+    if (q->spec->n_modalities > STELE__MAX_MODALITIES) {
+        return stele__spec_error(q->spec, "modalities", STELE_E_OPTION, "at most 64 modalities",
+                                 diag);
+    }
+    return STELE_OK;
+}
+
+/* Vector maths as plugins get it. */
+#define VEC1(name_)                                                                                \
+    static void vec_##name_(uint32_t dtype, size_t n, const void *x, void *y)                      \
+    {                                                                                              \
+        if (dtype == STELE_F64) {                                                                  \
+            stele__vec_##name_##_f64(n, x, y);                                                     \
+        } else {                                                                                   \
+            stele__vec_##name_##_f32(n, x, y);                                                     \
+        }                                                                                          \
+    }
+VEC1(exp)
+VEC1(log)
+VEC1(log1p)
+VEC1(tanh)
+VEC1(lgamma)
+VEC1(digamma)
+
+static void vec_softplus(uint32_t dtype, size_t n, const void *x, void *softplus, void *sigmoid)
+{
+    if (dtype == STELE_F64) {
+        stele__vec_softplus_sigmoid_f64(n, x, softplus, sigmoid);
+    } else {
+        stele__vec_softplus_sigmoid_f32(n, x, softplus, sigmoid);
+    }
+}
+
+static const stele_vec vec = {
+    .struct_size = sizeof vec,
+    .exp = vec_exp,
+    .log = vec_log,
+    .log1p = vec_log1p,
+    .tanh = vec_tanh,
+    .softplus = vec_softplus,
+    .lgamma = vec_lgamma,
+    .digamma = vec_digamma,
+};
+
+static const stele__host_tables tables = {
+    .ops = &stele__ops,
+    .vec = &vec,
+    .build = &stele__build_api,
+    .fit = &stele__fit_api,
+};
+
+/* Create a guest and its instance. */
+static stele_status start_guest(const stele__run_request *q, const stele__plugin *plugin,
+                                const stele__instance *instance, stele_create_args *args,
+                                stele__guest **ret, stele__diag *diag)
+{
+    stele_status status =
+        stele__guest_create(plugin, instance->name, instance->config, &tables, q->log, ret);
+    return status == STELE_OK ? stele__guest_start(*ret, args, diag) : status;
+}
+
+static stele_status open_sources(const stele__run_request *q, stele__run *run, stele__diag *diag)
+{
+    size_t n = q->spec->n_sources;
+    run->source_guest = stele__calloc(n, sizeof *run->source_guest);
+    run->source = stele__calloc(n, sizeof *run->source);
+    stele_status status =
+        run->source_guest != NULL && run->source != NULL ? STELE_OK : STELE_E_NOMEM;
+    for (size_t i = 0; i < n && status == STELE_OK; i++) {
+        stele_create_args args = { .n_modalities = (uint32_t)q->spec->n_modalities };
+        const stele_source_vt *vt = &q->plugins->source[i]->vt.source;
+        run->n_sources = i + 1;
+        status = start_guest(q, q->plugins->source[i], &q->spec->source[i], &args,
+                             &run->source_guest[i], diag);
+        if (status == STELE_OK && vt->build != NULL) {
+            stele_inst *inst = stele__guest_inst(run->source_guest[i]);
+            status = stele__guest_check(run->source_guest[i], "build", vt->build(inst, NULL), diag);
+        }
+        run->source[i] = (stele__source){ .name = q->spec->source[i].name,
+                                          .vt = vt,
+                                          .inst = stele__guest_inst(run->source_guest[i]) };
+    }
+    return status;
+}
+
+/* Index of a covariate in the model's list, which grows by it if it is new. */
+static stele_status covariate_index(const stele__run_request *q, const stele__run *run,
+                                    const char *name, stele__model *m, uint32_t *ret)
+{
+    for (uint32_t i = 0; i < m->n_covariates; i++) {
+        if (strcmp(m->covariate[i].name, name) == 0) {
+            *ret = i;
+            return STELE_OK;
+        }
+    }
+    stele__covariate *bigger = stele__realloc(m->covariate, (m->n_covariates + 1) * sizeof *bigger);
+    if (bigger == NULL) {
+        return STELE_E_NOMEM;
+    }
+    m->covariate = bigger;
+    *ret = m->n_covariates++;
+    return stele__covariate_describe(run->data, run->split, q->state, name, &bigger[*ret]);
+}
+
+static stele_status covariate_set(const stele__run_request *q, const stele__run *run,
+                                  const stele_str_list *names, stele__model *m,
+                                  stele__covariate_set *set)
+{
+    set->index = stele__calloc(names->n, sizeof *set->index);
+    stele_status status = set->index != NULL ? STELE_OK : STELE_E_NOMEM;
+    for (uint64_t i = 0; i < names->n && status == STELE_OK; i++) {
+        status = covariate_index(q, run, names->v[i], m, &set->index[i]);
+        if (status == STELE_OK) {
+            set->n++;
+            set->width += m->covariate[set->index[i]].width;
+        }
+    }
+    return status;
+}
+
+static stele_status start_modality(const stele__run_request *q, stele__run *run, uint32_t i,
+                                   stele__diag *diag)
+{
+    const stele__instance *instance = &q->spec->modality[i];
+    const stele__modality_spec *host = stele__modality_host(instance);
+    stele__modality *md = &run->model.modality[i];
+    const stele__matrix *x = &run->data->matrix[i];
+    md->name = instance->name;
+    md->vt = &q->plugins->modality[i]->vt.modality;
+    md->input = x->field;
+    md->n_features = x->n_features;
+    md->weight = host->weight;
+    stele_status status =
+        covariate_set(q, run, &host->covariates, &run->model, &md->encoder_covariates);
+    if (status == STELE_OK) {
+        status = covariate_set(q, run, &host->covariates, &run->model, &md->decoder_covariates);
+    }
+    if (status != STELE_OK) {
+        return status;
+    }
+    stele_create_args args = { .input = &md->input,
+                               .latent_dim = run->model.latent_dim,
+                               .n_modalities = run->model.n_modalities,
+                               .encoder_covariates = (uint32_t)md->encoder_covariates.width,
+                               .decoder_covariates = (uint32_t)md->decoder_covariates.width };
+    return start_guest(q, q->plugins->modality[i], instance, &args, &md->part.guest, diag);
+}
+
+static stele_status open_model(const stele__run_request *q, stele__run *run, stele__diag *diag)
+{
+    stele__model *m = &run->model;
+    m->latent_dim = (uint32_t)q->spec->latent->dim;
+    m->modality = stele__calloc(q->spec->n_modalities, sizeof *m->modality);
+    m->fusion_vt = &q->plugins->fusion->vt.fusion;
+    stele_status status = m->modality != NULL ? STELE_OK : STELE_E_NOMEM;
+    if (status == STELE_OK) {
+        m->n_modalities = (uint32_t)q->spec->n_modalities;
+    }
+    for (uint32_t i = 0; i < m->n_modalities && status == STELE_OK; i++) {
+        status = start_modality(q, run, i, diag);
+    }
+    if (status == STELE_OK) {
+        stele_create_args args = { .latent_dim = m->latent_dim, .n_modalities = m->n_modalities };
+        status =
+            start_guest(q, q->plugins->fusion, &q->spec->fusion, &args, &m->fusion.guest, diag);
+    }
+    if (status == STELE_OK) {
+        status = stele__model_build(m, STELE_F32, (uint64_t)q->spec->top->seed, q->training, diag);
+    }
+    for (uint32_t i = 0; i < m->n_modalities && status == STELE_OK; i++) {
+        status = stele__modality_validate(m, i, run->data, diag);
+        if (status == STELE_OK && q->state == NULL) {
+            status = stele__modality_fit(m, i, run->data, run->split, diag);
+        }
+    }
+    return status;
+}
+
+static stele_status open_pool(const stele__run_request *q, stele__run *run, stele__diag *diag)
+{
+    int64_t threads = q->spec->train->threads;
+    if (threads == 0) {
+        long cores = sysconf(_SC_NPROCESSORS_ONLN);
+        threads = cores < 1 ? 1 : cores > STELE__POOL_MAX_THREADS ? STELE__POOL_MAX_THREADS : cores;
+    }
+    if (stele__pool_create((unsigned)threads, &run->pool) != STELE_OK) {
+        return stele__diag_error(diag, STELE_E_NOMEM, NULL, "cannot start %lld threads",
+                                 (long long)threads);
+    }
+    return STELE_OK;
+}
+
+stele_status stele__run_open(const stele__run_request *q, stele__run *run, stele__diag *diag)
+{
+    memset(run, 0, sizeof *run);
+    run->spec = q->spec;
+    run->log = q->log;
+    stele_status status = refuse_unsupported(q, diag);
+    if (status == STELE_OK) {
+        status = open_pool(q, run, diag);
+    }
+    if (status == STELE_OK) {
+        status = open_sources(q, run, diag);
+    }
+    if (status == STELE_OK) {
+        status = stele__run_load(q, run, diag);
+    }
+    return status == STELE_OK ? open_model(q, run, diag) : status;
+}
+
+void stele__run_close(stele__run *run)
+{
+    stele__model_finish(&run->model);
+    stele__split_destroy(run->split);
+    stele__dataset_destroy(run->data);
+    for (size_t i = 0; i < run->n_sources; i++) {
+        stele__guest_destroy(run->source_guest[i]);
+    }
+    stele__free(run->source_guest);
+    stele__free(run->source);
+    stele__pool_destroy(run->pool);
+    memset(run, 0, sizeof *run);
+}

@@ -1,0 +1,221 @@
+#include "train/state.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+
+#include <jansson.h>
+#include <string.h>
+
+enum { LIMIT = 1 << 30 };
+
+static json_t *strings(char *const *text, int64_t n)
+{
+    json_t *list = json_array();
+    for (int64_t i = 0; i < n; i++) {
+        json_array_append_new(list, json_string(text[i]));
+    }
+    return list;
+}
+
+static json_t *matrices_json(const stele__dataset *data)
+{
+    json_t *all = json_object();
+    for (size_t m = 0; m < data->n_matrices; m++) {
+        const stele__matrix *x = &data->matrix[m];
+        json_t *one = json_pack("{s:I}", "n_features", (json_int_t)x->n_features);
+        if (x->feature_name != NULL) {
+            json_object_set_new(one, "features", strings(x->feature_name, x->n_features));
+        }
+        json_object_set_new(all, x->name, one);
+    }
+    return all;
+}
+
+static json_t *covariates_json(const stele__dataset *data, const stele__model *model)
+{
+    json_t *all = json_object();
+    for (uint32_t i = 0; i < model->n_covariates; i++) {
+        const stele__covariate *c = &model->covariate[i];
+        const stele__label *label = stele__dataset_label(data, c->name, c->content);
+        json_t *one =
+            c->content == STELE_FIELD_CATEGORY
+                ? json_pack("{s:o}", "categories", strings(label->category, label->n_categories))
+                : json_pack("{s:f, s:f}", "mean", c->mean, "sd", c->sd);
+        json_object_set_new(all, c->name, one);
+    }
+    return all;
+}
+
+static json_t *split_json(const stele__dataset *data, const stele__split *split)
+{
+    json_t *all = json_object();
+    for (int p = 0; p < STELE__N_PARTS; p++) {
+        json_t *ids = json_array();
+        for (int64_t i = 0; i < split->n[p]; i++) {
+            json_array_append_new(ids, json_string(stele__dataset_row_id(data, split->row[p][i])));
+        }
+        json_object_set_new(all, stele__part_name(p), ids);
+    }
+    return all;
+}
+
+stele_status stele__state_write(const char *path, const stele__dataset *data,
+                                const stele__split *split, const stele__model *model,
+                                stele__diag *diag)
+{
+    json_t *all = json_pack("{s:o, s:o, s:o}", "modalities", matrices_json(data), "covariates",
+                            covariates_json(data, model), "split", split_json(data, split));
+    stele__writer w;
+    if (all == NULL) {
+        return STELE_E_NOMEM;
+    }
+    stele_status status = stele__writer_open(&w, path, diag);
+    if (status == STELE_OK) {
+        (void)json_dumpf(all, w.stream, JSON_COMPACT); /* a failed write shows in commit */
+        fputc('\n', w.stream);
+        status = stele__writer_commit(&w, diag);
+    }
+    json_decref(all);
+    return status;
+}
+
+static char **read_strings(const json_t *list, int64_t *ret_n)
+{
+    size_t n = json_array_size(list);
+    char **text = stele__calloc(n, sizeof *text);
+    for (size_t i = 0; text != NULL && i < n; i++) {
+        text[i] = stele__strdup(json_string_value(json_array_get(list, i)));
+        if (text[i] == NULL) { /* not a string, or short memory: the caller sees fewer */
+            n = i;
+        }
+    }
+    *ret_n = (int64_t)n;
+    return text;
+}
+
+static int read_matrices(json_t *all, stele__state *s)
+{
+    const char *name;
+    json_t *one;
+    s->matrix = stele__calloc(json_object_size(all), sizeof *s->matrix);
+    if (s->matrix == NULL) {
+        return 0;
+    }
+    json_object_foreach(all, name, one)
+    {
+        stele__state_matrix *m = &s->matrix[s->n_matrices++];
+        json_t *features = json_object_get(one, "features");
+        int64_t n = json_integer_value(json_object_get(one, "n_features"));
+        m->name = stele__strdup(name);
+        m->n_features = n;
+        if (features != NULL) {
+            m->feature = read_strings(features, &m->n_features);
+        }
+        if (m->name == NULL || n < 1 || m->n_features != n) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int read_covariates(json_t *all, stele__state *s)
+{
+    const char *name;
+    json_t *one;
+    s->covariate = stele__calloc(json_object_size(all), sizeof *s->covariate);
+    if (s->covariate == NULL) {
+        return 0;
+    }
+    json_object_foreach(all, name, one)
+    {
+        stele__state_covariate *c = &s->covariate[s->n_covariates++];
+        json_t *categories = json_object_get(one, "categories");
+        c->name = stele__strdup(name);
+        c->content = categories != NULL ? STELE_FIELD_CATEGORY : STELE_FIELD_NUMBER;
+        if (categories != NULL) {
+            c->category = read_strings(categories, &c->n_categories);
+        }
+        c->mean = json_number_value(json_object_get(one, "mean"));
+        c->sd = json_number_value(json_object_get(one, "sd"));
+        if (c->name == NULL || (categories == NULL && !(c->sd > 0.0))) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int read_state(json_t *all, stele__state *s)
+{
+    json_t *split = json_object_get(all, "split");
+    if (!json_is_object(split) || !read_matrices(json_object_get(all, "modalities"), s) ||
+        !read_covariates(json_object_get(all, "covariates"), s)) {
+        return 0;
+    }
+    for (int p = 0; p < STELE__N_PARTS; p++) {
+        json_t *ids = json_object_get(split, stele__part_name(p));
+        s->id[p] = read_strings(ids, &s->n_ids[p]);
+        if (s->id[p] == NULL || s->n_ids[p] != (int64_t)json_array_size(ids)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+stele_status stele__state_read(const char *path, stele__state **ret, stele__diag *diag)
+{
+    char *text = NULL;
+    size_t len = 0;
+    json_error_t error;
+    stele_status status = stele__file_read(path, LIMIT, &text, &len, diag);
+    if (status != STELE_OK) {
+        return status;
+    }
+    json_t *all = json_loadb(text, len, 0, &error);
+    stele__free(text);
+    stele__state *s = stele__calloc(1, sizeof *s);
+    if (s == NULL) {
+        status = STELE_E_NOMEM;
+    } else if (all == NULL) {
+        status = stele__diag_error(diag, STELE_E_DATA, NULL, "%s: is damaged: %s (line %d)", path,
+                                   error.text, error.line);
+    } else if (!read_state(all, s)) {
+        status =
+            stele__diag_error(diag, STELE_E_DATA, NULL, "%s: is damaged: parts are missing", path);
+    }
+    json_decref(all);
+    if (status != STELE_OK) {
+        stele__state_destroy(s);
+        return status;
+    }
+    *ret = s;
+    return STELE_OK;
+}
+
+static void free_strings(char **text, int64_t n)
+{
+    for (int64_t i = 0; text != NULL && i < n; i++) {
+        stele__free(text[i]);
+    }
+    stele__free(text);
+}
+
+void stele__state_destroy(stele__state *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < s->n_matrices; i++) {
+        free_strings(s->matrix[i].feature, s->matrix[i].n_features);
+        stele__free(s->matrix[i].name);
+    }
+    for (size_t i = 0; i < s->n_covariates; i++) {
+        free_strings(s->covariate[i].category, s->covariate[i].n_categories);
+        stele__free(s->covariate[i].name);
+    }
+    for (int p = 0; p < STELE__N_PARTS; p++) {
+        free_strings(s->id[p], s->n_ids[p]);
+    }
+    stele__free(s->matrix);
+    stele__free(s->covariate);
+    stele__free(s);
+}

@@ -1,0 +1,39 @@
+/* state.h - what a run folder keeps of its data: features, categories, statistics of covariates,
+ * the split (data.json). New data are brought to it, so that a trained model means the same by
+ * every column. */
+#ifndef STELE_TRAIN_STATE_H
+#define STELE_TRAIN_STATE_H
+
+#include "data/split.h"
+#include "model/model.h"
+
+typedef struct stele__state_matrix {
+    char *name;
+    int64_t n_features;
+    char **feature; /* NULL: unnamed */
+} stele__state_matrix;
+
+typedef struct stele__state_covariate {
+    char *name;
+    uint32_t content;
+    int64_t n_categories;
+    char **category;
+    double mean, sd;
+} stele__state_covariate;
+
+typedef struct stele__state {
+    stele__state_matrix *matrix;
+    stele__state_covariate *covariate;
+    size_t n_matrices, n_covariates;
+    char **id[STELE__N_PARTS]; /* row ids of the parts */
+    int64_t n_ids[STELE__N_PARTS];
+} stele__state;
+
+STELE_NODISCARD stele_status stele__state_write(const char *path, const stele__dataset *data,
+                                                const stele__split *split,
+                                                const stele__model *model, stele__diag *diag);
+STELE_NODISCARD stele_status stele__state_read(const char *path, stele__state **ret,
+                                               stele__diag *diag);
+void stele__state_destroy(stele__state *s); /* NULL is legal */
+
+#endif

@@ -1,0 +1,125 @@
+/* One optimiser step: batch, loss, derivatives, clipping, update. */
+#include "train/loop.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Which modality made a loss that is no number; NULL if none stands out. */
+static const char *culprit(const stele__model *m, const stele__loss_terms *terms)
+{
+    for (uint32_t i = 0; i < m->n_modalities; i++) {
+        if (!isfinite(terms->log_px[i])) {
+            return m->modality[i].name;
+        }
+    }
+    return NULL;
+}
+
+static int finite_n(const void *p, int64_t n, int f64)
+{
+    for (int64_t i = 0; i < n; i++) {
+        if (!isfinite(f64 ? ((const double *)p)[i] : (double)((const float *)p)[i])) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* First parameter whose derivative is no number. */
+static const char *bad_parameter(stele__params *params)
+{
+    int f64 = stele__params_dtype(params) == STELE_F64;
+    for (uint32_t i = 0; i < stele__params_count(params); i++) {
+        const stele__param *p = stele__params_entry(params, i);
+        if (p->gradient != NULL && !finite_n(p->gradient, p->n, f64)) {
+            return p->name;
+        }
+    }
+    return NULL;
+}
+
+static stele_status nonfinite(const stele__loop *l, const char *what, const char *where,
+                              stele__diag *diag)
+{
+    stele__diag_error(diag, STELE_E_NONFINITE, NULL,
+                      "%s%s%s is not a finite number at step %lld (epoch %lld, batch %lld)", what,
+                      where != NULL ? " of " : "", where != NULL ? where : "",
+                      (long long)l->at.step + 1, (long long)l->at.epoch + 1,
+                      (long long)l->at.batch + 1);
+    stele__diag_hint(
+        diag,
+        "the last good checkpoint is %s/last.safetensors; try a smaller train.optimiser.lr or a "
+        "train.optimiser.clip_norm",
+        l->t->dir);
+    return STELE_E_NONFINITE;
+}
+
+/* Derivatives of the whole batch are in place; clip and update. */
+static stele_status update(stele__loop *l, stele__diag *diag)
+{
+    stele__params *params = l->t->model->params;
+    size_t n = 0;
+    void *w = stele__params_values(params, &n);
+    void *g = stele__params_gradient(params), *m = stele__params_moment(params, 1),
+         *v = stele__params_moment(params, 2);
+    int f64 = stele__params_dtype(params) == STELE_F64;
+    int64_t per_epoch = l->batches.n_batches;
+    stele__adamw opt = { .lr =
+                             stele__lr_at(l->spec, l->at.step, per_epoch, l->at.plateau.reduction),
+                         .beta1 = l->spec->optimiser.betas.v[0],
+                         .beta2 = l->spec->optimiser.betas.v[1],
+                         .eps = l->spec->optimiser.eps,
+                         .grad_scale = 1.0,
+                         .step = l->at.step + 1 };
+    double squares =
+        f64 ? stele__sum_squares_f64(l->t->pool, n, g) : stele__sum_squares_f32(l->t->pool, n, g);
+    if (!isfinite(squares)) {
+        return nonfinite(l, "the derivative", bad_parameter(params), diag);
+    }
+    l->grad_norm = sqrt(squares);
+    if (l->spec->optimiser.clip_norm > 0.0 && l->grad_norm > l->spec->optimiser.clip_norm) {
+        opt.grad_scale = l->spec->optimiser.clip_norm / l->grad_norm;
+    }
+    if (f64) {
+        stele__adamw_step_f64(l->t->pool, &opt, l->segment, l->n_segments, w, g, m, v);
+    } else {
+        stele__adamw_step_f32(l->t->pool, &opt, l->segment, l->n_segments, w, g, m, v);
+    }
+    return STELE_OK;
+}
+
+stele_status stele__loop_step(stele__loop *l, stele__loss_terms *ret, stele__diag *diag)
+{
+    const stele__training *t = l->t;
+    const int64_t *row = NULL;
+    uint64_t seed = (uint64_t)t->spec->top->seed, step = (uint64_t)l->at.step;
+    int64_t n = stele__batches_get(&l->batches, l->at.epoch, l->at.batch, &row);
+    stele__pass pass = { .training = 1, .record = 1, .seed = seed, .step = step };
+    stele__batch_load(l->batch, n, row, 0);
+    stele__graph_begin(l->graph, &pass);
+    stele__params_begin_gradient(t->model->params);
+    double beta = stele__beta_at(&t->spec->objective->beta, l->at.step, l->batches.n_batches);
+    stele_tensor *loss =
+        stele__objective_loss(t->model, l->graph, l->batch, &l->objective, beta, seed, step, ret);
+    stele_status status = stele__graph_status(l->graph);
+    if (status == STELE_OK && loss != NULL && !isfinite(ret->loss)) {
+        const char *who = culprit(t->model, ret);
+        return nonfinite(l, who != NULL ? "the log-likelihood" : "the loss", who, diag);
+    }
+    if (status == STELE_OK && loss != NULL) {
+        status = stele__graph_backward(l->graph, loss);
+    }
+    if (status != STELE_OK) {
+        return stele__diag_error(diag, status, NULL, "%s%s%s at step %lld",
+                                 stele__graph_error_scope(l->graph),
+                                 stele__graph_error_scope(l->graph)[0] != '\0' ? ": " : "",
+                                 stele__graph_error(l->graph), (long long)l->at.step + 1);
+    }
+    stele__params_end_gradient(t->model->params);
+    status = loss != NULL ? update(l, diag) : STELE_OK;
+    if (status == STELE_OK) {
+        l->at.step++;
+        l->at.batch++;
+    }
+    return status;
+}

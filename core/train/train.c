@@ -1,0 +1,305 @@
+#include "train/train.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "train/loop.h"
+
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+double stele__now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+stele__objective stele__objective_of(const stele__objective_spec *spec)
+{
+    return (stele__objective){ .single = spec->single,
+                               .n_random = (uint32_t)spec->n_random,
+                               .reconstruct = spec->reconstruct,
+                               .subset_weight = spec->subset_weight };
+}
+
+/* Take the means of one batch into running sums weighted by rows, and back. */
+static void add_terms(const stele__model *m, stele__loss_terms *sums, const stele__loss_terms *one)
+{
+    double n = (double)one->n;
+    sums->loss += n * one->loss;
+    sums->elbo += n * one->elbo;
+    sums->divergence += n * one->divergence;
+    sums->n += one->n;
+    for (uint32_t i = 0; i < m->n_modalities; i++) {
+        sums->log_px[i] += one->log_px[i];
+        sums->n_px[i] += one->n_px[i];
+    }
+}
+
+static stele__loss_terms mean_terms(const stele__loss_terms *sums)
+{
+    stele__loss_terms mean = *sums;
+    double n = sums->n > 0 ? (double)sums->n : 1.0;
+    mean.loss /= n;
+    mean.elbo /= n;
+    mean.divergence /= n;
+    return mean;
+}
+
+stele_status stele__loss_over(const stele__model *m, stele_graph *g, stele__batch *b,
+                              const stele__objective *o, const int64_t *row, int64_t n,
+                              uint64_t seed, stele__loss_terms *ret)
+{
+    stele__loss_terms sums = { 0 };
+    for (int64_t at = 0; at < n; at += b->capacity) {
+        stele__loss_terms one;
+        stele__pass pass = { .seed = seed, .step = UINT64_MAX };
+        stele__batch_load(b, n - at < b->capacity ? n - at : b->capacity, row + at, 0);
+        stele__graph_begin(g, &pass);
+        (void)stele__objective_loss(m, g, b, o, 1.0, seed, UINT64_MAX, &one);
+        if (stele__graph_status(g) != STELE_OK) {
+            return stele__graph_status(g);
+        }
+        add_terms(m, &sums, &one);
+    }
+    *ret = mean_terms(&sums);
+    return STELE_OK;
+}
+
+static char *in_dir(const stele__loop *l, const char *name)
+{
+    stele__str s;
+    stele__str_init(&s);
+    stele__str_printf(&s, "%s/%s", l->t->dir, name);
+    return stele__str_take(&s);
+}
+
+static stele_status write_checkpoint(stele__loop *l, const char *name, int moments,
+                                     stele__diag *diag)
+{
+    char *path = in_dir(l, name);
+    if (path == NULL) {
+        return STELE_E_NOMEM;
+    }
+    stele_status status = stele__checkpoint_write(path, l->t->model->params, moments, &l->at,
+                                                  l->t->fingerprint, diag);
+    stele__free(path);
+    return status;
+}
+
+/* Weight decay applies per segment of equal factors. */
+static stele_status make_segments(stele__loop *l)
+{
+    size_t n = 0;
+    const stele__segment *s = stele__params_segments(l->t->model->params, &n);
+    l->segment = stele__calloc(n, sizeof *l->segment);
+    if (l->segment == NULL) {
+        return STELE_E_NOMEM;
+    }
+    for (size_t i = 0; i < n; i++) {
+        l->segment[i] =
+            (stele__adamw_segment){ .begin = s[i].begin,
+                                    .end = s[i].begin + s[i].n,
+                                    .weight_decay = s[i].decay * l->spec->optimiser.weight_decay,
+                                    .lr_scale = 1.0 };
+    }
+    l->n_segments = n;
+    return STELE_OK;
+}
+
+static stele_status loop_init(const stele__training *t, stele__loop *l, stele__diag *diag)
+{
+    memset(l, 0, sizeof *l);
+    l->t = t;
+    l->spec = t->spec->train;
+    l->objective = stele__objective_of(t->spec->objective);
+    stele__plateau_init(&l->at.plateau);
+    stele__place place = { .path = "train.batch_size" };
+    stele_status status =
+        stele__batches_init(&l->batches, t->split->row[STELE__TRAIN], t->split->n[STELE__TRAIN],
+                            l->spec->batch_size, (uint64_t)t->spec->top->seed, &place, diag);
+    if (status == STELE_OK) {
+        status = stele__batch_create(t->model, t->data, l->spec->batch_size, &l->batch);
+    }
+    if (status == STELE_OK) {
+        status = stele__graph_create(t->pool, stele__params_dtype(t->model->params), &l->graph);
+    }
+    return status == STELE_OK ? make_segments(l) : status;
+}
+
+static stele_status open_log(stele__loop *l, stele__diag *diag)
+{
+    char *path = in_dir(l, "metrics.jsonl");
+    if (path == NULL) {
+        return STELE_E_NOMEM;
+    }
+    stele_status status =
+        stele__metrics_open(path, l->t->resume ? l->at.step : -1, &l->metrics, diag);
+    stele__free(path);
+    return status;
+}
+
+static stele_status start(stele__loop *l, stele__diag *diag)
+{
+    if (!l->t->resume) {
+        stele_status status = open_log(l, diag);
+        return status == STELE_OK ? write_checkpoint(l, "last.safetensors", 1, diag) : status;
+    }
+    char *path = in_dir(l, "last.safetensors");
+    if (path == NULL) {
+        return STELE_E_NOMEM;
+    }
+    stele_status status =
+        stele__checkpoint_read(path, l->t->model->params, 1, l->t->fingerprint, &l->at, diag);
+    stele__free(path);
+    return status == STELE_OK ? open_log(l, diag) : status;
+}
+
+static void loop_finish(stele__loop *l)
+{
+    stele__batches_finish(&l->batches);
+    stele__batch_destroy(l->batch);
+    stele__graph_destroy(l->graph);
+    stele__metrics_close(l->metrics);
+    stele__free(l->segment);
+}
+
+static json_t *terms_json(const stele__model *m, const stele__loss_terms *terms)
+{
+    json_t *log_px = json_object();
+    for (uint32_t i = 0; i < m->n_modalities; i++) {
+        double n = (double)terms->n_px[i];
+        json_object_set_new(log_px, m->modality[i].name,
+                            n > 0.0 ? json_real(terms->log_px[i] / n) : json_null());
+    }
+    return json_pack("{s:f, s:f, s:f, s:o}", "loss", terms->loss, "elbo", terms->elbo, "kl",
+                     terms->divergence, "log_likelihood", log_px);
+}
+
+static stele_status log_epoch(stele__loop *l, const stele__loss_terms *train,
+                              const stele__loss_terms *valid, stele__diag *diag)
+{
+    int64_t step = l->at.step;
+    double lr = stele__lr_at(l->spec, step - 1, l->batches.n_batches, l->at.plateau.reduction);
+    double beta = stele__beta_at(&l->t->spec->objective->beta, step - 1, l->batches.n_batches);
+    json_t *line = json_pack("{s:I, s:I, s:f, s:f, s:f, s:o}", "step", (json_int_t)step, "epoch",
+                             (json_int_t)l->at.epoch + 1, "lr", lr, "beta", beta, "grad_norm",
+                             l->grad_norm, "train", terms_json(l->t->model, train));
+    if (line != NULL && valid != NULL) {
+        json_object_set_new(line, "valid", terms_json(l->t->model, valid));
+    }
+    if (line == NULL) {
+        return STELE_E_NOMEM;
+    }
+    stele_status status = stele__metrics_write(l->metrics, line, diag);
+    json_decref(line);
+    return status;
+}
+
+static void report(stele__loop *l, const stele__loss_terms *terms, const stele__loss_terms *valid,
+                   int epoch_end, int improved)
+{
+    double seconds = stele__now() - l->epoch_started;
+    double per_epoch = (double)l->batches.n_batches;
+    double done = (double)l->at.batch;
+    double left = ((double)(l->spec->epochs - l->at.epoch) * per_epoch - done) *
+                  (stele__now() - l->started) / (double)(l->steps_run > 0 ? l->steps_run : 1);
+    stele__progress p = { .epoch = l->at.epoch,
+                          .n_epochs = l->spec->epochs,
+                          .batch = l->at.batch,
+                          .n_batches = l->batches.n_batches,
+                          .step = l->at.step,
+                          .model = l->t->model,
+                          .terms = terms,
+                          .valid = valid,
+                          .epoch_end = epoch_end,
+                          .improved = improved,
+                          .rows_per_second =
+                              seconds > 0.0 ? (double)l->rows_this_epoch / seconds : 0.0,
+                          .seconds_left = left };
+    if (l->t->report != NULL) {
+        l->t->report(l->t->report_ctx, &p);
+    }
+}
+
+/* Validate, log, keep the best, move to the next epoch. Without validation rows the last epoch is
+ * the best. */
+static stele_status end_epoch(stele__loop *l, stele__diag *diag)
+{
+    const stele__training *t = l->t;
+    stele__loss_terms train = mean_terms(&l->sums), valid;
+    int64_t n_valid = t->split->n[STELE__VALID];
+    stele_status status = STELE_OK;
+    if (n_valid > 0) {
+        status = stele__loss_over(t->model, l->graph, l->batch, &l->objective,
+                                  t->split->row[STELE__VALID], n_valid,
+                                  (uint64_t)t->spec->top->seed, &valid);
+        if (status != STELE_OK) {
+            return stele__diag_error(diag, status, NULL, "validation failed: %s",
+                                     stele__graph_error(l->graph));
+        }
+    }
+    int improved =
+        n_valid > 0 ? stele__plateau_add(&l->at.plateau, l->spec, l->at.epoch, valid.elbo) : 1;
+    status = log_epoch(l, &train, n_valid > 0 ? &valid : NULL, diag);
+    report(l, &train, n_valid > 0 ? &valid : NULL, 1, improved);
+    l->at.epoch++;
+    l->at.batch = 0;
+    memset(&l->sums, 0, sizeof l->sums);
+    l->at.finished = l->at.epoch >= l->spec->epochs || stele__plateau_stop(&l->at.plateau, l->spec);
+    if (status == STELE_OK && improved) {
+        status = write_checkpoint(l, "best.safetensors", 0, diag);
+    }
+    if (status == STELE_OK &&
+        (l->at.finished || l->at.epoch % l->spec->checkpoint.every_epochs == 0)) {
+        status = write_checkpoint(l, "last.safetensors", 1, diag);
+    }
+    return status;
+}
+
+static stele_status run_epoch(stele__loop *l, stele__diag *diag)
+{
+    stele_status status = STELE_OK;
+    l->epoch_started = stele__now();
+    l->rows_this_epoch = 0;
+    while (status == STELE_OK && l->at.batch < l->batches.n_batches) {
+        stele__loss_terms terms;
+        status = stele__loop_step(l, &terms, diag);
+        if (status != STELE_OK) {
+            return status;
+        }
+        add_terms(l->t->model, &l->sums, &terms);
+        l->rows_this_epoch += l->batch->n;
+        l->steps_run++;
+        report(l, &terms, NULL, 0, 0);
+        if (l->t->interrupted != NULL && *l->t->interrupted && l->at.batch < l->batches.n_batches) {
+            status = write_checkpoint(l, "last.safetensors", 1, diag);
+            return status == STELE_OK ? STELE_E_INTERRUPTED : status;
+        }
+    }
+    status = end_epoch(l, diag);
+    if (status == STELE_OK && l->t->interrupted != NULL && *l->t->interrupted && !l->at.finished) {
+        status = write_checkpoint(l, "last.safetensors", 1, diag);
+        return status == STELE_OK ? STELE_E_INTERRUPTED : status;
+    }
+    return status;
+}
+
+stele_status stele__train(const stele__training *t, stele__trained *ret, stele__diag *diag)
+{
+    stele__loop l;
+    stele_status status = loop_init(t, &l, diag);
+    if (status == STELE_OK) {
+        status = start(&l, diag);
+    }
+    l.started = stele__now();
+    while (status == STELE_OK && !l.at.finished) {
+        status = run_epoch(&l, diag);
+    }
+    ret->at = l.at;
+    ret->stopped_early = l.at.finished && l.at.epoch < l.spec->epochs;
+    ret->seconds = stele__now() - l.started;
+    loop_finish(&l);
+    return status;
+}
