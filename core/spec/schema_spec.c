@@ -205,7 +205,12 @@ static json_t *evaluate_schema(struct composer *c)
     set(c, object, "maxProperties", json_integer(1));
     set(c, list, "type", json_string("array"));
     set(c, list, "description", json_string("Evaluations of the trained model."));
-    set(c, list, "items", choice_of_two(c, names_of(c, STELE__EVALUATION), object));
+    /* Whoever composes a schema without evaluations does not know them: anything may stand here. */
+    if (json_object_size(properties) != 0) {
+        set(c, list, "items", choice_of_two(c, names_of(c, STELE__EVALUATION), object));
+    } else {
+        json_decref(object);
+    }
     return list;
 }
 
