@@ -67,9 +67,9 @@ int64_t simulate_poisson(stream *s, double mean)
     }
 }
 
-int64_t simulate_logarithmic(stream *s, double p)
+int64_t simulate_logarithmic(stream *s, double p, double first)
 {
-    double u = simulate_uniform(s), at = -p / log1p(-p);
+    double u = simulate_uniform(s), at = first;
     int64_t k = 1;
     while (u > at && at > 1e-300) {
         u -= at;
@@ -85,10 +85,8 @@ int simulate_alias_init(alias_table *t, int64_t n, const double *weight)
     double sum = 0;
     double *height = malloc((size_t)n * sizeof *height);
     int32_t *queue = malloc((size_t)n * sizeof *queue);
-    *t = (alias_table){ .n = n,
-                        .keep = malloc((size_t)n * sizeof *t->keep),
-                        .other = malloc((size_t)n * sizeof *t->other) };
-    if (height == NULL || queue == NULL || t->keep == NULL || t->other == NULL) {
+    *t = (alias_table){ .n = n, .place = malloc((size_t)n * sizeof *t->place) };
+    if (height == NULL || queue == NULL || t->place == NULL) {
         free(height);
         free(queue);
         return -1;
@@ -99,8 +97,7 @@ int simulate_alias_init(alias_table *t, int64_t n, const double *weight)
     }
     for (int64_t j = 0; j < n; j++) {
         height[j] = weight[j] * (double)n / sum;
-        t->keep[j] = UINT32_MAX;
-        t->other[j] = (int32_t)j;
+        t->place[j] = (alias_place){ UINT32_MAX, (int32_t)j };
         if (height[j] < 1) {
             queue[small++] = (int32_t)j;
         } else {
@@ -109,8 +106,7 @@ int simulate_alias_init(alias_table *t, int64_t n, const double *weight)
     }
     while (small > 0 && large < n) {
         int32_t low = queue[--small], high = queue[large];
-        t->keep[low] = (uint32_t)(height[low] * 4294967295.0);
-        t->other[low] = high;
+        t->place[low] = (alias_place){ (uint32_t)(height[low] * 4294967295.0), high };
         height[high] -= 1 - height[low];
         if (height[high] < 1) {
             large++;
@@ -124,8 +120,7 @@ int simulate_alias_init(alias_table *t, int64_t n, const double *weight)
 
 void simulate_alias_finish(alias_table *t)
 {
-    free(t->keep);
-    free(t->other);
+    free(t->place);
     *t = (alias_table){ 0 };
 }
 
@@ -133,5 +128,5 @@ int32_t simulate_alias_draw(const alias_table *t, stream *s)
 {
     uint64_t bits = simulate_bits(s);
     int32_t j = (int32_t)(((bits >> 32) * (uint64_t)t->n) >> 32);
-    return (uint32_t)bits <= t->keep[j] ? j : t->other[j];
+    return (uint32_t)bits <= t->place[j].keep ? j : t->place[j].other;
 }

@@ -17,14 +17,18 @@ double simulate_uniform(stream *s); /* inside (0, 1) */
 double simulate_normal(stream *s);  /* Box and Muller, two uniforms each */
 /* Poisson: by products below 10, else Hoermann's transformed rejection (PTRS, 1993). */
 int64_t simulate_poisson(stream *s, double mean);
-/* Logarithmic series with parameter p in (0, 1): 1, 2, ... with P(k) = -p^k / (k ln(1 - p)). */
-int64_t simulate_logarithmic(stream *s, double p);
+/* Logarithmic series with parameter p in (0, 1): 1, 2, ... with P(k) = -p^k / (k ln(1 - p)).
+ * `first` is P(1), which a caller in a loop computes once. */
+int64_t simulate_logarithmic(stream *s, double p, double first);
 
 /* Walker's alias table: draws one of n numbers with given weights in constant time. */
+typedef struct alias_place {
+    uint32_t keep; /* of 2^32: stay, else take the other */
+    int32_t other;
+} alias_place;
 typedef struct alias_table {
     int64_t n;
-    uint32_t *keep; /* (n) of 2^32: stay, else take the other */
-    int32_t *other; /* (n) */
+    alias_place *place; /* (n) */
 } alias_table;
 
 /* weight (n), all at least 0, some above. 0 on success, -1: no memory. */

@@ -208,7 +208,7 @@ static stele_status build(stele_inst *s, stele_build *b)
 typedef struct cell {
     int64_t class, batch;
     double depth[N_MEASURED];
-    double cumulative[MAX_PROGRAMS]; /* of the proportions */
+    double theta[MAX_PROGRAMS]; /* proportions of the programs */
 } cell;
 
 static void make_cell(const stele_inst *s, int64_t row, cell *ret)
@@ -222,11 +222,11 @@ static void make_cell(const stele_inst *s, int64_t row, cell *ret)
     ret->depth[ATAC] = c->atac_depth * exp(c->depth_sd * simulate_normal(&r));
     for (int64_t k = 0; k < c->n_programs; k++) {
         double own = 0.5 * simulate_normal(&r);
-        sum += exp(s->class_logit[ret->class * c->n_programs + k] + own);
-        ret->cumulative[k] = sum;
+        ret->theta[k] = exp(s->class_logit[ret->class * c->n_programs + k] + own);
+        sum += ret->theta[k];
     }
     for (int64_t k = 0; k < c->n_programs; k++) {
-        ret->cumulative[k] /= sum;
+        ret->theta[k] /= sum;
     }
 }
 
@@ -264,17 +264,14 @@ static void put_clusters(const stele_inst *s, int m, int64_t row, board *b)
     stream r = simulate_stream((uint64_t)c->seed, (uint64_t)(OF_ENTRIES + m), (uint64_t)row);
     /* Clusters of mean size -p / ((1 - p) ln(1 - p)) make up the depth. */
     double p = m == RNA ? 1 - 1 / c->overdispersion : 0;
-    double clusters = p > 0 ? -x.depth[m] * log1p(-p) * (1 - p) / p : x.depth[m];
-    for (int64_t n = simulate_poisson(&r, clusters); n > 0; n--) {
-        double u = simulate_uniform(&r);
-        int64_t k = 0;
-        while (k < c->n_programs - 1 && u > x.cumulative[k]) {
-            k++;
+    double first = p > 0 ? -p / log1p(-p) : 1, clusters = x.depth[m] * (1 - p) / first;
+    for (int64_t k = 0; k < c->n_programs; k++) {
+        const alias_table *table = &s->m[m].table[k * c->n_batches + x.batch];
+        for (int64_t n = simulate_poisson(&r, clusters * x.theta[k]); n > 0; n--) {
+            int32_t j = simulate_alias_draw(table, &r);
+            b->count[j] += p > 0 ? (int32_t)simulate_logarithmic(&r, p, first) : 1;
+            b->used[j / 64] |= UINT64_C(1) << (j % 64);
         }
-        int32_t j = simulate_alias_draw(&s->m[m].table[k * c->n_batches + x.batch], &r);
-        int64_t size = p > 0 ? simulate_logarithmic(&r, p) : 1;
-        b->count[j] += (int32_t)size;
-        b->used[j / 64] |= UINT64_C(1) << (j % 64);
     }
 }
 
