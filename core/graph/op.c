@@ -175,16 +175,6 @@ void *stele__grad_open(stele_graph *g, stele_tensor *t, int *ret_fresh)
     return t->gradient;
 }
 
-void *stele__grad_zeroed(stele_graph *g, stele_tensor *t)
-{
-    int fresh = 0;
-    void *d = stele__grad_open(g, t, &fresh);
-    if (d != NULL && fresh) {
-        memset(d, 0, (size_t)t->n * stele__dtype_size(t->dtype));
-    }
-    return d;
-}
-
 struct blocks {
     void (*fn)(void *user, int64_t block);
     void *user;
@@ -206,4 +196,30 @@ void stele__op_blocks(stele_graph *g, int64_t n_blocks, void (*fn)(void *user, i
     } else if (n_blocks > 1) {
         stele__pool_run(g->pool, (size_t)n_blocks, one_block, &b);
     }
+}
+
+/* A wide first layer is many megabytes, so the pool clears it. */
+#define CLEAR ((size_t)1 << 20)
+
+struct clearing {
+    char *data;
+    size_t size;
+};
+
+static void clear_block(void *user, int64_t block)
+{
+    const struct clearing *c = user;
+    const size_t begin = (size_t)block * CLEAR;
+    memset(c->data + begin, 0, c->size - begin < CLEAR ? c->size - begin : CLEAR);
+}
+
+void *stele__grad_zeroed(stele_graph *g, stele_tensor *t)
+{
+    int fresh = 0;
+    void *d = stele__grad_open(g, t, &fresh);
+    if (d != NULL && fresh) {
+        struct clearing c = { .data = d, .size = (size_t)t->n * stele__dtype_size(t->dtype) };
+        stele__op_blocks(g, stele__n_blocks((int64_t)c.size, CLEAR), clear_block, &c);
+    }
+    return d;
 }

@@ -176,6 +176,9 @@ static stele_status custom_back(stele_graph *g, const stele__tape_node *node)
     for (uint32_t i = 0; i < node->n; i++) {
         d[i] = stele__grad_zeroed(g, node->in[i]);
     }
+    if (g->status != STELE_OK) { /* NULL must not read as "not wanted" when memory was short */
+        return g->status;
+    }
     stele_view out = { .struct_size = sizeof out };
     stele__tensor_view(node->out, &out);
     stele_status status = c->op.backward(c->user, node->n, c->view, &out, node->out->gradient, d);

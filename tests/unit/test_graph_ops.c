@@ -384,11 +384,45 @@ static void checker_notices(void **state)
     assert_true(x[0] == 1.0 && w[0] == 0.7);
 }
 
+static stele_tensor *do_with_params(stele_graph *g, stele_tensor *const *in, void *user)
+{
+    return stele__op_tanh(g, stele__op_mul(g, in[0], stele__graph_param(g, user, 1)));
+}
+
+/* Parameters are checked like inputs; one that is not used has derivative 0 both ways. */
+static void checker_sees_parameters(void **state)
+{
+    (void)state;
+    stele__params *p = NULL;
+    assert_int_equal(stele__params_create(STELE_F64, &p), STELE_OK);
+    for (int i = 0; i < 2; i++) {
+        stele__declaration d = { .name = i == 0 ? "idle" : "w",
+                                 .shape = S(3),
+                                 .kind = STELE__TRAINED,
+                                 .init = STELE_INIT_NORMAL,
+                                 .scale = 1.0 };
+        uint32_t entry;
+        assert_int_equal(stele__params_declare(p, &d, &entry, NULL), STELE_OK);
+    }
+    assert_int_equal(stele__params_finalize(p, 1, 1, NULL), STELE_OK);
+    double x[3] = { 1.0, 2.0, -1.5 }, *value[1] = { x };
+    const stele_shape shape[1] = { S(3) };
+    stele__gradcheck check = {
+        .fn = do_with_params, .user = p, .n = 1, .shape = shape, .value = value
+    };
+    stele__gradcheck_result r;
+    check.params = p;
+    assert_int_equal(stele__gradcheck_run(&check, &r), STELE_OK);
+    assert_true(r.error < TOLERANCE && r.largest > 0.01);
+    stele__params_destroy(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(derivatives),
         cmocka_unit_test(checker_notices),
+        cmocka_unit_test(checker_sees_parameters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

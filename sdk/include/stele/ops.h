@@ -4,7 +4,9 @@
  * A graph runs every operation at once and remembers it, so that derivatives can be taken afterwards. A NULL input
  * gives a NULL output and the first error sticks to the graph: write the formula straight through and check status()
  * once. Tensors belong to the graph and live as long as it. A graph computes in F32 or in F64 throughout; integer
- * tensors are indices, lengths and tokens and carry no derivative. Rows are the outermost axis unless stated otherwise.
+ * tensors are indices, lengths and tokens and carry no derivative, nor do CSR tensors. Rows are the outermost axis
+ * unless stated otherwise. A derivative of exactly 0 passes an elementwise operation as exactly 0, even where the slope
+ * is infinite or NaN: what `where` has blocked stays blocked.
  */
 #ifndef STELE_OPS_H
 #define STELE_OPS_H
@@ -47,7 +49,7 @@ typedef struct stele_ops {
     stele_status (*shape)(const stele_tensor *t, stele_shape *ret); /* [any] */
     stele_status (*view)(const stele_tensor *t, stele_view *ret);   /* set ret->struct_size first [any] */
     uint32_t (*dtype)(const stele_graph *g);                        /* STELE_F32 or STELE_F64 [compute] */
-    int32_t (*training)(const stele_graph *g); /* 1 while training: dropout and noise are on [compute] */
+    int32_t (*training)(const stele_graph *g); /* 1 while training: dropout is on, add noise then [compute] */
     stele_tensor *(*param)(stele_graph *g,
                            uint32_t id); /* parameter, buffer or frozen tensor of this instance [compute] */
     stele_tensor *(*full)(stele_graph *g, const stele_shape *s, double value); /* [compute] */
@@ -55,18 +57,20 @@ typedef struct stele_ops {
                               const void *data);                                   /* copies [compute] */
     stele_tensor *(*noise)(stele_graph *g, const stele_shape *s, uint32_t stream); /* N(0,1); row b depends on the data
         row it stands for, on seed, step and stream only [compute] */
-    /* Floats from integers or the reverse (truncation); no derivative. [compute] */
+    /* Floats of the graph's dtype from integers, or the reverse (truncation), CSR too; no derivative. To its own dtype:
+     * the same tensor. [compute] */
     stele_tensor *(*cast)(stele_graph *g, stele_tensor *a, uint32_t dtype);
     /* --- elementwise, two inputs, broadcasts --- */
     stele_tensor *(*add)(stele_graph *g, stele_tensor *a, stele_tensor *b); /* [compute] */
     stele_tensor *(*sub)(stele_graph *g, stele_tensor *a, stele_tensor *b); /* [compute] */
-    stele_tensor *(*mul)(stele_graph *g, stele_tensor *a, stele_tensor *b); /* a may be CSR if b is (B, 1) [compute] */
+    stele_tensor *(*mul)(stele_graph *g, stele_tensor *a, stele_tensor *b); /* CSR a: b (B, 1), detached [compute] */
     stele_tensor *(*div)(stele_graph *g, stele_tensor *a, stele_tensor *b); /* [compute] */
     stele_tensor *(*maximum)(stele_graph *g, stele_tensor *a, stele_tensor *b); /* ties: derivative to a [compute] */
     stele_tensor *(*minimum)(stele_graph *g, stele_tensor *a, stele_tensor *b); /* ties: derivative to a [compute] */
     stele_tensor *(*less)(stele_graph *g, stele_tensor *a, stele_tensor *b);    /* 1 or 0, no derivative [compute] */
-    stele_tensor *(*where)(stele_graph *g, stele_tensor *cond, stele_tensor *yes, stele_tensor *no); /* what is not
-        chosen has no influence, NaN and infinity included, and gets a derivative of exactly 0 [compute] */
+    stele_tensor *(*where)(stele_graph *g, stele_tensor *cond, stele_tensor *yes, stele_tensor *no); /* cond
+        of any dtype: not 0; what is not chosen has no influence, NaN and infinity included, and gets a derivative of
+        exactly 0 [compute] */
     /* --- elementwise, one input. log1p, sign, sqrt, square, scale and dropout keep a CSR input CSR --- */
     stele_tensor *(*scale)(stele_graph *g, stele_tensor *a, double factor); /* [compute] */
     stele_tensor *(*shift)(stele_graph *g, stele_tensor *a, double term);   /* [compute] */
@@ -94,9 +98,9 @@ typedef struct stele_ops {
         become 0 with probability rate, the others grow by 1 / (1 - rate); identity unless training. vary 1: every row
         draws a rate of its own, uniform in (0, 2 rate), at most 0.95 [compute] */
     /* --- reductions; keep 1 leaves an axis of extent 1; axis STELE_ALL_AXES gives a scalar --- */
-    stele_tensor *(*sum)(stele_graph *g, stele_tensor *a, int32_t axis, int32_t keep);  /* CSR: axis 1 only [compute] */
-    stele_tensor *(*mean)(stele_graph *g, stele_tensor *a, int32_t axis, int32_t keep); /* [compute] */
-    stele_tensor *(*max)(stele_graph *g, stele_tensor *a, int32_t axis, int32_t keep);  /* ties: first [compute] */
+    stele_tensor *(*sum)(stele_graph *g, stele_tensor *a, int32_t axis, int32_t keep);       /* CSR: axis 1 [compute] */
+    stele_tensor *(*mean)(stele_graph *g, stele_tensor *a, int32_t axis, int32_t keep);      /* [compute] */
+    stele_tensor *(*max)(stele_graph *g, stele_tensor *a, int32_t axis, int32_t keep);       /* ties: first [compute] */
     stele_tensor *(*logsumexp)(stele_graph *g, stele_tensor *a, int32_t axis, int32_t keep); /* -inf entries carry no
         weight; all -inf gives -inf with derivative 0 [compute] */
     stele_tensor *(*softmax)(stele_graph *g, stele_tensor *a, int32_t axis);                 /* [compute] */
@@ -148,7 +152,8 @@ typedef struct stele_ops {
         factor; -1 reverses it (Ganin and Lempitsky 2015) [compute] */
     stele_tensor *(*custom)(stele_graph *g, const stele_custom *op, void *user, uint32_t n, stele_tensor *const *in,
                             const stele_shape *out); /* `user` must live as long as the graph [compute] */
-    /* --- distributions of latents; *_rows have the shape of the variable without its last axis --- */
+    /* --- distributions of latents; *_rows have the shape of the variable without its last axis. log_prob and kl
+     * broadcast, so that a prior may be (D) --- */
     stele_status (*rsample)(stele_graph *g, const stele_dist *d, uint32_t stream, stele_tensor **ret); /* [compute] */
     stele_status (*log_prob)(stele_graph *g, const stele_dist *d, stele_tensor *x,
                              stele_tensor **ret_rows); /* [compute] */
