@@ -110,7 +110,7 @@ static stele_status train_in(const options *o, const stele__loaded *loaded, cons
     stele__trained trained = { 0 };
     stele_status status = stele__spec_fingerprint(loaded->spec, fingerprint, diag);
     if (status == STELE_OK && kind == STELE__FOLDER_NEW) {
-        status = stele__folder_begin(dir, run, diag);
+        status = stele__folder_begin(dir, o->spec.path, run, diag);
     }
     if (status != STELE_OK) {
         return status;

@@ -75,7 +75,8 @@ static void epoch_line(const stele__display *d, const stele__progress *p)
                       (long long)p->n_epochs);
     append_terms(&s, p->model, p->terms);
     if (p->valid != NULL) {
-        stele__str_printf(&s, "  valid elbo %.2f%s", p->valid->elbo, p->improved ? " *" : "");
+        stele__str_printf(&s, "  valid elbo %.2f loss %.2f%s", p->valid->elbo, p->valid->loss,
+                          p->improved ? " *" : "");
     }
     stele__str_printf(&s, "  %.0f rows/s", p->rows_per_second);
     if (!s.failed) {

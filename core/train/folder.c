@@ -76,18 +76,34 @@ static stele_status write_text(const char *dir, const char *name, const char *te
     return status;
 }
 
-stele_status stele__folder_begin(const char *dir, const stele__run *run, stele__diag *diag)
+static stele_status copy_spec(const char *dir, const char *spec_path, stele__diag *diag)
+{
+    char *text = NULL;
+    size_t len = 0;
+    stele_status status = stele__file_read(spec_path, STELE__SPEC_BYTES, &text, &len, diag);
+    if (status == STELE_OK) {
+        status = write_text(dir, "spec.yaml", text, len, diag);
+    }
+    stele__free(text);
+    return status;
+}
+
+stele_status stele__folder_begin(const char *dir, const char *spec_path, const stele__run *run,
+                                 stele__diag *diag)
 {
     stele__str text;
     stele__str_init(&text);
     char *state = stele__folder_path(dir, "data.json");
     stele_status status = state != NULL ? stele__folder_create(dir, diag) : STELE_E_NOMEM;
     if (status == STELE_OK) {
+        status = copy_spec(dir, spec_path, diag);
+    }
+    if (status == STELE_OK) {
         status = stele__spec_resolve(run->spec, &text);
     }
     if (status == STELE_OK) {
-        status =
-            text.failed ? STELE_E_NOMEM : write_text(dir, "spec.yaml", text.data, text.len, diag);
+        status = text.failed ? STELE_E_NOMEM
+                             : write_text(dir, "resolved.yaml", text.data, text.len, diag);
     }
     if (status == STELE_OK) {
         status = stele__state_write(state, run->data, run->split, &run->model, diag);
@@ -133,8 +149,8 @@ stele_status stele__folder_end(const char *dir, const stele__run *run, const ste
         "{s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:I, s:f, s:o, s:o}", "name", run->spec->top->name,
         "seed", (json_int_t)run->spec->top->seed, "epochs", (json_int_t)trained->at.epoch, "steps",
         (json_int_t)trained->at.step, "stopped_early", trained->stopped_early, "best_epoch",
-        p->best_epoch >= 0 ? json_integer(p->best_epoch + 1) : json_null(), "best_valid_elbo",
-        p->best_epoch >= 0 ? json_real(p->best) : json_null(), "parameters",
+        p->best_epoch >= 0 ? json_integer(p->best_epoch + 1) : json_null(), "best_valid_loss",
+        p->best_epoch >= 0 ? json_real(-p->best) : json_null(), "parameters",
         (json_int_t)n_parameters, "seconds", trained->seconds, "rows", rows, "plugins",
         plugins_json(run, plugins));
     char *text = all != NULL ? json_dumps(all, JSON_INDENT(2)) : NULL;

@@ -1,13 +1,11 @@
 /* folder.h - the run folder: one training and everything needed to use its model.
  *
- *     spec.yaml           the spec as it was given, with what --set changed
- *     data.json           features, categories, split (state.h)
- *     metrics.jsonl       one line per epoch
- *     best.safetensors    parameters of the best epoch on validation rows
- *     last.safetensors    parameters and moments to resume from
- *     summary.json        written when the training ends
- *
- * spec.yaml is the resolved spec: all defaults, paths absolute. */
+ *     spec.yaml           the spec as it was given
+ *     resolved.yaml       the same with every default and every change of the command line; what
+ * other commands read data.json           features, categories, split (state.h) metrics.jsonl one
+ * line per epoch best.safetensors    parameters of the epoch with the lowest loss on the validation
+ * rows last.safetensors    parameters and moments to resume from summary.json        written when
+ * the training ends */
 #ifndef STELE_TRAIN_FOLDER_H
 #define STELE_TRAIN_FOLDER_H
 
@@ -23,9 +21,9 @@ enum { STELE__FOLDER_NEW = 0, STELE__FOLDER_RESUMABLE };
 STELE_NODISCARD stele_status stele__folder_check(const char *dir, int resume, int *ret_kind,
                                                  stele__diag *diag);
 
-/* Make the folder and write spec.yaml and data.json. */
-STELE_NODISCARD stele_status stele__folder_begin(const char *dir, const stele__run *run,
-                                                 stele__diag *diag);
+/* Make the folder and write spec.yaml (a copy of `spec_path`), resolved.yaml and data.json. */
+STELE_NODISCARD stele_status stele__folder_begin(const char *dir, const char *spec_path,
+                                                 const stele__run *run, stele__diag *diag);
 
 /* Write summary.json. */
 STELE_NODISCARD stele_status stele__folder_end(const char *dir, const stele__run *run,

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { CHUNK = 256 };
@@ -152,6 +153,20 @@ static stele_status split_rows(const stele__run_request *q, stele__run *run, ste
     return stele__split_create(run->data, &s, &run->split, diag);
 }
 
+/* Known before anything is written: a step needs a whole batch of training rows. */
+static stele_status check_batch_size(const stele__run_request *q, const stele__run *run,
+                                     stele__diag *diag)
+{
+    char text[160];
+    int64_t n = run->split->n[STELE__TRAIN];
+    if (!q->training || q->spec->train->batch_size <= n) {
+        return STELE_OK;
+    }
+    snprintf(text, sizeof text, "is %lld, but there are %lld training rows",
+             (long long)q->spec->train->batch_size, (long long)n);
+    return stele__spec_error(q->spec, "train.batch_size", STELE_E_OPTION, text, diag);
+}
+
 stele_status stele__run_load(const stele__run_request *q, stele__run *run, stele__diag *diag)
 {
     request r;
@@ -168,6 +183,9 @@ stele_status stele__run_load(const stele__run_request *q, stele__run *run, stele
     }
     if (status == STELE_OK && !q->new_data) {
         status = split_rows(q, run, diag);
+        if (status == STELE_OK) {
+            status = check_batch_size(q, run, diag);
+        }
     }
     if (status == STELE_OK) {
         status =
