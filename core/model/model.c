@@ -51,7 +51,10 @@ static stele_status build_param(stele_build *b, const stele_param_spec *s, uint3
                              .kind = STELE__TRAINED,
                              .init = s->init,
                              .scale = s->scale,
-                             .decay = s->decay };
+                             .decay = s->decay,
+                             .group = (s->flags & STELE_PARAM_CALIBRATED) != 0
+                                          ? STELE__GROUP_CALIBRATED
+                                          : STELE__GROUP_MODEL };
     return declare(b, s->name, &d, ret_id);
 }
 

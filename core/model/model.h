@@ -10,6 +10,10 @@
 
 #define STELE__MAX_MODALITIES 64
 
+/* Groups of parameters: those that training steps, and those that are fitted to validation rows
+ * afterwards. */
+enum { STELE__GROUP_MODEL = 0, STELE__GROUP_CALIBRATED = 1 };
+
 /* One plugin instance inside the model. */
 typedef struct stele__part {
     stele__guest *guest; /* owned */

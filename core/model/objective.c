@@ -165,6 +165,7 @@ static void add_divergences(step *s, double beta)
 static int64_t collect_rows(step *s, uint32_t i, uint32_t *draw, int64_t *index, void *weight)
 {
     int64_t n = 0;
+    double own = s->o->unit_weights ? 1.0 : s->m->modality[i].weight;
     for (uint32_t k = 0; k < s->n_draws; k++) {
         const stele__draws *d = &s->draws[k];
         const term *t = &s->term[s->draw_term[k]];
@@ -179,7 +180,7 @@ static int64_t collect_rows(step *s, uint32_t i, uint32_t *draw, int64_t *index,
             }
             draw[n] = k;
             index[n] = r;
-            put_real(s->g, weight, n++, -s->m->modality[i].weight * t->weight * s->scale);
+            put_real(s->g, weight, n++, -own * t->weight * s->scale);
         }
     }
     return n;

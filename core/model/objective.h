@@ -22,6 +22,7 @@ typedef struct stele__objective {
     uint32_t n_random;    /* random subsets per step, at most STELE__MAX_RANDOM */
     int reconstruct;      /* STELE__RECONSTRUCT_* of spec.h: what a subset's z reconstructs */
     double subset_weight; /* of each of these terms; the joint has 1 */
+    int unit_weights;     /* 1: every modality's log-likelihood counts once, whatever its weight */
 } stele__objective;
 #define STELE__MAX_RANDOM 64
 

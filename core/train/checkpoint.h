@@ -6,6 +6,9 @@
 #include "graph/params.h"
 #include "train/schedule.h"
 
+/* Stages of a training. */
+enum { STELE__TRAINING = 0, STELE__EPOCHS_DONE = 1, STELE__ALL_DONE = 2 };
+
 /* Where a training stands: the next batch to be run. */
 typedef struct stele__position {
     int64_t epoch, batch; /* next to run */

@@ -28,6 +28,20 @@ typedef struct stele__loop {
 STELE_NODISCARD stele_status stele__loop_step(stele__loop *l, stele__loss_terms *ret,
                                               stele__diag *diag);
 
+/* Segments of the parameters of one group. */
+STELE_NODISCARD stele_status stele__loop_segments(stele__loop *l, uint32_t group);
+/* Update what the segments name; derivatives are in place. lr: learning rate; step counts from 1;
+ * clip_norm: bound on the global norm, 0: none. */
+STELE_NODISCARD stele_status stele__loop_update(stele__loop *l, double lr, int64_t step,
+                                                double clip_norm, stele__diag *diag);
+STELE_NODISCARD stele_status stele__loop_write(stele__loop *l, const char *name, int moments,
+                                               stele__diag *diag);
+
+/* After the last epoch: fit the parameters that are calibrated to the validation rows, on top of
+ * the best parameters, and write those anew. A function of the two checkpoints alone, so that it
+ * can be repeated after a kill. */
+STELE_NODISCARD stele_status stele__loop_calibrate(stele__loop *l, stele__diag *diag);
+
 double stele__now(void); /* seconds, monotonic */
 
 #endif

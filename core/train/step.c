@@ -54,8 +54,8 @@ static stele_status nonfinite(const stele__loop *l, const char *what, const char
     return STELE_E_NONFINITE;
 }
 
-/* Derivatives of the whole batch are in place; clip and update. */
-static stele_status update(stele__loop *l, stele__diag *diag)
+stele_status stele__loop_update(stele__loop *l, double lr, int64_t step, double clip_norm,
+                                stele__diag *diag)
 {
     stele__params *params = l->t->model->params;
     size_t n = 0;
@@ -63,22 +63,20 @@ static stele_status update(stele__loop *l, stele__diag *diag)
     void *g = stele__params_gradient(params), *m = stele__params_moment(params, 1),
          *v = stele__params_moment(params, 2);
     int f64 = stele__params_dtype(params) == STELE_F64;
-    int64_t per_epoch = l->batches.n_batches;
-    stele__adamw opt = { .lr =
-                             stele__lr_at(l->spec, l->at.step, per_epoch, l->at.plateau.reduction),
+    stele__adamw opt = { .lr = lr,
                          .beta1 = l->spec->optimiser.betas.v[0],
                          .beta2 = l->spec->optimiser.betas.v[1],
                          .eps = l->spec->optimiser.eps,
                          .grad_scale = 1.0,
-                         .step = l->at.step + 1 };
+                         .step = step };
     double squares =
         f64 ? stele__sum_squares_f64(l->t->pool, n, g) : stele__sum_squares_f32(l->t->pool, n, g);
     if (!isfinite(squares)) {
         return nonfinite(l, "the derivative", bad_parameter(params), diag);
     }
     l->grad_norm = sqrt(squares);
-    if (l->spec->optimiser.clip_norm > 0.0 && l->grad_norm > l->spec->optimiser.clip_norm) {
-        opt.grad_scale = l->spec->optimiser.clip_norm / l->grad_norm;
+    if (clip_norm > 0.0 && l->grad_norm > clip_norm) {
+        opt.grad_scale = clip_norm / l->grad_norm;
     }
     if (f64) {
         stele__adamw_step_f64(l->t->pool, &opt, l->segment, l->n_segments, w, g, m, v);
@@ -116,7 +114,10 @@ stele_status stele__loop_step(stele__loop *l, stele__loss_terms *ret, stele__dia
                                  stele__graph_error(l->graph), (long long)l->at.step + 1);
     }
     stele__params_end_gradient(t->model->params);
-    status = loss != NULL ? update(l, diag) : STELE_OK;
+    double lr = stele__lr_at(l->spec, l->at.step, l->batches.n_batches, l->at.plateau.reduction);
+    status = loss != NULL
+                 ? stele__loop_update(l, lr, l->at.step + 1, l->spec->optimiser.clip_norm, diag)
+                 : STELE_OK;
     if (status == STELE_OK) {
         l->at.step++;
         l->at.batch++;

@@ -1,7 +1,8 @@
 #include "train/train.h"
 
+#include "base/file.h"
 #include "base/mem.h"
-#include "base/str.h"
+
 #include "train/loop.h"
 
 #include <math.h>
@@ -69,14 +70,10 @@ stele_status stele__loss_over(const stele__model *m, stele_graph *g, stele__batc
 
 static char *in_dir(const stele__loop *l, const char *name)
 {
-    stele__str s;
-    stele__str_init(&s);
-    stele__str_printf(&s, "%s/%s", l->t->dir, name);
-    return stele__str_take(&s);
+    return stele__path_join(l->t->dir, name);
 }
 
-static stele_status write_checkpoint(stele__loop *l, const char *name, int moments,
-                                     stele__diag *diag)
+stele_status stele__loop_write(stele__loop *l, const char *name, int moments, stele__diag *diag)
 {
     char *path = in_dir(l, name);
     if (path == NULL) {
@@ -88,23 +85,26 @@ static stele_status write_checkpoint(stele__loop *l, const char *name, int momen
     return status;
 }
 
-/* Weight decay applies per segment of equal factors. */
-static stele_status make_segments(stele__loop *l)
+stele_status stele__loop_segments(stele__loop *l, uint32_t group)
 {
     size_t n = 0;
     const stele__segment *s = stele__params_segments(l->t->model->params, &n);
+    stele__free(l->segment);
+    l->n_segments = 0;
     l->segment = stele__calloc(n, sizeof *l->segment);
     if (l->segment == NULL) {
         return STELE_E_NOMEM;
     }
     for (size_t i = 0; i < n; i++) {
-        l->segment[i] =
-            (stele__adamw_segment){ .begin = s[i].begin,
-                                    .end = s[i].begin + s[i].n,
-                                    .weight_decay = s[i].decay * l->spec->optimiser.weight_decay,
-                                    .lr_scale = 1.0 };
+        if (s[i].group == group) {
+            l->segment[l->n_segments++] =
+                (stele__adamw_segment){ .begin = s[i].begin,
+                                        .end = s[i].begin + s[i].n,
+                                        .weight_decay =
+                                            s[i].decay * l->spec->optimiser.weight_decay,
+                                        .lr_scale = 1.0 };
+        }
     }
-    l->n_segments = n;
     return STELE_OK;
 }
 
@@ -125,7 +125,7 @@ static stele_status loop_init(const stele__training *t, stele__loop *l, stele__d
     if (status == STELE_OK) {
         status = stele__graph_create(t->pool, stele__params_dtype(t->model->params), &l->graph);
     }
-    return status == STELE_OK ? make_segments(l) : status;
+    return status == STELE_OK ? stele__loop_segments(l, STELE__GROUP_MODEL) : status;
 }
 
 static stele_status open_log(stele__loop *l, stele__diag *diag)
@@ -144,7 +144,7 @@ static stele_status start(stele__loop *l, stele__diag *diag)
 {
     if (!l->t->resume) {
         stele_status status = open_log(l, diag);
-        return status == STELE_OK ? write_checkpoint(l, "last.safetensors", 1, diag) : status;
+        return status == STELE_OK ? stele__loop_write(l, "last.safetensors", 1, diag) : status;
     }
     char *path = in_dir(l, "last.safetensors");
     if (path == NULL) {
@@ -247,13 +247,14 @@ static stele_status end_epoch(stele__loop *l, stele__diag *diag)
     l->at.epoch++;
     l->at.batch = 0;
     memset(&l->sums, 0, sizeof l->sums);
-    l->at.finished = l->at.epoch >= l->spec->epochs || stele__plateau_stop(&l->at.plateau, l->spec);
+    int over = l->at.epoch >= l->spec->epochs || stele__plateau_stop(&l->at.plateau, l->spec);
+    l->at.finished = over ? STELE__EPOCHS_DONE : STELE__TRAINING;
     if (status == STELE_OK && improved) {
-        status = write_checkpoint(l, "best.safetensors", 0, diag);
+        status = stele__loop_write(l, "best.safetensors", 0, diag);
     }
     if (status == STELE_OK &&
         (l->at.finished || l->at.epoch % l->spec->checkpoint.every_epochs == 0)) {
-        status = write_checkpoint(l, "last.safetensors", 1, diag);
+        status = stele__loop_write(l, "last.safetensors", 1, diag);
     }
     return status;
 }
@@ -274,13 +275,13 @@ static stele_status run_epoch(stele__loop *l, stele__diag *diag)
         l->steps_run++;
         report(l, &terms, NULL, 0, 0);
         if (l->t->interrupted != NULL && *l->t->interrupted && l->at.batch < l->batches.n_batches) {
-            status = write_checkpoint(l, "last.safetensors", 1, diag);
+            status = stele__loop_write(l, "last.safetensors", 1, diag);
             return status == STELE_OK ? STELE_E_INTERRUPTED : status;
         }
     }
     status = end_epoch(l, diag);
     if (status == STELE_OK && l->t->interrupted != NULL && *l->t->interrupted && !l->at.finished) {
-        status = write_checkpoint(l, "last.safetensors", 1, diag);
+        status = stele__loop_write(l, "last.safetensors", 1, diag);
         return status == STELE_OK ? STELE_E_INTERRUPTED : status;
     }
     return status;
@@ -296,6 +297,9 @@ stele_status stele__train(const stele__training *t, stele__trained *ret, stele__
     l.started = stele__now();
     while (status == STELE_OK && !l.at.finished) {
         status = run_epoch(&l, diag);
+    }
+    if (status == STELE_OK && l.at.finished == STELE__EPOCHS_DONE) {
+        status = stele__loop_calibrate(&l, diag);
     }
     ret->at = l.at;
     ret->stopped_early = l.at.finished && l.at.epoch < l.spec->epochs;

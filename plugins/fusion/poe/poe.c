@@ -1,18 +1,18 @@
 /* fusion/poe - product of Gaussian experts.
  *
- *     1/var = [prior] + sum_m present_m t_m / var_m,   mean = var * sum_m present_m t_m mean_m /
- * var_m
+ *     1/var = [prior] + sum_m present_m t_m / var_m
+ *     mean  = var * sum_m present_m t_m mean_m / var_m
  *
- * Hinton 2002; Wu and Goodman, NeurIPS 2018. t_m = 1, or with `precision_scale: learned` one
- * trained factor in (0, 1) per modality, which tempers experts that claim more than they know (Cao
- * and Fleet 2014). The prior N(0, I) counts as one more expert if prior_expert is on: in training
- * and evaluation alike, for single modalities as well. */
+ * Hinton 2002; Wu and Goodman, NeurIPS 2018. t_m = 1, or one factor per modality that tempers
+ * experts which claim more than they know (Cao and Fleet 2014): trained with the rest, or
+ * calibrated on the validation rows. The prior N(0, I) counts as one more expert if prior_expert is
+ * on: in training and evaluation alike, for single modalities as well. */
 #include <stele/plugin.h>
 
 #include <stdlib.h>
 
-enum { SCALE_ONE = 0, SCALE_LEARNED };
-static const char *const scale_names[] = { "one", "learned", NULL };
+enum { SCALE_ONE = 0, SCALE_LEARNED, SCALE_CALIBRATED };
+static const char *const scale_names[] = { "one", "learned", "calibrated", NULL };
 
 typedef struct config {
     int32_t prior_expert, precision_scale;
@@ -21,8 +21,10 @@ typedef struct config {
 static const stele_option options[] = {
     STELE_OPTION_BOOL(config, prior_expert, "prior_expert", 1,
                       "Multiply the prior into every product, as one more expert."),
-    STELE_OPTION_ENUM(config, precision_scale, "precision_scale", scale_names, SCALE_ONE,
-                      "Factor on each expert's precision: one, or learned per modality."),
+    STELE_OPTION_ENUM(
+        config, precision_scale, "precision_scale", scale_names, SCALE_ONE,
+        "Factor on each expert's precision: one, learned in (0, 1) with the rest, or "
+        "calibrated: fitted to the validation rows after training, starting from one."),
 };
 
 struct stele_inst {
@@ -49,18 +51,21 @@ static void destroy(stele_inst *self)
     free(self);
 }
 
-/* sigmoid(2) = 0.88: starts near the plain product. */
+/* Learned scales are sigmoids that start near one; calibrated ones exponentials that start at one.
+ */
 static stele_status build(stele_inst *self, stele_build *b)
 {
-    if (self->config->precision_scale != SCALE_LEARNED) {
+    int learned = self->config->precision_scale == SCALE_LEARNED;
+    if (self->config->precision_scale == SCALE_ONE) {
         return STELE_OK;
     }
     stele_shape shape = { 1, 0, { self->n_modalities } };
     stele_param_spec spec = { .struct_size = sizeof spec,
                               .name = "precision_scale",
                               .shape = &shape,
-                              .scale = 2.0,
-                              .init = STELE_INIT_CONSTANT };
+                              .scale = learned ? 2.0 : 0.0,
+                              .init = STELE_INIT_CONSTANT,
+                              .flags = learned ? 0 : STELE_PARAM_CALIBRATED };
     return self->host->build->param(b, &spec, &self->scale);
 }
 
@@ -91,8 +96,10 @@ static void multiply(const stele_inst *self, stele_graph *g, const stele_experts
     stele_tensor *mean = ops->where(g, present, in->q[m].p[0], zero);
     stele_tensor *logvar = ops->where(g, present, in->q[m].p[1], zero);
     stele_tensor *precision = ops->exp(g, ops->scale(g, logvar, -1.0));
-    if (self->config->precision_scale == SCALE_LEARNED) {
-        stele_tensor *t = ops->sigmoid(g, ops->param(g, self->scale));
+    if (self->config->precision_scale != SCALE_ONE) {
+        int learned = self->config->precision_scale == SCALE_LEARNED;
+        stele_tensor *raw = ops->param(g, self->scale);
+        stele_tensor *t = learned ? ops->sigmoid(g, raw) : ops->exp(g, raw);
         precision = ops->mul(g, precision, column(ops, g, t, m));
     }
     precision = ops->where(g, present, precision, zero);

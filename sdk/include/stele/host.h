@@ -17,13 +17,18 @@ extern "C" {
  * depend on the run's seed and the parameter's full name only. */
 enum { STELE_INIT_ZERO = 1, STELE_INIT_CONSTANT, STELE_INIT_NORMAL, STELE_INIT_UNIFORM };
 
+/* Not trained with the rest but fitted afterwards, on the validation rows, to the joint's evidence lower bound with all
+ * weights 1: temperatures, which training rows would judge too kindly (Guo et al. 2017). Without validation rows the
+ * parameter keeps its start. */
+#define STELE_PARAM_CALIBRATED (1u << 0)
+
 typedef struct stele_param_spec {
     uint64_t struct_size;
     const char *name; /* unique in the instance, [a-z0-9_.]; part of the checkpoint format */
     const stele_shape *shape;
-    double scale; /* see STELE_INIT_* */
-    double decay; /* factor on the optimiser's weight decay: 1 for weights, 0 for biases and gains */
-    uint32_t init, reserved;
+    double scale;         /* see STELE_INIT_* */
+    double decay;         /* factor on the optimiser's weight decay: 1 for weights, 0 for biases and gains */
+    uint32_t init, flags; /* STELE_PARAM_* */
 } stele_param_spec;
 
 typedef struct stele_build_api {

@@ -100,7 +100,7 @@ typedef const stele_library *stele_plugin_query_fn(uint32_t host_major, uint32_t
     }
 
 #ifndef __cplusplus
-STELE_NO_TAIL(stele_param_spec, reserved);
+STELE_NO_TAIL(stele_param_spec, flags);
 STELE_NO_TAIL(stele_field, n_categories);
 STELE_NO_TAIL(stele_create_args, reserved);
 STELE_NO_TAIL(stele_encode_args, covariates);
