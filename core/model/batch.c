@@ -73,10 +73,15 @@ stele_status stele__batch_create(const stele__model *model, const stele__dataset
     b->present = stele__calloc((size_t)capacity, sizeof *b->present);
     b->matrix = stele__calloc(model->n_modalities, sizeof *b->matrix);
     b->part = stele__calloc(model->n_modalities, sizeof *b->part);
-    stele_status status =
-        b->row != NULL && b->present != NULL && b->matrix != NULL && b->part != NULL
-            ? STELE_OK
-            : STELE_E_NOMEM;
+    b->label = stele__calloc((size_t)model->n_covariates, sizeof *b->label);
+    stele_status status = b->row != NULL && b->present != NULL && b->matrix != NULL &&
+                                  b->part != NULL && b->label != NULL
+                              ? STELE_OK
+                              : STELE_E_NOMEM;
+    for (uint32_t i = 0; i < model->n_covariates && status == STELE_OK; i++) {
+        const stele__covariate *c = &model->covariate[i];
+        b->label[i] = stele__dataset_label(data, c->name, c->content);
+    }
     for (uint32_t i = 0; i < model->n_modalities && status == STELE_OK; i++) {
         int64_t at = stele__dataset_matrix(data, model->modality[i].name);
         b->matrix[i] = at >= 0 && data->matrix[at].available ? (size_t)at : SIZE_MAX;
