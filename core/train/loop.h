@@ -7,6 +7,16 @@
 #include "kernels/adamw.h"
 #include "train/train.h"
 
+/* Parts of a step, in their order. */
+enum {
+    STELE__PHASE_BATCH = 0,
+    STELE__PHASE_FORWARD, /* with the derivatives that the fused decoder forms on the way */
+    STELE__PHASE_BACKWARD,
+    STELE__PHASE_NORM,
+    STELE__PHASE_UPDATE,
+    STELE__N_PHASES
+};
+
 typedef struct stele__loop {
     const stele__training *t;
     const stele__train_spec *spec;
@@ -21,8 +31,14 @@ typedef struct stele__loop {
     stele__loss_terms sums; /* over the epoch so far, weighted by rows; log_px are sums anyway */
     double epoch_started, started;
     int64_t rows_this_epoch, steps_run;
-    double grad_norm; /* of the last step */
+    double grad_norm;              /* of the last step */
+    double ended[STELE__N_PHASES]; /* when each part of the last step was over, as stele__now */
 } stele__loop;
+
+/* Everything but checkpoints and the log. `t` is borrowed; stele__loop_finish in any case. */
+STELE_NODISCARD stele_status stele__loop_init(const stele__training *t, stele__loop *l,
+                                              stele__diag *diag);
+void stele__loop_finish(stele__loop *l);
 
 /* One optimiser step on batch at.batch of at.epoch. */
 STELE_NODISCARD stele_status stele__loop_step(stele__loop *l, stele__loss_terms *ret,

@@ -75,6 +75,7 @@ stele_status stele__loop_update(stele__loop *l, double lr, int64_t step, double 
         return nonfinite(l, "the derivative", bad_parameter(params), diag);
     }
     l->grad_norm = sqrt(squares);
+    l->ended[STELE__PHASE_NORM] = stele__now();
     if (clip_norm > 0.0 && l->grad_norm > clip_norm) {
         opt.grad_scale = clip_norm / l->grad_norm;
     }
@@ -94,12 +95,14 @@ stele_status stele__loop_step(stele__loop *l, stele__loss_terms *ret, stele__dia
     int64_t n = stele__batches_get(&l->batches, l->at.epoch, l->at.batch, &row);
     stele__pass pass = { .training = 1, .record = 1, .seed = seed, .step = step };
     stele__batch_load(l->batch, n, row, 0);
+    l->ended[STELE__PHASE_BATCH] = stele__now();
     stele__graph_begin(l->graph, &pass);
     stele__params_begin_gradient(t->model->params);
     double beta = stele__beta_at(&t->spec->objective->beta, l->at.step, l->batches.n_batches);
     stele_tensor *loss =
         stele__objective_loss(t->model, l->graph, l->batch, &l->objective, beta, seed, step, ret);
     stele_status status = stele__graph_status(l->graph);
+    l->ended[STELE__PHASE_FORWARD] = stele__now();
     if (status == STELE_OK && loss != NULL && !isfinite(ret->loss)) {
         const char *who = culprit(t->model, ret);
         return nonfinite(l, who != NULL ? "the log-likelihood" : "the loss", who, diag);
@@ -114,10 +117,12 @@ stele_status stele__loop_step(stele__loop *l, stele__loss_terms *ret, stele__dia
                                  stele__graph_error(l->graph), (long long)l->at.step + 1);
     }
     stele__params_end_gradient(t->model->params);
+    l->ended[STELE__PHASE_BACKWARD] = stele__now();
     double lr = stele__lr_at(l->spec, l->at.step, l->batches.n_batches, l->at.plateau.reduction);
     status = loss != NULL
                  ? stele__loop_update(l, lr, l->at.step + 1, l->spec->optimiser.clip_norm, diag)
                  : STELE_OK;
+    l->ended[STELE__PHASE_UPDATE] = stele__now();
     if (status == STELE_OK) {
         l->at.step++;
         l->at.batch++;

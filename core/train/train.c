@@ -108,7 +108,7 @@ stele_status stele__loop_segments(stele__loop *l, uint32_t group)
     return STELE_OK;
 }
 
-static stele_status loop_init(const stele__training *t, stele__loop *l, stele__diag *diag)
+stele_status stele__loop_init(const stele__training *t, stele__loop *l, stele__diag *diag)
 {
     memset(l, 0, sizeof *l);
     l->t = t;
@@ -156,7 +156,7 @@ static stele_status start(stele__loop *l, stele__diag *diag)
     return status == STELE_OK ? open_log(l, diag) : status;
 }
 
-static void loop_finish(stele__loop *l)
+void stele__loop_finish(stele__loop *l)
 {
     stele__batches_finish(&l->batches);
     stele__batch_destroy(l->batch);
@@ -290,7 +290,7 @@ static stele_status run_epoch(stele__loop *l, stele__diag *diag)
 stele_status stele__train(const stele__training *t, stele__trained *ret, stele__diag *diag)
 {
     stele__loop l;
-    stele_status status = loop_init(t, &l, diag);
+    stele_status status = stele__loop_init(t, &l, diag);
     if (status == STELE_OK) {
         status = start(&l, diag);
     }
@@ -304,6 +304,6 @@ stele_status stele__train(const stele__training *t, stele__trained *ret, stele__
     ret->at = l.at;
     ret->stopped_early = l.at.finished && l.at.epoch < l.spec->epochs;
     ret->seconds = stele__now() - l.started;
-    loop_finish(&l);
+    stele__loop_finish(&l);
     return status;
 }

@@ -1,0 +1,92 @@
+#include "report.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static json_t *number(double x)
+{
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
+static void title(const bench_shape *s, const char *what, char ret[96])
+{
+    snprintf(ret, 96, "%s/%lld+%lld", what, (long long)s->genes, (long long)s->peaks);
+}
+
+static void add_part(json_t *figures, const bench_shape *s, const char *part, double seconds,
+                     double whole)
+{
+    char what[32], name[96];
+    snprintf(what, sizeof what, "part/%s", part);
+    title(s, what, name);
+    printf("    %-24s %8.2f ms  %4.0f %%\n", part, 1e3 * seconds, 100.0 * seconds / whole);
+    json_array_append_new(figures, json_pack("{s:s, s:f}", "name", name, "ms", 1e3 * seconds));
+}
+
+void report_step(json_t *figures, const bench_shape *shape, const bench_step *s,
+                 const bench_footprint *f, double pytorch_ms)
+{
+    char name[96];
+    double over = s->step / s->floor, times = 1e-3 * pytorch_ms / s->step;
+    title(shape, "step", name);
+    printf("\n%s: %zu parameters\n", name, s->parameters);
+    printf("  step   %8.2f ms   %.2f x floor", 1e3 * s->step, over);
+    if (isfinite(times)) {
+        printf("   PyTorch %.2f ms, %.2f x as long", pytorch_ms, times);
+    }
+    printf("\n  floor  %8.2f ms   products %.2f ms at %.0f GF/s, update %.2f ms at %.1f GB/s\n",
+           1e3 * s->floor, 1e3 * s->floor_products, s->gflops, 1e3 * s->floor_update,
+           1e-9 * s->copy_rate);
+    json_array_append_new(
+        figures,
+        json_pack("{s:s, s:f, s:f, s:f, s:o, s:o, s:f, s:f, s:f, s:f, s:f}", "name", name, "ms",
+                  1e3 * s->step, "floor_ms", 1e3 * s->floor, "over_floor", over, "pytorch_ms",
+                  number(pytorch_ms), "pytorch_over_stele", number(times), "peak_mb", f->peak_mb,
+                  "allowed_mb", f->allowed_mb, "first_step_ms", 1e3 * f->first_step, "gflops",
+                  s->gflops, "copy_gb_per_s", 1e-9 * s->copy_rate));
+    add_part(figures, shape, "batch", s->batch, s->step);
+    add_part(figures, shape, "encoders", s->encode, s->step);
+    add_part(figures, shape, "fused-decoders", s->fused, s->step);
+    add_part(figures, shape, "of-which-likelihood", s->likelihood, s->step);
+    add_part(figures, shape, "forward-rest", s->forward_rest, s->step);
+    add_part(figures, shape, "backward", s->backward, s->step);
+    add_part(figures, shape, "norm", s->norm, s->step);
+    add_part(figures, shape, "update", s->update, s->step);
+    printf("  memory %8.0f MB   allowed %.0f MB; %.2f s to the first step\n", f->peak_mb,
+           f->allowed_mb, f->first_step);
+}
+
+void report_scale(json_t *figures, const bench_shape *shape, const bench_footprint *f)
+{
+    char name[96];
+    snprintf(name, sizeof name, "rows/%lld", (long long)shape->rows);
+    printf("%-14s step %8.2f ms, %5.0f MB (allowed %.0f), %.2f s to the first step, %.0f "
+           "allocations per step\n",
+           name, 1e3 * f->step, f->peak_mb, f->allowed_mb, f->first_step, f->allocations);
+    json_array_append_new(figures, json_pack("{s:s, s:f, s:f, s:f, s:f, s:f}", "name", name, "ms",
+                                             1e3 * f->step, "peak_mb", f->peak_mb, "allowed_mb",
+                                             f->allowed_mb, "first_step_ms", 1e3 * f->first_step,
+                                             "allocations_per_step", f->allocations));
+}
+
+/* The twin prints one number. */
+double twin_ms(const bench_shape *shape)
+{
+    const char *python = getenv("STELE_BENCH_PYTHON");
+    char command[4096];
+    double ms = NAN;
+    int n = snprintf(command, sizeof command,
+                     "'%s' '%s' --genes %lld --peaks %lld --batch %d --hidden %d --threads %d",
+                     python != NULL ? python : "python3", BENCH_TWIN, (long long)shape->genes,
+                     (long long)shape->peaks, shape->batch, shape->hidden, shape->threads);
+    fflush(NULL);
+    FILE *out = n > 0 && (size_t)n < sizeof command ? popen(command, "r") : NULL;
+    if (out != NULL) {
+        if (fscanf(out, "%lf", &ms) != 1) {
+            ms = NAN;
+        }
+        pclose(out);
+    }
+    return ms;
+}
