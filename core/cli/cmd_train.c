@@ -1,4 +1,6 @@
 /* stele train SPEC [--set key=value]... [--run DIR] [--resume] [--threads N] [--quiet] */
+#include "base/mem.h"
+#include "base/str.h"
 #include "cli/command.h"
 #include "cli/load.h"
 #include "cli/progress.h"
@@ -7,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static volatile sig_atomic_t interrupted;
 
@@ -70,9 +73,21 @@ static int parse(int argc, char **argv, options *o)
     return STELE__EXIT_OK;
 }
 
-static void say_start(const options *o, const stele__run *run, const char *dir)
+/* One training, from the command line to its end. */
+typedef struct job {
+    const options *o;
+    stele__loaded loaded;
+    stele__run run;
+    stele__state *state; /* of a training to be resumed, which goes on with its rows and features */
+    const char *dir;
+    int kind, lock;
+    char fingerprint[17];
+} job;
+
+static void say_start(const job *j)
 {
-    if (o->quiet) {
+    const stele__run *run = &j->run;
+    if (j->o->quiet) {
         return;
     }
     fprintf(stderr,
@@ -80,7 +95,7 @@ static void say_start(const options *o, const stele__run *run, const char *dir)
             run->spec->top->name, (long long)run->data->n_rows,
             (long long)run->split->n[STELE__TRAIN], (long long)run->split->n[STELE__VALID],
             (long long)run->split->n[STELE__TEST], run->model.latent_dim, run->spec->fusion.plugin,
-            dir);
+            j->dir);
     for (uint32_t i = 0; i < run->model.n_modalities; i++) {
         fprintf(stderr, "  %s: %lld features, present in %lld rows\n", run->model.modality[i].name,
                 (long long)run->model.modality[i].n_features,
@@ -88,83 +103,159 @@ static void say_start(const options *o, const stele__run *run, const char *dir)
     }
 }
 
-static void say_end(const options *o, const char *dir, stele_status status,
-                    const stele__trained *trained)
+/* A word of a command line, quoted if the shell would take it apart. */
+static void put_word(stele__str *out, const char *word)
 {
+    const char *plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=,:+@%";
+    if (word[0] != '\0' && word[strspn(word, plain)] == '\0') {
+        stele__str_append(out, word);
+        return;
+    }
+    stele__str_append(out, "'");
+    for (const char *c = word; *c != '\0'; c++) {
+        if (*c == '\'') {
+            stele__str_append(out, "'\\''");
+        } else {
+            stele__str_append_n(out, c, 1);
+        }
+    }
+    stele__str_append(out, "'");
+}
+
+static void say_interrupted(const job *j, int64_t step)
+{
+    stele__str command;
+    stele__str_init(&command);
+    stele__str_append(&command, "stele train ");
+    put_word(&command, j->o->spec.path);
+    for (size_t i = 0; i < j->o->spec.n_sets; i++) {
+        stele__str_append(&command, " --set ");
+        put_word(&command, j->o->spec.set[i]);
+    }
+    stele__str_append(&command, " --run ");
+    put_word(&command, j->dir);
+    stele__str_append(&command, " --resume");
+    char *text = stele__str_take(&command);
+    fprintf(stderr, "\ninterrupted after step %lld; go on with: %s\n", (long long)step,
+            text != NULL ? text : "--resume");
+    stele__free(text);
+}
+
+static void say_end(const job *j, stele_status status, const stele__trained *trained)
+{
+    const char *early = trained->stopped_early ? " (stopped early)" : "";
     if (status == STELE_E_INTERRUPTED) {
-        fprintf(stderr,
-                "\ninterrupted after step %lld; go on with: stele train %s --run %s --resume\n",
-                (long long)trained->at.step, o->spec.path, dir);
-    } else if (status == STELE_OK && !o->quiet) {
-        fprintf(stderr, "trained %lld epochs in %.1f s%s\n", (long long)trained->at.epoch,
-                trained->seconds, trained->stopped_early ? " (stopped early)" : "");
-        printf("%s\n", dir);
+        say_interrupted(j, trained->at.step);
+    } else if (status == STELE_OK && !j->o->quiet) {
+        if (trained->was_done) {
+            fprintf(stderr,
+                    "nothing to do: trained %lld epochs before%s; for more raise train.epochs%s\n",
+                    (long long)trained->at.epoch, early,
+                    trained->stopped_early ? " or train.early_stopping.patience" : "");
+        } else {
+            fprintf(stderr, "trained %lld epochs in %.1f s%s\n", (long long)trained->at.epoch,
+                    trained->seconds, early);
+        }
+        printf("%s\n", j->dir);
     }
 }
 
-static stele_status train_in(const options *o, const stele__loaded *loaded, const char *dir,
-                             int kind, stele__run *run, stele__diag *diag)
+static stele_status train_in_folder(job *j, stele__diag *diag)
 {
-    char fingerprint[17];
     stele__display display;
     stele__trained trained = { 0 };
-    stele_status status = stele__spec_fingerprint(loaded->spec, fingerprint, diag);
-    if (status == STELE_OK && kind == STELE__FOLDER_NEW) {
-        status = stele__folder_begin(dir, o->spec.path, run, diag);
-    }
+    int resume = j->kind == STELE__FOLDER_RESUMABLE;
+    stele_status status = resume ? stele__folder_resume(j->dir, &j->run, diag)
+                                 : stele__folder_begin(j->dir, j->o->spec.path, j->o->resume,
+                                                       &j->run, &j->lock, diag);
     if (status != STELE_OK) {
         return status;
     }
     stele__cli_show(diag); /* warnings, before the progress */
-    say_start(o, run, dir);
-    stele__display_init(&display, o->quiet);
+    say_start(j);
+    stele__display_init(&display, j->o->quiet);
     catch_interrupts();
-    stele__training t = { .model = &run->model,
-                          .data = run->data,
-                          .split = run->split,
-                          .spec = loaded->spec,
-                          .pool = run->pool,
-                          .dir = dir,
-                          .fingerprint = fingerprint,
-                          .resume = kind == STELE__FOLDER_RESUMABLE,
+    stele__training t = { .model = &j->run.model,
+                          .data = j->run.data,
+                          .split = j->run.split,
+                          .spec = j->loaded.spec,
+                          .pool = j->run.pool,
+                          .dir = j->dir,
+                          .fingerprint = j->fingerprint,
+                          .resume = resume,
                           .interrupted = &interrupted,
                           .report = stele__display_report,
                           .report_ctx = &display };
     status = stele__train(&t, &trained, diag);
-    if (status == STELE_OK) {
-        status = stele__folder_end(dir, run, &loaded->cast, &trained, diag);
+    if (status == STELE_OK && !trained.was_done) {
+        status = stele__folder_end(j->dir, &j->run, &j->loaded.cast, &trained, diag);
     }
-    say_end(o, dir, status, &trained);
+    say_end(j, status, &trained);
     return status;
+}
+
+/* What was trained on so far, after making sure that it was this spec and that nobody else is at
+ * it. */
+static stele_status reopen(job *j, stele__diag *diag)
+{
+    char *last = stele__folder_path(j->dir, "last.safetensors");
+    char *data = stele__folder_path(j->dir, "data.json");
+    stele_status status = last != NULL && data != NULL ? STELE_OK : STELE_E_NOMEM;
+    if (status == STELE_OK) {
+        status = stele__folder_lock(j->dir, &j->lock, diag);
+    }
+    if (status == STELE_OK) {
+        status = stele__checkpoint_match(last, j->fingerprint, diag);
+    }
+    if (status == STELE_OK) {
+        status = stele__state_read(data, &j->state, diag);
+    }
+    stele__free(last);
+    stele__free(data);
+    return status;
+}
+
+static stele_status train_spec(job *j, stele__diag *diag)
+{
+    const options *o = j->o;
+    stele__log log = stele__cli_log(o->quiet);
+    j->dir = o->dir != NULL ? o->dir : j->loaded.spec->output->dir;
+    stele_status status = stele__spec_fingerprint(j->loaded.spec, j->fingerprint, diag);
+    if (status == STELE_OK) {
+        status = stele__folder_check(j->dir, o->resume, &j->kind, diag);
+    }
+    if (status == STELE_OK && j->kind == STELE__FOLDER_RESUMABLE) {
+        status = reopen(j, diag);
+    }
+    if (status == STELE_OK) {
+        stele__run_request q = { .spec = j->loaded.spec,
+                                 .plugins = &j->loaded.cast,
+                                 .log = &log,
+                                 .state = j->state,
+                                 .training = 1 };
+        status = stele__run_open(&q, &j->run, diag);
+    }
+    return status == STELE_OK ? train_in_folder(j, diag) : status;
 }
 
 static stele_status train(const options *o, stele__diag *diag)
 {
     stele__registry *registry = NULL;
-    stele__loaded loaded = { 0 };
-    stele__run run = { 0 };
-    int kind = 0;
-    stele__log log = stele__cli_log(o->quiet);
+    job j = { .o = o, .lock = -1 };
     stele_status status = stele__cli_registry(&registry, diag);
     if (status == STELE_OK) {
-        status = stele__loaded_create(registry, &o->spec, &loaded, diag);
+        status = stele__loaded_create(registry, &o->spec, &j.loaded, diag);
     }
     if (status == STELE_OK) {
-        const char *dir = o->dir != NULL ? o->dir : loaded.spec->output->dir;
-        stele__run_request q = {
-            .spec = loaded.spec, .plugins = &loaded.cast, .log = &log, .training = 1
-        };
-        status = stele__folder_check(dir, o->resume, &kind, diag);
-        if (status == STELE_OK) {
-            status = stele__run_open(&q, &run, diag);
-        }
-        if (status == STELE_OK) {
-            status = train_in(o, &loaded, dir, kind, &run, diag);
-        }
+        status = train_spec(&j, diag);
     }
-    stele__run_close(&run);
-    stele__loaded_finish(&loaded);
+    stele__run_close(&j.run);
+    stele__state_destroy(j.state);
+    stele__loaded_finish(&j.loaded);
     stele__registry_destroy(registry);
+    if (j.lock >= 0) {
+        close(j.lock);
+    }
     return status;
 }
 

@@ -2,8 +2,12 @@
 #include "cli/command.h"
 #include "cli/version.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <stele/plugin.h>
 
@@ -88,12 +92,30 @@ static int run(int argc, char **argv)
     return command->run(argc - 1, argv + 1);
 }
 
+/* A standard stream that is closed would give its number to the next file that is opened, and
+ * messages would end up in a checkpoint. The folder in its place takes no bytes, so that a lost
+ * result is still noticed. */
+static void fill_closed_streams(void)
+{
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
+            (void)!open("/", O_RDONLY | O_DIRECTORY); /* the lowest free number: this one */
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
+    fill_closed_streams();
+    /* A reader that went away, as in `stele ... | head`, must not end a training. */
+    signal(SIGPIPE, SIG_IGN);
     int code = run(argc, argv);
-    /* A full disk or a closed pipe shows only now. */
+    /* A full disk shows only now. Who closed a pipe knows it. */
+    errno = 0;
     if ((fflush(stdout) != 0 || ferror(stdout)) && code == STELE__EXIT_OK) {
-        fprintf(stderr, "stele: cannot write to stdout\n");
+        if (errno != EPIPE) {
+            fprintf(stderr, "stele: cannot write to stdout\n");
+        }
         code = STELE__EXIT_DATA;
     }
     return code;

@@ -98,6 +98,50 @@ static void put_int(char text[TEXT], int64_t v)
     snprintf(text, TEXT, "%" PRId64, v);
 }
 
+/* The epoch's sums in one line: bits of the three means, then rows; bits and rows of each modality.
+ */
+static void put_sums(stele__str *out, const stele__loss_terms *s)
+{
+    const double mean[] = { s->loss, s->elbo, s->divergence };
+    char text[TEXT];
+    uint32_t n = STELE__MAX_MODALITIES;
+    while (n > 0 && s->n_px[n - 1] == 0) {
+        n--;
+    }
+    for (int i = 0; i < 3; i++) {
+        put_double(text, mean[i]);
+        stele__str_printf(out, "%s ", text);
+    }
+    stele__str_printf(out, "%" PRId64, s->n);
+    for (uint32_t i = 0; i < n; i++) {
+        put_double(text, s->log_px[i]);
+        stele__str_printf(out, " %s %" PRId64, text, s->n_px[i]);
+    }
+}
+
+/* Bits or rows, and the rest of the line. */
+static double next_double(char **text)
+{
+    uint64_t bits = strtoull(*text, text, 16);
+    double v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+static void get_sums(const char *line, stele__loss_terms *ret)
+{
+    char *at = (char *)(uintptr_t)line; /* strtoull wants it so; nothing is written */
+    memset(ret, 0, sizeof *ret);
+    ret->loss = next_double(&at);
+    ret->elbo = next_double(&at);
+    ret->divergence = next_double(&at);
+    ret->n = strtoll(at, &at, 10);
+    for (uint32_t i = 0; i < STELE__MAX_MODALITIES && *at == ' '; i++) {
+        ret->log_px[i] = next_double(&at);
+        ret->n_px[i] = strtoll(at, &at, 10);
+    }
+}
+
 stele_status stele__checkpoint_write(const char *path, stele__params *params, int moments,
                                      const stele__position *at, const char *fingerprint,
                                      stele__diag *diag)
@@ -106,6 +150,9 @@ stele_status stele__checkpoint_write(const char *path, stele__params *params, in
     char text[N_METADATA][TEXT];
     stele__metadata meta[N_METADATA];
     size_t n = 0;
+    stele__str sums;
+    stele__str_init(&sums);
+    put_sums(&sums, &at->sums);
     stele_status status = list_tensors(params, moments, &l);
     put_int(text[0], at->epoch);
     put_int(text[1], at->batch);
@@ -124,10 +171,15 @@ stele_status stele__checkpoint_write(const char *path, stele__params *params, in
     }
     meta[n++] = (stele__metadata){ .key = "format", .value = "stele-checkpoint-1" };
     meta[n++] = (stele__metadata){ .key = "spec", .value = fingerprint };
+    meta[n++] = (stele__metadata){ .key = "sums", .value = sums.data };
+    if (status == STELE_OK && sums.failed) {
+        status = STELE_E_NOMEM;
+    }
     if (status == STELE_OK) {
         status = stele__safetensors_write(path, l.tensor, l.n, meta, n, diag);
     }
     listing_finish(&l);
+    stele__str_finish(&sums);
     return status;
 }
 
@@ -182,6 +234,7 @@ static void read_position(const stele__safetensors *file, stele__position *at)
     at->plateau.waited_lr = strtoll(meta_of(file, "waited_lr"), NULL, 10);
     at->plateau.best = get_double(meta_of(file, "best.bits"));
     at->plateau.reduction = get_double(meta_of(file, "reduction.bits"));
+    get_sums(meta_of(file, "sums"), &at->sums);
 }
 
 static stele_status check_origin(const stele__safetensors *file, const char *path,
@@ -227,5 +280,16 @@ stele_status stele__checkpoint_read(const char *path, stele__params *params, int
         read_position(file, ret_at);
     }
     stele__safetensors_close(file);
+    return status;
+}
+
+stele_status stele__checkpoint_match(const char *path, const char *fingerprint, stele__diag *diag)
+{
+    stele__safetensors *file = NULL;
+    stele_status status = stele__safetensors_open(path, &file, diag);
+    if (status == STELE_OK) {
+        status = check_origin(file, path, fingerprint, diag);
+        stele__safetensors_close(file);
+    }
     return status;
 }

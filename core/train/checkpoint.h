@@ -4,6 +4,7 @@
 #define STELE_TRAIN_CHECKPOINT_H
 
 #include "graph/params.h"
+#include "model/objective.h"
 #include "train/schedule.h"
 
 /* Stages of a training. */
@@ -14,7 +15,9 @@ typedef struct stele__position {
     int64_t epoch, batch; /* next to run */
     int64_t step;         /* optimiser steps done */
     stele__plateau plateau;
-    int32_t finished; /* 1: nothing left to do */
+    int32_t finished; /* stage */
+    /* Over the epoch so far, weighted by rows; the log-likelihoods are sums anyway. */
+    stele__loss_terms sums;
 } stele__position;
 
 /* Tensors NAME (trained values and buffers); with `moments` also moment1.NAME and moment2.NAME.
@@ -29,5 +32,10 @@ STELE_NODISCARD stele_status stele__checkpoint_write(const char *path, stele__pa
 STELE_NODISCARD stele_status stele__checkpoint_read(const char *path, stele__params *params,
                                                     int moments, const char *fingerprint,
                                                     stele__position *ret_at, stele__diag *diag);
+
+/* Whether a checkpoint belongs to the spec, asked before any data are read. E_DATA with a message
+ * if not. */
+STELE_NODISCARD stele_status stele__checkpoint_match(const char *path, const char *fingerprint,
+                                                     stele__diag *diag);
 
 #endif

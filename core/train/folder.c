@@ -5,11 +5,13 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 char *stele__folder_path(const char *dir, const char *name)
@@ -25,11 +27,13 @@ static int has(const char *dir, const char *name)
     return there;
 }
 
-/* 1 if the folder holds anything. */
+/* 1 if the folder holds anything but the first file of a training that was killed while writing it.
+ */
 static int occupied(DIR *d)
 {
     for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+            strcmp(e->d_name, "spec.yaml.tmp") != 0) {
             return 1;
         }
     }
@@ -88,29 +92,99 @@ static stele_status copy_spec(const char *dir, const char *spec_path, stele__dia
     return status;
 }
 
-stele_status stele__folder_begin(const char *dir, const char *spec_path, const stele__run *run,
-                                 stele__diag *diag)
+stele_status stele__folder_lock(const char *dir, int *ret_lock, stele__diag *diag)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return stele__diag_error(diag, STELE_E_IO, NULL, "%s: cannot be used as run folder: %s",
+                                 dir, strerror(errno));
+    }
+    /* Some file systems cannot lock folders; then nothing can be said. */
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        close(fd);
+        stele__diag_error(diag, STELE_E_STATE, NULL, "%s: another training is at work there", dir);
+        stele__diag_hint(diag, "wait for its end, or choose another folder with --run");
+        return STELE_E_STATE;
+    }
+    *ret_lock = fd;
+    return STELE_OK;
+}
+
+static stele_status write_resolved(const char *dir, const stele__run *run, stele__diag *diag)
 {
     stele__str text;
     stele__str_init(&text);
-    char *state = stele__folder_path(dir, "data.json");
-    stele_status status = state != NULL ? stele__folder_create(dir, diag) : STELE_E_NOMEM;
-    if (status == STELE_OK) {
-        status = copy_spec(dir, spec_path, diag);
-    }
-    if (status == STELE_OK) {
-        status = stele__spec_resolve(run->spec, &text);
-    }
+    stele_status status = stele__spec_resolve(run->spec, &text);
     if (status == STELE_OK) {
         status = text.failed ? STELE_E_NOMEM
                              : write_text(dir, "resolved.yaml", text.data, text.len, diag);
     }
+    stele__str_finish(&text);
+    return status;
+}
+
+static stele_status write_files(const char *dir, const char *spec_path, const stele__run *run,
+                                stele__diag *diag)
+{
+    char *state = stele__folder_path(dir, "data.json");
+    stele_status status = state != NULL ? copy_spec(dir, spec_path, diag) : STELE_E_NOMEM;
+    if (status == STELE_OK) {
+        status = write_resolved(dir, run, diag);
+    }
     if (status == STELE_OK) {
         status = stele__state_write(state, run->data, run->split, &run->model, diag);
     }
-    stele__str_finish(&text);
     stele__free(state);
     return status;
+}
+
+static void remove_files(const char *dir)
+{
+    static const char *const names[] = { "data.json", "resolved.yaml", "spec.yaml" };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char *path = stele__folder_path(dir, names[i]);
+        if (path != NULL) {
+            (void)unlink(path);
+        }
+        stele__free(path);
+    }
+}
+
+stele_status stele__folder_begin(const char *dir, const char *spec_path, int resume,
+                                 const stele__run *run, int *ret_lock, stele__diag *diag)
+{
+    int made = access(dir, F_OK) != 0, fresh = !has(dir, "spec.yaml"), lock = -1;
+    int kind = STELE__FOLDER_NEW;
+    stele_status status = stele__folder_create(dir, diag);
+    if (status == STELE_OK) {
+        status = stele__folder_lock(dir, &lock, diag);
+    }
+    if (status == STELE_OK) { /* reading the data took a while */
+        status = stele__folder_check(dir, resume, &kind, diag);
+    }
+    if (status == STELE_OK && kind != STELE__FOLDER_NEW) {
+        status = stele__diag_error(diag, STELE_E_STATE, NULL,
+                                   "%s: another training has used it meanwhile", dir);
+    } else if (status == STELE_OK) {
+        status = write_files(dir, spec_path, run, diag);
+        if (status != STELE_OK && fresh) {
+            remove_files(dir);
+        }
+    }
+    if (status != STELE_OK && made) {
+        (void)rmdir(dir); /* only if it is empty */
+    }
+    if (status != STELE_OK && lock >= 0) {
+        close(lock);
+    } else {
+        *ret_lock = lock;
+    }
+    return status;
+}
+
+stele_status stele__folder_resume(const char *dir, const stele__run *run, stele__diag *diag)
+{
+    return write_resolved(dir, run, diag);
 }
 
 static json_t *plugin_json(const stele__plugin *p)

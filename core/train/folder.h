@@ -21,9 +21,18 @@ enum { STELE__FOLDER_NEW = 0, STELE__FOLDER_RESUMABLE };
 STELE_NODISCARD stele_status stele__folder_check(const char *dir, int resume, int *ret_kind,
                                                  stele__diag *diag);
 
-/* Make the folder and write spec.yaml (a copy of `spec_path`), resolved.yaml and data.json. */
-STELE_NODISCARD stele_status stele__folder_begin(const char *dir, const char *spec_path,
-                                                 const stele__run *run, stele__diag *diag);
+/* Keep other trainings out of an existing folder for as long as *ret_lock is open, at most until
+ * the process ends. E_STATE if one is in it. */
+STELE_NODISCARD stele_status stele__folder_lock(const char *dir, int *ret_lock, stele__diag *diag);
+
+/* A new training: make the folder, lock it, write spec.yaml (a copy of `spec_path`), resolved.yaml
+ * and data.json. On failure what was made is removed. `resume` as for the check. */
+STELE_NODISCARD stele_status stele__folder_begin(const char *dir, const char *spec_path, int resume,
+                                                 const stele__run *run, int *ret_lock,
+                                                 stele__diag *diag);
+/* A resumed one: write resolved.yaml, in which epochs may have changed. */
+STELE_NODISCARD stele_status stele__folder_resume(const char *dir, const stele__run *run,
+                                                  stele__diag *diag);
 
 /* Write summary.json. */
 STELE_NODISCARD stele_status stele__folder_end(const char *dir, const stele__run *run,

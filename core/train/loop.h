@@ -28,11 +28,11 @@ typedef struct stele__loop {
     stele__adamw_segment *segment; /* n_segments */
     size_t n_segments;
     stele__position at;
-    stele__loss_terms sums; /* over the epoch so far, weighted by rows; log_px are sums anyway */
     double epoch_started, started;
     int64_t rows_this_epoch, steps_run;
     double grad_norm;              /* of the last step */
     double ended[STELE__N_PHASES]; /* when each part of the last step was over, as stele__now */
+    int64_t saved_step;            /* of the `last` checkpoint; -1: there is none */
 } stele__loop;
 
 /* Everything but checkpoints and the log. `t` is borrowed; stele__loop_finish in any case. */

@@ -46,11 +46,10 @@ static stele_status nonfinite(const stele__loop *l, const char *what, const char
                       where != NULL ? " of " : "", where != NULL ? where : "",
                       (long long)l->at.step + 1, (long long)l->at.epoch + 1,
                       (long long)l->at.batch + 1);
-    stele__diag_hint(
-        diag,
-        "the last good checkpoint is %s/last.safetensors; try a smaller train.optimiser.lr or a "
-        "train.optimiser.clip_norm",
-        l->t->dir);
+    stele__diag_hint(diag,
+                     "the last good checkpoint is %s/last.safetensors, of step %lld; try a smaller "
+                     "train.optimiser.lr or a train.optimiser.clip_norm",
+                     l->t->dir, (long long)l->saved_step);
     return STELE_E_NONFINITE;
 }
 

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 double stele__now(void)
 {
@@ -82,6 +83,14 @@ stele_status stele__loop_write(stele__loop *l, const char *name, int moments, st
     stele_status status = stele__checkpoint_write(path, l->t->model->params, moments, &l->at,
                                                   l->t->fingerprint, diag);
     stele__free(path);
+    if (status == STELE_OK && moments) {
+        l->saved_step = l->at.step;
+    } else if (status == STELE_E_IO && l->saved_step >= 0) {
+        stele__diag_hint(diag,
+                         "the last good checkpoint, of step %lld, is kept; once there is room, go "
+                         "on with --resume",
+                         (long long)l->saved_step);
+    }
     return status;
 }
 
@@ -114,6 +123,7 @@ stele_status stele__loop_init(const stele__training *t, stele__loop *l, stele__d
     l->t = t;
     l->spec = t->spec->train;
     l->objective = stele__objective_of(t->spec->objective);
+    l->saved_step = -1;
     stele__plateau_init(&l->at.plateau);
     stele__place place = { .path = "train.batch_size" };
     stele_status status =
@@ -140,6 +150,32 @@ static stele_status open_log(stele__loop *l, stele__diag *diag)
     return status;
 }
 
+/* Asked anew of a checkpoint: more epochs or more patience may be wanted now. */
+static int32_t stage_of(const stele__loop *l)
+{
+    int over = l->at.batch == 0 &&
+               (l->at.epoch >= l->spec->epochs || stele__plateau_stop(&l->at.plateau, l->spec));
+    return over ? STELE__EPOCHS_DONE : STELE__TRAINING;
+}
+
+/* summary.json says that the training has come to its end. */
+static stele_status read_stage(stele__loop *l)
+{
+    char *summary = in_dir(l, "summary.json");
+    if (summary == NULL) {
+        return STELE_E_NOMEM;
+    }
+    l->saved_step = l->at.step;
+    l->at.finished = stage_of(l);
+    if (l->at.finished == STELE__TRAINING) {
+        (void)unlink(summary);
+    } else if (access(summary, F_OK) == 0) {
+        l->at.finished = STELE__ALL_DONE;
+    }
+    stele__free(summary);
+    return STELE_OK;
+}
+
 static stele_status start(stele__loop *l, stele__diag *diag)
 {
     if (!l->t->resume) {
@@ -153,6 +189,9 @@ static stele_status start(stele__loop *l, stele__diag *diag)
     stele_status status =
         stele__checkpoint_read(path, l->t->model->params, 1, l->t->fingerprint, &l->at, diag);
     stele__free(path);
+    if (status == STELE_OK) {
+        status = read_stage(l);
+    }
     return status == STELE_OK ? open_log(l, diag) : status;
 }
 
@@ -228,7 +267,7 @@ static void report(stele__loop *l, const stele__loss_terms *terms, const stele__
 static stele_status end_epoch(stele__loop *l, stele__diag *diag)
 {
     const stele__training *t = l->t;
-    stele__loss_terms train = mean_terms(&l->sums), valid;
+    stele__loss_terms train = mean_terms(&l->at.sums), valid;
     int64_t n_valid = t->split->n[STELE__VALID];
     stele_status status = STELE_OK;
     if (n_valid > 0) {
@@ -246,9 +285,8 @@ static stele_status end_epoch(stele__loop *l, stele__diag *diag)
     report(l, &train, n_valid > 0 ? &valid : NULL, 1, improved);
     l->at.epoch++;
     l->at.batch = 0;
-    memset(&l->sums, 0, sizeof l->sums);
-    int over = l->at.epoch >= l->spec->epochs || stele__plateau_stop(&l->at.plateau, l->spec);
-    l->at.finished = over ? STELE__EPOCHS_DONE : STELE__TRAINING;
+    memset(&l->at.sums, 0, sizeof l->at.sums);
+    l->at.finished = stage_of(l);
     if (status == STELE_OK && improved) {
         status = stele__loop_write(l, "best.safetensors", 0, diag);
     }
@@ -270,7 +308,7 @@ static stele_status run_epoch(stele__loop *l, stele__diag *diag)
         if (status != STELE_OK) {
             return status;
         }
-        add_terms(l->t->model, &l->sums, &terms);
+        add_terms(l->t->model, &l->at.sums, &terms);
         l->rows_this_epoch += l->batch->n;
         l->steps_run++;
         report(l, &terms, NULL, 0, 0);
@@ -295,6 +333,7 @@ stele_status stele__train(const stele__training *t, stele__trained *ret, stele__
         status = start(&l, diag);
     }
     l.started = stele__now();
+    ret->was_done = status == STELE_OK && l.at.finished == STELE__ALL_DONE;
     while (status == STELE_OK && !l.at.finished) {
         status = run_epoch(&l, diag);
     }

@@ -40,6 +40,7 @@ typedef struct stele__training {
 typedef struct stele__trained {
     stele__position at;
     int stopped_early;
+    int was_done; /* a resumed training that had come to its end before: nothing was done */
     double seconds;
 } stele__trained;
 
