@@ -21,6 +21,8 @@ typedef struct stele__command {
 } stele__command;
 
 int stele__cmd_check(int argc, char **argv);
+int stele__cmd_embed(int argc, char **argv);
+int stele__cmd_eval(int argc, char **argv);
 int stele__cmd_help(int argc, char **argv);
 int stele__cmd_plugins(int argc, char **argv);
 int stele__cmd_schema(int argc, char **argv);

@@ -1,5 +1,7 @@
 #include "cli/load.h"
 
+#include "eval/evaluation.h"
+
 #include <string.h>
 
 static stele_status read_document(const stele__spec_arguments *a, stele__spec_doc **ret,
@@ -32,10 +34,11 @@ stele_status stele__loaded_create(stele__registry *registry, const stele__spec_a
     }
     /* A missing plugin does not hide the other errors of the spec. */
     stele_status plugins = stele__cast_find(registry, l.spec, &l.cast, diag);
-    for (size_t i = 0; i < l.spec->n_evaluate; i++) {
-        stele__node_use_all(l.spec->evaluate[i].node);
-    }
+    stele_status evaluations = stele__evaluations_apply(l.spec, diag);
     status = stele__spec_finish(l.spec, diag);
+    if (status == STELE_OK) {
+        status = evaluations;
+    }
     if (status == STELE_OK) {
         status = plugins;
     }

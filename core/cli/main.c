@@ -25,6 +25,32 @@ const stele__command stele__commands[] = {
       "  --set KEY=VALUE  change one key, as in --set train.epochs=3\n"
       "  --quiet          no progress, only warnings and errors\n",
       stele__cmd_train },
+    { "embed",
+      "RUN -o FILE [--modalities A,B] [--split PART] [--data PATH] [--checkpoint NAME] "
+      "[--threads N] [--quiet]",
+      "Write the posterior of every row as .h5ad, .npy or .csv.",
+      "  -o FILE          .h5ad: obsm/X_stele (means), obsm/X_stele_sd, obs; .npy: means; .csv\n"
+      "  --modalities A,B from these alone\n"
+      "  --split PART     train, valid, test or all (default)\n"
+      "  --data PATH      other rows with the same features; several sources: NAME=PATH\n"
+      "  --checkpoint X   best (default) or last\n"
+      "  --threads N      instead of train.threads\n"
+      "  --quiet          only warnings and errors\n",
+      stele__cmd_embed },
+    { "eval",
+      "RUN [--split PART] [--modalities A,B] [--labels COLUMN [--exclude A,B]] [--samples K] "
+      "[--checkpoint NAME] [--threads N] [--json] [--quiet]",
+      "Judge a trained model on held-out rows; also written to RUN/eval-PART.json.",
+      "  --split PART     train, valid, test (default) or all; --all-cells is --split all\n"
+      "  --modalities A,B only these, jointly and each alone\n"
+      "  --labels COLUMN  instead of the labels in the spec's `evaluate`\n"
+      "  --exclude A,B    classes of COLUMN whose rows are left out\n"
+      "  --samples K      importance samples per row\n"
+      "  --checkpoint X   best (default) or last\n"
+      "  --threads N      instead of train.threads\n"
+      "  --json           one JSON object instead of tables\n"
+      "  --quiet          only warnings and errors\n",
+      stele__cmd_eval },
     { "plugins", "[--json]", "List all plugins, and the files that were refused with the reason.",
       "  --json           one JSON array\n", stele__cmd_plugins },
     { "schema", "", "Print the JSON Schema of specs, for editors.", NULL, stele__cmd_schema },

@@ -1,0 +1,382 @@
+/* stele embed RUN -o FILE [--modalities a,b] [--split PART] [--data PATH] [--checkpoint NAME] */
+#include "base/mem.h"
+#include "cli/command.h"
+#include "cli/opened.h"
+#include "data/csv.h"
+#include "data/h5ad.h"
+#include "data/npy.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { H5AD = 1, NPY, CSV };
+
+typedef struct options {
+    stele__open_request open;
+    const char *out, *modalities;
+    int format, part;
+} options;
+
+/* The table that is written: rows, their posterior, what is known about them. */
+typedef struct table {
+    const stele__opened *o;
+    int64_t n, *row;
+    float *mean, *sd; /* (n, D) */
+    const char **id;  /* (n) */
+    stele__column *column;
+    size_t n_columns;
+    char **name;   /* (columns) owned names */
+    void **values; /* (columns) owned values */
+} table;
+
+static int format_of(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    return dot == NULL                 ? 0
+           : strcmp(dot, ".h5ad") == 0 ? H5AD
+           : strcmp(dot, ".npy") == 0  ? NPY
+           : strcmp(dot, ".csv") == 0  ? CSV
+                                       : 0;
+}
+
+static int check(int argc, char **argv, options *o)
+{
+    if (argc - optind != 1) {
+        return stele__cli_usage_error(argv[0], argc == optind ? "name a run folder"
+                                                              : "one run folder at a time");
+    }
+    if (o->out == NULL) {
+        return stele__cli_usage_error(argv[0], "name the file to write with -o");
+    }
+    o->format = format_of(o->out);
+    if (o->format == 0) {
+        return stele__cli_usage_error(argv[0], "`%s` ends in none of .h5ad, .npy, .csv", o->out);
+    }
+    if (o->part < 0) {
+        return stele__cli_usage_error(argv[0], "--split is train, valid, test or all");
+    }
+    if (o->part != STELE__N_PARTS && o->open.data != NULL) {
+        return stele__cli_usage_error(argv[0], "the rows of --data are in no part of the split");
+    }
+    if (strcmp(o->open.checkpoint, "best") != 0 && strcmp(o->open.checkpoint, "last") != 0) {
+        return stele__cli_usage_error(argv[0], "--checkpoint is best or last");
+    }
+    o->open.dir = argv[optind];
+    return STELE__EXIT_OK;
+}
+
+static int parse(int argc, char **argv, options *o)
+{
+    static const struct option longs[] = { { "output", required_argument, NULL, 'o' },
+                                           { "modalities", required_argument, NULL, 'm' },
+                                           { "split", required_argument, NULL, 's' },
+                                           { "data", required_argument, NULL, 'd' },
+                                           { "checkpoint", required_argument, NULL, 'c' },
+                                           { "threads", required_argument, NULL, 't' },
+                                           { "quiet", no_argument, NULL, 'q' },
+                                           { 0 } };
+    o->part = STELE__N_PARTS;
+    o->open.checkpoint = "best";
+    o->open.spec_labels = 1;
+    for (int c; (c = getopt_long(argc, argv, ":o:", longs, NULL)) != -1;) {
+        switch (c) {
+        case 'o': o->out = optarg; break;
+        case 'm': o->modalities = optarg; break;
+        case 's': o->part = stele__part_of(optarg); break;
+        case 'd': o->open.data = optarg; break;
+        case 'c': o->open.checkpoint = optarg; break;
+        case 't': o->open.threads = optarg; break;
+        case 'q': o->open.quiet = 1; break;
+        default: return stele__cli_option_error(c, argv);
+        }
+    }
+    return check(argc, argv, o);
+}
+
+/* --- columns --- */
+
+/* A new column with room for `size` bytes of values; NULL: out of memory. */
+static stele__column *add_column(table *t, const char *name, int kind, size_t size)
+{
+    stele__column *c = &t->column[t->n_columns];
+    t->name[t->n_columns] = stele__strdup(name);
+    t->values[t->n_columns] = stele__calloc(1, size);
+    if (t->name[t->n_columns] == NULL || t->values[t->n_columns] == NULL) {
+        t->n_columns++; /* so that what is there is freed */
+        return NULL;
+    }
+    *c = (stele__column){ .name = t->name[t->n_columns], .kind = kind, .stride = 1 };
+    t->n_columns++;
+    return c;
+}
+
+static int has_column(const table *t, const char *name)
+{
+    for (size_t i = 0; i < t->n_columns; i++) {
+        if (strcmp(t->column[i].name, name) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static stele_status add_split(table *t)
+{
+    static const char *const names[] = { "train", "valid", "test", "unused" };
+    stele__column *c = add_column(t, "split", STELE__CATEGORY, (size_t)t->n * sizeof(int32_t));
+    if (c == NULL) {
+        return STELE_E_NOMEM;
+    }
+    int32_t *code = t->values[t->n_columns - 1];
+    for (int64_t r = 0; r < t->n; r++) {
+        code[r] = (int32_t)t->o->run.split->part[t->row[r]];
+    }
+    c->code = code;
+    c->text = names;
+    c->n_categories = sizeof names / sizeof names[0];
+    return STELE_OK;
+}
+
+static stele_status add_presence(table *t, uint32_t i)
+{
+    stele__str name;
+    stele__str_init(&name);
+    stele__str_printf(&name, "has_%s", t->o->run.model.modality[i].name);
+    stele__column *c =
+        name.failed ? NULL
+                    : add_column(t, name.data, STELE__INTEGER, (size_t)t->n * sizeof(int64_t));
+    stele__str_finish(&name);
+    if (c == NULL) {
+        return STELE_E_NOMEM;
+    }
+    int64_t *has = t->values[t->n_columns - 1];
+    for (int64_t r = 0; r < t->n; r++) {
+        has[r] = (int64_t)(stele__judge_present(&t->o->judge, t->row[r]) >> i & 1);
+    }
+    c->i64 = has;
+    return STELE_OK;
+}
+
+/* Named by the last part of "counts/obs/batch" unless that name is taken. */
+static stele_status add_label(table *t, const stele__label *label)
+{
+    const char *slash = strrchr(label->name, '/');
+    char *name =
+        stele__strdup(slash != NULL && !has_column(t, slash + 1) ? slash + 1 : label->name);
+    for (char *c = name; c != NULL && *c != '\0'; c++) {
+        *c = *c == '/' ? '_' : *c;
+    }
+    if (name == NULL || has_column(t, name)) {
+        stele__free(name);
+        return name != NULL ? STELE_OK : STELE_E_NOMEM;
+    }
+    int is_number = label->content == STELE_FIELD_NUMBER;
+    stele__column *c = add_column(t, name, is_number ? STELE__DOUBLE : STELE__CATEGORY,
+                                  (size_t)t->n * sizeof(double));
+    stele__free(name);
+    if (c == NULL) {
+        return STELE_E_NOMEM;
+    }
+    double *number = t->values[t->n_columns - 1];
+    int32_t *code = t->values[t->n_columns - 1];
+    for (int64_t r = 0; r < t->n; r++) {
+        if (is_number) {
+            number[r] = label->number[t->row[r]];
+        } else {
+            code[r] = label->code[t->row[r]];
+        }
+    }
+    c->f64 = number;
+    c->code = code;
+    c->text = (const char *const *)label->category;
+    c->n_categories = (size_t)label->n_categories;
+    return STELE_OK;
+}
+
+/* One column per dimension, for tables that hold nothing else. */
+static stele_status add_dimensions(table *t, const char *prefix, const float *values)
+{
+    size_t width = t->o->run.model.latent_dim;
+    for (size_t d = 0; d < width; d++) {
+        char name[32];
+        snprintf(name, sizeof name, "%s_%zu", prefix, d);
+        stele__column *c = add_column(t, name, STELE__FLOAT, 0);
+        if (c == NULL) {
+            return STELE_E_NOMEM;
+        }
+        c->f32 = values + d;
+        c->stride = width;
+    }
+    return STELE_OK;
+}
+
+static stele_status add_ids(table *t)
+{
+    stele__column *c = add_column(t, "id", STELE__TEXT, 0);
+    if (c != NULL) {
+        c->text = t->id;
+    }
+    return c != NULL ? STELE_OK : STELE_E_NOMEM;
+}
+
+static stele_status describe(table *t, int csv)
+{
+    const stele__dataset *data = t->o->run.data;
+    uint32_t n_modalities = t->o->run.model.n_modalities;
+    size_t most = 2 + n_modalities + data->n_labels + 2 * (size_t)t->o->run.model.latent_dim;
+    t->column = stele__calloc(most, sizeof *t->column);
+    t->name = stele__calloc(most, sizeof *t->name);
+    t->values = stele__calloc(most, sizeof *t->values);
+    if (t->column == NULL || t->name == NULL || t->values == NULL) {
+        return STELE_E_NOMEM;
+    }
+    stele_status status = csv ? add_ids(t) : STELE_OK;
+    if (status == STELE_OK && t->o->run.split != NULL) {
+        status = add_split(t);
+    }
+    for (uint32_t i = 0; i < n_modalities && status == STELE_OK; i++) {
+        status = add_presence(t, i);
+    }
+    for (size_t i = 0; i < data->n_labels && status == STELE_OK; i++) {
+        status = add_label(t, &data->label[i]);
+    }
+    if (csv && status == STELE_OK) {
+        status = add_dimensions(t, "z", t->mean);
+    }
+    return csv && status == STELE_OK ? add_dimensions(t, "sd", t->sd) : status;
+}
+
+/* --- the table --- */
+
+static void table_finish(table *t)
+{
+    for (size_t i = 0; i < t->n_columns; i++) {
+        stele__free(t->name[i]);
+        stele__free(t->values[i]);
+    }
+    stele__free(t->name);
+    stele__free(t->values);
+    stele__free(t->column);
+    stele__free(t->id);
+    stele__free(t->mean);
+    stele__free(t->sd);
+    stele__free(t->row);
+}
+
+static stele_status infer(table *t, uint64_t mask, stele__diag *diag)
+{
+    size_t size = (size_t)t->n * t->o->run.model.latent_dim;
+    t->mean = stele__calloc(size, sizeof *t->mean);
+    t->sd = stele__calloc(size, sizeof *t->sd);
+    t->id = stele__calloc((size_t)t->n, sizeof *t->id);
+    if (t->mean == NULL || t->sd == NULL || t->id == NULL) {
+        return STELE_E_NOMEM;
+    }
+    for (int64_t r = 0; r < t->n; r++) {
+        t->id[r] = stele__dataset_row_id(t->o->run.data, t->row[r]);
+    }
+    return stele__judge_moments(&t->o->judge, t->row, t->n, mask, t->mean, t->sd, diag);
+}
+
+static stele_status write_h5ad(const table *t, const options *o, const char *modalities,
+                               stele__diag *diag)
+{
+    stele__str spec;
+    stele__str_init(&spec);
+    stele_status status = stele__spec_resolve(t->o->loaded.spec, &spec);
+    size_t width = t->o->run.model.latent_dim;
+    stele__obsm obsm[] = { { "X_stele", t->mean, width }, { "X_stele_sd", t->sd, width } };
+    stele__uns uns[] = { { "stele_spec", spec.data }, { "stele_modalities", modalities } };
+    stele__h5ad file = { .n_obs = (size_t)t->n,
+                         .obs_names = t->id,
+                         .obs = t->column,
+                         .n_obs_columns = t->n_columns,
+                         .obsm = obsm,
+                         .n_obsm = 2,
+                         .uns = uns,
+                         .n_uns = 2 };
+    if (status == STELE_OK) {
+        status = spec.failed ? STELE_E_NOMEM : stele__h5ad_write(o->out, &file, diag);
+    }
+    stele__str_finish(&spec);
+    return status;
+}
+
+static stele_status write_table(table *t, const options *o, uint64_t mask, stele__diag *diag)
+{
+    const stele__model *m = &t->o->run.model;
+    if (o->format == NPY) {
+        return stele__npy_write(o->out, STELE_F32, t->mean, (size_t)t->n, m->latent_dim, diag);
+    }
+    stele_status status = describe(t, o->format == CSV);
+    if (status != STELE_OK || o->format == CSV) {
+        return status == STELE_OK
+                   ? stele__csv_write(o->out, t->column, t->n_columns, (size_t)t->n, diag)
+                   : status;
+    }
+    stele__str names;
+    stele__str_init(&names);
+    for (uint32_t i = 0; i < m->n_modalities; i++) {
+        if ((mask >> i & 1) != 0) {
+            stele__str_printf(&names, "%s%s", names.len > 0 ? "," : "", m->modality[i].name);
+        }
+    }
+    status = names.failed ? STELE_E_NOMEM : write_h5ad(t, o, names.data, diag);
+    stele__str_finish(&names);
+    return status;
+}
+
+/* Rows without any of the modalities are there with the prior; say so. */
+static void warn_of_empty(const table *t, uint64_t mask, stele__diag *diag)
+{
+    int64_t n = 0;
+    for (int64_t r = 0; r < t->n; r++) {
+        n += (stele__judge_present(&t->o->judge, t->row[r]) & mask) == 0;
+    }
+    if (n > 0) {
+        stele__diag_warning(diag, NULL,
+                            "%lld of %lld rows have none of the modalities: they get the prior",
+                            (long long)n, (long long)t->n);
+    }
+}
+
+static stele_status embed(const options *o, stele__diag *diag)
+{
+    stele__opened opened;
+    table t = { .o = &opened };
+    uint64_t mask = 0;
+    stele_status status = stele__opened_init(&opened, &o->open, diag);
+    if (status == STELE_OK) {
+        status = stele__opened_mask(&opened, o->modalities, &mask, diag);
+    }
+    if (status == STELE_OK) {
+        status = stele__opened_rows(&opened, o->part, &t.row, &t.n);
+    }
+    if (status == STELE_OK) {
+        status = infer(&t, mask, diag);
+    }
+    if (status == STELE_OK) {
+        warn_of_empty(&t, mask, diag);
+        status = write_table(&t, o, mask, diag);
+    }
+    if (status == STELE_OK && !o->open.quiet) {
+        fprintf(stderr, "%s: %lld rows, %u dimensions\n", o->out, (long long)t.n,
+                opened.run.model.latent_dim);
+    }
+    table_finish(&t);
+    stele__opened_finish(&opened);
+    return status;
+}
+
+int stele__cmd_embed(int argc, char **argv)
+{
+    options o = { 0 };
+    stele__diag diag;
+    int code = parse(argc, argv, &o);
+    if (code != STELE__EXIT_OK) {
+        return code;
+    }
+    stele__diag_init(&diag);
+    stele_status status = embed(&o, &diag);
+    return stele__cli_finish(&diag, status);
+}

@@ -1,0 +1,172 @@
+/* stele eval RUN [--split PART] [--modalities a,b] [--labels COLUMN [--exclude A,B]] [--samples K]
+ *                [--checkpoint NAME] [--json] */
+#include "base/file.h"
+#include "base/mem.h"
+#include "cli/command.h"
+#include "cli/eval_table.h"
+#include "cli/opened.h"
+#include "eval/report.h"
+#include "train/folder.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct options {
+    stele__open_request open;
+    const char *modalities, *exclude, *samples;
+    int part, json;
+} options;
+
+static int check(int argc, char **argv, options *o)
+{
+    if (argc - optind != 1) {
+        return stele__cli_usage_error(argv[0], argc == optind ? "name a run folder"
+                                                              : "one run folder at a time");
+    }
+    if (o->part < 0) {
+        return stele__cli_usage_error(argv[0], "--split is train, valid, test or all");
+    }
+    if (strcmp(o->open.checkpoint, "best") != 0 && strcmp(o->open.checkpoint, "last") != 0) {
+        return stele__cli_usage_error(argv[0], "--checkpoint is best or last");
+    }
+    if (o->exclude != NULL && o->open.plan.labels == NULL) {
+        return stele__cli_usage_error(argv[0], "--exclude needs --labels");
+    }
+    if (o->samples != NULL) {
+        char *end = NULL;
+        long k = strtol(o->samples, &end, 10);
+        if (*end != '\0' || k < 1 || k > 10000) {
+            return stele__cli_usage_error(argv[0], "--samples is a number from 1 to 10000");
+        }
+        o->open.plan.samples = k;
+    }
+    o->open.dir = argv[optind];
+    return STELE__EXIT_OK;
+}
+
+static int parse(int argc, char **argv, options *o)
+{
+    static const struct option longs[] = { { "split", required_argument, NULL, 's' },
+                                           { "all-cells", no_argument, NULL, 'a' },
+                                           { "modalities", required_argument, NULL, 'm' },
+                                           { "labels", required_argument, NULL, 'l' },
+                                           { "exclude", required_argument, NULL, 'x' },
+                                           { "samples", required_argument, NULL, 'k' },
+                                           { "checkpoint", required_argument, NULL, 'c' },
+                                           { "threads", required_argument, NULL, 't' },
+                                           { "json", no_argument, NULL, 'j' },
+                                           { "quiet", no_argument, NULL, 'q' },
+                                           { 0 } };
+    o->part = STELE__TEST;
+    o->open.checkpoint = "best";
+    for (int c; (c = getopt_long(argc, argv, ":", longs, NULL)) != -1;) {
+        switch (c) {
+        case 's': o->part = stele__part_of(optarg); break;
+        case 'a': o->part = STELE__N_PARTS; break;
+        case 'm': o->modalities = optarg; break;
+        case 'l': o->open.plan.labels = optarg; break;
+        case 'x': o->exclude = optarg; break;
+        case 'k': o->samples = optarg; break;
+        case 'c': o->open.checkpoint = optarg; break;
+        case 't': o->open.threads = optarg; break;
+        case 'j': o->json = 1; break;
+        case 'q': o->open.quiet = 1; break;
+        default: return stele__cli_option_error(c, argv);
+        }
+    }
+    return check(argc, argv, o);
+}
+
+static const char *part_title(int part)
+{
+    return part == STELE__N_PARTS ? "all" : stele__part_name(part);
+}
+
+static stele_status write_report(const options *o, const char *text, stele__diag *diag)
+{
+    char name[32];
+    stele__writer w;
+    snprintf(name, sizeof name, "eval-%s.json", part_title(o->part));
+    char *path = stele__folder_path(o->open.dir, name);
+    stele_status status = path != NULL ? stele__writer_open(&w, path, diag) : STELE_E_NOMEM;
+    if (status == STELE_OK) {
+        (void)stele__writer_write(&w, text, strlen(text)); /* a failed write shows in commit */
+        (void)stele__writer_write(&w, "\n", 1);
+        status = stele__writer_commit(&w, diag);
+    }
+    stele__free(path);
+    return status;
+}
+
+static stele_status show(const options *o, const json_t *report, stele__diag *diag)
+{
+    char *text = json_dumps(report, JSON_INDENT(2));
+    stele_status status = text != NULL ? write_report(o, text, diag) : STELE_E_NOMEM;
+    if (status == STELE_OK && o->json) {
+        printf("%s\n", text);
+    } else if (status == STELE_OK) {
+        stele__eval_print(report);
+    }
+    free(text);
+    return status;
+}
+
+static stele_status judge(const options *o, const stele__opened *opened, stele__diag *diag)
+{
+    stele__report_request q = { .judge = &opened->judge, .plan = &opened->plan };
+    int64_t *row = NULL;
+    json_t *report = NULL;
+    stele_status status = stele__opened_mask(opened, o->modalities, &q.mask, diag);
+    if (status == STELE_OK) {
+        status = stele__opened_rows(opened, o->part, &row, &q.n);
+    }
+    if (status == STELE_OK && q.n == 0) {
+        status = stele__diag_error(diag, STELE_E_DATA, NULL, "there are no %s rows to judge",
+                                   part_title(o->part));
+    }
+    q.row = row;
+    q.train = opened->run.split->row[STELE__TRAIN];
+    q.n_train = opened->run.split->n[STELE__TRAIN];
+    if (status == STELE_OK) {
+        status = stele__report_make(&q, &report, diag);
+    }
+    if (status == STELE_OK) {
+        json_object_set_new(report, "run", json_string(o->open.dir));
+        json_object_set_new(report, "split", json_string(part_title(o->part)));
+        json_object_set_new(report, "checkpoint", json_string(o->open.checkpoint));
+        status = show(o, report, diag);
+    }
+    json_decref(report);
+    stele__free(row);
+    return status;
+}
+
+static stele_status eval(options *o, stele__diag *diag)
+{
+    stele__opened opened;
+    stele_status status =
+        o->exclude != NULL ? stele__split_list(o->exclude, &o->open.plan.exclude) : STELE_OK;
+    if (status == STELE_OK) {
+        status = stele__opened_init(&opened, &o->open, diag);
+        if (status == STELE_OK) {
+            status = judge(o, &opened, diag);
+        }
+        stele__opened_finish(&opened);
+    }
+    stele__split_list_finish(&o->open.plan.exclude);
+    return status;
+}
+
+int stele__cmd_eval(int argc, char **argv)
+{
+    options o = { 0 };
+    stele__diag diag;
+    int code = parse(argc, argv, &o);
+    if (code != STELE__EXIT_OK) {
+        return code;
+    }
+    stele__diag_init(&diag);
+    stele_status status = eval(&o, &diag);
+    return stele__cli_finish(&diag, status);
+}

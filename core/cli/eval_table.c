@@ -1,0 +1,156 @@
+#include "cli/eval_table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MOST = 64, TEXT = 64 };
+
+/* Cells of text; the first column is aligned left, the others right. */
+typedef struct grid {
+    char cell[MOST][MOST][TEXT];
+    int rows, columns;
+} grid;
+
+static void put(grid *t, int row, int column, const char *text)
+{
+    if (row < MOST && column < MOST) {
+        snprintf(t->cell[row][column], TEXT, "%s", text);
+        t->rows = row + 1 > t->rows ? row + 1 : t->rows;
+        t->columns = column + 1 > t->columns ? column + 1 : t->columns;
+    }
+}
+
+static void put_number(grid *t, int row, int column, const json_t *v, int decimals)
+{
+    char text[TEXT] = "-";
+    if (json_is_number(v)) {
+        snprintf(text, sizeof text, "%.*f", decimals, json_number_value(v));
+    }
+    put(t, row, column, text);
+}
+
+static void print(const grid *t)
+{
+    for (int r = 0; r < t->rows; r++) {
+        for (int c = 0; c < t->columns; c++) {
+            int width = 0;
+            for (int k = 0; k < t->rows; k++) {
+                int n = (int)strlen(t->cell[k][c]);
+                width = n > width ? n : width;
+            }
+            printf(c == 0 ? "%-*s" : "  %*s", width, t->cell[r][c]);
+        }
+        putchar('\n');
+    }
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *s = json_string_value(json_object_get(object, key));
+    return s != NULL ? s : "";
+}
+
+/* Columns of one label score: "kNN class", or ARI and NMI. */
+static int put_label(grid *t, int row, int column, const json_t *score)
+{
+    char title[TEXT];
+    int knn = json_object_get(score, "knn") != NULL;
+    static const char *const keys[] = { "knn", "ari", "nmi" };
+    static const char *const names[] = { "kNN", "ARI", "NMI" };
+    for (int i = knn ? 0 : 1; i < (knn ? 1 : 3); i++, column++) {
+        snprintf(title, sizeof title, "%s %.50s", names[i], text_of(score, "labels"));
+        put(t, 0, column, title);
+        put_number(t, row, column, json_object_get(score, keys[i]), 3);
+    }
+    return column;
+}
+
+static void put_posterior(grid *t, int row, const json_t *p)
+{
+    static const struct {
+        const char *key, *title;
+        int decimals;
+    } column[] = {
+        { "rows", "rows", 0 },
+        { "elbo", "ELBO", 2 },
+        { "importance_weighted", "IW log p", 2 },
+        { "divergence", "KL", 2 },
+    };
+    int c = 1;
+    const char *key;
+    json_t *value;
+    size_t i;
+    put(t, row, 0, text_of(p, "name"));
+    for (i = 0; i < sizeof column / sizeof column[0]; i++) {
+        value = json_object_get(p, column[i].key);
+        if (value != NULL) {
+            put(t, 0, c, column[i].title);
+            put_number(t, row, c++, value, column[i].decimals);
+        }
+    }
+    json_object_foreach(json_object_get(p, "log_likelihood"), key, value)
+    {
+        char title[TEXT];
+        snprintf(title, sizeof title, "log p(%.50s)", key);
+        put(t, 0, c, title);
+        put_number(t, row, c++, value, 2);
+    }
+    json_array_foreach(json_object_get(p, "labels"), i, value)
+    {
+        c = put_label(t, row, c, value);
+    }
+    put(t, 0, c, "variance");
+    put_number(t, row, c++, json_object_get(p, "variance"), 4);
+    put(t, 0, c, "joint sharper");
+    put_number(t, row, c, json_object_get(p, "joint_sharper"), 3);
+}
+
+static void put_pair(grid *t, int *row, const json_t *pair)
+{
+    static const char *const key[] = { "model", "marginal", "class_mean" };
+    static const char *const title[] = { "model", "marginal", "class mean" };
+    const char *name;
+    json_t *value;
+    json_object_foreach(json_object_get(pair, "model"), name, value)
+    {
+        char text[TEXT];
+        snprintf(text, sizeof text, "%.28s -> %.28s", text_of(pair, "from"), text_of(pair, "to"));
+        put(t, *row, 0, text);
+        put(t, *row, 1, name);
+        for (int i = 0; i < 3; i++) {
+            const json_t *all = json_object_get(pair, key[i]);
+            put(t, 0, i + 2, title[i]);
+            put_number(t, *row, i + 2, json_object_get(all, name), 4);
+        }
+        ++*row;
+    }
+}
+
+void stele__eval_print(const json_t *report)
+{
+    static grid posteriors, cross;
+    size_t i;
+    json_t *one;
+    int row = 1;
+    memset(&posteriors, 0, sizeof posteriors);
+    memset(&cross, 0, sizeof cross);
+    printf("%lld %s rows, %s checkpoint\n\n",
+           (long long)json_integer_value(json_object_get(report, "rows")), text_of(report, "split"),
+           text_of(report, "checkpoint"));
+    put(&posteriors, 0, 0, "posterior");
+    json_array_foreach(json_object_get(report, "posteriors"), i, one)
+    {
+        put_posterior(&posteriors, (int)i + 1, one);
+    }
+    print(&posteriors);
+    put(&cross, 0, 0, "prediction");
+    put(&cross, 0, 1, "metric");
+    json_array_foreach(json_object_get(report, "cross"), i, one)
+    {
+        put_pair(&cross, &row, one);
+    }
+    if (row > 1) {
+        putchar('\n');
+        print(&cross);
+    }
+}

@@ -1,0 +1,280 @@
+#include "cli/opened.h"
+
+#include "base/mem.h"
+#include "train/checkpoint.h"
+#include "train/folder.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static stele_status check_folder(const char *dir, const char *spec, stele__diag *diag)
+{
+    if (access(spec, F_OK) == 0) {
+        return STELE_OK;
+    }
+    if (access(dir, F_OK) != 0) {
+        return stele__diag_error(diag, STELE_E_IO, NULL, "%s: there is no such folder", dir);
+    }
+    stele__diag_error(diag, STELE_E_DATA, NULL, "%s: holds no run", dir);
+    stele__diag_hint(diag, "name a folder that stele train has written");
+    return STELE_E_DATA;
+}
+
+/* The folder's own spec, whatever is asked for besides: it decides which checkpoints fit. */
+static stele_status fingerprint_of(stele__registry *registry, const char *spec, char ret[17],
+                                   stele__diag *diag)
+{
+    stele__loaded own = { 0 };
+    stele__spec_arguments a = { .path = spec };
+    stele_status status = stele__loaded_create(registry, &a, &own, diag);
+    if (status == STELE_OK) {
+        status = stele__spec_fingerprint(own.spec, ret, diag);
+    }
+    stele__loaded_finish(&own);
+    return status;
+}
+
+/* "PATH", or with several sources "NAME=PATH", as an assignment whose value is quoted YAML. */
+static void put_data(const char *data, int several, stele__str *out)
+{
+    const char *equals = strchr(data, '=');
+    if (several && equals != NULL) {
+        stele__str_printf(out, "data.sources.%.*s.path='", (int)(equals - data), data);
+        data = equals + 1;
+    } else {
+        stele__str_append(out, "data.path='");
+    }
+    for (; *data != '\0'; data++) {
+        stele__str_append_n(out, *data == '\'' ? "''" : data, *data == '\'' ? 2 : 1);
+    }
+    stele__str_append(out, "'");
+}
+
+static stele_status load(stele__opened *o, const stele__open_request *q, const char *spec,
+                         char fingerprint[17], stele__diag *diag)
+{
+    stele__spec_arguments a = { .path = spec };
+    stele__str data, threads;
+    stele__str_init(&data);
+    stele__str_init(&threads);
+    stele_status status = fingerprint_of(o->registry, spec, fingerprint, diag);
+    if (q->data != NULL && status == STELE_OK) {
+        stele__loaded own = { 0 };
+        status = stele__loaded_create(o->registry, &a, &own, diag);
+        int several = status == STELE_OK && own.spec->data->source == NULL;
+        stele__loaded_finish(&own);
+        put_data(q->data, several, &data);
+        if (several && strchr(q->data, '=') == NULL) {
+            status = stele__diag_error(diag, STELE_E_ARG, NULL,
+                                       "the run has several sources: write --data NAME=PATH");
+        }
+        a.set[a.n_sets++] = data.data;
+    }
+    if (q->threads != NULL) {
+        stele__str_printf(&threads, "train.threads=%s", q->threads);
+        a.set[a.n_sets++] = threads.data;
+    }
+    if (status == STELE_OK) {
+        status = data.failed || threads.failed
+                     ? STELE_E_NOMEM
+                     : stele__loaded_create(o->registry, &a, &o->loaded, diag);
+    }
+    stele__str_finish(&data);
+    stele__str_finish(&threads);
+    return status;
+}
+
+/* Columns of the plan, and those that the spec splits by. */
+static stele_status open_run(stele__opened *o, const stele__open_request *q, stele__diag *diag)
+{
+    const stele__data_spec *d = o->loaded.spec->data;
+    size_t n = 0;
+    const char **label = stele__calloc(o->plan.n_labels + 2, sizeof *label);
+    if (label == NULL) {
+        return STELE_E_NOMEM;
+    }
+    for (; n < o->plan.n_labels; n++) {
+        label[n] = o->plan.labels[n];
+    }
+    if (q->spec_labels && d->stratify != NULL) {
+        label[n++] = d->stratify;
+    }
+    if (q->spec_labels && d->group != NULL) {
+        label[n++] = d->group;
+    }
+    stele__run_request r = { .spec = o->loaded.spec,
+                             .plugins = &o->loaded.cast,
+                             .log = &o->log,
+                             .state = o->state,
+                             .new_data = q->data != NULL,
+                             .label = label,
+                             .n_labels = n };
+    stele_status status = stele__run_open(&r, &o->run, diag);
+    stele__free(label);
+    return status;
+}
+
+static stele_status load_model(stele__opened *o, const stele__open_request *q,
+                               const char *fingerprint, stele__diag *diag)
+{
+    char name[32];
+    snprintf(name, sizeof name, "%s.safetensors", q->checkpoint);
+    char *path = stele__folder_path(q->dir, name);
+    stele_status status =
+        path != NULL ? stele__checkpoint_read(path, o->run.model.params, 0, fingerprint, NULL, diag)
+                     : STELE_E_NOMEM;
+    stele__free(path);
+    if (status == STELE_OK) {
+        status = stele__graph_create(o->run.pool, STELE_F32, &o->graph);
+    }
+    o->judge = (stele__judge){ .model = &o->run.model,
+                               .data = o->run.data,
+                               .graph = o->graph,
+                               .seed = (uint64_t)o->loaded.spec->top->seed };
+    return status;
+}
+
+stele_status stele__opened_init(stele__opened *o, const stele__open_request *q, stele__diag *diag)
+{
+    char fingerprint[17];
+    memset(o, 0, sizeof *o);
+    o->log = stele__cli_log(q->quiet);
+    char *spec = stele__folder_path(q->dir, "resolved.yaml");
+    char *state = stele__folder_path(q->dir, "data.json");
+    stele_status status = spec != NULL && state != NULL ? STELE_OK : STELE_E_NOMEM;
+    if (status == STELE_OK) {
+        status = check_folder(q->dir, spec, diag);
+    }
+    if (status == STELE_OK) {
+        status = stele__cli_registry(&o->registry, diag);
+    }
+    if (status == STELE_OK) {
+        status = load(o, q, spec, fingerprint, diag);
+    }
+    if (status == STELE_OK) {
+        status = stele__plan_init(&o->plan, o->loaded.spec, &q->plan);
+    }
+    if (status == STELE_OK) {
+        status = stele__state_read(state, &o->state, diag);
+    }
+    if (status == STELE_OK) {
+        status = open_run(o, q, diag);
+    }
+    if (status == STELE_OK) {
+        status = load_model(o, q, fingerprint, diag);
+    }
+    stele__free(spec);
+    stele__free(state);
+    return status;
+}
+
+void stele__opened_finish(stele__opened *o)
+{
+    stele__graph_destroy(o->graph);
+    stele__run_close(&o->run);
+    stele__state_destroy(o->state);
+    stele__plan_finish(&o->plan);
+    stele__loaded_finish(&o->loaded);
+    stele__registry_destroy(o->registry);
+    memset(o, 0, sizeof *o);
+}
+
+static int64_t modality_named(const stele__model *m, const char *name)
+{
+    for (uint32_t i = 0; i < m->n_modalities; i++) {
+        if (strcmp(m->modality[i].name, name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+stele_status stele__opened_mask(const stele__opened *o, const char *list, uint64_t *ret,
+                                stele__diag *diag)
+{
+    const stele__model *m = &o->run.model;
+    stele_str_list names = { 0 };
+    stele_status status = STELE_OK;
+    *ret = stele__judge_all(&o->judge);
+    if (list == NULL) {
+        return STELE_OK;
+    }
+    status = stele__split_list(list, &names);
+    *ret = 0;
+    for (uint64_t i = 0; i < names.n && status == STELE_OK; i++) {
+        int64_t at = modality_named(m, names.v[i]);
+        if (at >= 0) {
+            *ret |= UINT64_C(1) << at;
+            continue;
+        }
+        status = stele__diag_error(diag, STELE_E_ARG, NULL,
+                                   "--modalities: the run has no modality `%s`", names.v[i]);
+        stele__str have;
+        stele__str_init(&have);
+        for (uint32_t k = 0; k < m->n_modalities; k++) {
+            stele__str_printf(&have, "%s%s", k > 0 ? ", " : "", m->modality[k].name);
+        }
+        stele__diag_hint(diag, "there are: %s", have.data != NULL ? have.data : "");
+        stele__str_finish(&have);
+    }
+    stele__split_list_finish(&names);
+    return status;
+}
+
+int stele__part_of(const char *name)
+{
+    for (int p = 0; p < STELE__N_PARTS; p++) {
+        if (strcmp(name, stele__part_name(p)) == 0) {
+            return p;
+        }
+    }
+    return strcmp(name, "all") == 0 ? STELE__N_PARTS : -1;
+}
+
+stele_status stele__opened_rows(const stele__opened *o, int part, int64_t **ret, int64_t *ret_n)
+{
+    const stele__split *s = o->run.split;
+    int64_t n = part == STELE__N_PARTS ? o->run.data->n_rows : s->n[part];
+    int64_t *row = stele__calloc((size_t)n, sizeof *row);
+    if (row == NULL) {
+        return STELE_E_NOMEM;
+    }
+    for (int64_t r = 0; r < n; r++) {
+        row[r] = part == STELE__N_PARTS ? r : s->row[part][r];
+    }
+    *ret = row;
+    *ret_n = n;
+    return STELE_OK;
+}
+
+stele_status stele__split_list(const char *text, stele_str_list *ret)
+{
+    size_t n = 1;
+    for (const char *c = text; *c != '\0'; c++) {
+        n += *c == ',';
+    }
+    char *copy = stele__strdup(text);
+    const char **v = stele__calloc(n, sizeof *v);
+    if (copy == NULL || v == NULL) {
+        stele__free(copy);
+        stele__free(v);
+        return STELE_E_NOMEM;
+    }
+    for (size_t i = 0; i < n; i++) {
+        v[i] = copy;
+        copy += strcspn(copy, ",");
+        *copy++ = '\0';
+    }
+    *ret = (stele_str_list){ .v = v, .n = n };
+    return STELE_OK;
+}
+
+void stele__split_list_finish(stele_str_list *list)
+{
+    if (list->v != NULL) {
+        stele__free((void *)(uintptr_t)list->v[0]);
+        stele__free((void *)(uintptr_t)list->v);
+    }
+    *list = (stele_str_list){ 0 };
+}

@@ -1,0 +1,31 @@
+/* bound.h - how likely held-out rows are under the model: the evidence lower bound and its
+ * importance-weighted refinement, for the posterior given any subset S of the modalities.
+ *
+ * Whatever S is, the quantity is the same: the log-likelihood of everything that the row has,
+ *
+ *     log p(x) >= log mean_k p(x | z_k) p(z_k) / q(z_k | x_S) >= E_q[log p(x | z)] - KL(q || p)
+ *
+ * (Burda, Grosse & Salakhutdinov 2016; the middle term in expectation), so that the figures of two
+ * posteriors can be compared. Mixtures are sampled in strata: K samples of every component, each
+ * with its weight (Morningstar et al. 2021). Size factors are those observed. */
+#ifndef STELE_EVAL_BOUND_H
+#define STELE_EVAL_BOUND_H
+
+#include "eval/judge.h"
+
+/* Means over the rows, in nats; NaN without rows. */
+typedef struct stele__bound {
+    int64_t n;                            /* rows that have something of S */
+    double elbo, elbo_error;              /* mean and its standard error over the rows */
+    double importance, importance_error;  /* log mean of K importance weights */
+    double divergence;                    /* KL(q || prior); sampled for mixtures */
+    int64_t n_px[STELE__MAX_MODALITIES];  /* rows among them that have the modality */
+    double log_px[STELE__MAX_MODALITIES]; /* E_q[log p(x_m | z)], mean over those */
+} stele__bound;
+
+/* Rows in which nothing of `mask` is present are left out. n_samples: K, at least 1. [main] */
+STELE_NODISCARD stele_status stele__bound_compute(const stele__judge *j, const int64_t *row,
+                                                  int64_t n, uint64_t mask, uint32_t n_samples,
+                                                  stele__bound *ret, stele__diag *diag);
+
+#endif

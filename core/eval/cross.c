@@ -1,0 +1,263 @@
+#include "eval/cross.h"
+
+#include "base/mem.h"
+#include "eval/blocks.h"
+#include "graph/op.h"
+#include "model/decode.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Numbers of a block of rows x features. */
+enum { BLOCK = 4 << 20, MOST_FEATURES = 1024 };
+
+typedef struct cross {
+    const stele__judge *j;
+    const stele__cross_request *q;
+    const stele__modality *md;
+    int64_t n, n_train; /* rows that have what is needed */
+    int64_t *row, *train, *position;
+    uint32_t *zeros;
+    float *z;            /* (n, D) posterior means */
+    stele__batch *batch; /* of the n rows, without measurements: for covariates */
+    stele__blocks truth, known;
+    int64_t width;                 /* features of a block */
+    float *block, *predicted;      /* (n or n_train, width), (n, width) */
+    double *marginal, *class_mean; /* (width), (classes, width) */
+    double *class_rows;            /* (classes) */
+    int64_t n_classes;
+    void *state[STELE__N_CROSS];
+} cross;
+
+int stele__cross_possible(const stele__modality *to)
+{
+    return to->vt->decode != NULL && to->vt->draw != NULL && to->vt->score_size != NULL;
+}
+
+static void cross_finish(cross *c)
+{
+    stele__free(c->row);
+    stele__free(c->train);
+    stele__free(c->position);
+    stele__free(c->zeros);
+    stele__free(c->z);
+    stele__batch_destroy(c->batch);
+    stele__blocks_finish(&c->truth);
+    stele__blocks_finish(&c->known);
+    stele__free(c->block);
+    stele__free(c->predicted);
+    stele__free(c->marginal);
+    stele__free(c->class_mean);
+    stele__free(c->class_rows);
+    for (int i = 0; i < STELE__N_CROSS; i++) {
+        stele__free(c->state[i]);
+    }
+}
+
+static stele_status choose_rows(cross *c)
+{
+    const stele__cross_request *q = c->q;
+    uint64_t to = UINT64_C(1) << q->to, both = to | UINT64_C(1) << q->from;
+    c->row = stele__calloc((size_t)q->n, sizeof *c->row);
+    c->position = stele__calloc((size_t)q->n, sizeof *c->position);
+    c->zeros = stele__calloc((size_t)q->n, sizeof *c->zeros);
+    c->train = stele__calloc((size_t)q->n_train, sizeof *c->train);
+    if (c->row == NULL || c->position == NULL || c->zeros == NULL || c->train == NULL) {
+        return STELE_E_NOMEM;
+    }
+    for (int64_t r = 0; r < q->n; r++) {
+        if ((stele__judge_present(c->j, q->row[r]) & both) == both) {
+            c->position[c->n] = c->n;
+            c->row[c->n++] = q->row[r];
+        }
+    }
+    for (int64_t r = 0; r < q->n_train; r++) {
+        if ((stele__judge_present(c->j, q->train[r]) & to) != 0) {
+            c->train[c->n_train++] = q->train[r];
+        }
+    }
+    return STELE_OK;
+}
+
+/* Everything of the size of a block. */
+static stele_status make_room(cross *c)
+{
+    int64_t rows = c->n > c->n_train ? c->n : c->n_train;
+    c->width = BLOCK / rows > MOST_FEATURES ? MOST_FEATURES : BLOCK / rows < 1 ? 1 : BLOCK / rows;
+    c->n_classes = c->q->label != NULL ? c->q->label->n_categories : 0;
+    c->block = stele__calloc((size_t)(rows * c->width), sizeof *c->block);
+    c->predicted = stele__calloc((size_t)(c->n * c->width), sizeof *c->predicted);
+    c->marginal = stele__calloc((size_t)c->width, sizeof *c->marginal);
+    c->class_mean = stele__calloc((size_t)(c->n_classes * c->width), sizeof *c->class_mean);
+    c->class_rows = stele__calloc((size_t)c->n_classes, sizeof *c->class_rows);
+    int ok = c->block != NULL && c->predicted != NULL && c->marginal != NULL &&
+             c->class_mean != NULL && c->class_rows != NULL;
+    uint64_t bytes = c->md->vt->score_size(stele__guest_inst(c->md->part.guest));
+    for (int i = 0; i < STELE__N_CROSS; i++) {
+        c->state[i] = stele__calloc(1, (size_t)bytes);
+        ok = ok && c->state[i] != NULL;
+    }
+    return ok ? STELE_OK : STELE_E_NOMEM;
+}
+
+static stele_status infer(cross *c, stele__diag *diag)
+{
+    size_t size = (size_t)c->n * c->j->model->latent_dim;
+    float *sd = stele__calloc(size, sizeof *sd);
+    c->z = stele__calloc(size, sizeof *c->z);
+    stele_status status = c->z != NULL && sd != NULL ? STELE_OK : STELE_E_NOMEM;
+    if (status == STELE_OK) {
+        status =
+            stele__judge_moments(c->j, c->row, c->n, UINT64_C(1) << c->q->from, c->z, sd, diag);
+    }
+    if (status == STELE_OK) {
+        status = stele__batch_create(c->j->model, c->j->data, c->n, &c->batch);
+    }
+    if (status == STELE_OK) {
+        stele__batch_load(c->batch, c->n, c->row, UINT64_MAX);
+    }
+    stele__free(sd);
+    return status;
+}
+
+/* The hidden layers are computed anew for every block: they cost little beside the output layer,
+ * and what a pass has used is free again. */
+static stele_status predict(cross *c, int64_t first, int64_t width, stele__diag *diag)
+{
+    stele__prediction p;
+    stele_shape shape = STELE__SHAPE(c->n, (int64_t)c->j->model->latent_dim);
+    stele_draw d = { .struct_size = sizeof d, .what = STELE_DRAW_MEAN, .out = c->predicted };
+    stele__judge_begin(c->j);
+    stele__expert_set e = { .batch = c->batch };
+    stele__draws draws = { .mask = UINT64_C(1) << c->q->from,
+                           .n = c->n,
+                           .position = c->position,
+                           .row = c->row,
+                           .sample = c->zeros,
+                           .z = stele__graph_dense(c->j->graph, STELE_F32, &shape, c->z) };
+    stele__decode_rows rows = { .n = c->n, .draw = c->zeros, .index = c->position };
+    stele_status status =
+        stele__decode_predict(c->j->model, c->j->graph, &e, c->q->to, &draws, 1, &rows, &p);
+    if (status == STELE_OK) {
+        status = stele__prediction_block(&p, first, width, &d);
+    }
+    return stele__judge_report(c->j, status, "prediction failed", diag);
+}
+
+/* Means of the block over all training rows and over those of each class. */
+static void learn(cross *c, int64_t width)
+{
+    const int32_t *code = c->n_classes > 0 ? c->q->label->code : NULL;
+    memset(c->marginal, 0, (size_t)width * sizeof *c->marginal);
+    memset(c->class_mean, 0, (size_t)(c->n_classes * width) * sizeof *c->class_mean);
+    memset(c->class_rows, 0, (size_t)c->n_classes * sizeof *c->class_rows);
+    for (int64_t r = 0; r < c->n_train; r++) {
+        int32_t k = code != NULL ? code[c->train[r]] : -1;
+        for (int64_t f = 0; f < width; f++) {
+            double v = isnan(c->block[r * width + f]) ? 0.0 : (double)c->block[r * width + f];
+            c->marginal[f] += v / (double)c->n_train;
+            if (k >= 0) {
+                c->class_mean[k * width + f] += v;
+            }
+        }
+        if (k >= 0) {
+            c->class_rows[k] += 1.0;
+        }
+    }
+    for (int64_t k = 0; k < c->n_classes; k++) {
+        for (int64_t f = 0; f < width; f++) {
+            double *mean = &c->class_mean[k * width + f];
+            *mean = (*mean + STELE__PSEUDO_ROWS * c->marginal[f]) /
+                    (c->class_rows[k] + STELE__PSEUDO_ROWS);
+        }
+    }
+}
+
+/* A baseline's prediction for the scored rows. */
+static void repeat_means(cross *c, int which, int64_t width)
+{
+    for (int64_t r = 0; r < c->n; r++) {
+        int32_t k = which == STELE__CROSS_CLASS_MEAN ? c->q->label->code[c->row[r]] : -1;
+        const double *mean = k >= 0 ? c->class_mean + k * width : c->marginal;
+        for (int64_t f = 0; f < width; f++) {
+            c->predicted[r * width + f] = (float)mean[f];
+        }
+    }
+}
+
+static stele_status score(cross *c, int which, int64_t first, int64_t width, stele__diag *diag)
+{
+    stele_scored s = { .struct_size = sizeof s,
+                       .n_rows = c->n,
+                       .first = first,
+                       .n_features = width,
+                       .truth = c->block,
+                       .predicted = c->predicted };
+    stele_status status =
+        c->md->vt->score_add(stele__guest_inst(c->md->part.guest), c->state[which], &s);
+    return stele__guest_check(c->md->part.guest, "score_add", status, diag);
+}
+
+static stele_status score_block(cross *c, int64_t first, int64_t width, stele__diag *diag)
+{
+    stele__blocks_next(&c->known, width, c->block);
+    learn(c, width);
+    stele__blocks_next(&c->truth, width, c->block);
+    stele_status status = predict(c, first, width, diag);
+    for (int which = 0; which < STELE__N_CROSS && status == STELE_OK; which++) {
+        if (which == STELE__CROSS_CLASS_MEAN && c->n_classes == 0) {
+            continue;
+        }
+        if (which != STELE__CROSS_MODEL) {
+            repeat_means(c, which, width);
+        }
+        status = score(c, which, first, width, diag);
+    }
+    return status;
+}
+
+static stele_status run(cross *c, stele__cross *ret, stele__diag *diag)
+{
+    const stele_inst *inst = stele__guest_inst(c->md->part.guest);
+    stele_status status = STELE_OK;
+    for (int64_t first = 0; first < c->md->n_features && status == STELE_OK; first += c->width) {
+        int64_t left = c->md->n_features - first;
+        status = score_block(c, first, left < c->width ? left : c->width, diag);
+    }
+    for (int which = 0; which < STELE__N_CROSS && status == STELE_OK; which++) {
+        if (which == STELE__CROSS_CLASS_MEAN && c->n_classes == 0) {
+            continue;
+        }
+        status = c->md->vt->score_end(inst, c->state[which], STELE__MOST_METRICS,
+                                      ret->metric[which], &ret->n_metrics[which]);
+        status = stele__guest_check(c->md->part.guest, "score_end", status, diag);
+    }
+    return status;
+}
+
+stele_status stele__cross_compute(const stele__judge *j, const stele__cross_request *q,
+                                  stele__cross *ret, stele__diag *diag)
+{
+    cross c = { .j = j, .q = q, .md = &j->model->modality[q->to] };
+    int64_t at = stele__dataset_matrix(j->data, c.md->name);
+    memset(ret, 0, sizeof *ret);
+    stele_status status = choose_rows(&c);
+    ret->n = c.n;
+    if (status == STELE_OK && c.n > 0) {
+        status = make_room(&c);
+        if (status == STELE_OK) {
+            status = infer(&c, diag);
+        }
+        if (status == STELE_OK) {
+            status = stele__blocks_init(&c.truth, &j->data->matrix[at], c.row, c.n);
+        }
+        if (status == STELE_OK) {
+            status = stele__blocks_init(&c.known, &j->data->matrix[at], c.train, c.n_train);
+        }
+        if (status == STELE_OK) {
+            status = run(&c, ret, diag);
+        }
+    }
+    cross_finish(&c);
+    return status;
+}

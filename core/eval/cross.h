@@ -1,0 +1,41 @@
+/* cross.h - how well one modality is predicted from another, by the metrics of the predicted
+ * modality's own plugin, beside what can be said without the model.
+ *
+ * The prediction is the mean of x_to at the posterior mean of z given x_from alone. Nothing of the
+ * row's own x_to enters, its depth included. Baselines, scored in the same way:
+ *
+ *     marginal    each feature's mean over the training rows
+ *     class_mean  an oracle that knows the row's class: the mean over the training rows of that
+ *                 class, with the marginal counting as STELE__PSEUDO_ROWS further rows; the
+ *                 marginal for rows without a class */
+#ifndef STELE_EVAL_CROSS_H
+#define STELE_EVAL_CROSS_H
+
+#include "eval/judge.h"
+
+enum { STELE__PSEUDO_ROWS = 10 };
+enum { STELE__CROSS_MODEL = 0, STELE__CROSS_MARGINAL, STELE__CROSS_CLASS_MEAN, STELE__N_CROSS };
+enum { STELE__MOST_METRICS = 16 };
+
+typedef struct stele__cross_request {
+    uint32_t from, to;    /* modalities, different */
+    const int64_t *row;   /* n rows to score; those that lack either are left out */
+    const int64_t *train; /* n_train rows that the baselines come from */
+    int64_t n, n_train;
+    const stele__label *label; /* CATEGORY, of all rows; NULL: no class_mean */
+} stele__cross_request;
+
+typedef struct stele__cross {
+    int64_t n; /* rows scored; 0: neither metrics */
+    uint32_t n_metrics[STELE__N_CROSS];
+    stele_metric metric[STELE__N_CROSS][STELE__MOST_METRICS];
+} stele__cross;
+
+/* Can the modality be predicted and scored block by block? */
+int stele__cross_possible(const stele__modality *to);
+/* Memory: some blocks of scored or training rows x features of 16 MB each. [main] */
+STELE_NODISCARD stele_status stele__cross_compute(const stele__judge *j,
+                                                  const stele__cross_request *q, stele__cross *ret,
+                                                  stele__diag *diag);
+
+#endif

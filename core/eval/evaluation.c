@@ -1,0 +1,230 @@
+#include "eval/evaluation.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+enum { LIKELIHOOD = 0, CLUSTERING, KNN, CROSS };
+
+typedef struct likelihood_options {
+    int64_t samples;
+} likelihood_options;
+
+typedef struct label_options {
+    const char *labels;
+    stele_str_list exclude;
+    int64_t k, folds;
+} label_options;
+
+typedef struct cross_options {
+    const char *labels;
+} cross_options;
+
+#define SAMPLES 32
+#define K       15
+#define FOLDS   5
+
+static const stele_option likelihood_rows[] = {
+    STELE_OPTION_I64(likelihood_options, samples, "samples", SAMPLES, 1, 10000,
+                     "Importance samples per row and mixture component."),
+};
+
+static const stele_option clustering_rows[] = {
+    STELE_OPTION_STR(label_options, labels, "labels", NULL, STELE_OPT_REQUIRED,
+                     "Label column that communities are compared with."),
+    STELE_OPTION_STR_LIST(label_options, exclude, "exclude", "[]",
+                          "Classes whose rows are left out."),
+    STELE_OPTION_I64(label_options, k, "k", K, 2, 1000,
+                     "Neighbours of the graph, the row itself included."),
+};
+
+static const stele_option knn_rows[] = {
+    STELE_OPTION_STR(label_options, labels, "labels", NULL, STELE_OPT_REQUIRED,
+                     "Label column to be told from the neighbours."),
+    STELE_OPTION_STR_LIST(label_options, exclude, "exclude", "[]",
+                          "Classes whose rows are left out."),
+    STELE_OPTION_I64(label_options, k, "k", K, 1, 1000, "Neighbours that vote."),
+    STELE_OPTION_I64(label_options, folds, "folds", FOLDS, 2, 100,
+                     "Folds of the cross-validation, stratified."),
+};
+
+static const stele_option cross_rows[] = {
+    STELE_OPTION_STR(cross_options, labels, "labels", NULL, 0,
+                     "Label column of the class-mean baseline; default: that of `knn` or "
+                     "`clustering`."),
+};
+
+static const stele__schema_plugin evaluations[STELE__N_EVALUATIONS] = {
+    [LIKELIHOOD] = { STELE__EVALUATION, "likelihood",
+                     "ELBO, importance-weighted log-likelihood and log-likelihood per modality.",
+                     STELE__TABLE(likelihood_rows) },
+    [CLUSTERING] = { STELE__EVALUATION, "clustering",
+                     "Leiden communities of the latent against labels: ARI and NMI at the best "
+                     "resolution.",
+                     STELE__TABLE(clustering_rows) },
+    [KNN] = { STELE__EVALUATION, "knn",
+              "Cross-validated accuracy of nearest neighbours in the latent.",
+              STELE__TABLE(knn_rows) },
+    [CROSS] = { STELE__EVALUATION, "cross",
+                "Prediction of each modality from each other one, beside baselines.",
+                STELE__TABLE(cross_rows) },
+};
+
+static const size_t block_size[STELE__N_EVALUATIONS] = {
+    [LIKELIHOOD] = sizeof(likelihood_options),
+    [CLUSTERING] = sizeof(label_options),
+    [KNN] = sizeof(label_options),
+    [CROSS] = sizeof(cross_options),
+};
+
+const stele__schema_plugin *stele__evaluations(void)
+{
+    return evaluations;
+}
+
+/* Index of an evaluation, STELE__N_EVALUATIONS if there is none of that name. */
+static int find(const char *name)
+{
+    int i = 0;
+    while (i < STELE__N_EVALUATIONS && strcmp(evaluations[i].name, name) != 0) {
+        i++;
+    }
+    return i;
+}
+
+static void refuse(const stele__instance *instance, stele__diag *diag)
+{
+    const char *name[STELE__N_EVALUATIONS];
+    for (int i = 0; i < STELE__N_EVALUATIONS; i++) {
+        name[i] = evaluations[i].name;
+    }
+    const char *near = stele__nearest(instance->name, name, STELE__N_EVALUATIONS);
+    stele__node_error(instance->at, STELE_E_OPTION, diag, "there is no evaluation `%s`",
+                      instance->name);
+    if (near != NULL) {
+        stele__diag_hint(diag, "did you mean `%s`?", near);
+    } else {
+        stele__diag_hint(diag, "there are likelihood, clustering, knn and cross");
+    }
+    stele__node_use_all(instance->node);
+}
+
+stele_status stele__evaluations_apply(stele__spec *spec, stele__diag *diag)
+{
+    for (size_t i = 0; i < spec->n_evaluate; i++) {
+        stele__instance *instance = &spec->evaluate[i];
+        int at = find(instance->name);
+        if (at == STELE__N_EVALUATIONS) {
+            refuse(instance, diag);
+            continue;
+        }
+        stele_status status = stele__instance_apply(instance, &evaluations[at].table,
+                                                    block_size[at], instance->name, diag);
+        if (status == STELE_E_NOMEM) {
+            return status;
+        }
+    }
+    return STELE_OK;
+}
+
+static void add_label(stele__plan *plan, const char *name)
+{
+    for (size_t i = 0; i < plan->n_labels; i++) {
+        if (strcmp(plan->labels[i], name) == 0) {
+            return;
+        }
+    }
+    plan->labels[plan->n_labels++] = name;
+}
+
+static void add_task(stele__plan *plan, stele__label_task task)
+{
+    plan->task[plan->n_tasks++] = task;
+    add_label(plan, task.labels);
+}
+
+static void read_one(stele__plan *plan, const stele__instance *instance, int own_labels)
+{
+    int at = find(instance->name);
+    const void *values = stele__config_values(instance->config);
+    const label_options *l = values;
+    if (at == LIKELIHOOD) {
+        plan->likelihood = 1;
+        plan->samples = ((const likelihood_options *)values)->samples;
+    } else if (at == CROSS) {
+        plan->cross = 1;
+        plan->cross_labels = ((const cross_options *)values)->labels;
+    } else if (!own_labels) {
+        add_task(plan,
+                 (stele__label_task){ .kind = at == KNN ? STELE__TASK_KNN : STELE__TASK_CLUSTERING,
+                                      .labels = l->labels,
+                                      .exclude = l->exclude,
+                                      .k = l->k,
+                                      .folds = l->folds });
+    }
+}
+
+static void add_both(stele__plan *plan, const char *labels, stele_str_list exclude)
+{
+    add_task(plan, (stele__label_task){ .kind = STELE__TASK_KNN,
+                                        .labels = labels,
+                                        .exclude = exclude,
+                                        .k = K,
+                                        .folds = FOLDS });
+    add_task(plan,
+             (stele__label_task){
+                 .kind = STELE__TASK_CLUSTERING, .labels = labels, .exclude = exclude, .k = K });
+}
+
+/* Neighbours for every clustering, unless some are asked for. */
+static void complete_tasks(stele__plan *plan)
+{
+    size_t n = plan->n_tasks;
+    for (size_t i = 0; i < n; i++) {
+        if (plan->task[i].kind == STELE__TASK_KNN) {
+            return;
+        }
+    }
+    memmove(plan->task + n, plan->task, n * sizeof *plan->task);
+    for (size_t i = 0; i < n; i++) {
+        plan->task[i].kind = STELE__TASK_KNN;
+        plan->task[i].k = K;
+        plan->task[i].folds = FOLDS;
+    }
+    plan->n_tasks = 2 * n;
+}
+
+stele_status stele__plan_init(stele__plan *plan, const stele__spec *spec,
+                              const stele__plan_request *request)
+{
+    size_t most = 2 * spec->n_evaluate + 2;
+    *plan = (stele__plan){ .samples = SAMPLES };
+    plan->task = stele__calloc(most, sizeof *plan->task);
+    plan->labels = stele__calloc(most + 1, sizeof *plan->labels);
+    if (plan->task == NULL || plan->labels == NULL) {
+        stele__plan_finish(plan);
+        return STELE_E_NOMEM;
+    }
+    plan->likelihood = plan->cross = spec->n_evaluate == 0;
+    for (size_t i = 0; i < spec->n_evaluate; i++) {
+        read_one(plan, &spec->evaluate[i], request->labels != NULL);
+    }
+    if (request->labels != NULL) {
+        add_both(plan, request->labels, request->exclude);
+    }
+    complete_tasks(plan);
+    plan->samples = request->samples > 0 ? request->samples : plan->samples;
+    if (plan->cross_labels != NULL) {
+        add_label(plan, plan->cross_labels);
+    } else if (plan->n_tasks > 0) {
+        plan->cross_labels = plan->task[0].labels;
+    }
+    return STELE_OK;
+}
+
+void stele__plan_finish(stele__plan *plan)
+{
+    stele__free(plan->task);
+    stele__free(plan->labels);
+    memset(plan, 0, sizeof *plan);
+}

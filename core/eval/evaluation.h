@@ -1,0 +1,50 @@
+/* evaluation.h - the evaluations that a spec can list under `evaluate`, and what a command is to
+ * compute. */
+#ifndef STELE_EVAL_EVALUATION_H
+#define STELE_EVAL_EVALUATION_H
+
+#include "spec/help.h"
+#include "spec/spec.h"
+
+/* Read the options of all evaluations of a spec; unknown names and options are errors with their
+ * places. Between stele__spec_create and stele__spec_finish. */
+STELE_NODISCARD stele_status stele__evaluations_apply(stele__spec *spec, stele__diag *diag);
+
+enum { STELE__N_EVALUATIONS = 4 };
+/* The evaluations as schema and help want them. */
+const stele__schema_plugin *stele__evaluations(void);
+
+enum { STELE__TASK_KNN = 1, STELE__TASK_CLUSTERING };
+
+/* A label column against which latents are judged. */
+typedef struct stele__label_task {
+    int kind;
+    const char *labels;
+    stele_str_list exclude; /* classes whose rows are left out */
+    int64_t k, folds;       /* folds: KNN only */
+} stele__label_task;
+
+typedef struct stele__plan {
+    int likelihood, cross;
+    int64_t samples;          /* importance samples */
+    const char *cross_labels; /* of the class_mean baseline, NULL: none */
+    stele__label_task *task;  /* n_tasks, owned */
+    size_t n_tasks;
+    const char **labels; /* n_labels different columns that all this needs, owned */
+    size_t n_labels;
+} stele__plan;
+
+/* What the command line says instead of the spec. */
+typedef struct stele__plan_request {
+    const char *labels;     /* NULL: those of the spec */
+    stele_str_list exclude; /* together with labels */
+    int64_t samples;        /* 0: as in the spec */
+} stele__plan_request;
+
+/* All that the spec lists, or likelihood and cross if it lists nothing. `clustering` comes with
+ * `knn` on the same labels unless the spec lists that itself. Strings are borrowed from both. */
+STELE_NODISCARD stele_status stele__plan_init(stele__plan *plan, const stele__spec *spec,
+                                              const stele__plan_request *request);
+void stele__plan_finish(stele__plan *plan);
+
+#endif

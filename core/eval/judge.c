@@ -1,0 +1,61 @@
+#include "eval/judge.h"
+
+/* Training counts steps from 0 and validation has the last address: evaluation takes the one before
+ * it. */
+#define STEP (UINT64_MAX - 1)
+
+enum { BATCH = 256 };
+
+void stele__judge_begin(const stele__judge *j)
+{
+    stele__pass pass = { .seed = j->seed, .step = STEP };
+    stele__graph_begin(j->graph, &pass);
+}
+
+stele_status stele__judge_report(const stele__judge *j, stele_status status, const char *what,
+                                 stele__diag *diag)
+{
+    status = stele__graph_outcome(j->graph, status);
+    if (status == STELE_OK || stele__graph_error(j->graph)[0] == '\0') {
+        return status;
+    }
+    const char *scope = stele__graph_error_scope(j->graph);
+    return stele__diag_error(diag, status, NULL, "%s%s%s: %s", what, scope[0] != '\0' ? ": " : "",
+                             scope, stele__graph_error(j->graph));
+}
+
+uint64_t stele__judge_all(const stele__judge *j)
+{
+    uint32_t n = j->model->n_modalities;
+    return n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX;
+}
+
+uint64_t stele__judge_present(const stele__judge *j, int64_t row)
+{
+    uint64_t bits = 0;
+    for (uint32_t i = 0; i < j->model->n_modalities; i++) {
+        int64_t m = stele__dataset_matrix(j->data, j->model->modality[i].name);
+        if (m >= 0 && j->data->present[(size_t)row * j->data->n_matrices + (size_t)m]) {
+            bits |= UINT64_C(1) << i;
+        }
+    }
+    return bits;
+}
+
+stele_status stele__judge_moments(const stele__judge *j, const int64_t *row, int64_t n,
+                                  uint64_t mask, float *ret_mean, float *ret_sd, stele__diag *diag)
+{
+    stele__batch *b = NULL;
+    int64_t width = j->model->latent_dim;
+    stele_status status = stele__batch_create(j->model, j->data, n < BATCH ? n : BATCH, &b);
+    for (int64_t at = 0; at < n && status == STELE_OK; at += BATCH) {
+        /* What is not in the mask need not be encoded. */
+        stele__batch_load(b, n - at < BATCH ? n - at : BATCH, row + at, ~mask);
+        stele__judge_begin(j);
+        status = stele__posterior_moments(j->model, j->graph, b, mask, ret_mean + at * width,
+                                          ret_sd + at * width);
+        status = stele__judge_report(j, status, "encoding failed", diag);
+    }
+    stele__batch_destroy(b);
+    return status;
+}

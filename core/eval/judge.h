@@ -1,0 +1,35 @@
+/* judge.h - a trained model at work on rows of its data: what the figures about models start from.
+ *
+ * Noise is that of a fixed step address, so the same run gives the same figures, and every
+ * posterior of a row is sampled with the same random numbers: differences between them are less
+ * noisy than each. */
+#ifndef STELE_EVAL_JUDGE_H
+#define STELE_EVAL_JUDGE_H
+
+#include "model/infer.h"
+
+typedef struct stele__judge {
+    const stele__model *model;
+    const stele__dataset *data;
+    stele_graph *graph; /* of dtype F32, as the model */
+    uint64_t seed;
+} stele__judge;
+
+/* Begin a pass without dropout and without a tape. */
+void stele__judge_begin(const stele__judge *j);
+/* `status`, with what the graph or the plugin said about it as a message. */
+stele_status stele__judge_report(const stele__judge *j, stele_status status, const char *what,
+                                 stele__diag *diag);
+/* Bits of all modalities of the model. */
+uint64_t stele__judge_all(const stele__judge *j);
+/* Which modalities a row of the data set has, as bits in the order of the model. */
+uint64_t stele__judge_present(const stele__judge *j, int64_t row);
+
+/* Mean and standard deviation of q(z | x of the modalities in `mask`) for n rows of the data set:
+ * (n, latent_dim) each; mixtures give the moments of the mixture, rows without any of them the
+ * prior's. [main] */
+STELE_NODISCARD stele_status stele__judge_moments(const stele__judge *j, const int64_t *row,
+                                                  int64_t n, uint64_t mask, float *ret_mean,
+                                                  float *ret_sd, stele__diag *diag);
+
+#endif

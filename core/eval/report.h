@@ -1,0 +1,38 @@
+/* report.h - all figures about a trained model, as one JSON object.
+ *
+ *     rows          rows judged
+ *     samples       importance samples
+ *     posteriors[]  the joint, then each modality alone:
+ *         name, modalities[], rows (that have any of them)
+ *         variance          of the posterior, mean over rows and dimensions
+ *         joint_sharper     share of rows and dimensions in which the joint's is smaller, over
+ *                           rows that have more than this modality; null for the joint
+ *         elbo, elbo_error, importance_weighted, importance_weighted_error, divergence,
+ *         log_likelihood{}  by modality (bound.h), if the plan has likelihood
+ *         labels[]          labels, rows, and knn + knn_error or ari, nmi, resolution, clusters
+ *     cross[]       from, to, rows, model{}, marginal{}, class_mean{}: metrics by name (cross.h)
+ *
+ * What is undefined is null. */
+#ifndef STELE_EVAL_REPORT_H
+#define STELE_EVAL_REPORT_H
+
+#include "eval/evaluation.h"
+#include "eval/judge.h"
+
+#include <jansson.h>
+
+typedef struct stele__report_request {
+    const stele__judge *judge;
+    const stele__plan *plan;
+    const int64_t *row;   /* n rows to judge */
+    const int64_t *train; /* n_train rows that baselines come from */
+    int64_t n, n_train;
+    uint64_t mask; /* modalities that take part; log-likelihoods are of all that a row has */
+} stele__report_request;
+
+/* The caller releases *ret with json_decref. Figures that cannot be had (too few rows of a class)
+ * are null, with a warning. [main] */
+STELE_NODISCARD stele_status stele__report_make(const stele__report_request *q, json_t **ret,
+                                                stele__diag *diag);
+
+#endif
