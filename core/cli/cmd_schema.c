@@ -1,5 +1,6 @@
 #include "base/mem.h"
 #include "cli/command.h"
+#include "eval/evaluation.h"
 #include "plugin/listing.h"
 #include "spec/help.h"
 
@@ -40,8 +41,12 @@ static stele_status print_schema(stele__registry *registry, stele__diag *diag)
     if (status != STELE_OK) {
         return status;
     }
-    stele__schema_plugin *plugins = stele__calloc(listing.n + 1, sizeof *plugins);
+    stele__schema_plugin *plugins =
+        stele__calloc(listing.n + STELE__N_EVALUATIONS, sizeof *plugins);
     status = plugins != NULL ? collect(registry, &listing, plugins, &n, diag) : STELE_E_NOMEM;
+    for (int i = 0; i < STELE__N_EVALUATIONS && status == STELE_OK; i++) {
+        plugins[n++] = stele__evaluations()[i];
+    }
     if (status == STELE_OK) {
         status = stele__schema_create(plugins, n, &schema);
     }

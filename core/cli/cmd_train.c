@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/load.h"
 #include "cli/progress.h"
+#include "eval/evaluation.h"
 #include "train/folder.h"
 
 #include <signal.h>
@@ -219,6 +220,8 @@ static stele_status train_spec(job *j, stele__diag *diag)
 {
     const options *o = j->o;
     stele__log log = stele__cli_log(o->quiet);
+    stele__plan plan = { 0 };
+    stele__plan_request as_in_spec = { 0 };
     j->dir = o->dir != NULL ? o->dir : j->loaded.spec->output->dir;
     stele_status status = stele__spec_fingerprint(j->loaded.spec, j->fingerprint, diag);
     if (status == STELE_OK) {
@@ -228,13 +231,21 @@ static stele_status train_spec(job *j, stele__diag *diag)
         status = reopen(j, diag);
     }
     if (status == STELE_OK) {
+        status = stele__plan_init(&plan, j->loaded.spec, &as_in_spec);
+    }
+    if (status == STELE_OK) {
+        /* The columns that `evaluate` names are missed before the training, not after it. */
         stele__run_request q = { .spec = j->loaded.spec,
                                  .plugins = &j->loaded.cast,
                                  .log = &log,
                                  .state = j->state,
-                                 .training = 1 };
+                                 .training = 1,
+                                 .label = plan.labels,
+                                 .label_place = plan.place,
+                                 .n_labels = plan.n_labels };
         status = stele__run_open(&q, &j->run, diag);
     }
+    stele__plan_finish(&plan);
     return status == STELE_OK ? train_in_folder(j, diag) : status;
 }
 

@@ -12,10 +12,11 @@
 #include <stele/plugin.h>
 
 const stele__command stele__commands[] = {
-    { "check", "SPEC [--set KEY=VALUE]... [--resolved]",
-      "Read a spec, load its plugins, check all options.",
+    { "check", "SPEC [--set KEY=VALUE]... [--resolved] [--no-data]",
+      "Read a spec, load its plugins, check all options and the data.",
       "  --set KEY=VALUE  change one key, as in --set train.epochs=3\n"
-      "  --resolved       print the whole spec with all defaults\n",
+      "  --resolved       print the whole spec with all defaults\n"
+      "  --no-data        leave out what needs the data: columns, values, split\n",
       stele__cmd_check },
     { "train", "SPEC [--run DIR] [--resume] [--threads N] [--set KEY=VALUE]... [--quiet]",
       "Train a model into a run folder.",

@@ -91,11 +91,15 @@ static stele_status open_run(stele__opened *o, const stele__open_request *q, ste
     const stele__data_spec *d = o->loaded.spec->data;
     size_t n = 0;
     const char **label = stele__calloc(o->plan.n_labels + 2, sizeof *label);
-    if (label == NULL) {
+    stele__place *place = stele__calloc(o->plan.n_labels + 2, sizeof *place);
+    if (label == NULL || place == NULL) {
+        stele__free(label);
+        stele__free(place);
         return STELE_E_NOMEM;
     }
     for (; n < o->plan.n_labels; n++) {
         label[n] = o->plan.labels[n];
+        place[n] = o->plan.place[n];
     }
     if (q->spec_labels && d->stratify != NULL) {
         label[n++] = d->stratify;
@@ -109,9 +113,11 @@ static stele_status open_run(stele__opened *o, const stele__open_request *q, ste
                              .state = o->state,
                              .new_data = q->data != NULL,
                              .label = label,
+                             .label_place = place,
                              .n_labels = n };
     stele_status status = stele__run_open(&r, &o->run, diag);
     stele__free(label);
+    stele__free(place);
     return status;
 }
 

@@ -127,20 +127,26 @@ stele_status stele__evaluations_apply(stele__spec *spec, stele__diag *diag)
     return STELE_OK;
 }
 
-static void add_label(stele__plan *plan, const char *name)
+static void add_label(stele__plan *plan, const char *name, const stele__node *node)
 {
+    const stele__node *at = node != NULL ? stele__node_find(node, "labels") : NULL;
     for (size_t i = 0; i < plan->n_labels; i++) {
         if (strcmp(plan->labels[i], name) == 0) {
             return;
         }
     }
+    if (at != NULL) {
+        plan->place[plan->n_labels] = (stele__place){
+            .file = at->file, .line = at->line, .column = at->column, .path = "evaluate"
+        };
+    }
     plan->labels[plan->n_labels++] = name;
 }
 
-static void add_task(stele__plan *plan, stele__label_task task)
+static void add_task(stele__plan *plan, stele__label_task task, const stele__node *node)
 {
     plan->task[plan->n_tasks++] = task;
-    add_label(plan, task.labels);
+    add_label(plan, task.labels, node);
 }
 
 static void read_one(stele__plan *plan, const stele__instance *instance, int own_labels)
@@ -154,26 +160,31 @@ static void read_one(stele__plan *plan, const stele__instance *instance, int own
     } else if (at == CROSS) {
         plan->cross = 1;
         plan->cross_labels = ((const cross_options *)values)->labels;
+        if (plan->cross_labels != NULL) {
+            add_label(plan, plan->cross_labels, instance->node);
+        }
     } else if (!own_labels) {
         add_task(plan,
                  (stele__label_task){ .kind = at == KNN ? STELE__TASK_KNN : STELE__TASK_CLUSTERING,
                                       .labels = l->labels,
                                       .exclude = l->exclude,
                                       .k = l->k,
-                                      .folds = l->folds });
+                                      .folds = l->folds },
+                 instance->node);
     }
 }
 
 static void add_both(stele__plan *plan, const char *labels, stele_str_list exclude)
 {
-    add_task(plan, (stele__label_task){ .kind = STELE__TASK_KNN,
-                                        .labels = labels,
-                                        .exclude = exclude,
-                                        .k = K,
-                                        .folds = FOLDS });
+    add_task(
+        plan,
+        (stele__label_task){
+            .kind = STELE__TASK_KNN, .labels = labels, .exclude = exclude, .k = K, .folds = FOLDS },
+        NULL);
     add_task(plan,
              (stele__label_task){
-                 .kind = STELE__TASK_CLUSTERING, .labels = labels, .exclude = exclude, .k = K });
+                 .kind = STELE__TASK_CLUSTERING, .labels = labels, .exclude = exclude, .k = K },
+             NULL);
 }
 
 /* Neighbours for every clustering, unless some are asked for. */
@@ -200,8 +211,9 @@ stele_status stele__plan_init(stele__plan *plan, const stele__spec *spec,
     size_t most = 2 * spec->n_evaluate + 2;
     *plan = (stele__plan){ .samples = SAMPLES };
     plan->task = stele__calloc(most, sizeof *plan->task);
-    plan->labels = stele__calloc(most + 1, sizeof *plan->labels);
-    if (plan->task == NULL || plan->labels == NULL) {
+    plan->labels = stele__calloc(most, sizeof *plan->labels);
+    plan->place = stele__calloc(most, sizeof *plan->place);
+    if (plan->task == NULL || plan->labels == NULL || plan->place == NULL) {
         stele__plan_finish(plan);
         return STELE_E_NOMEM;
     }
@@ -214,9 +226,7 @@ stele_status stele__plan_init(stele__plan *plan, const stele__spec *spec,
     }
     complete_tasks(plan);
     plan->samples = request->samples > 0 ? request->samples : plan->samples;
-    if (plan->cross_labels != NULL) {
-        add_label(plan, plan->cross_labels);
-    } else if (plan->n_tasks > 0) {
+    if (plan->cross_labels == NULL && plan->n_tasks > 0) {
         plan->cross_labels = plan->task[0].labels;
     }
     return STELE_OK;
@@ -226,5 +236,6 @@ void stele__plan_finish(stele__plan *plan)
 {
     stele__free(plan->task);
     stele__free(plan->labels);
+    stele__free(plan->place);
     memset(plan, 0, sizeof *plan);
 }

@@ -31,6 +31,7 @@ typedef struct stele__plan {
     stele__label_task *task;  /* n_tasks, owned */
     size_t n_tasks;
     const char **labels; /* n_labels different columns that all this needs, owned */
+    stele__place *place; /* (n_labels) where the spec names them, owned */
     size_t n_labels;
 } stele__plan;
 

@@ -124,7 +124,9 @@ static stele_status make_request(const stele__run_request *q, const stele__run *
                   NULL);
     }
     for (size_t i = 0; i < q->n_labels; i++) {
-        add_label(r, q->label[i], STELE_FIELD_CATEGORY, place_of(NULL, "", NULL), NULL);
+        stele__place nowhere = { 0 };
+        add_label(r, q->label[i], STELE_FIELD_CATEGORY,
+                  q->label_place != NULL ? q->label_place[i] : nowhere, NULL);
     }
     r->data.label = r->label;
     return STELE_OK;

@@ -33,6 +33,7 @@ typedef struct stele__run_request {
     int training; /* room for derivatives and moments */
     const char *const
         *label; /* n_labels further category columns to read: what an evaluation asks for */
+    const stele__place *label_place; /* (n_labels) where they are asked for; NULL: nowhere */
     size_t n_labels;
 } stele__run_request;
 
