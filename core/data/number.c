@@ -29,6 +29,15 @@ static void plain_point(char *text)
     }
 }
 
+/* By way of a local array, which cannot be NULL: GCC 12 with -fsanitize=undefined takes `text` for
+ * NULL and refuses to compile. */
+static void print(int digits, double value, char text[STELE__NUMBER_TEXT])
+{
+    char local[STELE__NUMBER_TEXT];
+    snprintf(local, sizeof local, "%.*g", digits, value);
+    strcpy(text, local);
+}
+
 /* Up to FLT_DIG (DBL_DIG) digits every decimal survives the way through the type, and %g drops
  * trailing zeros: starting there finds shorter numbers too. */
 void stele__float_text(float value, char ret_text[STELE__NUMBER_TEXT])
@@ -37,7 +46,7 @@ void stele__float_text(float value, char ret_text[STELE__NUMBER_TEXT])
         return;
     }
     for (int digits = FLT_DIG; digits <= FLT_DECIMAL_DIG; digits++) {
-        snprintf(ret_text, STELE__NUMBER_TEXT, "%.*g", digits, (double)value);
+        print(digits, (double)value, ret_text);
         if (strtof(ret_text, NULL) == value) {
             break;
         }
@@ -51,7 +60,7 @@ void stele__double_text(double value, char ret_text[STELE__NUMBER_TEXT])
         return;
     }
     for (int digits = DBL_DIG; digits <= DBL_DECIMAL_DIG; digits++) {
-        snprintf(ret_text, STELE__NUMBER_TEXT, "%.*g", digits, value);
+        print(digits, value, ret_text);
         if (strtod(ret_text, NULL) == value) {
             break;
         }
