@@ -86,8 +86,9 @@ typedef struct stele__fit_source {
 STELE_NODISCARD stele_status stele__model_fit(stele__model *m, uint32_t i,
                                               const stele__fit_source *source, stele__diag *diag);
 
-/* The tables that instances compute with; to be given to stele__guest_create. */
+/* The tables that instances compute with: the whole is to be given to stele__guest_create. */
 extern const stele_build_api stele__build_api;
 extern const stele_fit_api stele__fit_api;
+extern const stele__host_tables stele__model_tables;
 
 #endif

@@ -1,8 +1,6 @@
 #include "train/run.h"
 
 #include "base/mem.h"
-#include "graph/ops.h"
-#include "kernels/vec.h"
 #include "train/load.h"
 
 #include <string.h>
@@ -26,57 +24,13 @@ static stele_status refuse_unsupported(const stele__run_request *q, stele__diag 
     return STELE_OK;
 }
 
-/* Vector maths as plugins get it. */
-#define VEC1(name_)                                                                                \
-    static void vec_##name_(uint32_t dtype, size_t n, const void *x, void *y)                      \
-    {                                                                                              \
-        if (dtype == STELE_F64) {                                                                  \
-            stele__vec_##name_##_f64(n, x, y);                                                     \
-        } else {                                                                                   \
-            stele__vec_##name_##_f32(n, x, y);                                                     \
-        }                                                                                          \
-    }
-VEC1(exp)
-VEC1(log)
-VEC1(log1p)
-VEC1(tanh)
-VEC1(lgamma)
-VEC1(digamma)
-
-static void vec_softplus(uint32_t dtype, size_t n, const void *x, void *softplus, void *sigmoid)
-{
-    if (dtype == STELE_F64) {
-        stele__vec_softplus_sigmoid_f64(n, x, softplus, sigmoid);
-    } else {
-        stele__vec_softplus_sigmoid_f32(n, x, softplus, sigmoid);
-    }
-}
-
-static const stele_vec vec = {
-    .struct_size = sizeof vec,
-    .exp = vec_exp,
-    .log = vec_log,
-    .log1p = vec_log1p,
-    .tanh = vec_tanh,
-    .softplus = vec_softplus,
-    .lgamma = vec_lgamma,
-    .digamma = vec_digamma,
-};
-
-static const stele__host_tables tables = {
-    .ops = &stele__ops,
-    .vec = &vec,
-    .build = &stele__build_api,
-    .fit = &stele__fit_api,
-};
-
 /* Create a guest and its instance. */
 static stele_status start_guest(const stele__run_request *q, const stele__plugin *plugin,
                                 const stele__instance *instance, stele_create_args *args,
                                 stele__guest **ret, stele__diag *diag)
 {
-    stele_status status =
-        stele__guest_create(plugin, instance->name, instance->config, &tables, q->log, ret);
+    stele_status status = stele__guest_create(plugin, instance->name, instance->config,
+                                              &stele__model_tables, q->log, ret);
     return status == STELE_OK ? stele__guest_start(*ret, args, diag) : status;
 }
 

@@ -1,0 +1,48 @@
+#include "model/model.h"
+
+#include "graph/ops.h"
+#include "kernels/vec.h"
+
+/* Vector maths as plugins get it. */
+#define VEC1(name_)                                                                                \
+    static void vec_##name_(uint32_t dtype, size_t n, const void *x, void *y)                      \
+    {                                                                                              \
+        if (dtype == STELE_F64) {                                                                  \
+            stele__vec_##name_##_f64(n, x, y);                                                     \
+        } else {                                                                                   \
+            stele__vec_##name_##_f32(n, x, y);                                                     \
+        }                                                                                          \
+    }
+VEC1(exp)
+VEC1(log)
+VEC1(log1p)
+VEC1(tanh)
+VEC1(lgamma)
+VEC1(digamma)
+
+static void vec_softplus(uint32_t dtype, size_t n, const void *x, void *softplus, void *sigmoid)
+{
+    if (dtype == STELE_F64) {
+        stele__vec_softplus_sigmoid_f64(n, x, softplus, sigmoid);
+    } else {
+        stele__vec_softplus_sigmoid_f32(n, x, softplus, sigmoid);
+    }
+}
+
+static const stele_vec vec = {
+    .struct_size = sizeof vec,
+    .exp = vec_exp,
+    .log = vec_log,
+    .log1p = vec_log1p,
+    .tanh = vec_tanh,
+    .softplus = vec_softplus,
+    .lgamma = vec_lgamma,
+    .digamma = vec_digamma,
+};
+
+const stele__host_tables stele__model_tables = {
+    .ops = &stele__ops,
+    .vec = &vec,
+    .build = &stele__build_api,
+    .fit = &stele__fit_api,
+};
