@@ -53,12 +53,24 @@ static stele_status nonfinite(const stele__loop *l, const char *what, const char
     return STELE_E_NONFINITE;
 }
 
+/* Of the derivatives that this update uses: those of other groups must not decide its clipping. The
+ * segments of a group lie side by side. */
+static double sum_squares(const stele__loop *l, const void *gradient, int f64)
+{
+    if (l->n_segments == 0) {
+        return 0.0;
+    }
+    size_t begin = l->segment[0].begin, n = l->segment[l->n_segments - 1].end - begin;
+    return f64 ? stele__sum_squares_f64(l->t->pool, n, (const double *)gradient + begin)
+               : stele__sum_squares_f32(l->t->pool, n, (const float *)gradient + begin);
+}
+
 stele_status stele__loop_update(stele__loop *l, double lr, int64_t step, double clip_norm,
                                 stele__diag *diag)
 {
     stele__params *params = l->t->model->params;
-    size_t n = 0;
-    void *w = stele__params_values(params, &n);
+    size_t n_values = 0;
+    void *w = stele__params_values(params, &n_values);
     void *g = stele__params_gradient(params), *m = stele__params_moment(params, 1),
          *v = stele__params_moment(params, 2);
     int f64 = stele__params_dtype(params) == STELE_F64;
@@ -68,8 +80,7 @@ stele_status stele__loop_update(stele__loop *l, double lr, int64_t step, double 
                          .eps = l->spec->optimiser.eps,
                          .grad_scale = 1.0,
                          .step = step };
-    double squares =
-        f64 ? stele__sum_squares_f64(l->t->pool, n, g) : stele__sum_squares_f32(l->t->pool, n, g);
+    double squares = sum_squares(l, g, f64);
     if (!isfinite(squares)) {
         return nonfinite(l, "the derivative", bad_parameter(params), diag);
     }
