@@ -1,0 +1,354 @@
+#!/usr/bin/env python3
+"""The same model in PyTorch, written from the formulas and not from the C code: what test_parity compares with.
+
+    pip install torch==2.13.0 numpy==2.4.6        (Python 3.11)
+    build/tests/parity/test_parity --inputs DIR
+    python tests/parity/twin.py DIR tests/parity
+
+Reads the spec NAME.json beside this file and DIR/NAME.safetensors (rows, measurements, starts of the parameters) and
+writes NAME.safetensors: per parameter its start, the derivative of the first loss and its value after ten AdamW
+steps; and the loss terms of every step. Tests do not need this script, only what it wrote.
+"""
+import json
+import math
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch.distributions import Independent, NegativeBinomial, Normal, kl_divergence
+
+torch.set_default_dtype(torch.float64)
+STEPS = 10
+
+
+# --- files ---
+
+def read(path):
+    data = path.read_bytes()
+    length = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:8 + length])
+    header.pop("__metadata__", None)
+    out = {}
+    for name, h in header.items():
+        begin, end = h["data_offsets"]
+        flat = np.frombuffer(data[8 + length + begin:8 + length + end], dtype="<f8")
+        out[name] = torch.tensor(flat.reshape(h["shape"]).copy())
+    return out
+
+
+def write(path, tensors):
+    header, parts, at = {}, [], 0
+    for name, t in tensors.items():
+        raw = t.detach().numpy().astype("<f8").tobytes()
+        header[name] = {"dtype": "F64", "shape": list(t.shape), "data_offsets": [at, at + len(raw)]}
+        parts.append(raw)
+        at += len(raw)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-(8 + len(text)) % 64)
+    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(parts))
+
+
+# --- noise by address: Philox4x32-10 (Salmon et al. 2011) and Box-Muller ---
+
+M32, M64 = (1 << 32) - 1, (1 << 64) - 1
+
+
+def philox(counter, key):
+    c, k = list(counter), list(key)
+    for _ in range(10):
+        a, b = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [b >> 32 ^ c[1] ^ k[0], b & M32, a >> 32 ^ c[3] ^ k[1], a & M32]
+        k = [(k[0] + 0x9E3779B9) & M32, (k[1] + 0xBB67AE85) & M32]
+    return c
+
+
+def mix(a, b):
+    h = (a + 0x9E3779B97F4A7C15 * (b + 1)) & M64
+    h = ((h ^ h >> 30) * 0xBF58476D1CE4E5B9) & M64
+    h = ((h ^ h >> 27) * 0x94D049BB133111EB) & M64
+    return h ^ h >> 31
+
+
+def fnv(name):
+    h = 0xCBF29CE484222325
+    for byte in name.encode():
+        h = ((h ^ byte) * 0x100000001B3) & M64
+    return h
+
+
+def noise_key(seed, purpose, step):
+    return mix(mix(mix(0, seed), purpose), step)
+
+
+def normals(seed, step, row, sample, n):
+    """The n numbers of the latent of a data row."""
+    key = noise_key(seed, mix(fnv("latent"), 0), step)
+    key = philox([0, 0, 0, 0x5354454C], [key & M32, key >> 32])[:2]
+    address, out = row ^ sample << 40, []
+    for block in range((n + 3) // 4):
+        w = philox([block, address & M32, address >> 32, 0], key)
+        for a, b in (w[:2], w[2:]):
+            r, turn = math.sqrt(-2.0 * math.log((a + 0.5) / 2.0**32)), 2.0 * math.pi * b / 2.0**32
+            out += [r * math.cos(turn), r * math.sin(turn)]
+    return out[:n]
+
+
+# --- plugins ---
+
+ACTIVATIONS = {"relu": F.relu, "leaky_relu": lambda x: F.leaky_relu(x, 0.01), "gelu": F.gelu, "silu": F.silu,
+               "tanh": torch.tanh}
+
+
+class Modality:
+    def __init__(self, name, spec, inputs, p):
+        self.name, self.spec, self.p, self.plugin = name, spec, p, spec["plugin"]
+        self.x = inputs["x." + name]
+        self.present = ~self.x.isnan().any(dim=1)
+        self.covariates = covariates(spec.get("covariates", []), inputs)
+        self.weight = spec.get("weight", 1.0)
+        self.observed = spec.get("size_factor" if self.plugin == "nb_counts" else "depth", "observed")
+
+    def get(self, name):
+        return self.p[self.name + "." + name]
+
+    def stack(self, which, x, rows):
+        spec = self.spec[which]
+        for i in range(len(spec["hidden"])):
+            layer = f"{which}.layer{i}"
+            x = x @ self.get(layer + ".weight") + self.get(layer + ".bias")
+            if i == 0 and self.covariates is not None:
+                x = x + self.covariates[rows] @ self.get(which + ".covariates")
+            if spec.get("norm") == "layer":
+                x = F.layer_norm(x, x.shape[1:], self.get(layer + ".gain"), self.get(layer + ".shift"), 1e-5)
+            x = ACTIVATIONS[spec.get("activation", "relu")](x)
+        return x
+
+    def log_size(self, rows):
+        x = self.x[rows]
+        size = x.sum(1) if self.plugin == "nb_counts" else (x > 0).double().sum(1)
+        return size.clamp(min=1.0).log() - self.get("log_median_size")
+
+    def encode(self, rows):
+        x = self.x[rows]
+        kind = self.spec["encoder"].get("input", "log1p" if self.plugin == "nb_counts" else "binary")
+        if kind == "binary":
+            x = (x > 0).double()
+        elif kind == "normalised":
+            size = x.sum(1).clamp(min=1.0) / self.get("log_median_size").exp()
+            x = (1 + x / size[:, None]).log()
+        else:
+            x = (1 + x).log()
+        h = self.stack("encoder", x, rows)
+        mean = h @ self.get("mean.weight") + self.get("mean.bias")
+        logvar = h @ self.get("logvar.weight") + self.get("logvar.bias")
+        return mean, logvar.clamp(-12, 12)
+
+    def log_px(self, z, rows):
+        x, h = self.x[rows], self.stack("decoder", z, rows)
+        eta = h @ self.get("output.weight").T + self.get("output.bias")
+        if self.observed == "observed":
+            eta = eta + self.log_size(rows)[:, None]
+        elif self.observed == "learned":
+            part = "size" if self.plugin == "nb_counts" else "depth"
+            eta = eta + h @ self.get(part + ".weight") + self.get(part + ".bias")
+        if self.plugin == "bernoulli_peaks":
+            return -F.binary_cross_entropy_with_logits(eta, (x > 0).double(), reduction="none").sum(1)
+        log_theta = self.get("dispersion.log_theta")
+        log_p = NegativeBinomial(log_theta.exp(), logits=eta - log_theta).log_prob(x)
+        if self.spec.get("zero_inflation"):
+            extra = h @ self.get("extra_zero.weight").T + self.get("extra_zero.bias")
+            zero = torch.where(x == 0, F.logsigmoid(extra), torch.full_like(x, -math.inf))
+            log_p = torch.where(x == 0, torch.logaddexp(zero, F.logsigmoid(-extra) + log_p),
+                                F.logsigmoid(-extra) + log_p)
+        return log_p.sum(1)
+
+
+def covariates(names, inputs):
+    """One column per category, all 0 where missing; numbers standardised by all rows, 0 where missing."""
+    columns = []
+    for name in names:
+        label = inputs["label." + name]
+        if name == "batch":
+            columns += [(label == k).double() for k in range(3)]
+        else:
+            known = label[~label.isnan()]
+            standard = (label - known.mean()) / known.std(unbiased=False)
+            columns.append(standard.nan_to_num(0.0))
+    return torch.stack(columns, 1) if columns else None
+
+
+class Model:
+    def __init__(self, spec, inputs, p):
+        self.spec, self.p, self.dim = spec, p, spec["latent"]["dim"]
+        self.modalities = [Modality(name, s, inputs, p) for name, s in spec["modalities"].items()]
+        self.all = (1 << len(self.modalities)) - 1
+        self.n_rows = len(inputs["label.batch"])
+        self.present = [sum(1 << i for i, m in enumerate(self.modalities) if m.present[r]) for r in range(self.n_rows)]
+
+    def product(self, experts, used):
+        """Posterior of one row: mean, log-variance."""
+        fusion = self.spec["fusion"]
+        kind = fusion.get("precision_scale", "one")
+        precision = weighted = torch.zeros(self.dim)
+        if fusion.get("prior_expert", True):
+            precision = precision + 1.0
+        for i in used:
+            mean, logvar = experts[i]
+            t = 1.0
+            if kind != "one":
+                raw = self.p["fusion.precision_scale"][i]
+                t = torch.sigmoid(raw) if kind == "learned" else raw.exp()
+            precision = precision + t / logvar.exp()
+            weighted = weighted + t / logvar.exp() * mean
+        return weighted / precision, -precision.log()
+
+    def posterior(self, experts, r, mask):
+        """[(component, weight, mean, logvar)] of row r given the modalities in mask."""
+        used = [i for i in range(len(self.modalities)) if mask & self.present[r] & 1 << i]
+        if self.spec["fusion"]["plugin"] == "poe":
+            return [(0, 1.0, *self.product(experts, used))]
+        return [(i, 1.0 / len(used), *experts[i]) for i in used]
+
+    def encode(self, rows):
+        """experts[row][modality] = (mean, logvar)"""
+        experts = {r: {} for r in rows}
+        for i, m in enumerate(self.modalities):
+            have = [r for r in rows if m.present[r]]
+            if have:
+                mean, logvar = m.encode(torch.tensor(have))
+                for k, r in enumerate(have):
+                    experts[r][i] = (mean[k], logvar[k])
+        return experts
+
+    def subsets(self, seed, step):
+        """[(mask, noise address, weight)], the joint first"""
+        o, n = self.spec["objective"], len(self.modalities)
+        out = [(self.all, 0, 1.0)]
+        weight = o.get("subset_weight", 1.0)
+        words = o["subsets"].split("+")
+        if "single" in words:
+            out += [(1 << i, 1 + i, weight) for i in range(n)]
+        for word in words:
+            if word.startswith("random:"):
+                key = noise_key(seed, fnv("subsets"), step)
+                for k in range(int(word[7:])):
+                    attempt, mask = 0, 0
+                    while mask in (0, self.all):
+                        mask = mix(key, k + (attempt << 32)) >> 7 & self.all
+                        attempt += 1
+                    out.append((mask, 128 + k, weight))
+        return out
+
+    def divergence(self, parts, part, z):
+        """Of one row: closed form for a product, else log q(z) - log p(z) of the whole mixture."""
+        prior = Independent(Normal(torch.zeros(self.dim), 1.0), 1)
+        _, _, mean, logvar = part
+        if self.spec["fusion"]["plugin"] == "poe":
+            return kl_divergence(Independent(Normal(mean, (logvar / 2).exp()), 1), prior)
+        terms = [math.log(w) + Normal(m, (v / 2).exp()).log_prob(z).sum() for _, w, m, v in parts]
+        return torch.logsumexp(torch.stack(terms), 0) - prior.log_prob(z)
+
+    def loss(self, rows, step, beta):
+        seed, experts = self.spec["seed"], self.encode(rows)
+        own = self.spec["objective"]["reconstruct"] == "own"
+        subsets = self.subsets(seed, step)
+        n = sum(self.present[r] != 0 for r in rows)
+        total, joint_kl = 0.0, 0.0
+        log_px, n_px = [0.0] * len(self.modalities), [0] * len(self.modalities)
+        decode = [[] for _ in self.modalities]  # (z, row, weight in the bound, weight in the joint's figures)
+        for index, (mask, address, weight) in enumerate(subsets):
+            for r in rows:
+                have = self.present[r]
+                if not mask & have or (index > 0 and mask & have == have):
+                    continue
+                parts = self.posterior(experts[r], r, mask)
+                for part in parts:
+                    component, share, mean, logvar = part
+                    unit = torch.tensor(normals(seed, step, r, address * 65 + component, self.dim))
+                    z = mean + (logvar / 2).exp() * unit
+                    kl = self.divergence(parts, part, z)
+                    total = total - weight * beta * share * kl
+                    joint_kl = joint_kl + (share * kl.item() if index == 0 else 0.0)
+                    for i in range(len(self.modalities)):
+                        if have >> i & 1 and not (own and not mask >> i & 1):
+                            decode[i].append((z, r, weight * share, share if index == 0 else 0.0))
+        for i, m in enumerate(self.modalities):
+            if decode[i]:
+                z, r, w, joint = zip(*decode[i])
+                rows_px = m.log_px(torch.stack(z), torch.tensor(r))
+                total = total + m.weight * (torch.tensor(w) * rows_px).sum()
+                log_px[i] = (torch.tensor(joint) * rows_px).sum().item()
+            n_px[i] = sum(bool(m.present[r]) for r in rows)
+        loss = -total / (n * sum(s[2] for s in subsets))
+        terms = [loss.item(), (sum(log_px) - joint_kl) / n, joint_kl / n, n]
+        for a, b in zip(log_px, n_px):
+            terms += [a, b]
+        return loss, terms
+
+
+# --- training ---
+
+def decay_of(name, spec):
+    """Weights decay, biases, gains and dispersions do not; some layers by a factor of their own."""
+    head, _, tail = name.partition(".")
+    if not (tail.endswith(".weight") or tail.endswith("covariates")):
+        return 0.0
+    m = spec["modalities"].get(head, {})
+    if tail in ("output.weight", "extra_zero.weight"):
+        return m["decoder"].get("output_decay", 1.0)
+    if tail == "encoder.layer0.weight":
+        return m["encoder"].get("input_decay", 1.0)
+    return 1.0
+
+
+def run(spec, inputs):
+    fixed = {n: t for n, t in inputs.items() if n.endswith(".log_median_size")}
+    start = {n: t for n, t in inputs.items() if n not in fixed and not n.startswith(("x.", "label.")) and n != "rows"}
+    p = {n: t.clone().requires_grad_() for n, t in start.items()}
+    model = Model(spec, inputs, {**p, **fixed})
+    train, beta = spec["train"], spec["objective"]["beta"]
+    opt = train["optimiser"]
+    calibrated = spec["fusion"].get("precision_scale") == "calibrated"
+    trained = {n: t for n, t in p.items() if not (calibrated and n == "fusion.precision_scale")}
+    adamw = torch.optim.AdamW([{"params": [t], "weight_decay": opt["weight_decay"] * decay_of(n, spec)}
+                               for n, t in trained.items()],
+                              lr=opt["lr"], betas=tuple(opt.get("betas", (0.9, 0.999))), eps=opt.get("eps", 1e-8))
+    out, terms = {}, []
+    for step in range(STEPS):
+        rows = [int(r) for r in inputs["rows"][step] if r >= 0]
+        b = beta if not isinstance(beta, dict) else \
+            beta["from"] + (beta["to"] - beta["from"]) * min(step / beta["steps"], 1.0)
+        for t in p.values():
+            t.grad = None
+        loss, figures = model.loss(rows, step, b)
+        loss.backward()
+        terms.append(figures)
+        for t in p.values():
+            t.grad = torch.zeros_like(t) if t.grad is None else t.grad
+        if step == 0:
+            gradient = {n: t.grad.clone() for n, t in p.items()}
+        norm = torch.sqrt(sum((t.grad**2).sum() for t in trained.values()))
+        if opt.get("clip_norm", 0) and norm > opt["clip_norm"]:
+            for t in trained.values():
+                t.grad *= opt["clip_norm"] / norm
+        adamw.step()
+    for n, t in p.items():
+        out[n] = torch.stack([start[n].reshape(-1), gradient[n].reshape(-1), t.detach().reshape(-1)])
+    out.update(fixed)
+    out["terms"] = torch.tensor(terms)
+    return out
+
+
+def main():
+    source, here = Path(sys.argv[1]), Path(sys.argv[2])
+    for path in sorted(here.glob("*.json")):
+        result = run(json.loads(path.read_text()), read(source / (path.stem + ".safetensors")))
+        write(here / (path.stem + ".safetensors"), result)
+        print(path.stem, "loss", *(f"{t[0].item():.6f}" for t in result["terms"][[0, -1]]))
+
+
+if __name__ == "__main__":
+    main()

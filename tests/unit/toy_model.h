@@ -1,0 +1,223 @@
+/* A whole model over data in memory, for tests: the real spec reader, registry, plugins, join and
+ * model, with a source of plain arrays. The spec's own `data` section has to name some source and
+ * is not used otherwise. */
+#ifndef STELE_TOY_MODEL_H
+#define STELE_TOY_MODEL_H
+
+#include "base/mem.h"
+#include "cli/preload_table.h"
+#include "fake_source.h"
+#include "graph/ops.h"
+#include "model/objective.h"
+#include "plugin/use.h"
+#include "train/load.h"
+
+typedef struct toy {
+    stele__diag diag;
+    stele__registry *registry;
+    stele__spec *spec;
+    stele__cast cast;
+    stele__dataset *data;
+    stele__split *split; /* all rows are training rows */
+    stele__model model;
+    stele__pool *pool;
+    stele_graph *graph;
+    stele__batch *batch; /* room for all rows */
+} toy;
+
+#define TOY_OK(t_, call_)                                                                          \
+    do {                                                                                           \
+        if ((call_) != STELE_OK) {                                                                 \
+            fail_msg("%s: %s", #call_, toy_message(t_));                                           \
+        }                                                                                          \
+    } while (0)
+
+static const char *toy_message(const toy *t)
+{
+    const char *said = t->graph != NULL ? stele__graph_error(t->graph) : "";
+    return t->diag.n > 0 ? t->diag.message[0].text : said;
+}
+
+static void toy_read_spec(toy *t, const char *text)
+{
+    const char *folder[] = { STELE_PLUGINS };
+    stele__registry_settings settings = { stele__preload_table, folder, 1 };
+    stele__spec_doc *doc = NULL;
+    TOY_OK(t, stele__registry_create(&settings, &t->registry, &t->diag));
+    TOY_OK(t, stele__spec_doc_parse(text, strlen(text), "toy.yaml", ".", &doc, &t->diag));
+    TOY_OK(t, stele__spec_create(doc, &t->spec, &t->diag));
+    TOY_OK(t, stele__cast_find(t->registry, t->spec, &t->cast, &t->diag));
+    TOY_OK(t, stele__spec_finish(t->spec, &t->diag));
+}
+
+/* Matrices of the modalities, of `others` (rows that have one of those exist, whatever else they
+ * have), and the covariates. */
+static void toy_read_data(toy *t, const fake_source *from, const char *const *others,
+                          size_t n_others)
+{
+    stele__source source = { "toy", &fake_vt, (const stele_inst *)(const void *)from };
+    stele__matrix_request matrix[8];
+    stele__label_request label[8];
+    stele__data_request request = { .source = &source, 1, matrix, 0, label, 0, 0 };
+    memset(matrix, 0, sizeof matrix);
+    memset(label, 0, sizeof label);
+    for (size_t i = 0; i < t->spec->n_modalities; i++) {
+        const stele__modality_spec *host = stele__modality_host(&t->spec->modality[i]);
+        matrix[request.n_matrices].name = t->spec->modality[i].name;
+        matrix[request.n_matrices++].from = host->from;
+        for (uint64_t k = 0; i == 0 && k < host->covariates.n; k++) {
+            label[request.n_labels++].from = host->covariates.v[k];
+        }
+    }
+    for (size_t i = 0; i < n_others; i++) {
+        matrix[request.n_matrices].name = others[i];
+        matrix[request.n_matrices++].from = others[i];
+    }
+    stele__split_spec split = { .fraction = { 1.0, 0.0, 0.0 } };
+    TOY_OK(t, stele__dataset_create(&request, &t->data, &t->diag));
+    TOY_OK(t, stele__split_create(t->data, &split, &t->split, &t->diag));
+    TOY_OK(t, stele__dataset_load(t->data, NULL, &t->diag));
+}
+
+static void toy_covariates(toy *t, const stele_str_list *names, stele__covariate_set *set)
+{
+    set->index = stele__calloc(names->n, sizeof *set->index);
+    assert_non_null(set->index);
+    for (uint64_t i = 0; i < names->n; i++) {
+        assert_true(i < t->model.n_covariates);
+        set->index[set->n++] = (uint32_t)i;
+        set->width += t->model.covariate[i].width;
+    }
+}
+
+static void toy_start(toy *t, const stele__plugin *plugin, const stele__instance *instance,
+                      stele_create_args *args, stele__guest **ret)
+{
+    TOY_OK(t, stele__guest_create(plugin, instance->name, instance->config, &stele__model_tables,
+                                  NULL, ret));
+    TOY_OK(t, stele__guest_start(*ret, args, &t->diag));
+}
+
+static void toy_start_modality(toy *t, uint32_t i)
+{
+    const stele__modality_spec *host = stele__modality_host(&t->spec->modality[i]);
+    stele__modality *md = &t->model.modality[i];
+    md->name = t->spec->modality[i].name;
+    md->vt = &t->cast.modality[i]->vt.modality;
+    md->input = t->data->matrix[i].field;
+    md->n_features = t->data->matrix[i].n_features;
+    md->weight = host->weight;
+    toy_covariates(t, &host->covariates, &md->encoder_covariates);
+    toy_covariates(t, &host->covariates, &md->decoder_covariates);
+    stele_create_args args = { .input = &md->input,
+                               .latent_dim = t->model.latent_dim,
+                               .n_modalities = t->model.n_modalities,
+                               .encoder_covariates = (uint32_t)md->encoder_covariates.width,
+                               .decoder_covariates = (uint32_t)md->decoder_covariates.width };
+    toy_start(t, t->cast.modality[i], &t->spec->modality[i], &args, &md->part.guest);
+}
+
+/* Covariates are those of the first modality; the others name a leading part of its list. */
+static void toy_build(toy *t, uint32_t dtype)
+{
+    stele__model *m = &t->model;
+    const stele_str_list *names = &stele__modality_host(&t->spec->modality[0])->covariates;
+    m->latent_dim = (uint32_t)t->spec->latent->dim;
+    m->n_modalities = (uint32_t)t->spec->n_modalities;
+    m->modality = stele__calloc(m->n_modalities, sizeof *m->modality);
+    m->covariate = stele__calloc(names->n, sizeof *m->covariate);
+    m->fusion_vt = &t->cast.fusion->vt.fusion;
+    assert_true(m->modality != NULL && m->covariate != NULL);
+    for (uint64_t i = 0; i < names->n; i++) {
+        TOY_OK(t, stele__covariate_describe(t->data, t->split, NULL, names->v[i],
+                                            &m->covariate[m->n_covariates++]));
+    }
+    for (uint32_t i = 0; i < m->n_modalities; i++) {
+        toy_start_modality(t, i);
+    }
+    stele_create_args args = { .latent_dim = m->latent_dim, .n_modalities = m->n_modalities };
+    toy_start(t, t->cast.fusion, &t->spec->fusion, &args, &m->fusion.guest);
+    TOY_OK(t, stele__model_build(m, dtype, (uint64_t)t->spec->top->seed, 1, &t->diag));
+    for (uint32_t i = 0; i < m->n_modalities; i++) {
+        TOY_OK(t, stele__modality_validate(m, i, t->data, &t->diag));
+        TOY_OK(t, stele__modality_fit(m, i, t->data, t->split, &t->diag));
+    }
+}
+
+static void toy_open(toy *t, const char *spec, const fake_source *from, const char *const *others,
+                     size_t n_others, uint32_t dtype, unsigned threads)
+{
+    memset(t, 0, sizeof *t);
+    stele__diag_init(&t->diag);
+    toy_read_spec(t, spec);
+    toy_read_data(t, from, others, n_others);
+    toy_build(t, dtype);
+    TOY_OK(t, stele__pool_create(threads, &t->pool));
+    TOY_OK(t, stele__graph_create(t->pool, dtype, &t->graph));
+    TOY_OK(t, stele__batch_create(&t->model, t->data, t->data->n_rows, &t->batch));
+}
+
+static void toy_close(toy *t)
+{
+    stele__batch_destroy(t->batch);
+    stele__graph_destroy(t->graph);
+    stele__pool_destroy(t->pool);
+    stele__model_finish(&t->model);
+    stele__split_destroy(t->split);
+    stele__dataset_destroy(t->data);
+    stele__cast_finish(&t->cast);
+    stele__spec_destroy(t->spec);
+    stele__registry_destroy(t->registry);
+    stele__diag_finish(&t->diag);
+}
+
+static double toy_real(uint32_t dtype, const void *p, int64_t i)
+{
+    return dtype == STELE_F64 ? ((const double *)p)[i] : (double)((const float *)p)[i];
+}
+
+static void toy_put(uint32_t dtype, void *p, int64_t i, double v)
+{
+    if (dtype == STELE_F64) {
+        ((double *)p)[i] = v;
+    } else {
+        ((float *)p)[i] = (float)v;
+    }
+}
+
+/* Move every trained value by something of about `size`, a function of name and position: zeros and
+ * constants of the start would hide mistakes. Values are floats in both dtypes. */
+static void toy_stir(toy *t, double size)
+{
+    stele__params *params = t->model.params;
+    for (uint32_t e = 0; e < stele__params_count(params); e++) {
+        stele__param *p = stele__params_entry(params, e);
+        for (int64_t i = 0; p->kind == STELE__TRAINED && i < p->n; i++) {
+            uint32_t h = 2166136261u ^ (uint32_t)(i * 2654435761u);
+            for (const char *c = p->name; *c != '\0'; c++) {
+                h = (h ^ (uint8_t)*c) * 16777619u;
+            }
+            double u = (double)((h ^ h >> 15) * 2246822519u >> 8) / 16777216.0 - 0.5;
+            double v = toy_real(stele__params_dtype(params), p->values, i) + 2.0 * size * u;
+            toy_put(stele__params_dtype(params), p->values, i, (double)(float)v);
+        }
+    }
+}
+
+/* Load all rows (or those named) and begin a recording pass. */
+static void toy_begin(toy *t, int64_t n, const int64_t *row, uint64_t hide, uint64_t step)
+{
+    int64_t all[64];
+    assert_true(t->data->n_rows <= 64);
+    for (int64_t i = 0; i < t->data->n_rows; i++) {
+        all[i] = i;
+    }
+    stele__pass pass = {
+        .training = 1, .record = 1, .seed = (uint64_t)t->spec->top->seed, .step = step
+    };
+    stele__batch_load(t->batch, row != NULL ? n : t->data->n_rows, row != NULL ? row : all, hide);
+    stele__graph_begin(t->graph, &pass);
+    stele__params_begin_gradient(t->model.params);
+}
+
+#endif
