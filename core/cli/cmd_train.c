@@ -66,6 +66,9 @@ static int parse(int argc, char **argv, options *o)
             return stele__cli_option_error(c, argv);
         }
     }
+    if (o->dir != NULL && o->dir[0] == '\0') {
+        return stele__cli_usage_error(argv[0], "--run needs the name of a folder");
+    }
     if (argc - optind != 1) {
         return stele__cli_usage_error(argv[0],
                                       argc == optind ? "name a spec" : "one spec at a time");
@@ -150,12 +153,12 @@ static void say_end(const job *j, stele_status status, const stele__trained *tra
     } else if (status == STELE_OK && !j->o->quiet) {
         if (trained->was_done) {
             fprintf(stderr,
-                    "nothing to do: trained %lld epochs before%s; for more raise train.epochs%s\n",
-                    (long long)trained->at.epoch, early,
+                    "nothing to do: trained %lld epoch%s before%s; for more raise train.epochs%s\n",
+                    (long long)trained->at.epoch, trained->at.epoch == 1 ? "" : "s", early,
                     trained->stopped_early ? " or train.early_stopping.patience" : "");
         } else {
-            fprintf(stderr, "trained %lld epochs in %.1f s%s\n", (long long)trained->at.epoch,
-                    trained->seconds, early);
+            fprintf(stderr, "trained %lld epoch%s in %.1f s%s\n", (long long)trained->at.epoch,
+                    trained->at.epoch == 1 ? "" : "s", trained->seconds, early);
         }
         printf("%s\n", j->dir);
     }
@@ -201,12 +204,16 @@ static stele_status reopen(job *j, stele__diag *diag)
 {
     char *last = stele__folder_path(j->dir, "last.safetensors");
     char *data = stele__folder_path(j->dir, "data.json");
+    int same = 0;
     stele_status status = last != NULL && data != NULL ? STELE_OK : STELE_E_NOMEM;
     if (status == STELE_OK) {
         status = stele__folder_lock(j->dir, &j->lock, diag);
     }
     if (status == STELE_OK) {
-        status = stele__checkpoint_match(last, j->fingerprint, diag);
+        status = stele__checkpoint_match(last, j->fingerprint, &same, diag);
+    }
+    if (status == STELE_OK && !same) {
+        status = stele__folder_refuse(j->dir, j->loaded.spec, diag);
     }
     if (status == STELE_OK) {
         status = stele__state_read(data, &j->state, diag);

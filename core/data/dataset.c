@@ -38,6 +38,18 @@ static stele_status list_axes(stele__dataset *ds)
     return STELE_OK;
 }
 
+/* Place and name, for messages, of a modality that lies along an axis; NULL if none does. */
+static const stele__matrix *matrix_along(const stele__dataset *ds, const stele__axis *axis)
+{
+    for (size_t i = 0; i < ds->n_matrices; i++) {
+        const stele__matrix *m = &ds->matrix[i];
+        if (m->available && m->source == axis->source && m->field.axis == axis->axis) {
+            return m;
+        }
+    }
+    return NULL;
+}
+
 static const char *row_id(const stele__dataset *ds, const stele__axis *axis, int64_t row)
 {
     const stele__source *src = &ds->source[axis->source];
@@ -70,9 +82,13 @@ static stele_status add_ids(const stele__dataset *ds, const stele__axis *axis, s
         }
     }
     if (st == STELE_OK && n_twice > 0) {
-        st = stele__diag_error(diag, STELE_E_DATA, NULL,
-                               "source `%s`: %lld row %s more than once: %s%s",
-                               ds->source[axis->source].name, (long long)n_twice,
+        const stele__matrix *m = matrix_along(ds, axis);
+        const stele__source *src = &ds->source[axis->source];
+        st = stele__diag_error(diag, STELE_E_DATA, m != NULL ? &m->place : NULL,
+                               "%s%s%s%s%s: %lld row %s more than once: %s%s",
+                               src->file != NULL ? src->file : "source `",
+                               src->file != NULL ? "" : src->name, src->file != NULL ? "" : "`",
+                               m != NULL ? ": " : "", m != NULL ? m->from : "", (long long)n_twice,
                                n_twice == 1 ? "id occurs" : "ids occur",
                                twice.data != NULL ? twice.data : "", n_twice > 3 ? ", ..." : "");
     }
@@ -240,7 +256,8 @@ static stele_status check_overlap(const stele__dataset *ds, stele__diag *diag)
         stele__str_printf(&ids, "%s%s has `%s`", i == 0 ? "" : ", ", ds->matrix[i].name,
                           row < ds->n_rows ? stele__map_name(ds->id, row) : "");
     }
-    stele__diag_error(diag, STELE_E_DATA, NULL, "no row is in %s of %s: their ids do not meet",
+    stele__diag_error(diag, STELE_E_DATA, &ds->matrix[ds->n_matrices - 1].place,
+                      "no row is in %s of %s: their ids do not meet",
                       ds->n_matrices > 2 ? "two" : "both", names.data != NULL ? names.data : "");
     stele__diag_hint(diag, "compare the row ids: %s", ids.data != NULL ? ids.data : "");
     stele__str_finish(&names);

@@ -17,11 +17,12 @@
 #include <stdint.h>
 #include <stele/kinds.h>
 
-/* A built source instance and its name in the spec; both are borrowed. */
+/* A built source instance and its name in the spec; all are borrowed. */
 typedef struct stele__source {
     const char *name;
     const stele_source_vt *vt;
     const stele_inst *inst;
+    const char *file; /* what it reads, for messages; NULL: not known */
 } stele__source;
 
 /* One modality. `from` is a field ("counts", "counts/layers/raw"); with several sources also

@@ -126,12 +126,14 @@ static stele_status report_missing(const search *s, const stele__place *place, s
     if (text == NULL) {
         return STELE_E_NOMEM;
     }
+    const char *file = s->request->n_sources == 1 ? s->request->source->file : NULL;
+    const char *who = file != NULL ? file : "the data", *has = file != NULL ? "has" : "have";
     if (l.n == 0) {
-        stele__diag_error(diag, STELE_E_DATA, place, "the data have no %s at all, and no `%s`",
+        stele__diag_error(diag, STELE_E_DATA, place, "%s %s no %s at all, and no `%s`", who, has,
                           noun, s->from);
     } else {
-        stele__diag_error(diag, STELE_E_DATA, place, "the data have no %s `%s`; there %s %s", noun,
-                          s->from, l.n == 1 ? "is" : "are", text);
+        stele__diag_error(diag, STELE_E_DATA, place, "%s %s no %s `%s`; there %s %s", who, has,
+                          noun, s->from, l.n == 1 ? "is" : "are", text);
     }
     if (near != NULL) {
         stele__diag_hint(diag, "did you mean `%s`?", near);

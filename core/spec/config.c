@@ -367,6 +367,17 @@ int stele__config_given(const stele__config *config, const char *option)
     return node != NULL && !stele__node_is_null(node);
 }
 
+const char *stele__config_file(const stele__config *config)
+{
+    for (uint32_t i = 0; i < config->table.n; i++) {
+        stele_option o = stele__table_row(&config->table, i);
+        if (o.type == STELE_OPT_PATH) {
+            return *(const char *const *)((const char *)config->block + o.offset);
+        }
+    }
+    return NULL;
+}
+
 stele_status stele__config_error(const stele__config *config, stele_status code, const char *text,
                                  stele__diag *diag)
 {

@@ -50,6 +50,8 @@ const stele__table *stele__config_table(const stele__config *config);
 const char *stele__config_strdup(stele__config *config, const char *s);
 /* 1 if the spec gives a value for the option, 0 if it has its default. */
 int stele__config_given(const stele__config *config, const char *option);
+/* The value of the first option that is a path; NULL if there is none or it is unset. */
+const char *stele__config_file(const stele__config *config);
 /* Report an error that was found after reading. Text before a first colon that names an option
  * ("width: must be even") is taken for its path, and the message gets its line and column; other
  * texts get the place of the mapping. Returns `code`. */

@@ -283,12 +283,14 @@ stele_status stele__checkpoint_read(const char *path, stele__params *params, int
     return status;
 }
 
-stele_status stele__checkpoint_match(const char *path, const char *fingerprint, stele__diag *diag)
+stele_status stele__checkpoint_match(const char *path, const char *fingerprint, int *ret_same,
+                                     stele__diag *diag)
 {
     stele__safetensors *file = NULL;
     stele_status status = stele__safetensors_open(path, &file, diag);
     if (status == STELE_OK) {
-        status = check_origin(file, path, fingerprint, diag);
+        status = check_origin(file, path, NULL, diag);
+        *ret_same = status == STELE_OK && strcmp(meta_of(file, "spec"), fingerprint) == 0;
         stele__safetensors_close(file);
     }
     return status;

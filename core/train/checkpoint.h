@@ -33,9 +33,8 @@ STELE_NODISCARD stele_status stele__checkpoint_read(const char *path, stele__par
                                                     int moments, const char *fingerprint,
                                                     stele__position *ret_at, stele__diag *diag);
 
-/* Whether a checkpoint belongs to the spec, asked before any data are read. E_DATA with a message
- * if not. */
+/* Whether a checkpoint belongs to the spec, asked before any data are read. */
 STELE_NODISCARD stele_status stele__checkpoint_match(const char *path, const char *fingerprint,
-                                                     stele__diag *diag);
+                                                     int *ret_same, stele__diag *diag);
 
 #endif

@@ -6,7 +6,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,14 +52,14 @@ stele_status stele__folder_check(const char *dir, int resume, int *ret_kind, ste
     }
     int run = has(dir, "spec.yaml");
     if (any && !run) {
-        stele__diag_error(diag, STELE_E_STATE, NULL, "%s: is not empty and holds no run", dir);
+        stele__diag_error(diag, STELE_E_ARG, NULL, "%s: is not empty and holds no run", dir);
         stele__diag_hint(diag, "choose another folder with --run");
-        return STELE_E_STATE;
+        return STELE_E_ARG;
     }
     if (run && !resume) {
-        stele__diag_error(diag, STELE_E_STATE, NULL, "%s: holds a run already", dir);
+        stele__diag_error(diag, STELE_E_ARG, NULL, "%s: holds a run already", dir);
         stele__diag_hint(diag, "go on with --resume, or choose another folder with --run");
-        return STELE_E_STATE;
+        return STELE_E_ARG;
     }
     *ret_kind = run && has(dir, "last.safetensors") ? STELE__FOLDER_RESUMABLE : STELE__FOLDER_NEW;
     return STELE_OK;
@@ -102,9 +101,9 @@ stele_status stele__folder_lock(const char *dir, int *ret_lock, stele__diag *dia
     /* Some file systems cannot lock folders; then nothing can be said. */
     if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
         close(fd);
-        stele__diag_error(diag, STELE_E_STATE, NULL, "%s: another training is at work there", dir);
+        stele__diag_error(diag, STELE_E_IO, NULL, "%s: another training is at work there", dir);
         stele__diag_hint(diag, "wait for its end, or choose another folder with --run");
-        return STELE_E_STATE;
+        return STELE_E_IO;
     }
     *ret_lock = fd;
     return STELE_OK;
@@ -163,7 +162,7 @@ stele_status stele__folder_begin(const char *dir, const char *spec_path, int res
         status = stele__folder_check(dir, resume, &kind, diag);
     }
     if (status == STELE_OK && kind != STELE__FOLDER_NEW) {
-        status = stele__diag_error(diag, STELE_E_STATE, NULL,
+        status = stele__diag_error(diag, STELE_E_IO, NULL,
                                    "%s: another training has used it meanwhile", dir);
     } else if (status == STELE_OK) {
         status = write_files(dir, spec_path, run, diag);
@@ -232,58 +231,5 @@ stele_status stele__folder_end(const char *dir, const stele__run *run, const ste
         text != NULL ? write_text(dir, "summary.json", text, strlen(text), diag) : STELE_E_NOMEM;
     free(text);
     json_decref(all);
-    return status;
-}
-
-static const char *const left_out[] = { "name",          "output",           "train.epochs",
-                                        "train.threads", "train.checkpoint", "train.early_stopping",
-                                        "evaluate" };
-
-static uint64_t hash_text(uint64_t h, const char *s)
-{
-    for (; *s != '\0'; s++) {
-        h = (h ^ (unsigned char)*s) * UINT64_C(1099511628211);
-    }
-    return (h ^ 0xff) * UINT64_C(1099511628211); /* an end that no text contains */
-}
-
-/* FNV-1a over keys and values, depth first. */
-static uint64_t hash_node(uint64_t h, const stele__node *node, int depth)
-{
-    stele__str path;
-    stele__str_init(&path);
-    stele__node_path(node, &path);
-    int skip = 0;
-    for (size_t i = 0; depth > 0 && i < sizeof left_out / sizeof left_out[0] && path.data != NULL;
-         i++) {
-        skip |= strcmp(path.data, left_out[i]) == 0;
-    }
-    stele__str_finish(&path);
-    if (skip) {
-        return h;
-    }
-    h = hash_text(h, node->key != NULL ? node->key : "");
-    h = hash_text(h, node->kind == STELE__SCALAR ? node->text : "");
-    for (size_t i = 0; i < node->n; i++) {
-        h = hash_node(h, node->child[i], depth + 1);
-    }
-    return h;
-}
-
-stele_status stele__spec_fingerprint(const stele__spec *spec, char ret[17], stele__diag *diag)
-{
-    stele__str text;
-    stele__spec_doc *doc = NULL;
-    stele__str_init(&text);
-    stele_status status = stele__spec_resolve(spec, &text);
-    if (status == STELE_OK) {
-        status = stele__spec_doc_parse(text.data, text.len, "resolved spec", NULL, &doc, diag);
-    }
-    if (status == STELE_OK) {
-        uint64_t h = hash_node(UINT64_C(14695981039346656037), stele__spec_doc_root(doc), 0);
-        snprintf(ret, 17, "%016" PRIx64, h);
-    }
-    stele__spec_doc_destroy(doc);
-    stele__str_finish(&text);
     return status;
 }

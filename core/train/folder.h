@@ -16,13 +16,13 @@
 enum { STELE__FOLDER_NEW = 0, STELE__FOLDER_RESUMABLE };
 
 /* Look at `dir`: NEW if it is absent, empty or (resume) holds a training that never wrote a
- * checkpoint; RESUMABLE if it holds one that did and resume is set. E_STATE, with a hint, if it
+ * checkpoint; RESUMABLE if it holds one that did and resume is set. E_ARG, with a hint, if it
  * holds a training and resume is not set, or none and files of somebody else. */
 STELE_NODISCARD stele_status stele__folder_check(const char *dir, int resume, int *ret_kind,
                                                  stele__diag *diag);
 
 /* Keep other trainings out of an existing folder for as long as *ret_lock is open, at most until
- * the process ends. E_STATE if one is in it. */
+ * the process ends. E_IO if one is in it. */
 STELE_NODISCARD stele_status stele__folder_lock(const char *dir, int *ret_lock, stele__diag *diag);
 
 /* A new training: make the folder, lock it, write spec.yaml (a copy of `spec_path`), resolved.yaml
@@ -44,6 +44,10 @@ STELE_NODISCARD stele_status stele__folder_end(const char *dir, const stele__run
  */
 STELE_NODISCARD stele_status stele__spec_fingerprint(const stele__spec *spec, char ret[17],
                                                      stele__diag *diag);
+
+/* Say that the folder holds a run of another spec, and where the two differ: E_DATA. */
+STELE_NODISCARD stele_status stele__folder_refuse(const char *dir, const stele__spec *spec,
+                                                  stele__diag *diag);
 
 /* "dir/name"; the caller frees it with stele__free. NULL: out of memory. */
 char *stele__folder_path(const char *dir, const char *name);

@@ -308,18 +308,22 @@ static stele_status bad_value(const stele__model *m, uint32_t i, const chunks *c
     const stele__matrix *matrix = &c->data->matrix[c->matrix];
     int64_t row = c->row[c->at - x->shape.dim[0] + bad->row];
     const char *id = stele__dataset_row_id(c->data, row);
+    const char *file = c->data->source[matrix->source].file;
+    const char *of = file != NULL ? " of " : "";
+    file = file != NULL ? file : "";
     if (bad->column < 0) {
-        return stele__diag_error(diag, STELE_E_DATA, &matrix->place, "%s: row `%s` %s",
-                                 m->modality[i].name, id, bad->reason);
+        return stele__diag_error(diag, STELE_E_DATA, &matrix->place, "%s: row `%s`%s%s %s",
+                                 m->modality[i].name, id, of, file, bad->reason);
     }
     if (matrix->feature_name != NULL) {
         return stele__diag_error(diag, STELE_E_DATA, &matrix->place,
-                                 "%s: row `%s`, feature `%s`: %g %s", m->modality[i].name, id,
-                                 matrix->feature_name[bad->column], bad->value, bad->reason);
+                                 "%s: row `%s`, feature `%s`%s%s: %g %s", m->modality[i].name, id,
+                                 matrix->feature_name[bad->column], of, file, bad->value,
+                                 bad->reason);
     }
     return stele__diag_error(diag, STELE_E_DATA, &matrix->place,
-                             "%s: row `%s`, feature %lld: %g %s", m->modality[i].name, id,
-                             (long long)bad->column, bad->value, bad->reason);
+                             "%s: row `%s`, feature %lld%s%s: %g %s", m->modality[i].name, id,
+                             (long long)bad->column, of, file, bad->value, bad->reason);
 }
 
 stele_status stele__modality_validate(stele__model *m, uint32_t i, const stele__dataset *data,
@@ -363,7 +367,10 @@ stele_status stele__modality_fit(stele__model *m, uint32_t i, const stele__datas
     stele__fit_source source = { .n_rows = c.n, .next = chunks_next, .ctx = &c };
     if (status == STELE_OK && c.n == 0) {
         status = stele__diag_error(diag, STELE_E_DATA, &data->matrix[c.matrix].place,
-                                   "%s: no training row has this modality", m->modality[i].name);
+                                   "%s: none of the %lld training rows has this modality",
+                                   m->modality[i].name, (long long)split->n[STELE__TRAIN]);
+        stele__diag_hint(diag, "%lld rows of all have it; see data.split and data.missing",
+                         (long long)data->matrix[c.matrix].n_present);
     }
     if (status == STELE_OK) {
         status = stele__model_fit(m, i, &source, diag);

@@ -50,6 +50,12 @@ STELE_NODISCARD stele_status stele__loop_segments(stele__loop *l, uint32_t group
  * clip_norm: bound on the global norm, 0: none. */
 STELE_NODISCARD stele_status stele__loop_update(stele__loop *l, double lr, int64_t step,
                                                 double clip_norm, stele__diag *diag);
+/* E_NONFINITE with a message if the loss on the validation rows, or a parameter, is no number. */
+STELE_NODISCARD stele_status stele__loop_check_valid(const stele__loop *l,
+                                                     const stele__loss_terms *valid,
+                                                     stele__diag *diag);
+STELE_NODISCARD stele_status stele__loop_check_values(const stele__loop *l, stele__diag *diag);
+/* Write a checkpoint of parameters that are all numbers. */
 STELE_NODISCARD stele_status stele__loop_write(stele__loop *l, const char *name, int moments,
                                                stele__diag *diag);
 

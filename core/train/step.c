@@ -2,6 +2,7 @@
 #include "train/loop.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Which modality made a loss that is no number; NULL if none stands out. */
@@ -25,31 +26,32 @@ static int finite_n(const void *p, int64_t n, int f64)
     return 1;
 }
 
-/* First parameter whose derivative is no number. */
-static const char *bad_parameter(stele__params *params)
+/* First parameter whose derivative, or value, is no number. */
+static const char *bad_parameter(stele__params *params, int derivative)
 {
     int f64 = stele__params_dtype(params) == STELE_F64;
     for (uint32_t i = 0; i < stele__params_count(params); i++) {
         const stele__param *p = stele__params_entry(params, i);
-        if (p->gradient != NULL && !finite_n(p->gradient, p->n, f64)) {
+        const void *v = derivative ? p->gradient : p->values;
+        if (v != NULL && !finite_n(v, p->n, f64)) {
             return p->name;
         }
     }
     return NULL;
 }
 
+/* `when`: with the number of the step in it. */
 static stele_status nonfinite(const stele__loop *l, const char *what, const char *where,
-                              stele__diag *diag)
+                              const char *when, stele__diag *diag)
 {
-    stele__diag_error(diag, STELE_E_NONFINITE, NULL,
-                      "%s%s%s is not a finite number at step %lld (epoch %lld, batch %lld)", what,
-                      where != NULL ? " of " : "", where != NULL ? where : "",
-                      (long long)l->at.step + 1, (long long)l->at.epoch + 1,
-                      (long long)l->at.batch + 1);
-    stele__diag_hint(diag,
-                     "the last good checkpoint is %s/last.safetensors, of step %lld; try a smaller "
-                     "train.optimiser.lr or a train.optimiser.clip_norm",
-                     l->t->dir, (long long)l->saved_step);
+    stele__diag_error(diag, STELE_E_NONFINITE, NULL, "%s%s%s is not a finite number %s", what,
+                      where != NULL ? " of " : "", where != NULL ? where : "", when);
+    if (l->saved_step >= 0) {
+        stele__diag_hint(diag,
+                         "the last good checkpoint is %s/last.safetensors, of step %lld; try a "
+                         "smaller train.optimiser.lr or a train.optimiser.clip_norm",
+                         l->t->dir, (long long)l->saved_step);
+    }
     return STELE_E_NONFINITE;
 }
 
@@ -63,6 +65,43 @@ static double sum_squares(const stele__loop *l, const void *gradient, int f64)
     size_t begin = l->segment[0].begin, n = l->segment[l->n_segments - 1].end - begin;
     return f64 ? stele__sum_squares_f64(l->t->pool, n, (const double *)gradient + begin)
                : stele__sum_squares_f32(l->t->pool, n, (const float *)gradient + begin);
+}
+
+static void when_of_step(const stele__loop *l, char *ret, size_t capacity)
+{
+    snprintf(ret, capacity, "at step %lld (epoch %lld, batch %lld)", (long long)l->at.step + 1,
+             (long long)l->at.epoch + 1, (long long)l->at.batch + 1);
+}
+
+/* Who made a loss that is no number. */
+static stele_status nonfinite_loss(const stele__loop *l, const stele__loss_terms *terms,
+                                   const char *when, stele__diag *diag)
+{
+    const char *who = culprit(l->t->model, terms);
+    return nonfinite(l, who != NULL ? "the log-likelihood" : "the loss", who, when, diag);
+}
+
+stele_status stele__loop_check_valid(const stele__loop *l, const stele__loss_terms *valid,
+                                     stele__diag *diag)
+{
+    char when[96];
+    snprintf(when, sizeof when, "on the validation rows after step %lld (epoch %lld)",
+             (long long)l->at.step, (long long)l->at.epoch + 1);
+    return isfinite(valid->loss) ? STELE_OK : nonfinite_loss(l, valid, when, diag);
+}
+
+stele_status stele__loop_check_values(const stele__loop *l, stele__diag *diag)
+{
+    stele__params *params = l->t->model->params;
+    size_t n = 0;
+    char when[64];
+    const void *w = stele__params_values(params, &n);
+    double squares = stele__params_dtype(params) == STELE_F64
+                         ? stele__sum_squares_f64(l->t->pool, n, w)
+                         : stele__sum_squares_f32(l->t->pool, n, w);
+    snprintf(when, sizeof when, "after step %lld", (long long)l->at.step);
+    return isfinite(squares) ? STELE_OK
+                             : nonfinite(l, "the value", bad_parameter(params, 0), when, diag);
 }
 
 stele_status stele__loop_update(stele__loop *l, double lr, int64_t step, double clip_norm,
@@ -82,7 +121,9 @@ stele_status stele__loop_update(stele__loop *l, double lr, int64_t step, double 
                          .step = step };
     double squares = sum_squares(l, g, f64);
     if (!isfinite(squares)) {
-        return nonfinite(l, "the derivative", bad_parameter(params), diag);
+        char when[96];
+        when_of_step(l, when, sizeof when);
+        return nonfinite(l, "the derivative", bad_parameter(params, 1), when, diag);
     }
     l->grad_norm = sqrt(squares);
     l->ended[STELE__PHASE_NORM] = stele__now();
@@ -114,8 +155,9 @@ stele_status stele__loop_step(stele__loop *l, stele__loss_terms *ret, stele__dia
     stele_status status = stele__graph_status(l->graph);
     l->ended[STELE__PHASE_FORWARD] = stele__now();
     if (status == STELE_OK && loss != NULL && !isfinite(ret->loss)) {
-        const char *who = culprit(t->model, ret);
-        return nonfinite(l, who != NULL ? "the log-likelihood" : "the loss", who, diag);
+        char when[96];
+        when_of_step(l, when, sizeof when);
+        return nonfinite_loss(l, ret, when, diag);
     }
     if (status == STELE_OK && loss != NULL) {
         status = stele__graph_backward(l->graph, loss);

@@ -77,11 +77,11 @@ static char *in_dir(const stele__loop *l, const char *name)
 stele_status stele__loop_write(stele__loop *l, const char *name, int moments, stele__diag *diag)
 {
     char *path = in_dir(l, name);
-    if (path == NULL) {
-        return STELE_E_NOMEM;
+    stele_status status = path != NULL ? stele__loop_check_values(l, diag) : STELE_E_NOMEM;
+    if (status == STELE_OK) {
+        status = stele__checkpoint_write(path, l->t->model->params, moments, &l->at,
+                                         l->t->fingerprint, diag);
     }
-    stele_status status = stele__checkpoint_write(path, l->t->model->params, moments, &l->at,
-                                                  l->t->fingerprint, diag);
     stele__free(path);
     if (status == STELE_OK && moments) {
         l->saved_step = l->at.step;
@@ -277,6 +277,10 @@ static stele_status end_epoch(stele__loop *l, stele__diag *diag)
         if (status != STELE_OK) {
             return stele__diag_error(diag, status, NULL, "validation failed: %s",
                                      stele__graph_error(l->graph));
+        }
+        status = stele__loop_check_valid(l, &valid, diag);
+        if (status != STELE_OK) {
+            return status;
         }
     }
     int improved =

@@ -350,7 +350,8 @@ static void ids_have_to_be_unique_and_to_meet(void **state)
                                   { .name = "Z", .from = "z" } };
     assert_refused(&src, 1, m, 2, NULL, 0,
                    "no row is in both of `X` and `Y`: their ids do not meet");
-    assert_refused(&src, 1, m + 2, 1, NULL, 0, "source `s`: 1 row id occurs more than once: `a`");
+    assert_refused(&src, 1, m + 2, 1, NULL, 0,
+                   "source `s`: z: 1 row id occurs more than once: `a`");
 }
 
 static void new_data_may_lack_modalities_and_labels(void **state)

@@ -1,0 +1,1 @@
+mkdir cells.h5ad

@@ -1,0 +1,1 @@
+ln -s cells.h5ad cells.h5ad

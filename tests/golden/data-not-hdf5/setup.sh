@@ -1,0 +1,1 @@
+echo "cell,gene" > cells.h5ad

@@ -1,0 +1,2 @@
+cp "$GOLDEN_CASES"/fixtures/values.h5ad .
+mkdir out && echo mine > out/thesis.txt

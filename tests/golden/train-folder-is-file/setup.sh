@@ -1,0 +1,2 @@
+cp "$GOLDEN_CASES"/fixtures/values.h5ad .
+echo mine > out
