@@ -19,8 +19,7 @@ static const float digamma_series_f32[] = { 1.F / 132, -1.F / 240, 1.F / 252, -1
 static const double digamma_series_f64[] = { 43867. / 14364, -3617. / 8160, 1. / 12,
                                              -691. / 32760,  1. / 132,      -1. / 240,
                                              1. / 252,       -1. / 120,     1. / 12 };
-static const float lgamma_series_f32[] = { 1.F / 1188, -1.F / 1680, 1.F / 1260, -1.F / 360,
-                                           1.F / 12 };
+static const float lgamma_series_f32[] = { -1.F / 1680, 1.F / 1260, -1.F / 360, 1.F / 12 };
 static const double lgamma_series_f64[] = { 43867. / 244188, -3617. / 122400, 1. / 156,
                                             -691. / 360360,  1. / 1188,       -1. / 1680,
                                             1. / 1260,       -1. / 360,       1. / 12 };

@@ -41,9 +41,9 @@
  * over one exponential, accurate to 4 ulp at both ends: sp -> x and e^x, sg -> 1 and e^x. sp or sg
  * may be NULL, either may be x.
  *
- * lgamma_digamma: both for x > 0 in one pass (recurrence and Stirling's series share the
- * logarithm), about twice as fast as the two calls; the error of lg is below 8 ulp of max(8, |lg|),
- * where the single call is relatively accurate around its zeros too. lg or dg may be x. */
+ * lgamma_digamma: both for x > 0 in one pass, where the recurrence and Stirling's series share the
+ * logarithm; the error of lg is below 8 ulp of max(8, |lg|), while the single call is relatively
+ * accurate around its zeros too. lg or dg may be NULL or x. */
 STELE__VEC_DECLARE(float, f32)
 STELE__VEC_DECLARE(double, f64)
 #undef STELE__VEC_DECLARE

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { N_TASKS = 1000 };
 
@@ -74,7 +75,7 @@ static void pool_refuses_silly_sizes_and_accepts_null(void **state)
 
 typedef struct nest {
     stele__pool *pool;
-    atomic_int sum, wrong;
+    atomic_int sum, wrong, elsewhere; /* elsewhere: tasks of workers */
 } nest;
 
 typedef struct inner {
@@ -98,6 +99,9 @@ static void outer_task(void *ctx, size_t task, unsigned thread)
     inner in = { .outer = n, .thread = thread };
     (void)task;
     stele__pool_run(n->pool, 10, inner_task, &in);
+    atomic_fetch_add(&n->elsewhere, thread != 0);
+    struct timespec pause = { .tv_nsec = 100000 };
+    nanosleep(&pause, NULL); /* so that workers get tasks too */
 }
 
 static void nested_runs_stay_in_their_thread(void **state)
@@ -105,10 +109,13 @@ static void nested_runs_stay_in_their_thread(void **state)
     (void)state;
     nest n = { 0 };
     assert_int_equal(stele__pool_create(3, &n.pool), STELE_OK);
-    for (int i = 0; i < 50; i++) {
+    int runs = 0;
+    while (runs < 10 || (n.elsewhere == 0 && runs < 1000)) {
         stele__pool_run(n.pool, 20, outer_task, &n);
+        runs++;
     }
-    assert_int_equal(n.sum, 50 * 20 * 10);
+    assert_true(n.elsewhere > 0);
+    assert_int_equal(n.sum, runs * 20 * 10);
     assert_int_equal(n.wrong, 0);
     stele__pool_destroy(n.pool);
 }

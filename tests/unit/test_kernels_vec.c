@@ -109,6 +109,8 @@ static const special functions[] = {
     { "softplus middle", softplus_f32, softplus_f64, softplusl, -3, 3, 0, 4 },
     { "sigmoid middle", sigmoid_f32, sigmoid_f64, sigmoidl, -3, 3, 0, 4 },
     { "fused lgamma", fused_lgamma_f32, fused_lgamma_f64, lgammal, 1e-6, 1e6, 8, 8 },
+    { "fused lgamma at its series", fused_lgamma_f32, fused_lgamma_f64, lgammal, 8, 9, 0, 3 },
+    { "fused digamma at its series", fused_digamma_f32, fused_digamma_f64, digammal, 8, 9, 0, 3 },
     { "fused digamma", fused_digamma_f32, fused_digamma_f64, digammal, 1e-6, 1e6, 1, 12 },
 };
 
