@@ -20,7 +20,9 @@ extern "C" {
 /* In place of an axis: reduce over all elements to a scalar. Negative axes count from the end (-1 is the last). */
 #define STELE_ALL_AXES INT32_MIN
 
-/* Window of a convolution or pooling along each spatial axis (height, width; 1-d uses the second of both). */
+/* Window of a convolution or pooling along each spatial axis (height, width; 1-d uses the second of both). Nothing is
+ * filled in: kernel must be that of w, stride, dilation and groups at least 1 (pooling: groups 1), output_padding below
+ * stride or dilation. max_pool: no window may lie in the padding as a whole. */
 typedef struct stele_window {
     uint64_t struct_size;
     int64_t kernel[2], stride[2], padding[2], dilation[2], output_padding[2]; /* output_padding: transposed only */
@@ -142,10 +144,12 @@ typedef struct stele_ops {
     stele_tensor *(*gru)(stele_graph *g, stele_tensor *x, stele_tensor *h0, stele_tensor *wx, stele_tensor *wh,
                          stele_tensor *bx, stele_tensor *bh, stele_tensor *lengths); /* x (B, T, I), h0 (B, H) or NULL,
         wx (I, 3H), wh (H, 3H), biases (3H), gates in the order reset, update, new (Cho et al. 2014, reset after the
-        product); lengths (B) I64 or NULL; gives (B, T, H), the last state repeated beyond a row's length [compute] */
+        product); lengths (B) I64 in [0, T] or NULL; gives (B, T, H), the last state repeated beyond a row's length
+        [compute] */
     stele_tensor *(*attention)(stele_graph *g, stele_tensor *q, stele_tensor *k, stele_tensor *v, stele_tensor *lengths,
                                int32_t causal); /* q (B, A, T, E), k and v (B, A, S, E) with A heads; scores divided by
-        sqrt(E); keys at or beyond lengths (B) I64 are left out; causal: key s <= query t [compute] */
+        sqrt(E); keys at or beyond lengths (B) I64 in [0, S] or NULL are left out; causal: key s <= query t; a query
+        without keys gives 0 [compute] */
     /* --- derivatives --- */
     stele_tensor *(*detach)(stele_graph *g, stele_tensor *a); /* same values, no derivative [compute] */
     stele_tensor *(*scale_gradient)(stele_graph *g, stele_tensor *a, double factor); /* same values, derivative times
