@@ -3,6 +3,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+/* Wide layers are passed over in strides that small pages make costly. */
+#define HUGE_PAGE ((size_t)2 << 20)
 
 static atomic_uint_fast64_t n_allocations;
 static atomic_int_fast64_t fail_countdown = -1;
@@ -73,8 +77,12 @@ void *stele__calloc_aligned(size_t size)
         return NULL;
     }
     void *p = NULL;
-    if (posix_memalign(&p, 64, rounded != 0 ? rounded : 64) != 0) {
+    int large = rounded >= 2 * HUGE_PAGE;
+    if (posix_memalign(&p, large ? HUGE_PAGE : 64, rounded != 0 ? rounded : 64) != 0) {
         return NULL;
+    }
+    if (large) {
+        (void)madvise(p, rounded / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE); /* a wish, no more */
     }
     memset(p, 0, rounded);
     return counted(p);

@@ -117,13 +117,6 @@ stele_tensor *stele__graph_csr(stele_graph *g, uint32_t dtype, int64_t rows, int
     return t;
 }
 
-void stele__graph_csr_columns(stele_tensor *t, const stele__csc *columns)
-{
-    if (t != NULL) {
-        t->columns = columns;
-    }
-}
-
 static stele__param_cache *cache_of(stele_graph *g, stele__params *params)
 {
     for (stele__param_cache *c = g->cache; c != NULL; c = c->next) {
@@ -164,6 +157,7 @@ stele_tensor *stele__graph_param(stele_graph *g, stele__params *params, uint32_t
     if (t != NULL && p->gradient != NULL) {
         t->gradient = p->gradient;
         t->has_gradient = &p->has_gradient;
+        t->squares = &p->squares;
         t->wants_gradient = g->pass.record;
     }
     c->tensor[entry] = t;

@@ -55,9 +55,6 @@ stele_tensor *stele__graph_leaf(stele_graph *g, const stele_shape *s, const void
 /* rows x cols; row_start (rows + 1) starts at 0, column and data (row_start[rows]). */
 stele_tensor *stele__graph_csr(stele_graph *g, uint32_t dtype, int64_t rows, int64_t cols,
                                const int64_t *row_start, const int32_t *column, const void *data);
-/* The column lists of a CSR tensor (csr.h), made ahead of the pass; borrowed. Without them the
- * backward of `linear` makes its own. Tensors derived entry by entry inherit them. */
-void stele__graph_csr_columns(stele_tensor *t, const stele__csc *columns);
 /* Entry of a params object of the graph's dtype as a tensor; its derivative goes into the flat
  * gradient of the object. Twice in a pass gives the same tensor. */
 stele_tensor *stele__graph_param(stele_graph *g, stele__params *params, uint32_t entry);

@@ -1,5 +1,7 @@
 #include "graph/op.h"
 
+#include "graph/params.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -222,4 +224,15 @@ void *stele__grad_zeroed(stele_graph *g, stele_tensor *t)
         stele__op_blocks(g, stele__n_blocks((int64_t)c.size, CLEAR), clear_block, &c);
     }
     return d;
+}
+
+void stele__grad_measured(stele_tensor *t, size_t n, const double *squares)
+{
+    if (t->squares != NULL) {
+        *t->squares = 0.0;
+        for (size_t i = 0; i < n; i++) {
+            *t->squares += squares[i];
+        }
+        *t->has_gradient = STELE__MEASURED;
+    }
 }

@@ -89,6 +89,9 @@ int stele__op_recorded(const stele_graph *g, uint32_t n, stele_tensor *const *in
 /* Where the derivative of t goes; see above. t may be NULL. */
 void *stele__grad_open(stele_graph *g, stele_tensor *t, int *ret_fresh);
 void *stele__grad_zeroed(stele_graph *g, stele_tensor *t);
+/* Say that the sum of squares over n parts of t's whole derivative is known; forgotten when the
+ * derivative is opened again. Only parameters keep it. */
+void stele__grad_measured(stele_tensor *t, size_t n, const double *squares);
 /* Make sure that a wanted derivative has memory, before scratch is taken that will be released. */
 void *stele__grad_reserve(stele_graph *g, stele_tensor *t);
 

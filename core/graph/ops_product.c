@@ -54,42 +54,41 @@ static stele__csr pattern(const stele_tensor *x)
                          .column = x->column };
 }
 
-/* The entries of x by column: those made ahead, or made now in the arena. */
-static const stele__csc *columns_of(stele_graph *g, const stele_tensor *x)
-{
-    if (x->columns != NULL) {
-        return x->columns;
-    }
-    const stele__csr csr = pattern(x);
-    const size_t size = stele__csr_transpose_size(csr.n_columns, (size_t)x->n);
-    stele__csc *ret = stele__op_take(g, 1, sizeof *ret);
-    void *workspace = stele__op_take(g, 1, size);
-    if (ret == NULL || workspace == NULL) {
-        return NULL;
-    }
-    memset(workspace, 0, size);
-    stele_status status = stele__csr_transpose(&csr, (size_t)x->n, workspace, ret);
-    if (status != STELE_OK) {
-        stele__op_fail(g, status, "linear: a column of the sparse x is out of range");
-        return NULL;
-    }
-    return ret;
-}
-
-/* Touches those rows of the derivative of w only that x has entries for. */
 static stele_status linear_csr_back(stele_graph *g, const stele__tape_node *node)
 {
     const stele_tensor *x = node->in[0];
-    struct run r = { .n = node->in[1]->shape.dim[1], .x = x->data, .dy = node->out->gradient };
-    r.dw = stele__grad_zeroed(g, node->in[1]);
+    stele_tensor *w = node->in[1];
+    struct run r = { .n = w->shape.dim[1], .x = x->data, .dy = node->out->gradient };
+    int fresh = 0;
+    r.csr = pattern(x);
+    r.dw = stele__grad_open(g, w, &fresh);
     if (r.dw != NULL) {
-        const stele__csc *columns = columns_of(g, x);
-        if (columns == NULL) {
+        size_t n_groups = stele__csr_groups(r.csr.n_columns);
+        double *squares = stele__op_take(g, n_groups, sizeof *squares);
+        if (squares == NULL) {
             return g->status;
         }
-        STELE__PICK(g, csr_weight)(g->pool, &r, columns);
+        STELE__PICK(g, csr_weight)(g->pool, &r, !fresh, squares);
+        stele__grad_measured(w, n_groups, squares);
     }
     return g->status == STELE_OK ? bias_back(g, node->in[2], node->out) : g->status;
+}
+
+static stele_tensor *linear_csr(stele_graph *g, struct run *r, stele_tensor *out,
+                                stele_tensor *const *in)
+{
+    r->csr = pattern(in[0]);
+    if (!stele__csr_valid(&r->csr)) {
+        return stele__op_fail(g, STELE_E_DATA, "linear: a column of the sparse x is out of range");
+    }
+    void *scratch =
+        stele__op_take(g, stele__csr_scratch(&r->csr, (size_t)r->n), stele__dtype_size(g->dtype));
+    if (scratch == NULL) {
+        return NULL;
+    }
+    STELE__PICK(g, csr_forward)(g->pool, r, scratch);
+    stele__op_record(g, out, 3, in, linear_csr_back, NULL);
+    return out;
 }
 
 static int linear_fits(stele_graph *g, const stele_tensor *x, const stele_tensor *w,
@@ -145,10 +144,7 @@ stele_tensor *stele__op_linear(stele_graph *g, stele_tensor *x, stele_tensor *w,
                      .bias = bias == NULL ? NULL : bias->data,
                      .y = out->data };
     if (x->layout == STELE_CSR) {
-        r.csr = pattern(x);
-        STELE__PICK(g, csr_forward)(g->pool, &r);
-        stele__op_record(g, out, 3, in, linear_csr_back, NULL);
-        return out;
+        return linear_csr(g, &r, out, in);
     }
     stele__product(g, 0, 0, r.rows, n, w->shape.dim[0], x->data, w->data, 0, out->data);
     if (bias != NULL) {

@@ -348,7 +348,8 @@ void stele__params_end_gradient(stele__params *p)
         stele__param *e = &p->entry[i];
         if (e->gradient != NULL && !e->has_gradient) {
             memset(e->gradient, 0, (size_t)e->n * size);
-            e->has_gradient = 1;
+            e->has_gradient = STELE__MEASURED;
+            e->squares = 0.0;
         }
     }
 }

@@ -28,6 +28,9 @@ typedef struct stele__declaration {
     const void *data; /* FROZEN: borrowed, must outlive the object */
 } stele__declaration;
 
+/* A state of stele__param.has_gradient, beside 0 and 1. */
+enum { STELE__MEASURED = 2 };
+
 typedef struct stele__param {
     char *name;
     stele_shape shape;
@@ -37,7 +40,8 @@ typedef struct stele__param {
     size_t offset;         /* TRAINED, BUFFER: first element in the area */
     void *values;          /* n elements of the object's dtype */
     void *gradient;        /* TRAINED and room for training; else NULL */
-    uint32_t has_gradient; /* 0: `gradient` is to be read as 0 */
+    uint32_t has_gradient; /* 0: `gradient` is to be read as 0; STELE__MEASURED: see squares */
+    double squares;        /* MEASURED: the sum of its squares, formed while it was in the cache */
 } stele__param;
 
 /* Elements begin .. begin + n - 1 of the trained area. */

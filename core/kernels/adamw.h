@@ -7,10 +7,9 @@
  *     m  = m + (1 - beta1) (g' - m)
  *     v  = beta2 v + (1 - beta2) g'^2
  *     w  = w - lr s / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
- *     g  = 0
  *
- * in one pass: every buffer is read once and written once (32 bytes per float parameter), which is
- * what bounds its speed. Blocks have a fixed size: same bits for any number of threads. */
+ * in one pass: every buffer is read once and all but g written once (28 bytes per float parameter),
+ * which is what bounds its speed. Blocks have a fixed size: same bits for any number of threads. */
 #ifndef STELE_KERNELS_ADAMW_H
 #define STELE_KERNELS_ADAMW_H
 
@@ -35,10 +34,10 @@ typedef struct stele__adamw {
  * stepped by somebody else) keep all four buffers as they are. pool may be NULL. */
 void stele__adamw_step_f32(stele__pool *pool, const stele__adamw *opt,
                            const stele__adamw_segment *segment, size_t n_segments, float *w,
-                           float *g, float *m, float *v);
+                           const float *g, float *m, float *v);
 void stele__adamw_step_f64(stele__pool *pool, const stele__adamw *opt,
                            const stele__adamw_segment *segment, size_t n_segments, double *w,
-                           double *g, double *m, double *v);
+                           const double *g, double *m, double *v);
 
 /* The sum of squares of n elements in double, for the global norm; NaN or infinite exactly when an
  * element is (or, in double, when a square overflows). */

@@ -2,117 +2,72 @@
 
 #include "kernels/isa.h"
 
-/* The workspace: counts (n_columns, kept at zero between calls), then the arrays of the result,
- * each at a multiple of 8 bytes. */
-typedef struct layout {
-    size_t touched, start, row, entry, size;
-} layout;
+#include <string.h>
 
-static size_t round_up(size_t bytes)
+/* Columns are cut into groups. Forward, a group has its own sums, so there are few groups; each is
+ * worked through in tiles whose part of W stays in the cache while all rows of X pass by. Backward,
+ * a group is a tile. */
+enum { MAX_LANES = 16, LANE_WIDTH = 64, TILE = 512, GROUP = 256 };
+
+static size_t n_lanes(size_t n_columns)
 {
-    return (bytes + 7) / 8 * 8;
+    size_t n = (n_columns + LANE_WIDTH - 1) / LANE_WIDTH;
+    return n < 1 ? 1 : n < MAX_LANES ? n : MAX_LANES;
 }
 
-static layout lay_out(size_t n_columns, size_t max_entries)
+size_t stele__csr_scratch(const stele__csr *x, size_t h)
 {
-    size_t max_touched = n_columns < max_entries ? n_columns : max_entries;
-    layout at;
-    at.touched = round_up(n_columns * sizeof(int32_t));
-    at.start = at.touched + round_up(max_touched * sizeof(int32_t));
-    at.row = at.start + (max_touched + 1) * sizeof(int64_t);
-    at.entry = at.row + round_up(max_entries * sizeof(int32_t));
-    at.size = at.entry + max_entries * sizeof(int64_t);
-    return at;
+    return n_lanes(x->n_columns) * x->n_rows * h;
 }
 
-size_t stele__csr_transpose_size(size_t n_columns, size_t max_entries)
+size_t stele__csr_groups(size_t n_columns)
 {
-    return lay_out(n_columns, max_entries).size;
+    return (n_columns + GROUP - 1) / GROUP;
 }
 
-/* Count the entries of every column and list the columns in order of appearance. Returns how many
- * entries were in range from the front. */
-static int64_t count_columns(const stele__csr *x, int32_t *count, int32_t *touched,
-                             size_t *ret_touched)
+int stele__csr_valid(const stele__csr *x)
 {
-    int64_t first = x->row_start[0], end = x->row_start[x->n_rows], e;
-    size_t n = 0;
-    for (e = first; e < end; e++) {
-        int32_t c = x->column[e];
-        if (c < 0 || (size_t)c >= x->n_columns) {
-            break;
-        }
-        if (count[c]++ == 0) {
-            touched[n++] = c;
+    for (size_t i = 0; i < x->n_rows; i++) {
+        int64_t first = x->row_start[i], end = x->row_start[i + 1];
+        if (first < end && (x->column[first] < 0 || (size_t)x->column[end - 1] >= x->n_columns)) {
+            return 0;
         }
     }
-    *ret_touched = n;
-    return e - first;
+    return 1;
 }
 
-stele_status stele__csr_transpose(const stele__csr *x, size_t max_entries, void *workspace,
-                                  stele__csc *ret)
+/* The first of the entries first .. end - 1 whose column is not below c. */
+static int64_t seek(const int32_t *column, int64_t first, int64_t end, size_t c)
 {
-    int64_t first = x->row_start[0], n_entries = x->row_start[x->n_rows] - first;
-    if (n_entries < 0 || (uint64_t)n_entries > max_entries || n_entries > INT32_MAX) {
-        return STELE_E_SHAPE;
-    }
-    layout at = lay_out(x->n_columns, max_entries);
-    char *base = workspace;
-    int32_t *count = workspace;
-    int32_t *touched = (int32_t *)(void *)(base + at.touched);
-    int64_t *start = (int64_t *)(void *)(base + at.start);
-    int32_t *row = (int32_t *)(void *)(base + at.row);
-    int64_t *entry = (int64_t *)(void *)(base + at.entry);
-    size_t n_touched;
-    int64_t in_range = count_columns(x, count, touched, &n_touched);
-    /* Counts become the place where the next entry of the column goes. */
-    start[0] = 0;
-    for (size_t t = 0; t < n_touched; t++) {
-        start[t + 1] = start[t] + count[touched[t]];
-        count[touched[t]] = (int32_t)start[t];
-    }
-    for (size_t i = 0; i < x->n_rows && in_range == n_entries; i++) {
-        for (int64_t e = x->row_start[i]; e < x->row_start[i + 1]; e++) {
-            int32_t place = count[x->column[e]]++;
-            row[place] = (int32_t)i;
-            entry[place] = e;
-        }
-    }
-    for (size_t t = 0; t < n_touched; t++) {
-        count[touched[t]] = 0;
-    }
-    if (in_range != n_entries) {
-        return STELE_E_DATA;
-    }
-    *ret = (stele__csc){ .n_touched = n_touched,
-                         .n_entries = (size_t)n_entries,
-                         .column = touched,
-                         .start = start,
-                         .row = row,
-                         .entry = entry };
-    return STELE_OK;
-}
-
-/* Tasks of the forward product: at most this many groups of rows. */
-enum { MAX_ROW_GROUPS = 64 };
-/* Tasks of the backward product: a column belongs to the group in which its list starts, so groups
- * carry about the same number of entries. */
-enum { GROUP_ENTRIES = 4096 };
-
-/* The first column whose list starts at `position` or later. */
-static size_t first_from(const stele__csc *xt, int64_t position)
-{
-    size_t low = 0, high = xt->n_touched;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (xt->start[middle] < position) {
-            low = middle + 1;
+    while (first < end) {
+        int64_t middle = first + (end - first) / 2;
+        if ((size_t)column[middle] < c) {
+            first = middle + 1;
         } else {
-            high = middle;
+            end = middle;
         }
     }
-    return low;
+    return first;
+}
+
+/* The same where the answer is near `first`. */
+static int64_t seek_near(const int32_t *column, int64_t first, int64_t end, size_t c)
+{
+    int64_t step = 16;
+    while (first + step < end && (size_t)column[first + step] < c) {
+        first += step;
+        step *= 2;
+    }
+    return seek(column, first, first + step < end ? first + step : end, c);
+}
+
+/* Bring rows of W into the cache ahead of use: the tile's rows are wanted in an order that the
+ * hardware cannot guess. */
+static void fetch(const char *from, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += 64) {
+        __builtin_prefetch(from + i, 0, 2);
+    }
 }
 
 #define STELE__TWICE "kernels/csr_api.inc"

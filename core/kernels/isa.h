@@ -14,7 +14,8 @@ typedef struct stele__adamw_factors {
 /* Arguments and accuracy of the array functions: vec.h.
  *
  * csr_row: y (h) = b (h, or NULL: 0) + sum over n entries of value[e] * W[column[e], :].
- * csc_column: dw (h) += sum over n entries of value[entry[e]] * dY[row[e], :].
+ * b may be y. csr_scatter: dW[column[e], :] += value[e] * dy (h) for n entries.
+ * column_sums: y (n) = or += (add) the sums of the columns of x (rows, n).
  * adamw: n elements of one segment. sum_squares: in double. */
 #define STELE__ISA_KERNELS(real_)                                                                  \
     struct {                                                                                       \
@@ -30,9 +31,10 @@ typedef struct stele__adamw_factors {
         void (*lgamma_digamma)(size_t n, const real_ *x, real_ *lg, real_ *dg);                    \
         void (*csr_row)(size_t n, const int32_t *column, const real_ *value, size_t h,             \
                         const real_ *w, size_t ldw, const real_ *b, real_ *y);                     \
-        void (*csc_column)(size_t n, const int32_t *row, const int64_t *entry, const real_ *value, \
-                           size_t h, const real_ *dy, size_t lddy, real_ *dw);                     \
-        void (*adamw)(size_t n, const stele__adamw_factors *f, real_ *w, real_ *g, real_ *m,       \
+        void (*csr_scatter)(size_t n, const int32_t *column, const real_ *value, size_t h,         \
+                            const real_ *dy, real_ *dw, size_t lddw);                              \
+        void (*column_sums)(size_t rows, size_t n, const real_ *x, int add, real_ *y);             \
+        void (*adamw)(size_t n, const stele__adamw_factors *f, real_ *w, const real_ *g, real_ *m, \
                       real_ *v);                                                                   \
         double (*sum_squares)(size_t n, const real_ *x);                                           \
     }

@@ -66,8 +66,8 @@ static inline vector_f64 widen_f64(const double *x)
         .lgamma = lgamma_array_##type_, .digamma = digamma_array_##type_,                          \
         .softplus_sigmoid = softplus_sigmoid_array_##type_,                                        \
         .lgamma_digamma = lgamma_digamma_array_##type_, .csr_row = csr_row_##type_,                \
-        .csc_column = csc_column_##type_, .adamw = adamw_##type_,                                  \
-        .sum_squares = sum_squares_##type_                                                         \
+        .csr_scatter = csr_scatter_##type_, .column_sums = column_sums_##type_,                    \
+        .adamw = adamw_##type_, .sum_squares = sum_squares_##type_                                 \
     }
 
 #define TABLE_OF(name_) stele__isa_##name_

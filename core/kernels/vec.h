@@ -30,7 +30,8 @@
     void stele__vec_lgamma_##suffix_(size_t n, const real_ *x, real_ *y);                          \
     void stele__vec_digamma_##suffix_(size_t n, const real_ *x, real_ *y);                         \
     void stele__vec_softplus_sigmoid_##suffix_(size_t n, const real_ *x, real_ *sp, real_ *sg);    \
-    void stele__vec_lgamma_digamma_##suffix_(size_t n, const real_ *x, real_ *lg, real_ *dg);
+    void stele__vec_lgamma_digamma_##suffix_(size_t n, const real_ *x, real_ *lg, real_ *dg);      \
+    void stele__vec_column_sums_##suffix_(size_t rows, size_t n, const real_ *x, int add, real_ *y);
 
 /* exp, expm1, log, log1p, tanh, erf: y[i] = f(x[i]), as the C library has them.
  *
@@ -43,7 +44,10 @@
  *
  * lgamma_digamma: both for x > 0 in one pass, where the recurrence and Stirling's series share the
  * logarithm; the error of lg is below 8 ulp of max(8, |lg|), while the single call is relatively
- * accurate around its zeros too. lg or dg may be NULL or x. */
+ * accurate around its zeros too. lg or dg may be NULL or x.
+ *
+ * column_sums: y (n) = or, with `add`, += sum_r x[r, :], x (rows, n) row-major; added up in the
+ * order of the rows, in the element type. */
 STELE__VEC_DECLARE(float, f32)
 STELE__VEC_DECLARE(double, f64)
 #undef STELE__VEC_DECLARE

@@ -4,6 +4,7 @@
 #include "graph/params.h"
 #include "kernels/gemm.h"
 #include "kernels/pool.h"
+#include "model/fused_sums.h"
 
 #include <string.h>
 
@@ -30,6 +31,7 @@ typedef struct pass {
     const void *weight; /* NULL: value only */
     char *dw[STELE_MAX_ETA], *db[STELE_MAX_ETA], *dfeature[STELE_MAX_PARAM];
     int fresh_w[STELE_MAX_ETA], fresh_b[STELE_MAX_ETA];
+    double *squares;       /* (n_eta, blocks) of the derivatives towards weights */
     char *eta;             /* (threads, n_eta, rows, block) */
     double *lane_log_prob; /* (lanes, rows) */
     char *lane_h;          /* (lanes, rows, hidden) */
@@ -64,30 +66,6 @@ static void predictors(const pass *p, int64_t first, int64_t n, char *const *eta
     }
 }
 
-#define COLUMN_SUMS(real_)                                                                         \
-    do {                                                                                           \
-        const real_ *d = d_eta;                                                                    \
-        real_ *out = ret;                                                                          \
-        if (fresh) {                                                                               \
-            memset(out, 0, (size_t)n * sizeof *out);                                               \
-        }                                                                                          \
-        for (int64_t r = 0; r < rows; r++) {                                                       \
-            for (int64_t j = 0; j < n; j++) {                                                      \
-                out[j] += d[r * n + j];                                                            \
-            }                                                                                      \
-        }                                                                                          \
-    } while (0)
-
-static void column_sums(uint32_t dtype, int64_t rows, int64_t n, const void *d_eta, int fresh,
-                        void *ret)
-{
-    if (dtype == STELE_F32) {
-        COLUMN_SUMS(float);
-    } else {
-        COLUMN_SUMS(double);
-    }
-}
-
 /* Derivatives of one block towards weights, biases and hidden layer. */
 static void block_derivatives(const pass *p, int64_t lane, int first_of_lane, int64_t first,
                               int64_t n, char *const *eta)
@@ -95,12 +73,15 @@ static void block_derivatives(const pass *p, int64_t lane, int first_of_lane, in
     char *lane_h = p->lane_h + (size_t)(lane * p->rows * p->hidden) * p->real;
     for (uint32_t k = 0; k < p->n_eta; k++) {
         if (p->db[k] != NULL) {
-            column_sums(p->dtype, p->rows, n, eta[k], p->fresh_b[k],
-                        p->db[k] + (size_t)first * p->real);
+            stele__block_column_sums(p->dtype, p->rows, n, eta[k], !p->fresh_b[k],
+                                     p->db[k] + (size_t)first * p->real);
         }
         if (p->dw[k] != NULL) {
-            gemm(p, 1, 0, n, p->hidden, p->rows, eta[k], n, p->h, p->hidden, !p->fresh_w[k],
-                 p->dw[k] + (size_t)(first * p->hidden) * p->real, p->hidden);
+            char *dw = p->dw[k] + (size_t)(first * p->hidden) * p->real;
+            gemm(p, 1, 0, n, p->hidden, p->rows, eta[k], n, p->h, p->hidden, !p->fresh_w[k], dw,
+                 p->hidden);
+            p->squares[(int64_t)k * p->n_blocks + first / p->block] =
+                stele__block_squares(p->dtype, n * p->hidden, dw);
         }
         gemm(p, 0, 0, p->rows, p->hidden, n, eta[k], n,
              p->w[k] + (size_t)(first * p->hidden) * p->real, p->hidden, !(first_of_lane && k == 0),
@@ -290,6 +271,7 @@ static int pass_want_derivatives(stele_graph *g, const parts *q, const void *wei
     for (uint32_t i = 0; i < p->n_feature; i++) {
         p->dfeature[i] = stele__grad_zeroed(g, q->feature[i]);
     }
+    p->squares = stele__op_take(g, p->n_eta * (size_t)p->n_blocks, sizeof(double));
     p->lane_h = stele__op_take(g, (size_t)(p->n_lanes * p->rows * p->hidden), p->real);
     size_t n_row = (size_t)(p->n_lanes * p->n_row * p->rows);
     int wanted = 0;
@@ -303,7 +285,7 @@ static int pass_want_derivatives(stele_graph *g, const parts *q, const void *wei
         }
         memset(p->lane_row, 0, n_row * p->real);
     }
-    return p->lane_h != NULL && stele__graph_status(g) == STELE_OK;
+    return p->lane_h != NULL && p->squares != NULL && stele__graph_status(g) == STELE_OK;
 }
 
 static stele_status pass_run(stele_graph *g, pass *p)
@@ -319,36 +301,22 @@ static stele_status pass_run(stele_graph *g, pass *p)
     return STELE_OK;
 }
 
-#define LANE_SUM(real_)                                                                            \
-    do {                                                                                           \
-        const real_ *in = lanes;                                                                   \
-        real_ *sum = out;                                                                          \
-        for (int64_t i = 0; i < n; i++) {                                                          \
-            double total = fresh ? 0.0 : (double)sum[i];                                           \
-            for (int64_t l = 0; l < n_lanes; l++) {                                                \
-                total += (double)in[l * n + i];                                                    \
-            }                                                                                      \
-            sum[i] = (real_)total;                                                                 \
-        }                                                                                          \
-    } while (0)
-
-/* out (n) = or += sum over lanes of (lanes, n), in the order of the lanes. */
-static void lane_sum(uint32_t dtype, const void *lanes, int64_t n_lanes, int64_t n, int fresh,
-                     void *out)
-{
-    if (dtype == STELE_F32) {
-        LANE_SUM(float);
-    } else {
-        LANE_SUM(double);
-    }
-}
-
 static void add_to(stele_graph *g, stele_tensor *t, const void *d)
 {
     int fresh = 0;
     void *out = stele__grad_open(g, t, &fresh);
     if (out != NULL) {
-        lane_sum(g->dtype, d, 1, t->n, fresh, out);
+        stele__lane_sum(g->dtype, d, 1, t->n, fresh, out);
+    }
+}
+
+static void keep_squares(const pass *p, const parts *q)
+{
+    for (uint32_t k = 0; k < p->n_eta; k++) {
+        if (p->dw[k] != NULL) {
+            stele__grad_measured(q->weight[k], (size_t)p->n_blocks,
+                                 p->squares + (int64_t)k * p->n_blocks);
+        }
     }
 }
 
@@ -359,14 +327,15 @@ static int keep_derivatives(stele_graph *g, const pass *p, saved *s)
     if (s->d_hidden == NULL) {
         return 0;
     }
-    lane_sum(p->dtype, p->lane_h, p->n_lanes, p->rows * p->hidden, 1, s->d_hidden);
+    keep_squares(p, &s->q);
+    stele__lane_sum(p->dtype, p->lane_h, p->n_lanes, p->rows * p->hidden, 1, s->d_hidden);
     if (p->lane_row != NULL) {
         int64_t n = (int64_t)p->n_row * p->rows;
         s->d_row = stele__op_take(g, (size_t)n, p->real);
         if (s->d_row == NULL) {
             return 0;
         }
-        lane_sum(p->dtype, p->lane_row, p->n_lanes, n, 1, s->d_row);
+        stele__lane_sum(p->dtype, p->lane_row, p->n_lanes, n, 1, s->d_row);
     }
     return 1;
 }

@@ -56,15 +56,26 @@ static stele_status nonfinite(const stele__loop *l, const char *what, const char
 }
 
 /* Of the derivatives that this update uses: those of other groups must not decide its clipping. The
- * segments of a group lie side by side. */
-static double sum_squares(const stele__loop *l, const void *gradient, int f64)
+ * segments of a group lie side by side. Most derivatives were measured where they were made. */
+static double sum_squares(const stele__loop *l)
 {
-    if (l->n_segments == 0) {
-        return 0.0;
+    stele__params *params = l->t->model->params;
+    int f64 = stele__params_dtype(params) == STELE_F64;
+    size_t begin = l->n_segments > 0 ? l->segment[0].begin : 0;
+    size_t end = l->n_segments > 0 ? l->segment[l->n_segments - 1].end : 0;
+    double sum = 0.0;
+    for (uint32_t i = 0; i < stele__params_count(params); i++) {
+        const stele__param *p = stele__params_entry(params, i);
+        if (p->gradient == NULL || p->offset < begin || p->offset >= end) {
+            continue;
+        } else if (p->has_gradient == STELE__MEASURED) {
+            sum += p->squares;
+        } else {
+            sum += f64 ? stele__sum_squares_f64(l->t->pool, (size_t)p->n, p->gradient)
+                       : stele__sum_squares_f32(l->t->pool, (size_t)p->n, p->gradient);
+        }
     }
-    size_t begin = l->segment[0].begin, n = l->segment[l->n_segments - 1].end - begin;
-    return f64 ? stele__sum_squares_f64(l->t->pool, n, (const double *)gradient + begin)
-               : stele__sum_squares_f32(l->t->pool, n, (const float *)gradient + begin);
+    return sum;
 }
 
 static void when_of_step(const stele__loop *l, char *ret, size_t capacity)
@@ -119,7 +130,7 @@ stele_status stele__loop_update(stele__loop *l, double lr, int64_t step, double 
                          .eps = l->spec->optimiser.eps,
                          .grad_scale = 1.0,
                          .step = step };
-    double squares = sum_squares(l, g, f64);
+    double squares = sum_squares(l);
     if (!isfinite(squares)) {
         char when[96];
         when_of_step(l, when, sizeof when);

@@ -178,15 +178,6 @@ static void sparse(void **state)
     backward_ones(y);
     GRADIENT(w, 3, 3, 15, 15, 0, 0, 8, 8);
     GRADIENT(b, 3, 3);
-    /* The same with column lists made ahead. */
-    static uint64_t workspace[512];
-    const stele__csr pattern = { 3, 4, begin, column };
-    stele__csc columns;
-    assert_true(stele__csr_transpose_size(4, 3) <= sizeof workspace);
-    assert_int_equal(stele__csr_transpose(&pattern, 3, workspace, &columns), STELE_OK);
-    stele__graph_csr_columns(x, &columns);
-    backward_ones(stele__op_linear(g, stele__op_scale(g, x, 2), w, NULL));
-    GRADIENT(w, 6, 6, 30, 30, 0, 0, 16, 16);
     assert_null(stele__op_exp(g, x));
     CHECK_ERROR(STELE_E_UNSUPPORTED, "exp: a is sparse");
     x = stele__graph_csr(g, STELE_F64, 3, 4, begin, column, data);
