@@ -84,9 +84,9 @@ typedef struct stele_output {
     stele_tensor *row[STELE_MAX_PARAM]; /* (R) or (R, 1) each */
 } stele_output;
 
-/* Observed values of one block of features for all its rows. Row r starts at element begin[r] of data. DENSE: its
- * n_features values follow one another. CSR: stored entries begin[r] .. end[r] - 1, with absolute feature numbers in
- * `column`, ascending; features not named are zeros. */
+/* Observed values of the rows of a block, all features of them: numbers of features are absolute, not those within the
+ * block. Row r starts at element begin[r] of data. DENSE: feature j is element begin[r] + j. CSR: stored entries
+ * begin[r] .. end[r] - 1, with their features in `column`, ascending; features not named are zeros. */
 typedef struct stele_values {
     uint64_t struct_size;
     uint32_t dtype, layout;

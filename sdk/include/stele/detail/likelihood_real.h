@@ -1,10 +1,10 @@
 /* Body of stele/likelihood.h for one real type: STELE_REAL, STELE_NAME and STELE_REAL_DTYPE are set by the includer. */
 
-/* Observed entries of row r that fall into features [first, first + n) of the block: count, feature offsets from
- * `first`, values. Zeros and missing (NaN) entries of dense data: zeros are left out, a NaN is returned with its NaN.
+/* Observed entries of row r that fall into features [first, first + n): count, feature offsets from `first`, values.
+ * Zeros and missing (NaN) entries of dense data: zeros are left out, a NaN is returned with its NaN.
  */
-static inline int64_t STELE_NAME(stele_entries)(const stele_values *x, int64_t r, int64_t block_first, int64_t first,
-                                                int64_t n, int64_t *cursor, int32_t *ret_at, STELE_REAL *ret_x)
+static inline int64_t STELE_NAME(stele_entries)(const stele_values *x, int64_t r, int64_t first, int64_t n,
+                                                int64_t *cursor, int32_t *ret_at, STELE_REAL *ret_x)
 {
     int64_t count = 0;
     if (x->layout == STELE_CSR) {
@@ -19,7 +19,7 @@ static inline int64_t STELE_NAME(stele_entries)(const stele_values *x, int64_t r
         *cursor = i;
         return count;
     }
-    int64_t base = x->begin[r] + (first - block_first);
+    int64_t base = x->begin[r] + first;
     for (int64_t j = 0; j < n; j++) {
         double v =
             x->dtype == STELE_F64 ? ((const double *)x->data)[base + j] : (double)((const float *)x->data)[base + j];
@@ -100,7 +100,7 @@ static inline void STELE_NAME(stele_bernoulli_row)(const stele_vec *vec, const s
         STELE_NAME(stele_add_scalar)(t, eta, row, n);
         vec->softplus(STELE_REAL_DTYPE, (size_t)n, t, p, s);
         log_prob -= STELE_NAME(stele_bernoulli_zeros)(d, p, s, w, n);
-        int64_t m = STELE_NAME(stele_entries)(b->x, r, b->first, b->first + j0, n, &cursor, at, x);
+        int64_t m = STELE_NAME(stele_entries)(b->x, r, b->first + j0, n, &cursor, at, x);
         for (int64_t i = 0; i < m; i++) {
             int missing = x[i] != x[i];
             log_prob += missing ? (double)p[at[i]] : (double)t[at[i]];
@@ -240,7 +240,7 @@ static inline void STELE_NAME(stele_nb_row_chunk)(const stele_vec *vec, const st
     STELE_NAME(stele_nb_shift)(c, (const STELE_REAL *)b->eta[0] + at, row, o->t);
     vec->softplus(STELE_REAL_DTYPE, (size_t)c->n, o->t, o->p, o->s);
     STELE_NAME(stele_nb_zeros)(c, o);
-    o->n_entries = STELE_NAME(stele_entries)(b->x, r, b->first, c->first, c->n, cursor, o->at, o->x);
+    o->n_entries = STELE_NAME(stele_entries)(b->x, r, c->first, c->n, cursor, o->at, o->x);
     STELE_NAME(stele_nb_counts)(vec, c, o, b->d_eta != NULL);
     if (b->n_eta > 1) {
         STELE_NAME(stele_nb_inflate)(vec, (const STELE_REAL *)b->eta[1] + at, de, c->n, o);
