@@ -11,6 +11,7 @@
 #include "model/objective.h"
 #include "plugin/use.h"
 #include "train/load.h"
+#include "train/train.h"
 
 typedef struct toy {
     stele__diag diag;
