@@ -122,8 +122,9 @@ static stele_status judge(const options *o, const stele__opened *opened, stele__
         status = stele__opened_rows(opened, o->part, &row, &q.n);
     }
     if (status == STELE_OK && q.n == 0) {
-        status = stele__diag_error(diag, STELE_E_DATA, NULL, "there are no %s rows to judge",
-                                   part_title(o->part));
+        status = stele__diag_error(diag, STELE_E_DATA, NULL, "%s: there are no %s rows to judge",
+                                   o->open.dir, part_title(o->part));
+        stele__diag_hint(diag, "choose another part with --split");
     }
     q.row = row;
     q.train = opened->run.split->row[STELE__TRAIN];

@@ -37,7 +37,7 @@ typedef struct options {
     stele__spec_arguments spec;
     const char *dir;
     int resume, quiet;
-    char threads[64]; /* the assignment made from --threads */
+    char threads[64], said[64]; /* the assignment made from --threads, and how it was given */
 } options;
 
 /* An exit code if the command line is wrong, else STELE__EXIT_OK. */
@@ -55,6 +55,8 @@ static int parse(int argc, char **argv, options *o)
             o->spec.set[o->spec.n_sets++] = optarg;
         } else if (c == 't') {
             snprintf(o->threads, sizeof o->threads, "train.threads=%s", optarg);
+            snprintf(o->said, sizeof o->said, "--threads %s", optarg);
+            o->spec.said[o->spec.n_sets] = o->said;
             o->spec.set[o->spec.n_sets++] = o->threads;
         } else if (c == 'r') {
             o->dir = optarg;
@@ -133,6 +135,10 @@ static void say_interrupted(const job *j, int64_t step)
     stele__str_append(&command, "stele train ");
     put_word(&command, j->o->spec.path);
     for (size_t i = 0; i < j->o->spec.n_sets; i++) {
+        if (j->o->spec.said[i] != NULL) {
+            stele__str_printf(&command, " %s", j->o->spec.said[i]);
+            continue;
+        }
         stele__str_append(&command, " --set ");
         put_word(&command, j->o->spec.set[i]);
     }

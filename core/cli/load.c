@@ -10,7 +10,7 @@ static stele_status read_document(const stele__spec_arguments *a, stele__spec_do
     stele__spec_doc *doc = NULL;
     stele_status status = stele__spec_doc_read(a->path, &doc, diag);
     for (size_t i = 0; status == STELE_OK && i < a->n_sets; i++) {
-        status = stele__spec_doc_set(doc, a->set[i], diag);
+        status = stele__spec_doc_set_as(doc, a->set[i], a->said[i], diag);
     }
     if (status != STELE_OK) {
         stele__spec_doc_destroy(doc);

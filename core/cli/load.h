@@ -9,7 +9,8 @@ enum { STELE__MOST_SETS = 256 };
 /* What the commands that read a spec were given. */
 typedef struct stele__spec_arguments {
     const char *path;
-    const char *set[STELE__MOST_SETS]; /* "train.epochs=3" */
+    const char *set[STELE__MOST_SETS];  /* "train.epochs=3" */
+    const char *said[STELE__MOST_SETS]; /* the option it stands for; NULL: --set */
     size_t n_sets;
 } stele__spec_arguments;
 

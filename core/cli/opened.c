@@ -55,9 +55,11 @@ static stele_status load(stele__opened *o, const stele__open_request *q, const c
                          char fingerprint[17], stele__diag *diag)
 {
     stele__spec_arguments a = { .path = spec };
-    stele__str data, threads;
+    stele__str data, threads, said, said_threads;
     stele__str_init(&data);
     stele__str_init(&threads);
+    stele__str_init(&said);
+    stele__str_init(&said_threads);
     stele_status status = fingerprint_of(o->registry, spec, fingerprint, diag);
     if (q->data != NULL && status == STELE_OK) {
         stele__loaded own = { 0 };
@@ -69,10 +71,14 @@ static stele_status load(stele__opened *o, const stele__open_request *q, const c
             status = stele__diag_error(diag, STELE_E_ARG, NULL,
                                        "the run has several sources: write --data NAME=PATH");
         }
+        stele__str_printf(&said, "--data %s", q->data);
+        a.said[a.n_sets] = said.data;
         a.set[a.n_sets++] = data.data;
     }
     if (q->threads != NULL) {
         stele__str_printf(&threads, "train.threads=%s", q->threads);
+        stele__str_printf(&said_threads, "--threads %s", q->threads);
+        a.said[a.n_sets] = said_threads.data;
         a.set[a.n_sets++] = threads.data;
     }
     if (status == STELE_OK) {
@@ -82,6 +88,8 @@ static stele_status load(stele__opened *o, const stele__open_request *q, const c
     }
     stele__str_finish(&data);
     stele__str_finish(&threads);
+    stele__str_finish(&said);
+    stele__str_finish(&said_threads);
     return status;
 }
 

@@ -285,6 +285,21 @@ static stele_status find_labels(stele__dataset *ds, const stele__data_request *r
     return first;
 }
 
+static stele_status none_available(const stele__dataset *ds, stele__diag *diag)
+{
+    const char *file = ds->n_sources == 1 ? ds->source->file : NULL;
+    stele__str names;
+    stele__str_init(&names);
+    for (size_t i = 0; i < ds->n_matrices; i++) {
+        stele__str_printf(&names, "%s%s", i > 0 ? ", " : "", ds->matrix[i].from);
+    }
+    stele__diag_error(diag, STELE_E_DATA, NULL, "%s %s none of the modalities: %s",
+                      file != NULL ? file : "the data", file != NULL ? "has" : "have",
+                      names.data != NULL ? names.data : "");
+    stele__str_finish(&names);
+    return STELE_E_DATA;
+}
+
 static stele_status build(stele__dataset *ds, const stele__data_request *request,
                           stele__found *found, stele__diag *diag)
 {
@@ -298,7 +313,7 @@ static stele_status build(stele__dataset *ds, const stele__data_request *request
     stele_status labels = find_labels(ds, request, found, diag);
     st = st == STELE_OK ? labels : st;
     if (st == STELE_OK && !any) {
-        st = stele__diag_error(diag, STELE_E_DATA, NULL, "the data have none of the modalities");
+        st = none_available(ds, diag);
     }
     if (st == STELE_OK) {
         st = join(ds, diag);

@@ -139,6 +139,8 @@ static void add_label(stele__plan *plan, const char *name, const stele__node *no
         plan->place[plan->n_labels] = (stele__place){
             .file = at->file, .line = at->line, .column = at->column, .path = "evaluate"
         };
+    } else if (node == NULL) {
+        plan->place[plan->n_labels] = (stele__place){ .path = "--labels" };
     }
     plan->labels[plan->n_labels++] = name;
 }

@@ -152,11 +152,13 @@ static stele_status assign(stele__node *at, const char *key, stele__node *value)
     return stele__node_attach(at, value);
 }
 
-stele_status stele__spec_doc_set(stele__spec_doc *doc, const char *assignment, stele__diag *diag)
+stele_status stele__spec_doc_set_as(stele__spec_doc *doc, const char *assignment, const char *said,
+                                    stele__diag *diag)
 {
     stele__str name;
     stele__str_init(&name);
-    stele__str_printf(&name, "--set %s", assignment);
+    stele__str_printf(&name, "%s%s", said != NULL ? said : "--set ",
+                      said != NULL ? "" : assignment);
     const char *file = stele__pool_strdup(&doc->pool, name.data != NULL ? name.data : "--set");
     stele__str_finish(&name);
     const char *equals = strchr(assignment, '=');
@@ -183,4 +185,9 @@ stele_status stele__spec_doc_set(stele__spec_doc *doc, const char *assignment, s
         status = stele__spec_build(doc, equals + 1, strlen(equals + 1), file, 0, &value, diag);
     }
     return status == STELE_OK ? assign(at, key, value) : status;
+}
+
+stele_status stele__spec_doc_set(stele__spec_doc *doc, const char *assignment, stele__diag *diag)
+{
+    return stele__spec_doc_set_as(doc, assignment, NULL, diag);
 }

@@ -64,6 +64,10 @@ void stele__spec_doc_destroy(stele__spec_doc *doc); /* NULL is legal */
  * Before anything was read from the tree. */
 STELE_NODISCARD stele_status stele__spec_doc_set(stele__spec_doc *doc, const char *assignment,
                                                  stele__diag *diag);
+/* The same for another option of the command line that changes a key: messages show `said`
+ * ("--threads 2") in place of "--set a.b=value". */
+STELE_NODISCARD stele_status stele__spec_doc_set_as(stele__spec_doc *doc, const char *assignment,
+                                                    const char *said, stele__diag *diag);
 stele__node *stele__spec_doc_root(const stele__spec_doc *doc);
 /* A relative path as the spec that holds `node` means it: against the spec's folder, or against the
  * working directory for --set. In the pool of the document; NULL: out of memory. */
