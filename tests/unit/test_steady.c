@@ -1,0 +1,77 @@
+/* Steps that have come into their stride allocate nothing, and the norm of the gradient that is put
+ * together from parts is the norm of the gradient. */
+#include "test.h"
+
+#include "base/mem.h"
+#include "training.h"
+
+#include <math.h>
+
+enum { WARM_UP = 12, STEPS = 25 };
+
+static void open_training(bench_training *t, int threads, stele__diag *diag)
+{
+    /* More rows than a few batches, a last batch of another size, more features than a block. */
+    const bench_shape shape = { .rows = 300,
+                                .genes = 150,
+                                .peaks = 2500,
+                                .rna_depth = 100,
+                                .atac_depth = 200,
+                                .hidden = 24,
+                                .batch = 40,
+                                .threads = threads };
+    stele__diag_init(diag);
+    assert_int_equal(bench_training_init(t, &shape, diag), STELE_OK);
+}
+
+static void steps_allocate_nothing(void **state)
+{
+    (void)state;
+    for (int threads = 1; threads <= 2; threads++) {
+        bench_training t;
+        stele__diag diag;
+        stele__loss_terms terms;
+        uint64_t before = 0;
+        open_training(&t, threads, &diag);
+        for (int i = 0; i < WARM_UP + STEPS; i++) {
+            before = i == WARM_UP ? stele__mem_count() : before;
+            assert_int_equal(bench_training_step(&t, &terms, &diag), STELE_OK);
+        }
+        assert_true(t.loop.at.epoch > 1);
+        assert_true(stele__mem_count() == before);
+        bench_training_finish(&t);
+        stele__diag_finish(&diag);
+    }
+}
+
+static void norm_is_that_of_the_gradient(void **state)
+{
+    (void)state;
+    bench_training t;
+    stele__diag diag;
+    stele__loss_terms terms;
+    open_training(&t, 2, &diag);
+    for (int i = 0; i < 3; i++) {
+        size_t n = 0;
+        double squares = 0.0;
+        assert_int_equal(bench_training_step(&t, &terms, &diag), STELE_OK);
+        (void)stele__params_values(t.run.model.params, &n);
+        const float *g = stele__params_gradient(t.run.model.params);
+        for (size_t k = 0; k < n; k++) {
+            squares += (double)g[k] * (double)g[k];
+        }
+        assert_true(squares > 0.0);
+        assert_true(fabs(t.loop.grad_norm - sqrt(squares)) <= 1e-9 * sqrt(squares));
+    }
+    bench_training_finish(&t);
+    stele__diag_finish(&diag);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(steps_allocate_nothing),
+        cmocka_unit_test(norm_is_that_of_the_gradient),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
