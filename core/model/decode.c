@@ -81,6 +81,16 @@ static stele_tensor *stack_z(stele_graph *g, const stele__draws *draws, uint32_t
     return n_parts == 1 ? part[0] : ops->concat(g, n_parts, part, 0);
 }
 
+/* Rows of x; all of them in order is the common case and costs nothing. */
+static stele_tensor *rows_of(stele_graph *g, stele_tensor *x, int64_t n, const int64_t *index)
+{
+    int64_t same = 0;
+    while (same < n && index[same] == same) {
+        same++;
+    }
+    return same == n && n == x->shape.dim[0] ? x : ops->gather(g, x, index_tensor(g, n, index));
+}
+
 /* Arguments of decode() for these rows. reconstruct 0: no target, so that nothing of the row's own
  * measurement is used. */
 static int decode_args(stele_graph *g, const stele__expert_set *e, uint32_t i,
@@ -105,7 +115,7 @@ static int decode_args(stele_graph *g, const stele__expert_set *e, uint32_t i,
     ret->covariates =
         stele__covariate_tensor(g, b, &b->model->modality[i].decoder_covariates, rows->n, row);
     if (reconstruct) {
-        ret->target = ops->gather(g, e->x[i], index_tensor(g, rows->n, local));
+        ret->target = rows_of(g, e->x[i], rows->n, local);
     }
     stele__graph_rows(g, rows->n, row, sample);
     return ret->z != NULL && (ret->target != NULL || !reconstruct);

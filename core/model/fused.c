@@ -8,14 +8,21 @@
 
 #include <string.h>
 
-/* More lanes than threads, so that uneven lanes even out; few enough that their sums stay small. */
-enum { MAX_LANES = 16, BLOCK_BYTES = 512 * 1024, BLOCK_MIN = 128, BLOCK_MAX = 1024 };
+/* More lanes than threads, so that uneven lanes even out; few enough that their sums stay small. A
+ * block's predictors, its weights and their derivatives together fit a second-level cache. */
+enum { MAX_LANES = 32, BLOCK_BYTES = 256 * 1024, BLOCK_STEP = 64, BLOCK_MAX = 512 };
 
-int64_t stele__fused_block(int64_t n_rows, uint32_t n_eta)
+int64_t stele__fused_block(int64_t n_rows, uint32_t n_eta, int64_t n_features)
 {
     int64_t row_bytes = n_rows * (int64_t)n_eta * (int64_t)sizeof(float);
-    int64_t block = BLOCK_BYTES / (row_bytes > 0 ? row_bytes : 1) / BLOCK_MIN * BLOCK_MIN;
-    return block < BLOCK_MIN ? BLOCK_MIN : block > BLOCK_MAX ? BLOCK_MAX : block;
+    int64_t most = BLOCK_BYTES / (row_bytes > 0 ? row_bytes : 1) / BLOCK_STEP * BLOCK_STEP;
+    most = most < 2 * BLOCK_STEP ? 2 * BLOCK_STEP : most > BLOCK_MAX ? BLOCK_MAX : most;
+    /* As many blocks as that takes, a multiple of four where there are few, all of about one size:
+     * a small remainder would leave threads without work. */
+    int64_t n = stele__n_blocks(n_features, most);
+    n = n < MAX_LANES ? (n + 3) / 4 * 4 : n;
+    int64_t block = stele__n_blocks(stele__n_blocks(n_features, n), BLOCK_STEP) * BLOCK_STEP;
+    return block < most ? block : most;
 }
 
 /* One pass: what is read, and where sums and derivatives go. Pointers to arrays of the graph's
@@ -236,7 +243,7 @@ static int pass_init(stele_graph *g, const stele__fused *f, const parts *q, pass
     p->rows = q->hidden->shape.dim[0];
     p->hidden = q->hidden->shape.dim[1];
     p->features = f->n_features;
-    p->block = stele__fused_block(p->rows, p->n_eta);
+    p->block = stele__fused_block(p->rows, p->n_eta, p->features);
     p->n_blocks = stele__n_blocks(p->features, p->block);
     p->n_lanes = p->n_blocks < MAX_LANES ? p->n_blocks : MAX_LANES;
     p->h = q->hidden->data;

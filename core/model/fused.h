@@ -42,6 +42,6 @@ STELE_NODISCARD stele_status stele__fused_draw(stele_graph *g, const stele__fuse
 
 /* Features of a block for R rows: part of the numerical contract, as the sums run block by block.
  */
-int64_t stele__fused_block(int64_t n_rows, uint32_t n_eta);
+int64_t stele__fused_block(int64_t n_rows, uint32_t n_eta, int64_t n_features);
 
 #endif

@@ -93,7 +93,8 @@ static void note_floor(series *s, bench_floor *f, const bench_shape *shape, size
     double products = 0.0;
     int64_t width[] = { shape->genes, shape->peaks };
     for (int i = 0; i < 2; i++) {
-        double blocks = bench_floor_products(f, width[i], stele__fused_block(shape->batch, 1));
+        double blocks =
+            bench_floor_products(f, width[i], stele__fused_block(shape->batch, 1, width[i]));
         double whole = bench_floor_products(f, width[i], 0);
         products += blocks < whole ? blocks : whole;
     }

@@ -285,9 +285,9 @@ static void any_shape_gives_the_plain_formula(void **state)
 {
     (void)state;
     for (int64_t rows = 1; rows <= 3; rows += 2) {
-        int64_t block = stele__fused_block(rows, 2);
+        int64_t block = stele__fused_block(rows, 2, 1 << 20); /* of a wide layer */
         const int64_t features[] = {
-            1, 2, 100, block - 1, block, block + 1, 2 * block + 17, 18 * block + 3
+            1, 2, 100, block - 1, block, block + 1, 2 * block + 17, 35 * block + 3
         };
         for (size_t i = 0; i < sizeof features / sizeof features[0]; i++) {
             check_against_plain(rows, features[i]);
