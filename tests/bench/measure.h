@@ -19,8 +19,8 @@ int bench_step_measure(const bench_shape *shape, int rounds, bench_step *ret);
 
 /* A training in a process of its own. */
 typedef struct bench_footprint {
-    double first_step;  /* seconds from the start of the process to the end of the first step, less
-                           what the simulation of the cells took */
+    double first_step;  /* seconds from the start of the process to the end of the first step, with
+                           the simulation of the cells */
     double step;        /* median, seconds */
     double peak_mb;     /* resident, of the whole life of the process */
     double allowed_mb;  /* 16 bytes per parameter + the sparse data + 150 MB */
