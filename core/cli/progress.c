@@ -5,15 +5,7 @@
 
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 void stele__display_init(stele__display *d, int quiet)
 {
@@ -50,10 +42,10 @@ static void append_time(stele__str *s, double seconds)
 static void step_line(stele__display *d, const stele__progress *p)
 {
     stele__str s;
-    if (!d->terminal || now() - d->shown_at < 0.1) {
+    if (!d->terminal || stele__now() - d->shown_at < 0.1) {
         return;
     }
-    d->shown_at = now();
+    d->shown_at = stele__now();
     stele__str_init(&s);
     stele__str_printf(&s, "epoch %lld/%lld  %3.0f %%  ", (long long)p->epoch + 1,
                       (long long)p->n_epochs, 100.0 * (double)p->batch / (double)p->n_batches);

@@ -189,7 +189,7 @@ static stele_dist dist_rows(stele_graph *g, const stele__draws *d, int64_t n_bat
 static stele_tensor *log_mixture(stele_graph *g, const stele_joint *j, const stele__draws *d,
                                  int64_t n_batch)
 {
-    stele_tensor *column[STELE__MAX_MODALITIES + 1];
+    stele_tensor *column[STELE__MAX_COMPONENTS];
     stele_shape scalar = { 0 };
     stele_tensor *none = ops->full(g, &scalar, -HUGE_VAL);
     stele_tensor *zero = ops->full(g, &scalar, 0.0);
@@ -264,7 +264,7 @@ stele_status stele__draw(const stele__model *m, stele_graph *g, const stele__exp
             continue;
         }
         for (int64_t i = 0; i < d->n; i++) {
-            d->sample[i] = sample * (STELE__MAX_MODALITIES + 1) + c;
+            d->sample[i] = sample * STELE__MAX_COMPONENTS + c;
         }
         stele_dist q = dist_rows(g, d, b->n, &j.component[c]);
         stele__graph_enter(g, &m->latent);

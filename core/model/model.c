@@ -135,6 +135,11 @@ stele_status stele__model_build(stele__model *m, uint32_t dtype, uint64_t seed, 
         m->latent = (stele__scope){ .name = "latent", .purpose = stele__noise_hash("latent") };
         m->max_components =
             m->fusion_vt->max_components(stele__guest_inst(m->fusion.guest), m->n_modalities);
+        if (m->max_components < 1 || m->max_components > STELE__MAX_COMPONENTS) {
+            return stele__diag_error(diag, STELE_E_UNSUPPORTED, NULL,
+                                     "fusion: %u components, this version can have 1 to %d",
+                                     m->max_components, STELE__MAX_COMPONENTS);
+        }
         status = stele__params_finalize(m->params, seed, training, diag);
     }
     return status;

@@ -9,6 +9,8 @@
 #include <stele/kinds.h>
 
 #define STELE__MAX_MODALITIES 64
+/* Of a posterior: one per modality and one for the prior. */
+#define STELE__MAX_COMPONENTS (STELE__MAX_MODALITIES + 1)
 
 /* Groups of parameters: those that training steps, and those that are fitted to validation rows
  * afterwards. */

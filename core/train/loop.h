@@ -64,6 +64,4 @@ STELE_NODISCARD stele_status stele__loop_write(stele__loop *l, const char *name,
  * can be repeated after a kill. */
 STELE_NODISCARD stele_status stele__loop_calibrate(stele__loop *l, stele__diag *diag);
 
-double stele__now(void); /* seconds, monotonic */
-
 #endif

@@ -61,4 +61,7 @@ STELE_NODISCARD stele_status stele__loss_over(const stele__model *m, stele_graph
 /* The spec's objective section as the model wants it. */
 stele__objective stele__objective_of(const stele__objective_spec *spec);
 
+/* Seconds on a clock that never goes back. [any] */
+double stele__now(void);
+
 #endif
