@@ -135,6 +135,18 @@ static stele__param_cache *cache_of(stele_graph *g, stele__params *params)
     return c;
 }
 
+/* A parameter that the optimiser has moved within this pass is not the one that it was asked for.
+ */
+static stele_tensor *unstepped(stele_graph *g, stele_tensor *t)
+{
+    if (g->pass.step_within != NULL && t->param != NULL &&
+        t->param->has_gradient == STELE__STEPPED) {
+        return stele__op_fail(g, STELE_E_STATE, "param: %s is asked for after its step",
+                              t->param->name);
+    }
+    return t;
+}
+
 stele_tensor *stele__graph_param(stele_graph *g, stele__params *params, uint32_t entry)
 {
     if (g->status != STELE_OK) {
@@ -151,13 +163,13 @@ stele_tensor *stele__graph_param(stele_graph *g, stele__params *params, uint32_t
     }
     stele__param_cache *c = cache_of(g, params);
     if (c == NULL || c->tensor[entry] != NULL) {
-        return c == NULL ? NULL : c->tensor[entry];
+        return c == NULL ? NULL : unstepped(g, c->tensor[entry]);
     }
     stele_tensor *t = stele__op_alias(g, g->dtype, &p->shape, p->values);
     if (t != NULL && p->gradient != NULL) {
         t->gradient = p->gradient;
         t->has_gradient = &p->has_gradient;
-        t->squares = &p->squares;
+        t->param = p;
         t->wants_gradient = g->pass.record;
     }
     c->tensor[entry] = t;

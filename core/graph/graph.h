@@ -19,10 +19,16 @@
 
 typedef struct stele__params stele__params;
 
+typedef struct stele__param stele__param;
+typedef struct stele__step_within stele__step_within;
+
 typedef struct stele__pass {
     uint32_t training;   /* 1: dropout is on, plugins may add noise */
     uint32_t record;     /* 1: keep a tape for backward */
     uint64_t seed, step; /* address of all noise of the pass */
+    /* The optimiser's step, for parameters that can be stepped within the pass (step.h); NULL: all
+     * derivatives are wanted as such. Borrowed until the next begin. */
+    const stele__step_within *step_within;
 } stele__pass;
 
 /* On whose behalf operations run: one instance of a plugin. Borrowed; must outlive the pass. */

@@ -155,6 +155,11 @@ void stele__op_record(stele_graph *g, stele_tensor *out, uint32_t n, stele_tenso
     if (n > 0) {
         memcpy(node->in, in, n * sizeof *in);
     }
+    for (uint32_t i = 0; i < n; i++) {
+        if (in[i] != NULL) {
+            in[i]->uses++;
+        }
+    }
     out->wants_gradient = 1;
     g->last = node;
 }
@@ -170,6 +175,10 @@ void *stele__grad_reserve(stele_graph *g, stele_tensor *t)
 void *stele__grad_open(stele_graph *g, stele_tensor *t, int *ret_fresh)
 {
     if (t == NULL || !t->wants_gradient || stele__grad_reserve(g, t) == NULL) {
+        return NULL;
+    }
+    if (*t->has_gradient == STELE__STEPPED) {
+        stele__op_fail(g, STELE_E_STATE, "%s: a derivative arrives after its step", t->param->name);
         return NULL;
     }
     *ret_fresh = !*t->has_gradient;
@@ -228,10 +237,10 @@ void *stele__grad_zeroed(stele_graph *g, stele_tensor *t)
 
 void stele__grad_measured(stele_tensor *t, size_t n, const double *squares)
 {
-    if (t->squares != NULL) {
-        *t->squares = 0.0;
+    if (t->param != NULL) {
+        t->param->squares = 0.0;
         for (size_t i = 0; i < n; i++) {
-            *t->squares += squares[i];
+            t->param->squares += squares[i];
         }
         *t->has_gradient = STELE__MEASURED;
     }

@@ -1,6 +1,7 @@
 #include "graph/ops.h"
 #include "graph/product.h"
 #include "graph/reduce.h"
+#include "graph/step.h"
 #include "kernels/csr.h"
 
 #include <string.h>
@@ -10,8 +11,9 @@
 struct run {
     int64_t rows, n, per_block;
     const void *x, *w, *bias, *dy;
-    void *y, *dw;
+    void *y;
     stele__csr csr;
+    stele__csr_out out;
 };
 
 #define STELE__BOTH "graph/ops_product.inc"
@@ -54,22 +56,49 @@ static stele__csr pattern(const stele_tensor *x)
                          .column = x->column };
 }
 
+/* The optimiser's step on a layer while its derivative is formed. */
+struct stepped {
+    stele__stepping step;
+    size_t width;
+};
+
+static void step_columns(void *ctx, size_t first, size_t n, const void *dw)
+{
+    const struct stepped *s = ctx;
+    stele__step_part(&s->step, first * s->width, n * s->width, dw);
+}
+
 static stele_status linear_csr_back(stele_graph *g, const stele__tape_node *node)
 {
     const stele_tensor *x = node->in[0];
     stele_tensor *w = node->in[1];
     struct run r = { .n = w->shape.dim[1], .x = x->data, .dy = node->out->gradient };
-    int fresh = 0;
-    r.csr = pattern(x);
-    r.dw = stele__grad_open(g, w, &fresh);
-    if (r.dw != NULL) {
-        size_t n_groups = stele__csr_groups(r.csr.n_columns);
-        double *squares = stele__op_take(g, n_groups, sizeof *squares);
-        if (squares == NULL) {
+    if (w->wants_gradient) {
+        struct stepped s = { .width = (size_t)r.n };
+        int fresh = 0, step = stele__step_begin(g, w, 1, &s.step);
+        r.csr = pattern(x);
+        r.out.lddw = (size_t)r.n;
+        if (step) {
+            r.out.use = step_columns;
+            r.out.ctx = &s;
+            r.out.ahead[0] = s.step.w;
+            r.out.ahead[1] = s.step.m;
+            r.out.ahead[2] = s.step.v;
+            r.out.phase = stele__step_phase(&s.step, 0);
+        } else if ((r.out.dw = stele__grad_open(g, w, &fresh)) == NULL) {
             return g->status;
         }
-        STELE__PICK(g, csr_weight)(g->pool, &r, !fresh, squares);
-        stele__grad_measured(w, n_groups, squares);
+        r.out.add = !fresh;
+        size_t n_parts = stele__csr_parts(r.csr.n_columns);
+        size_t bytes = stele__csr_weight_scratch(&r.csr, (size_t)r.n, stele__dtype_size(g->dtype),
+                                                 stele__pool_threads(g->pool));
+        void *scratch = stele__op_take(g, bytes, 1);
+        r.out.ret_squares = stele__op_take(g, n_parts, sizeof(double));
+        if (r.out.ret_squares == NULL || scratch == NULL) {
+            return g->status;
+        }
+        STELE__PICK(g, csr_weight)(g->pool, &r, scratch);
+        (step ? stele__step_end : stele__grad_measured)(w, n_parts, r.out.ret_squares);
     }
     return g->status == STELE_OK ? bias_back(g, node->in[2], node->out) : g->status;
 }
@@ -81,8 +110,8 @@ static stele_tensor *linear_csr(stele_graph *g, struct run *r, stele_tensor *out
     if (!stele__csr_valid(&r->csr)) {
         return stele__op_fail(g, STELE_E_DATA, "linear: a column of the sparse x is out of range");
     }
-    void *scratch =
-        stele__op_take(g, stele__csr_scratch(&r->csr, (size_t)r->n), stele__dtype_size(g->dtype));
+    size_t bytes = stele__csr_scratch(&r->csr, (size_t)r->n, stele__dtype_size(g->dtype));
+    void *scratch = stele__op_take(g, bytes, 1);
     if (scratch == NULL) {
         return NULL;
     }

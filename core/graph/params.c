@@ -8,6 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The optimiser reads and writes one element of four buffers in turn. A load from an address whose
+ * low 12 bits are those of a store just before it has to wait for that store, so equal elements
+ * must not lie at equal places within their pages: each buffer begins a quarter of a page further
+ * on than the one before. */
+enum { PAGE = 4096, STAGGER = PAGE / 4, N_AREAS = 4 };
+
 /* 64 bytes in float; twice that in double, so that both layouts have the same offsets. */
 #define ALIGN 16
 
@@ -20,6 +26,7 @@ struct stele__params {
     int finalized;
     size_t n_trained, n_buffer;
     void *values, *buffers, *gradient, *moment[2];
+    void *area[N_AREAS]; /* where these but the buffers were allocated */
     stele__segment *segment;
     size_t n_segments;
 };
@@ -58,11 +65,10 @@ void stele__params_destroy(stele__params *p)
     stele__free(p->frozen);
     stele__free(p->frozen_dtype);
     stele__map_destroy(p->names);
-    stele__free_aligned(p->values);
+    for (int i = 0; i < N_AREAS; i++) {
+        stele__free_aligned(p->area[i]);
+    }
     stele__free_aligned(p->buffers);
-    stele__free_aligned(p->gradient);
-    stele__free_aligned(p->moment[0]);
-    stele__free_aligned(p->moment[1]);
     stele__free(p->segment);
     stele__free(p);
 }
@@ -255,14 +261,13 @@ stele_status stele__params_finalize(stele__params *p, uint64_t seed, int trainin
     if (lay_out(p) != STELE_OK) {
         return STELE_E_NOMEM;
     }
-    p->values = stele__calloc_aligned(p->n_trained * size);
+    void **flat[N_AREAS] = { &p->values, &p->moment[0], &p->moment[1], &p->gradient };
     p->buffers = stele__calloc_aligned(p->n_buffer * size);
-    int room = p->values != NULL && p->buffers != NULL;
-    if (training) {
-        p->gradient = stele__calloc_aligned(p->n_trained * size);
-        p->moment[0] = stele__calloc_aligned(p->n_trained * size);
-        p->moment[1] = stele__calloc_aligned(p->n_trained * size);
-        room = room && p->gradient != NULL && p->moment[0] != NULL && p->moment[1] != NULL;
+    int room = p->buffers != NULL;
+    for (int i = 0; i < (training ? N_AREAS : 1); i++) {
+        p->area[i] = stele__calloc_aligned(p->n_trained * size + PAGE);
+        *flat[i] = p->area[i] != NULL ? (char *)p->area[i] + i * STAGGER : NULL;
+        room = room && p->area[i] != NULL;
     }
     if (!room) {
         return stele__diag_error(diag, STELE_E_NOMEM, NULL, "no room for %zu parameters",
@@ -280,10 +285,17 @@ stele_status stele__params_finalize(stele__params *p, uint64_t seed, int trainin
         e->values = area + e->offset * size;
         if (e->kind == STELE__TRAINED && training) {
             e->gradient = (char *)p->gradient + e->offset * size;
+            e->moment[0] = (char *)p->moment[0] + e->offset * size;
+            e->moment[1] = (char *)p->moment[1] + e->offset * size;
         }
         initialise(e, p->dtype, seed);
     }
     return STELE_OK;
+}
+
+size_t stele__param_extent(const stele__param *p)
+{
+    return padded(p->n);
 }
 
 uint32_t stele__params_dtype(const stele__params *p)

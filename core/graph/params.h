@@ -13,6 +13,7 @@
 #include <stele/host.h>
 
 typedef struct stele__params stele__params;
+typedef struct stele__param stele__param;
 
 enum { STELE__TRAINED = 1, STELE__BUFFER, STELE__FROZEN };
 
@@ -28,10 +29,10 @@ typedef struct stele__declaration {
     const void *data; /* FROZEN: borrowed, must outlive the object */
 } stele__declaration;
 
-/* A state of stele__param.has_gradient, beside 0 and 1. */
-enum { STELE__MEASURED = 2 };
+/* States of stele__param.has_gradient, beside 0 and 1. */
+enum { STELE__MEASURED = 2, STELE__STEPPED = 3 };
 
-typedef struct stele__param {
+struct stele__param {
     char *name;
     stele_shape shape;
     int64_t n;
@@ -40,9 +41,12 @@ typedef struct stele__param {
     size_t offset;         /* TRAINED, BUFFER: first element in the area */
     void *values;          /* n elements of the object's dtype */
     void *gradient;        /* TRAINED and room for training; else NULL */
-    uint32_t has_gradient; /* 0: `gradient` is to be read as 0; STELE__MEASURED: see squares */
-    double squares;        /* MEASURED: the sum of its squares, formed while it was in the cache */
-} stele__param;
+    void *moment[2];       /* the same */
+    uint32_t has_gradient; /* 0: `gradient` is to be read as 0; STELE__MEASURED: see squares;
+                              STELE__STEPPED: see squares, and the optimiser's step is done, so that
+                              `gradient` holds nothing (step.h) */
+    double squares;        /* the sum of its squares, formed while it was in the cache */
+};
 
 /* Elements begin .. begin + n - 1 of the trained area. */
 typedef struct stele__segment {
@@ -62,6 +66,9 @@ STELE_NODISCARD stele_status stele__params_declare(stele__params *p, const stele
  * name only. */
 STELE_NODISCARD stele_status stele__params_finalize(stele__params *p, uint64_t seed, int training,
                                                     stele__diag *diag);
+
+/* Elements that the entry takes up in its area, padding included. */
+size_t stele__param_extent(const stele__param *p);
 
 uint32_t stele__params_dtype(const stele__params *p);
 uint32_t stele__params_count(const stele__params *p);

@@ -14,14 +14,15 @@ struct stele_tensor {
     stele_shape shape; /* CSR: (rows, columns) */
     int64_t n;         /* elements in `data`: all of them, or the stored entries of a CSR tensor */
     void *data; /* borrowed or in the arena; written by the operation that made the tensor only */
-    const int64_t *row_start; /* CSR: rows + 1 offsets, the first is 0 */
-    const int32_t *column;    /* CSR: n columns, ascending in a row */
-    void *gradient;           /* d loss / d this, same shape and dtype; NULL until wanted */
-    uint32_t *has_gradient;   /* 0: `gradient` holds nothing yet; a parameter's flag lives in its
-                                 params object */
-    double *squares;          /* a parameter's, see params.h; else NULL */
+    const int64_t *row_start;   /* CSR: rows + 1 offsets, the first is 0 */
+    const int32_t *column;      /* CSR: n columns, ascending in a row */
+    void *gradient;             /* d loss / d this, same shape and dtype; NULL until wanted */
+    uint32_t *has_gradient;     /* 0: `gradient` holds nothing yet; a parameter's flag lives in its
+                                   params object */
+    struct stele__param *param; /* a trained parameter's entry; else NULL */
     uint32_t own_flag;
     uint32_t wants_gradient;
+    uint32_t uses; /* nodes of the tape that have it as an input */
 };
 
 /* Bytes of one element; 0 for an unknown dtype. */

@@ -1,7 +1,5 @@
 #include "kernels/adamw.h"
 
-#include "kernels/isa.h"
-
 #include <math.h>
 
 /* Elements per task: nothing is reused, so this only has to balance the threads. */
@@ -24,7 +22,7 @@ static size_t first_after(const stele__adamw_segment *segment, size_t n_segments
     return low;
 }
 
-static stele__adamw_factors factors_of(const stele__adamw *opt, const stele__adamw_segment *s)
+stele__adamw_factors stele__adamw_prepare(const stele__adamw *opt, const stele__adamw_segment *s)
 {
     double lr = opt->lr * s->lr_scale;
     stele__adamw_factors f = {

@@ -13,6 +13,7 @@
 #ifndef STELE_KERNELS_ADAMW_H
 #define STELE_KERNELS_ADAMW_H
 
+#include "kernels/isa.h"
 #include "kernels/pool.h"
 
 #include <stddef.h>
@@ -37,6 +38,15 @@ void stele__adamw_step_f32(stele__pool *pool, const stele__adamw *opt,
                            const float *g, float *m, float *v);
 void stele__adamw_step_f64(stele__pool *pool, const stele__adamw *opt,
                            const stele__adamw_segment *segment, size_t n_segments, double *w,
+                           const double *g, double *m, double *v);
+
+/* The same for n elements on the calling thread, for those who have a part of the derivative in the
+ * cache; factors: those of a segment, whose borders are not looked at. */
+stele__adamw_factors stele__adamw_prepare(const stele__adamw *opt,
+                                          const stele__adamw_segment *segment);
+void stele__adamw_part_f32(const stele__adamw_factors *factors, size_t n, float *w, const float *g,
+                           float *m, float *v);
+void stele__adamw_part_f64(const stele__adamw_factors *factors, size_t n, double *w,
                            const double *g, double *m, double *v);
 
 /* The sum of squares of n elements in double, for the global norm; NaN or infinite exactly when an

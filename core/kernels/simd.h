@@ -37,6 +37,44 @@ typedef int64_t mask_f64 __attribute__((vector_size(STELE__VECTOR_BYTES)));
 /* As many floats as there are doubles in a vector. */
 typedef float half_f32 __attribute__((vector_size(STELE__VECTOR_BYTES / 2)));
 
+/* The lower, or the upper halves of a and b in turns: a0 b0 a1 b1 ... */
+#define STELE__LOW_2   0, 2
+#define STELE__HIGH_2  1, 3
+#define STELE__LOW_4   0, 4, 1, 5
+#define STELE__HIGH_4  2, 6, 3, 7
+#define STELE__LOW_8   0, 8, 1, 9, 2, 10, 3, 11
+#define STELE__HIGH_8  4, 12, 5, 13, 6, 14, 7, 15
+#define STELE__LOW_16  0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define STELE__HIGH_16 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#if STELE__VECTOR_BYTES == 64
+#define STELE__OF_F32(which_) STELE__##which_##_16
+#define STELE__OF_F64(which_) STELE__##which_##_8
+#elif STELE__VECTOR_BYTES == 32
+#define STELE__OF_F32(which_) STELE__##which_##_8
+#define STELE__OF_F64(which_) STELE__##which_##_4
+#else
+#define STELE__OF_F32(which_) STELE__##which_##_4
+#define STELE__OF_F64(which_) STELE__##which_##_2
+#endif
+#ifdef __clang__
+#define STELE__SHUFFLE(mask_, a_, b_, ...) __builtin_shufflevector(a_, b_, __VA_ARGS__)
+#define STELE__UNROLL                      _Pragma("unroll")
+#else
+#define STELE__SHUFFLE(mask_, a_, b_, ...) __builtin_shuffle(a_, b_, (mask_){ __VA_ARGS__ })
+#define STELE__UNROLL                      _Pragma("GCC unroll 16")
+#endif
+#define STELE__INTERLEAVE(type_, of_)                                                              \
+    static inline vector_##type_ interleave_low_##type_(vector_##type_ a, vector_##type_ b)        \
+    {                                                                                              \
+        return STELE__SHUFFLE(mask_##type_, a, b, of_(LOW));                                       \
+    }                                                                                              \
+    static inline vector_##type_ interleave_high_##type_(vector_##type_ a, vector_##type_ b)       \
+    {                                                                                              \
+        return STELE__SHUFFLE(mask_##type_, a, b, of_(HIGH));                                      \
+    }
+STELE__INTERLEAVE(f32, STELE__OF_F32)
+STELE__INTERLEAVE(f64, STELE__OF_F64)
+
 #ifdef STELE__LANES
 /* Elsewhere: SLEEF's scalar functions lane by lane. */
 #define STELE__LANES_OF(name_, u_)                                                                 \

@@ -1,168 +1,10 @@
 #include "model/fused.h"
 
-#include "graph/op.h"
 #include "graph/params.h"
-#include "kernels/gemm.h"
-#include "kernels/pool.h"
+#include "model/fused_pass.h"
 #include "model/fused_sums.h"
 
 #include <string.h>
-
-/* More lanes than threads, so that uneven lanes even out; few enough that their sums stay small. A
- * block's predictors, its weights and their derivatives together fit a second-level cache. */
-enum { MAX_LANES = 32, BLOCK_BYTES = 256 * 1024, BLOCK_STEP = 64, BLOCK_MAX = 512 };
-
-int64_t stele__fused_block(int64_t n_rows, uint32_t n_eta, int64_t n_features)
-{
-    int64_t row_bytes = n_rows * (int64_t)n_eta * (int64_t)sizeof(float);
-    int64_t most = BLOCK_BYTES / (row_bytes > 0 ? row_bytes : 1) / BLOCK_STEP * BLOCK_STEP;
-    most = most < 2 * BLOCK_STEP ? 2 * BLOCK_STEP : most > BLOCK_MAX ? BLOCK_MAX : most;
-    /* As many blocks as that takes, a multiple of four where there are few, all of about one size:
-     * a small remainder would leave threads without work. */
-    int64_t n = stele__n_blocks(n_features, most);
-    n = n < MAX_LANES ? (n + 3) / 4 * 4 : n;
-    int64_t block = stele__n_blocks(stele__n_blocks(n_features, n), BLOCK_STEP) * BLOCK_STEP;
-    return block < most ? block : most;
-}
-
-/* One pass: what is read, and where sums and derivatives go. Pointers to arrays of the graph's
- * dtype. */
-typedef struct pass {
-    const stele__fused *f;
-    size_t real; /* bytes of an element */
-    uint32_t dtype, n_eta, n_feature, n_row;
-    int64_t rows, hidden, features, block, n_blocks, n_lanes;
-    const char *h; /* (rows, hidden) */
-    const char *w[STELE_MAX_ETA], *b[STELE_MAX_ETA], *feature[STELE_MAX_PARAM],
-        *row[STELE_MAX_PARAM];
-    const void *weight; /* NULL: value only */
-    char *dw[STELE_MAX_ETA], *db[STELE_MAX_ETA], *dfeature[STELE_MAX_PARAM];
-    int fresh_w[STELE_MAX_ETA], fresh_b[STELE_MAX_ETA];
-    double *squares;       /* (n_eta, blocks) of the derivatives towards weights */
-    char *eta;             /* (threads, n_eta, rows, block) */
-    double *lane_log_prob; /* (lanes, rows) */
-    char *lane_h;          /* (lanes, rows, hidden) */
-    char *lane_row;        /* (lanes, n_row, rows) */
-    stele_status status;   /* of lane failures: first in lane order */
-    stele_status lane_status[MAX_LANES];
-} pass;
-
-static void gemm(const pass *p, int ta, int tb, int64_t m, int64_t n, int64_t k, const void *a,
-                 int64_t lda, const void *b, int64_t ldb, int accumulate, void *c, int64_t ldc)
-{
-    size_t M = (size_t)m, N = (size_t)n, K = (size_t)k;
-    if (p->dtype == STELE_F32) {
-        stele__gemm_f32(ta, tb, M, N, K, 1.0f, a, (size_t)lda, b, (size_t)ldb,
-                        accumulate ? 1.0f : 0.0f, c, (size_t)ldc);
-    } else {
-        stele__gemm_f64(ta, tb, M, N, K, 1.0, a, (size_t)lda, b, (size_t)ldb,
-                        accumulate ? 1.0 : 0.0, c, (size_t)ldc);
-    }
-}
-
-/* eta_k = hidden w_k^T + b_k for features first .. first + n - 1. */
-static void predictors(const pass *p, int64_t first, int64_t n, char *const *eta)
-{
-    for (uint32_t k = 0; k < p->n_eta; k++) {
-        const char *bias = p->b[k] + (size_t)first * p->real;
-        for (int64_t r = 0; r < p->rows; r++) {
-            memcpy(eta[k] + (size_t)(r * n) * p->real, bias, (size_t)n * p->real);
-        }
-        gemm(p, 0, 1, p->rows, n, p->hidden, p->h, p->hidden,
-             p->w[k] + (size_t)(first * p->hidden) * p->real, p->hidden, 1, eta[k], n);
-    }
-}
-
-/* Derivatives of one block towards weights, biases and hidden layer. */
-static void block_derivatives(const pass *p, int64_t lane, int first_of_lane, int64_t first,
-                              int64_t n, char *const *eta)
-{
-    char *lane_h = p->lane_h + (size_t)(lane * p->rows * p->hidden) * p->real;
-    for (uint32_t k = 0; k < p->n_eta; k++) {
-        if (p->db[k] != NULL) {
-            stele__block_column_sums(p->dtype, p->rows, n, eta[k], !p->fresh_b[k],
-                                     p->db[k] + (size_t)first * p->real);
-        }
-        if (p->dw[k] != NULL) {
-            char *dw = p->dw[k] + (size_t)(first * p->hidden) * p->real;
-            gemm(p, 1, 0, n, p->hidden, p->rows, eta[k], n, p->h, p->hidden, !p->fresh_w[k], dw,
-                 p->hidden);
-            p->squares[(int64_t)k * p->n_blocks + first / p->block] =
-                stele__block_squares(p->dtype, n * p->hidden, dw);
-        }
-        gemm(p, 0, 0, p->rows, p->hidden, n, eta[k], n,
-             p->w[k] + (size_t)(first * p->hidden) * p->real, p->hidden, !(first_of_lane && k == 0),
-             lane_h, p->hidden);
-    }
-}
-
-static void *at_feature(const char *base, int64_t first, size_t real)
-{
-    return base != NULL ? (char *)base + (size_t)first * real : NULL;
-}
-
-static void fill_block(const pass *p, int64_t first, int64_t n, stele_block *b,
-                       const void **feature, void **d_feature)
-{
-    for (uint32_t i = 0; i < p->n_feature; i++) {
-        feature[i] = at_feature(p->feature[i], first, p->real);
-        d_feature[i] = at_feature(p->dfeature[i], first, p->real);
-    }
-    *b = (stele_block){ .struct_size = sizeof *b,
-                        .dtype = p->dtype,
-                        .n_eta = p->n_eta,
-                        .n_rows = p->rows,
-                        .first = first,
-                        .n_features = n,
-                        .feature = feature };
-}
-
-static void run_lane(void *ctx, size_t task, unsigned thread)
-{
-    pass *p = ctx;
-    int64_t lane = (int64_t)task;
-    int64_t begin = lane * p->n_blocks / p->n_lanes, end = (lane + 1) * p->n_blocks / p->n_lanes;
-    const size_t eta_bytes = (size_t)(p->rows * p->block) * p->real;
-    char *eta[STELE_MAX_ETA];
-    const void *row[STELE_MAX_PARAM];
-    void *d_row[STELE_MAX_PARAM];
-    for (uint32_t k = 0; k < p->n_eta; k++) {
-        eta[k] = p->eta + (thread * p->n_eta + k) * eta_bytes;
-    }
-    for (uint32_t i = 0; i < p->n_row; i++) {
-        row[i] = p->row[i];
-        d_row[i] = p->lane_row != NULL
-                       ? p->lane_row + (size_t)((lane * p->n_row + i) * p->rows) * p->real
-                       : NULL;
-    }
-    for (int64_t i = begin; i < end; i++) {
-        int64_t first = i * p->block;
-        int64_t n = p->features - first < p->block ? p->features - first : p->block;
-        const void *feature[STELE_MAX_PARAM];
-        void *d_feature[STELE_MAX_PARAM];
-        stele_block b;
-        fill_block(p, first, n, &b, feature, d_feature);
-        predictors(p, first, n, eta);
-        b.eta = (const void *const *)eta;
-        b.row = p->n_row > 0 ? row : NULL;
-        b.weight = p->weight;
-        b.x = p->f->x;
-        b.log_prob = p->lane_log_prob + lane * p->rows;
-        if (p->lane_h != NULL) {
-            b.d_eta = (void *const *)eta;
-            b.d_feature = d_feature;
-            b.d_row = p->lane_row != NULL ? d_row : NULL;
-        }
-        stele_status status = p->f->vt->likelihood(p->f->inst, &b);
-        if (status != STELE_OK) {
-            p->lane_status[lane] = status;
-            return;
-        }
-        if (p->lane_h != NULL) {
-            block_derivatives(p, lane, i == begin, first, n, eta);
-        }
-    }
-}
 
 /* Tensors of the parameters that the output names. */
 typedef struct parts {
@@ -230,7 +72,7 @@ typedef struct saved {
     char *d_hidden, *d_row; /* formed already: (rows, hidden), (n_row, rows) */
 } saved;
 
-static int pass_init(stele_graph *g, const stele__fused *f, const parts *q, pass *p)
+static int pass_init(stele_graph *g, const stele__fused *f, const parts *q, stele__fused_pass *p)
 {
     size_t threads = stele__pool_threads(stele__graph_pool(g));
     memset(p, 0, sizeof *p);
@@ -245,7 +87,7 @@ static int pass_init(stele_graph *g, const stele__fused *f, const parts *q, pass
     p->features = f->n_features;
     p->block = stele__fused_block(p->rows, p->n_eta, p->features);
     p->n_blocks = stele__n_blocks(p->features, p->block);
-    p->n_lanes = p->n_blocks < MAX_LANES ? p->n_blocks : MAX_LANES;
+    p->n_lanes = p->n_blocks < STELE__FUSED_LANES ? p->n_blocks : STELE__FUSED_LANES;
     p->h = q->hidden->data;
     for (uint32_t k = 0; k < p->n_eta; k++) {
         p->w[k] = q->weight[k]->data;
@@ -260,24 +102,47 @@ static int pass_init(stele_graph *g, const stele__fused *f, const parts *q, pass
     p->eta = stele__op_take(g, threads * p->n_eta * (size_t)(p->rows * p->block), p->real);
     size_t n_log_prob = (size_t)(p->n_lanes * p->rows);
     p->lane_log_prob = stele__op_take(g, n_log_prob, sizeof(double));
-    if (p->eta == NULL || p->lane_log_prob == NULL) {
+    p->packed_size = stele__fused_packed_size(p, p->block);
+    p->packed = stele__op_take(g, threads * p->packed_size, p->real);
+    if (p->eta == NULL || p->lane_log_prob == NULL || p->packed == NULL) {
         return 0;
     }
     memset(p->lane_log_prob, 0, n_log_prob * sizeof(double));
     return 1;
 }
 
-/* Room for derivatives; those of parameters go straight to their place. */
-static int pass_want_derivatives(stele_graph *g, const parts *q, const void *weight, pass *p)
+/* Weights take their step here if that is allowed and no other predictor has the same ones. */
+static int steps_here(stele_graph *g, const parts *q, int recorded, uint32_t k,
+                      stele__fused_pass *p)
 {
+    int alone = 1;
+    for (uint32_t i = 0; i < p->n_eta; i++) {
+        alone &= i == k || q->weight[i] != q->weight[k];
+    }
+    return alone && stele__step_begin(g, q->weight[k], recorded, &p->step[k]);
+}
+
+/* Room for derivatives; those of parameters go straight to their place. recorded: in backward. */
+static int pass_want_derivatives(stele_graph *g, const parts *q, const void *weight, int recorded,
+                                 stele__fused_pass *p)
+{
+    size_t threads = stele__pool_threads(stele__graph_pool(g));
+    int steps = 0;
     p->weight = weight;
     for (uint32_t k = 0; k < p->n_eta; k++) {
-        p->dw[k] = stele__grad_open(g, q->weight[k], &p->fresh_w[k]);
+        p->steps[k] = steps_here(g, q, recorded, k, p);
+        steps |= p->steps[k];
+        p->dw[k] = p->steps[k] ? NULL : stele__grad_open(g, q->weight[k], &p->fresh_w[k]);
         p->db[k] = stele__grad_open(g, q->bias[k], &p->fresh_b[k]);
+    }
+    if (steps) {
+        p->block_dw_bytes = (size_t)(p->block * p->hidden) * p->real + STELE__STEP_PAGE;
+        p->block_dw = stele__op_take(g, threads, p->block_dw_bytes);
     }
     for (uint32_t i = 0; i < p->n_feature; i++) {
         p->dfeature[i] = stele__grad_zeroed(g, q->feature[i]);
     }
+    p->packed_h = stele__op_take(g, stele__fused_packed_size(p, p->rows), p->real);
     p->squares = stele__op_take(g, p->n_eta * (size_t)p->n_blocks, sizeof(double));
     p->lane_h = stele__op_take(g, (size_t)(p->n_lanes * p->rows * p->hidden), p->real);
     size_t n_row = (size_t)(p->n_lanes * p->n_row * p->rows);
@@ -295,17 +160,13 @@ static int pass_want_derivatives(stele_graph *g, const parts *q, const void *wei
     return p->lane_h != NULL && p->squares != NULL && stele__graph_status(g) == STELE_OK;
 }
 
-static stele_status pass_run(stele_graph *g, pass *p)
+static stele_status pass_run(stele_graph *g, stele__fused_pass *p)
 {
-    stele__pool_run(stele__graph_pool(g), (size_t)p->n_lanes, run_lane, p);
-    for (int64_t i = 0; i < p->n_lanes; i++) {
-        if (p->lane_status[i] != STELE_OK) {
-            stele__op_fail(g, p->lane_status[i], "likelihood: %s",
-                           stele__status_text(p->lane_status[i]));
-            return p->lane_status[i];
-        }
+    stele_status status = stele__fused_pass_run(stele__graph_pool(g), p);
+    if (status != STELE_OK) {
+        stele__op_fail(g, status, "likelihood: %s", stele__status_text(status));
     }
-    return STELE_OK;
+    return status;
 }
 
 static void add_to(stele_graph *g, stele_tensor *t, const void *d)
@@ -317,18 +178,18 @@ static void add_to(stele_graph *g, stele_tensor *t, const void *d)
     }
 }
 
-static void keep_squares(const pass *p, const parts *q)
+static void keep_squares(const stele__fused_pass *p, const parts *q)
 {
     for (uint32_t k = 0; k < p->n_eta; k++) {
-        if (p->dw[k] != NULL) {
-            stele__grad_measured(q->weight[k], (size_t)p->n_blocks,
-                                 p->squares + (int64_t)k * p->n_blocks);
+        if (p->steps[k] || p->dw[k] != NULL) {
+            (p->steps[k] ? stele__step_end : stele__grad_measured)(
+                q->weight[k], (size_t)p->n_blocks, p->squares + (int64_t)k * p->n_blocks);
         }
     }
 }
 
 /* Keep what the single pass has formed until backward asks for it. */
-static int keep_derivatives(stele_graph *g, const pass *p, saved *s)
+static int keep_derivatives(stele_graph *g, const stele__fused_pass *p, saved *s)
 {
     s->d_hidden = stele__op_take(g, (size_t)(p->rows * p->hidden), p->real);
     if (s->d_hidden == NULL) {
@@ -350,8 +211,8 @@ static int keep_derivatives(stele_graph *g, const pass *p, saved *s)
 /* Second pass, for weights that are known only now. */
 static stele_status recompute(stele_graph *g, const void *weight, saved *s)
 {
-    pass p;
-    if (!pass_init(g, &s->f, &s->q, &p) || !pass_want_derivatives(g, &s->q, weight, &p)) {
+    stele__fused_pass p;
+    if (!pass_init(g, &s->f, &s->q, &p) || !pass_want_derivatives(g, &s->q, weight, 1, &p)) {
         return STELE_E_NOMEM;
     }
     stele_status status = pass_run(g, &p);
@@ -403,7 +264,7 @@ static stele_tensor *record(stele_graph *g, const parts *q, const saved *s, stel
 stele_tensor *stele__fused_log_prob(stele_graph *g, const stele__fused *f)
 {
     parts q;
-    pass p;
+    stele__fused_pass p;
     if (!find_parts(g, f, &q) || !pass_init(g, f, &q, &p)) {
         return NULL;
     }
@@ -417,7 +278,7 @@ stele_tensor *stele__fused_log_prob(stele_graph *g, const stele__fused *f)
     *output = *f->output;
     *s = (saved){ .f = *f, .q = q, .weight = g->pass.record ? f->weight : NULL };
     s->f.output = output;
-    if (s->weight != NULL && !pass_want_derivatives(g, &q, s->weight, &p)) {
+    if (s->weight != NULL && !pass_want_derivatives(g, &q, s->weight, 0, &p)) {
         return NULL;
     }
     if (pass_run(g, &p) != STELE_OK || (s->weight != NULL && !keep_derivatives(g, &p, s))) {
@@ -441,13 +302,17 @@ stele_status stele__fused_draw(stele_graph *g, const stele__fused *f, int64_t fi
                                int64_t n_features, stele_draw *d)
 {
     parts q;
-    pass p;
+    stele__fused_pass p;
     stele_block b;
     const void *feature[STELE_MAX_PARAM], *row[STELE_MAX_PARAM];
     void *d_feature[STELE_MAX_PARAM];
     char *eta[STELE_MAX_ETA];
     if (!find_parts(g, f, &q) || !pass_init(g, f, &q, &p)) {
         return stele__graph_status(g);
+    }
+    char *packed = stele__op_take(g, stele__fused_packed_size(&p, n_features), p.real);
+    if (packed == NULL) {
+        return STELE_E_NOMEM;
     }
     for (uint32_t k = 0; k < p.n_eta; k++) {
         eta[k] = stele__op_take(g, (size_t)(p.rows * n_features), p.real);
@@ -458,8 +323,8 @@ stele_status stele__fused_draw(stele_graph *g, const stele__fused *f, int64_t fi
     for (uint32_t i = 0; i < p.n_row; i++) {
         row[i] = p.row[i];
     }
-    fill_block(&p, first, n_features, &b, feature, d_feature);
-    predictors(&p, first, n_features, eta);
+    stele__fused_fill_block(&p, first, n_features, &b, feature, d_feature);
+    stele__fused_predictors(&p, first, n_features, packed, eta);
     b.eta = (const void *const *)eta;
     b.row = p.n_row > 0 ? row : NULL;
     return f->vt->draw(f->inst, &b, d);

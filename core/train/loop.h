@@ -27,6 +27,7 @@ typedef struct stele__loop {
     stele__metrics *metrics;
     stele__adamw_segment *segment; /* n_segments */
     size_t n_segments;
+    stele__adamw_segment *remaining; /* room for what a pass leaves of them */
     stele__position at;
     double epoch_started, started;
     int64_t rows_this_epoch, steps_run;

@@ -1,4 +1,5 @@
 /* One optimiser step: batch, loss, derivatives, clipping, update. */
+#include "graph/step.h"
 #include "train/loop.h"
 
 #include <math.h>
@@ -26,14 +27,16 @@ static int finite_n(const void *p, int64_t n, int f64)
     return 1;
 }
 
-/* First parameter whose derivative, or value, is no number. */
+/* First parameter whose derivative, or value, is no number. Of a derivative that was used on the
+ * spot only the sum of squares is left. */
 static const char *bad_parameter(stele__params *params, int derivative)
 {
     int f64 = stele__params_dtype(params) == STELE_F64;
     for (uint32_t i = 0; i < stele__params_count(params); i++) {
         const stele__param *p = stele__params_entry(params, i);
         const void *v = derivative ? p->gradient : p->values;
-        if (v != NULL && !finite_n(v, p->n, f64)) {
+        int stepped = derivative && p->has_gradient == STELE__STEPPED;
+        if (stepped ? !isfinite(p->squares) : v != NULL && !finite_n(v, p->n, f64)) {
             return p->name;
         }
     }
@@ -68,7 +71,7 @@ static double sum_squares(const stele__loop *l)
         const stele__param *p = stele__params_entry(params, i);
         if (p->gradient == NULL || p->offset < begin || p->offset >= end) {
             continue;
-        } else if (p->has_gradient == STELE__MEASURED) {
+        } else if (p->has_gradient == STELE__MEASURED || p->has_gradient == STELE__STEPPED) {
             sum += p->squares;
         } else {
             sum += f64 ? stele__sum_squares_f64(l->t->pool, (size_t)p->n, p->gradient)
@@ -115,6 +118,47 @@ stele_status stele__loop_check_values(const stele__loop *l, stele__diag *diag)
                              : nonfinite(l, "the value", bad_parameter(params, 0), when, diag);
 }
 
+static stele__adamw optimiser_at(const stele__loop *l, double lr, int64_t step)
+{
+    return (stele__adamw){ .lr = lr,
+                           .beta1 = l->spec->optimiser.betas.v[0],
+                           .beta2 = l->spec->optimiser.betas.v[1],
+                           .eps = l->spec->optimiser.eps,
+                           .grad_scale = 1.0,
+                           .step = step };
+}
+
+/* Cut begin .. end - 1 out of the n segments; how many there are then. */
+static size_t cut(stele__adamw_segment *s, size_t n, size_t begin, size_t end)
+{
+    size_t i = 0;
+    while (i < n && s[i].end <= begin) {
+        i++;
+    }
+    if (i == n || s[i].begin > begin) {
+        return n;
+    }
+    memmove(s + i + 1, s + i, (n - i) * sizeof *s);
+    s[i].end = begin;
+    s[i + 1].begin = end;
+    return n + 1;
+}
+
+/* What the update still has to step: all but the parameters that were stepped within the pass. */
+static size_t remaining_segments(stele__loop *l)
+{
+    stele__params *params = l->t->model->params;
+    size_t n = l->n_segments;
+    memcpy(l->remaining, l->segment, n * sizeof *l->segment);
+    for (uint32_t i = 0; i < stele__params_count(params); i++) {
+        const stele__param *p = stele__params_entry(params, i);
+        if (p->has_gradient == STELE__STEPPED) {
+            n = cut(l->remaining, n, p->offset, p->offset + stele__param_extent(p));
+        }
+    }
+    return n;
+}
+
 stele_status stele__loop_update(stele__loop *l, double lr, int64_t step, double clip_norm,
                                 stele__diag *diag)
 {
@@ -124,12 +168,7 @@ stele_status stele__loop_update(stele__loop *l, double lr, int64_t step, double 
     void *g = stele__params_gradient(params), *m = stele__params_moment(params, 1),
          *v = stele__params_moment(params, 2);
     int f64 = stele__params_dtype(params) == STELE_F64;
-    stele__adamw opt = { .lr = lr,
-                         .beta1 = l->spec->optimiser.betas.v[0],
-                         .beta2 = l->spec->optimiser.betas.v[1],
-                         .eps = l->spec->optimiser.eps,
-                         .grad_scale = 1.0,
-                         .step = step };
+    stele__adamw opt = optimiser_at(l, lr, step);
     double squares = sum_squares(l);
     if (!isfinite(squares)) {
         char when[96];
@@ -141,10 +180,11 @@ stele_status stele__loop_update(stele__loop *l, double lr, int64_t step, double 
     if (clip_norm > 0.0 && l->grad_norm > clip_norm) {
         opt.grad_scale = clip_norm / l->grad_norm;
     }
+    size_t n = remaining_segments(l);
     if (f64) {
-        stele__adamw_step_f64(l->t->pool, &opt, l->segment, l->n_segments, w, g, m, v);
+        stele__adamw_step_f64(l->t->pool, &opt, l->remaining, n, w, g, m, v);
     } else {
-        stele__adamw_step_f32(l->t->pool, &opt, l->segment, l->n_segments, w, g, m, v);
+        stele__adamw_step_f32(l->t->pool, &opt, l->remaining, n, w, g, m, v);
     }
     return STELE_OK;
 }
@@ -155,7 +195,17 @@ stele_status stele__loop_step(stele__loop *l, stele__loss_terms *ret, stele__dia
     const int64_t *row = NULL;
     uint64_t seed = (uint64_t)t->spec->top->seed, step = (uint64_t)l->at.step;
     int64_t n = stele__batches_get(&l->batches, l->at.epoch, l->at.batch, &row);
-    stele__pass pass = { .training = 1, .record = 1, .seed = seed, .step = step };
+    double lr = stele__lr_at(l->spec, l->at.step, l->batches.n_batches, l->at.plateau.reduction);
+    stele__step_within within = { .opt = optimiser_at(l, lr, l->at.step + 1),
+                                  .weight_decay = l->spec->optimiser.weight_decay,
+                                  .group = STELE__GROUP_MODEL };
+    /* Clipping needs all derivatives before the first step. */
+    int clips = l->spec->optimiser.clip_norm > 0.0;
+    stele__pass pass = { .training = 1,
+                         .record = 1,
+                         .seed = seed,
+                         .step = step,
+                         .step_within = clips ? NULL : &within };
     stele__batch_load(l->batch, n, row, 0);
     l->ended[STELE__PHASE_BATCH] = stele__now();
     stele__graph_begin(l->graph, &pass);
@@ -181,7 +231,6 @@ stele_status stele__loop_step(stele__loop *l, stele__loss_terms *ret, stele__dia
     }
     stele__params_end_gradient(t->model->params);
     l->ended[STELE__PHASE_BACKWARD] = stele__now();
-    double lr = stele__lr_at(l->spec, l->at.step, l->batches.n_batches, l->at.plateau.reduction);
     status = loss != NULL
                  ? stele__loop_update(l, lr, l->at.step + 1, l->spec->optimiser.clip_norm, diag)
                  : STELE_OK;

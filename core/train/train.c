@@ -99,9 +99,12 @@ stele_status stele__loop_segments(stele__loop *l, uint32_t group)
     size_t n = 0;
     const stele__segment *s = stele__params_segments(l->t->model->params, &n);
     stele__free(l->segment);
+    stele__free(l->remaining);
     l->n_segments = 0;
     l->segment = stele__calloc(n, sizeof *l->segment);
-    if (l->segment == NULL) {
+    l->remaining =
+        stele__calloc(n + stele__params_count(l->t->model->params), sizeof *l->remaining);
+    if (l->segment == NULL || l->remaining == NULL) {
         return STELE_E_NOMEM;
     }
     for (size_t i = 0; i < n; i++) {
@@ -202,6 +205,7 @@ void stele__loop_finish(stele__loop *l)
     stele__graph_destroy(l->graph);
     stele__metrics_close(l->metrics);
     stele__free(l->segment);
+    stele__free(l->remaining);
 }
 
 static json_t *terms_json(const stele__model *m, const stele__loss_terms *terms)

@@ -27,15 +27,17 @@ static const char spec_text[] = "stele: 1\n"
                                 "    decoder: {hidden: [%d]}\n"
                                 "fusion: {plugin: poe, prior_expert: true}\n"
                                 "objective: {bound: elbo, subsets: all}\n"
-                                "train: {batch_size: %d, threads: %d}\n";
+                                "train: {batch_size: %d, threads: %d, "
+                                "optimiser: {clip_norm: %g}}\n";
 
 static stele_status make_spec(bench_training *t, const bench_shape *s, stele__diag *diag)
 {
     char text[2048];
     stele__spec_doc *doc = NULL;
-    int n = snprintf(text, sizeof text, spec_text, (long long)s->rows, (long long)s->genes,
-                     (long long)s->peaks, (long long)s->rna_depth, (long long)s->atac_depth,
-                     s->hidden, s->hidden, s->hidden, s->hidden, s->batch, s->threads);
+    int n =
+        snprintf(text, sizeof text, spec_text, (long long)s->rows, (long long)s->genes,
+                 (long long)s->peaks, (long long)s->rna_depth, (long long)s->atac_depth, s->hidden,
+                 s->hidden, s->hidden, s->hidden, s->batch, s->threads, s->clip_norm);
     stele_status status = stele__spec_doc_parse(text, (size_t)n, "bench", NULL, &doc, diag);
     if (status == STELE_OK) {
         status = stele__spec_create(doc, &t->spec, diag);

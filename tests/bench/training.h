@@ -12,6 +12,7 @@
 typedef struct bench_shape {
     int64_t rows, genes, peaks, rna_depth, atac_depth;
     int hidden, batch, threads; /* threads 0: one per core */
+    double clip_norm;           /* 0: none */
 } bench_shape;
 
 typedef struct bench_training {

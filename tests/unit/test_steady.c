@@ -1,5 +1,6 @@
-/* Steps that have come into their stride allocate nothing, and the norm of the gradient that is put
- * together from parts is the norm of the gradient. */
+/* Steps that have come into their stride allocate nothing, the norm of the gradient that is put
+ * together from parts is the norm of the gradient, and a step within the pass is a step after it.
+ */
 #include "test.h"
 
 #include "base/mem.h"
@@ -9,7 +10,7 @@
 
 enum { WARM_UP = 12, STEPS = 25 };
 
-static void open_training(bench_training *t, int threads, stele__diag *diag)
+static void open_training(bench_training *t, int threads, double clip_norm, stele__diag *diag)
 {
     /* More rows than a few batches, a last batch of another size, more features than a block. */
     const bench_shape shape = { .rows = 300,
@@ -19,7 +20,8 @@ static void open_training(bench_training *t, int threads, stele__diag *diag)
                                 .atac_depth = 200,
                                 .hidden = 24,
                                 .batch = 40,
-                                .threads = threads };
+                                .threads = threads,
+                                .clip_norm = clip_norm };
     stele__diag_init(diag);
     assert_int_equal(bench_training_init(t, &shape, diag), STELE_OK);
 }
@@ -32,7 +34,7 @@ static void steps_allocate_nothing(void **state)
         stele__diag diag;
         stele__loss_terms terms;
         uint64_t before = 0;
-        open_training(&t, threads, &diag);
+        open_training(&t, threads, 0.0, &diag);
         for (int i = 0; i < WARM_UP + STEPS; i++) {
             before = i == WARM_UP ? stele__mem_count() : before;
             assert_int_equal(bench_training_step(&t, &terms, &diag), STELE_OK);
@@ -44,13 +46,14 @@ static void steps_allocate_nothing(void **state)
     }
 }
 
+/* Clipping at a bound that is never reached keeps the whole gradient until after the pass. */
 static void norm_is_that_of_the_gradient(void **state)
 {
     (void)state;
     bench_training t;
     stele__diag diag;
     stele__loss_terms terms;
-    open_training(&t, 2, &diag);
+    open_training(&t, 2, 1e9, &diag);
     for (int i = 0; i < 3; i++) {
         size_t n = 0;
         double squares = 0.0;
@@ -67,11 +70,47 @@ static void norm_is_that_of_the_gradient(void **state)
     stele__diag_finish(&diag);
 }
 
+static int count_stepped(stele__params *params)
+{
+    int n = 0;
+    for (uint32_t i = 0; i < stele__params_count(params); i++) {
+        n += stele__params_entry(params, i)->has_gradient == STELE__STEPPED;
+    }
+    return n;
+}
+
+static void a_step_within_the_pass_is_a_step_after_it(void **state)
+{
+    (void)state;
+    bench_training within, after;
+    stele__diag diag, diag_after;
+    stele__loss_terms terms, terms_after;
+    open_training(&within, 2, 0.0, &diag);
+    open_training(&after, 1, 1e9, &diag_after);
+    for (int i = 0; i < WARM_UP; i++) {
+        size_t n = 0;
+        assert_int_equal(bench_training_step(&within, &terms, &diag), STELE_OK);
+        assert_int_equal(bench_training_step(&after, &terms_after, &diag_after), STELE_OK);
+        /* The first layers of the encoders and the last ones of the decoders. */
+        assert_int_equal(count_stepped(within.run.model.params), 4);
+        assert_int_equal(count_stepped(after.run.model.params), 0);
+        assert_true(within.loop.grad_norm == after.loop.grad_norm);
+        assert_true(terms.loss == terms_after.loss);
+        const void *w = stele__params_values(within.run.model.params, &n);
+        assert_memory_equal(w, stele__params_values(after.run.model.params, &n), n * sizeof(float));
+    }
+    bench_training_finish(&within);
+    bench_training_finish(&after);
+    stele__diag_finish(&diag);
+    stele__diag_finish(&diag_after);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_allocate_nothing),
         cmocka_unit_test(norm_is_that_of_the_gradient),
+        cmocka_unit_test(a_step_within_the_pass_is_a_step_after_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
