@@ -71,6 +71,19 @@ static void add_label(request *r, const char *from, uint32_t content, stele__pla
     }
 }
 
+/* `node`: the mapping that has the key `covariates`, if there are names. */
+static void add_covariates(request *r, const stele_str_list *names, const stele__node *node,
+                           const stele__state *state)
+{
+    const stele__node *list = node != NULL ? stele__node_find(node, "covariates") : NULL;
+    for (uint64_t k = 0; k < names->n; k++) {
+        const stele__state_covariate *c = state_covariate(state, names->v[k]);
+        const stele__node *item = list->child[k];
+        stele__place place = { .file = item->file, .line = item->line, .column = item->column };
+        add_label(r, names->v[k], c != NULL ? c->content : 0, place, state);
+    }
+}
+
 static void request_matrix(const stele__run_request *q, size_t i, stele__matrix_request *ret)
 {
     const stele__instance *instance = &q->spec->modality[i];
@@ -91,7 +104,8 @@ static stele_status make_request(const stele__run_request *q, const stele__run *
     size_t n = q->spec->n_modalities, n_labels = 2 + q->n_labels;
     memset(r, 0, sizeof *r);
     for (size_t i = 0; i < n; i++) {
-        n_labels += stele__modality_host(&q->spec->modality[i])->covariates.n;
+        const stele__modality_spec *host = stele__modality_host(&q->spec->modality[i]);
+        n_labels += host->encoder.covariates.n + host->decoder.covariates.n;
     }
     r->matrix = stele__calloc(n, sizeof *r->matrix);
     r->label = stele__calloc(n_labels, sizeof *r->label);
@@ -105,13 +119,11 @@ static stele_status make_request(const stele__run_request *q, const stele__run *
                                      .label = r->label,
                                      .new_data = q->new_data };
     for (size_t i = 0; i < n; i++) {
-        const stele_str_list *names = &stele__modality_host(&q->spec->modality[i])->covariates;
+        const stele__modality_spec *host = stele__modality_host(&q->spec->modality[i]);
+        const stele__node *node = q->spec->modality[i].node;
         request_matrix(q, i, &r->matrix[i]);
-        for (uint64_t k = 0; k < names->n; k++) {
-            const stele__state_covariate *c = state_covariate(q->state, names->v[k]);
-            add_label(r, names->v[k], c != NULL ? c->content : 0,
-                      place_of(q->spec->modality[i].node, "covariates", NULL), q->state);
-        }
+        add_covariates(r, &host->encoder.covariates, stele__node_find(node, "encoder"), q->state);
+        add_covariates(r, &host->decoder.covariates, stele__node_find(node, "decoder"), q->state);
     }
     const stele__node *data = stele__node_find(stele__spec_doc_root(q->spec->doc), "data");
     const stele__node *split = data != NULL ? stele__node_find(data, "split") : NULL;

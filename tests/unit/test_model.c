@@ -14,8 +14,9 @@
 #define SMALL "encoder: {hidden: [4], activation: tanh}, decoder: {hidden: [3], activation: silu}"
 #define A     "  a: {plugin: nb_counts, weight: 2, " SMALL "}\n"
 #define A_ALL                                                                                      \
-    "  a: {plugin: nb_counts, zero_inflation: true, size_factor: learned, covariates: [batch], "   \
-    "weight: 2, " SMALL "}\n"
+    "  a: {plugin: nb_counts, zero_inflation: true, size_factor: learned, weight: 2, "             \
+    "encoder: {hidden: [4], activation: tanh, covariates: [batch]}, "                              \
+    "decoder: {hidden: [3], activation: silu, covariates: [age, batch]}}\n"
 #define B      "  b: {plugin: bernoulli_peaks, " SMALL "}\n"
 #define C      "  c: {plugin: nb_counts, " SMALL "}\n"
 #define TRAIN  "train: {epochs: 1}\n"
