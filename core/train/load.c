@@ -167,6 +167,25 @@ static stele_status split_rows(const stele__run_request *q, stele__run *run, ste
     return stele__split_create(run->data, &s, &run->split, diag);
 }
 
+/* A category without training rows has weights that no row ever moved. */
+static stele_status limit_covariates(const stele__run_request *q, stele__run *run,
+                                     stele__diag *diag)
+{
+    stele_status status = STELE_OK;
+    for (size_t i = 0; i < q->spec->n_modalities; i++) {
+        const stele__modality_spec *host = stele__modality_host(&q->spec->modality[i]);
+        const stele_str_list *const names[] = { &host->encoder.covariates,
+                                                &host->decoder.covariates };
+        for (int side = 0; side < 2; side++) {
+            for (uint64_t k = 0; k < names[side]->n && status == STELE_OK; k++) {
+                status = stele__dataset_limit_label(run->data, names[side]->v[k], run->split->train,
+                                                    diag);
+            }
+        }
+    }
+    return status;
+}
+
 /* Known before anything is written: a step needs a whole batch of training rows. */
 static stele_status check_batch_size(const stele__run_request *q, const stele__run *run,
                                      stele__diag *diag)
@@ -199,6 +218,9 @@ stele_status stele__run_load(const stele__run_request *q, stele__run *run, stele
         status = split_rows(q, run, diag);
         if (status == STELE_OK) {
             status = check_batch_size(q, run, diag);
+        }
+        if (status == STELE_OK && q->state == NULL) {
+            status = limit_covariates(q, run, diag);
         }
     }
     if (status == STELE_OK) {
