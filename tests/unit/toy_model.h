@@ -203,7 +203,7 @@ static void toy_put(uint32_t dtype, void *p, int64_t i, double v)
 
 /* Move every trained value by something of about `size`, a function of name and position: zeros and
  * constants of the start would hide mistakes. Values are floats in both dtypes. */
-static void toy_stir(toy *t, double size)
+static inline void toy_stir(toy *t, double size)
 {
     stele__params *params = t->model.params;
     for (uint32_t e = 0; e < stele__params_count(params); e++) {
@@ -221,7 +221,7 @@ static void toy_stir(toy *t, double size)
 }
 
 /* Load all rows (or those named) and begin a recording pass. */
-static void toy_begin(toy *t, int64_t n, const int64_t *row, uint64_t hide, uint64_t step)
+static inline void toy_begin(toy *t, int64_t n, const int64_t *row, uint64_t hide, uint64_t step)
 {
     int64_t all[64];
     assert_true(t->data->n_rows <= 64);
