@@ -150,6 +150,8 @@ class Modality:
     def log_px(self, z, rows):
         x, h = self.x[rows], self.stack("decoder", z, rows)
         eta = h @ self.get("output.weight").T + self.get("output.bias")
+        if self.spec.get("rates") == "softmax":
+            eta = F.log_softmax(eta, dim=1) + self.get("log_median_size")
         if self.observed == "observed":
             eta = eta + self.log_size(rows)[:, None]
         elif self.observed == "learned":

@@ -3,8 +3,9 @@
  *     x_j ~ NB(mean = s exp(eta_j), dispersion theta_j),  eta = decoder(z)
  *
  * s is the row's size factor over the median of the training rows: observed when the row itself is
- * reconstructed (the sum of its counts), 1 in prediction, or learned as a function of z. Optional
- * zero inflation per feature and row. */
+ * reconstructed (the sum of its counts), 1 in prediction, or learned as a function of z. With
+ * softmax rates the mean is instead the row's size, or the median's, times softmax(eta)_j (Lopez et
+ * al. 2018). Optional zero inflation per feature and row. */
 #include <stele/count_model.h>
 #include <stele/draw.h>
 #include <stele/likelihood.h>
@@ -13,10 +14,13 @@
 
 static const char *const size_names[] = { "observed", "learned", NULL };
 
+enum { RATES_EXP = 0, RATES_SOFTMAX };
+static const char *const rates_names[] = { "exp", "softmax", NULL };
+
 typedef struct config {
     stele_count_config counts;
     double dispersion;
-    int32_t zero_inflation;
+    int32_t zero_inflation, rates;
 } config;
 
 static const stele_option options[] = {
@@ -27,6 +31,9 @@ static const stele_option options[] = {
                       "Add a probability of extra zeros per feature, predicted from z."),
     STELE_OPTION_ENUM(config, counts.size, "size_factor", size_names, STELE_SIZE_OBSERVED,
                       "Where a row's size comes from: its own counts, or learned from z."),
+    STELE_OPTION_ENUM(config, rates, "rates", rates_names, RATES_EXP,
+                      "How a mean follows from the decoder: exp of each feature's output, or "
+                      "shares of the row's size that add up to 1 over the features."),
 };
 
 struct stele_inst {
@@ -115,6 +122,19 @@ static stele_status encode(const stele_inst *self, stele_graph *g, const stele_e
     return stele_count_encode(&self->counts, g, a, ret_q);
 }
 
+/* Shares instead of rates: the log of their normaliser is subtracted from that of the size, which
+ * is then the size itself and no longer the size over the median. */
+static void share_out(const stele_inst *self, stele_graph *g, stele_output *o)
+{
+    const stele_ops *ops = self->counts.host->ops;
+    stele_tensor *normaliser = ops->linear_logsumexp(g, o->hidden, ops->param(g, self->weight[0]),
+                                                     ops->param(g, self->bias[0]));
+    stele_tensor *median = ops->param(g, self->counts.log_median);
+    stele_tensor *row = ops->sub(g, median, normaliser);
+    o->row[0] = o->n_row > 0 ? ops->add(g, o->row[0], row) : row;
+    o->n_row = 1;
+}
+
 static stele_status decode(const stele_inst *self, stele_graph *g, const stele_decode_args *a,
                            stele_output *ret)
 {
@@ -126,6 +146,9 @@ static stele_status decode(const stele_inst *self, stele_graph *g, const stele_d
     }
     ret->n_feature = 1;
     ret->feature[0] = self->log_theta;
+    if (self->config->rates == RATES_SOFTMAX) {
+        share_out(self, g, ret);
+    }
     return self->counts.host->ops->status(g);
 }
 
