@@ -49,6 +49,7 @@ typedef struct stele__label_request {
      * NULL: those that occur. */
     const char *const *category;
     int64_t n_categories;
+    int quiet; /* nothing depends on it: no warning about what is missing */
 } stele__label_request;
 
 typedef struct stele__data_request {

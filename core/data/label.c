@@ -350,7 +350,7 @@ static stele_status fix_categories(const stele__dataset *ds, stele__label *l,
             to[c] = strcmp(name[k], l->category[c]) == 0 ? (int32_t)k : -1;
         }
         if (to[c] < 0) {
-            warn_unseen(l, l->category[c], diag);
+            warn_unseen(l, l->category[c], request->quiet ? NULL : diag);
         }
     }
     if (st == STELE_OK) {
@@ -378,7 +378,7 @@ stele_status stele__label_read(const stele__dataset *ds, const stele__label_requ
     if (found->missing) {
         int is_category = want == STELE_FIELD_CATEGORY || request->category != NULL;
         st = is_category ? alloc_codes(ret, ds->n_rows) : alloc_numbers(ret, ds->n_rows);
-        stele__diag_warning(diag, &ret->place,
+        stele__diag_warning(request->quiet ? NULL : diag, &ret->place,
                             "the data have no label column `%s`: it counts as "
                             "missing in all rows",
                             ret->name);

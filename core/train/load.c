@@ -55,15 +55,16 @@ static stele__place place_of(const stele__node *node, const char *key, const cha
 }
 
 static void add_label(request *r, const char *from, uint32_t content, stele__place place,
-                      const stele__state *state)
+                      const stele__state *state, int quiet)
 {
     for (size_t i = 0; i < r->data.n_labels; i++) {
         if (strcmp(r->label[i].from, from) == 0 && r->label[i].content == content) {
+            r->label[i].quiet &= quiet;
             return;
         }
     }
     stele__label_request *l = &r->label[r->data.n_labels++];
-    *l = (stele__label_request){ .from = from, .place = place, .content = content };
+    *l = (stele__label_request){ .from = from, .place = place, .content = content, .quiet = quiet };
     const stele__state_covariate *c = state_covariate(state, from);
     if (c != NULL && c->content == STELE_FIELD_CATEGORY) {
         l->category = (const char *const *)c->category;
@@ -73,14 +74,14 @@ static void add_label(request *r, const char *from, uint32_t content, stele__pla
 
 /* `node`: the mapping that has the key `covariates`, if there are names. */
 static void add_covariates(request *r, const stele_str_list *names, const stele__node *node,
-                           const stele__state *state)
+                           const stele__state *state, int quiet)
 {
     const stele__node *list = node != NULL ? stele__node_find(node, "covariates") : NULL;
     for (uint64_t k = 0; k < names->n; k++) {
         const stele__state_covariate *c = state_covariate(state, names->v[k]);
         const stele__node *item = list->child[k];
         stele__place place = { .file = item->file, .line = item->line, .column = item->column };
-        add_label(r, names->v[k], c != NULL ? c->content : 0, place, state);
+        add_label(r, names->v[k], c != NULL ? c->content : 0, place, state, quiet);
     }
 }
 
@@ -122,23 +123,25 @@ static stele_status make_request(const stele__run_request *q, const stele__run *
         const stele__modality_spec *host = stele__modality_host(&q->spec->modality[i]);
         const stele__node *node = q->spec->modality[i].node;
         request_matrix(q, i, &r->matrix[i]);
-        add_covariates(r, &host->encoder.covariates, stele__node_find(node, "encoder"), q->state);
-        add_covariates(r, &host->decoder.covariates, stele__node_find(node, "decoder"), q->state);
+        add_covariates(r, &host->encoder.covariates, stele__node_find(node, "encoder"), q->state,
+                       0);
+        add_covariates(r, &host->decoder.covariates, stele__node_find(node, "decoder"), q->state,
+                       q->encode_only);
     }
     const stele__node *data = stele__node_find(stele__spec_doc_root(q->spec->doc), "data");
     const stele__node *split = data != NULL ? stele__node_find(data, "split") : NULL;
     if (q->state == NULL && q->spec->data->stratify != NULL) {
         add_label(r, q->spec->data->stratify, STELE_FIELD_CATEGORY,
-                  place_of(split, "stratify", NULL), NULL);
+                  place_of(split, "stratify", NULL), NULL, 0);
     }
     if (q->state == NULL && q->spec->data->group != NULL) {
         add_label(r, q->spec->data->group, STELE_FIELD_CATEGORY, place_of(split, "group", NULL),
-                  NULL);
+                  NULL, 0);
     }
     for (size_t i = 0; i < q->n_labels; i++) {
         stele__place nowhere = { 0 };
         add_label(r, q->label[i], STELE_FIELD_CATEGORY,
-                  q->label_place != NULL ? q->label_place[i] : nowhere, NULL);
+                  q->label_place != NULL ? q->label_place[i] : nowhere, NULL, q->encode_only);
     }
     r->data.label = r->label;
     return STELE_OK;
