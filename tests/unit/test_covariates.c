@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "graph/params.h"
+#include "spec/help.h"
 #include "toy_data.h"
 #include "toy_model.h"
 
@@ -122,6 +123,24 @@ static void host_and_plugin_share_a_mapping_but_no_key(void **state)
     toy_close(&t);
 }
 
+static void a_schema_joins_the_keys_of_host_and_plugin(void **state)
+{
+    (void)state;
+    const stele__schema_plugin p = {
+        .kind = STELE_MODALITY, .name = "p", .summary = "P.", .table = STELE__TABLE(beside)
+    };
+    json_t *schema = NULL;
+    assert_int_equal(stele__schema_create(&p, 1, &schema), STELE_OK);
+    json_t *at = json_object_get(json_object_get(schema, "definitions"), "modality-p");
+    at = json_object_get(json_object_get(at, "properties"), "encoder");
+    assert_true(json_is_false(json_object_get(at, "additionalProperties")));
+    at = json_object_get(at, "properties");
+    assert_int_equal(json_object_size(at), 2);
+    assert_non_null(json_object_get(at, "covariates"));
+    assert_non_null(json_object_get(at, "other"));
+    json_decref(schema);
+}
+
 /* Of a plugin that was not found a resolved spec repeats what the spec says, in shared mappings
  * too. */
 static void options_of_an_unknown_plugin_are_kept(void **state)
@@ -149,6 +168,7 @@ int main(void)
         cmocka_unit_test(covariates_reach_the_side_that_names_them),
         cmocka_unit_test(missing_covariates_have_the_value_zero),
         cmocka_unit_test(host_and_plugin_share_a_mapping_but_no_key),
+        cmocka_unit_test(a_schema_joins_the_keys_of_host_and_plugin),
         cmocka_unit_test(options_of_an_unknown_plugin_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
