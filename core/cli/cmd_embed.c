@@ -77,6 +77,7 @@ static int parse(int argc, char **argv, options *o)
                                            { 0 } };
     o->part = STELE__N_PARTS;
     o->open.checkpoint = "best";
+    o->open.encode_only = 1;
     o->open.spec_labels = 1;
     for (int c; (c = getopt_long(argc, argv, ":o:", longs, NULL)) != -1;) {
         switch (c) {

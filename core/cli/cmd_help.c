@@ -18,6 +18,16 @@ static void print_commands(void)
            "stele help KIND/NAME a plugin; stele --version tells the version.\n");
 }
 
+/* Where a spec names a plugin of this kind, and the host has keys of its own. */
+static const char *section_of(uint32_t kind)
+{
+    static const char *const section[] = { [STELE_MODALITY] = "modalities.NAME",
+                                           [STELE_FUSION] = "fusion",
+                                           [STELE_HEAD] = "heads.NAME",
+                                           [STELE_SOURCE] = "data" };
+    return section[kind];
+}
+
 static void print_plugin(const stele__plugin *p, int advanced)
 {
     stele__str out;
@@ -32,6 +42,8 @@ static void print_plugin(const stele__plugin *p, int advanced)
         stele__str_append(&out, "\n");
         stele__table_help(&table, advanced, &out);
     }
+    stele__str_printf(&out, "\nThe host has more keys in the same place: stele help %s\n",
+                      section_of(p->desc.kind));
     fputs(out.data != NULL ? out.data : "", stdout);
     stele__str_finish(&out);
 }

@@ -120,6 +120,7 @@ static stele_status open_run(stele__opened *o, const stele__open_request *q, ste
                              .log = &o->log,
                              .state = o->state,
                              .new_data = q->data != NULL,
+                             .encode_only = q->encode_only,
                              .label = label,
                              .label_place = place,
                              .n_labels = n };

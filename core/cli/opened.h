@@ -13,6 +13,7 @@ typedef struct stele__open_request {
     const char *data;         /* --data: other rows of the same features; NULL: its own */
     const char *checkpoint;   /* "best" or "last" */
     const char *threads;      /* --threads, NULL: as trained */
+    int encode_only;          /* decoders stay unused */
     int spec_labels;          /* also read the labels that the spec splits by */
     stele__plan_request plan; /* whose labels are read too */
     int quiet;

@@ -49,6 +49,7 @@ typedef struct stele__label_request {
      * NULL: those that occur. */
     const char *const *category;
     int64_t n_categories;
+    int quiet; /* nothing depends on it: no warning about what is missing */
 } stele__label_request;
 
 typedef struct stele__data_request {
@@ -135,6 +136,12 @@ void stele__dataset_hide(stele__dataset *ds, size_t m, double fraction, uint64_t
  * only ones that min_rows counts; NULL: all rows. [main] */
 STELE_NODISCARD stele_status stele__dataset_load(stele__dataset *ds, const uint8_t *train,
                                                  stele__diag *diag);
+
+/* Keep those categories of the first label of that name that training rows have: `train` (n_rows)
+ * is 1 for those. Other values become missing, with a warning for each. Numbers stay as they are.
+ * [main] */
+STELE_NODISCARD stele_status stele__dataset_limit_label(stele__dataset *ds, const char *name,
+                                                        const uint8_t *train, stele__diag *diag);
 
 /* Index of a modality or of a label (name and content as requested); -1 if there is none. [any] */
 int64_t stele__dataset_matrix(const stele__dataset *ds, const char *name);

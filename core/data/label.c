@@ -289,23 +289,38 @@ static void recode(stele__label *l, int64_t n_rows, const int32_t *to, char **na
     l->n_categories = n;
 }
 
-/* A table often declares categories that none of its rows has any more. */
-static stele_status drop_unused(const stele__dataset *ds, stele__label *l)
+static void warn_unseen(const stele__label *l, const char *category, stele__diag *diag)
 {
+    stele__diag_warning(diag, &l->place,
+                        "`%s`: `%s` did not occur in training and counts as missing", l->name,
+                        category);
+}
+
+/* Keep the categories that occur in these rows (NULL: in any); the values of all others become
+ * missing, which is worth a warning where there are such values. */
+static stele_status keep_used(const stele__dataset *ds, stele__label *l, const uint8_t *in,
+                              stele__diag *diag)
+{
+    enum { USED = 1, UNSEEN = 2 };
     int32_t *to = stele__calloc((size_t)l->n_categories + 1, sizeof *to);
     char **name = stele__calloc((size_t)l->n_categories + 1, sizeof *name);
     stele_status st = to != NULL && name != NULL ? STELE_OK : STELE_E_NOMEM;
     int64_t n = 0;
     for (int64_t i = 0; i < ds->n_rows && st == STELE_OK; i++) {
         if (l->code[i] >= 0) {
-            to[l->code[i]] = 1;
+            to[l->code[i]] |= in == NULL || in[i] ? USED : UNSEEN;
         }
     }
     for (int64_t c = 0; c < l->n_categories && st == STELE_OK; c++) {
-        if (to[c] != 0) {
+        if ((to[c] & USED) != 0) {
             to[c] = (int32_t)n;
             name[n++] = l->category[c];
             l->category[c] = NULL;
+        } else {
+            if (to[c] == UNSEEN) {
+                warn_unseen(l, l->category[c], diag);
+            }
+            to[c] = -1;
         }
     }
     if (st == STELE_OK) {
@@ -335,9 +350,7 @@ static stele_status fix_categories(const stele__dataset *ds, stele__label *l,
             to[c] = strcmp(name[k], l->category[c]) == 0 ? (int32_t)k : -1;
         }
         if (to[c] < 0) {
-            stele__diag_warning(diag, &l->place,
-                                "`%s`: `%s` did not occur in training and counts as missing",
-                                l->name, l->category[c]);
+            warn_unseen(l, l->category[c], request->quiet ? NULL : diag);
         }
     }
     if (st == STELE_OK) {
@@ -365,6 +378,10 @@ stele_status stele__label_read(const stele__dataset *ds, const stele__label_requ
     if (found->missing) {
         int is_category = want == STELE_FIELD_CATEGORY || request->category != NULL;
         st = is_category ? alloc_codes(ret, ds->n_rows) : alloc_numbers(ret, ds->n_rows);
+        stele__diag_warning(request->quiet ? NULL : diag, &ret->place,
+                            "the data have no label column `%s`: it counts as "
+                            "missing in all rows",
+                            ret->name);
     } else {
         st = read_column(ds, found, ret, diag);
     }
@@ -372,12 +389,23 @@ stele_status stele__label_read(const stele__dataset *ds, const stele__label_requ
         st = numbers_to_codes(ds, ret, diag);
     } else if (st == STELE_OK && want == STELE_FIELD_NUMBER &&
                ret->content == STELE_FIELD_CATEGORY) {
-        st = drop_unused(ds, ret);
+        st = keep_used(ds, ret, NULL, diag); /* a table often declares more than its rows have */
         st = st == STELE_OK ? codes_to_numbers(ds, ret, diag) : st;
     }
     if (st == STELE_OK && ret->content == STELE_FIELD_CATEGORY) {
-        st = request->category == NULL ? drop_unused(ds, ret)
+        st = request->category == NULL ? keep_used(ds, ret, NULL, diag)
                                        : fix_categories(ds, ret, request, diag);
     }
     return st;
+}
+
+stele_status stele__dataset_limit_label(stele__dataset *ds, const char *name, const uint8_t *train,
+                                        stele__diag *diag)
+{
+    size_t i = 0;
+    while (i < ds->n_labels && strcmp(ds->label[i].name, name) != 0) {
+        i++;
+    }
+    int is_category = i < ds->n_labels && ds->label[i].content == STELE_FIELD_CATEGORY;
+    return is_category ? keep_used(ds, &ds->label[i], train, diag) : STELE_OK;
 }

@@ -52,6 +52,7 @@ const stele_ops stele__ops = {
     SLOT(softmax),
     SLOT(log_softmax),
     SLOT(linear),
+    SLOT(linear_logsumexp),
     SLOT(matmul),
     SLOT(reshape),
     SLOT(permute),

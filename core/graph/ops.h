@@ -62,6 +62,8 @@ stele_tensor *stele__op_softmax(stele_graph *g, stele_tensor *a, int32_t axis);
 stele_tensor *stele__op_log_softmax(stele_graph *g, stele_tensor *a, int32_t axis);
 stele_tensor *stele__op_linear(stele_graph *g, stele_tensor *x, stele_tensor *w,
                                stele_tensor *bias);
+stele_tensor *stele__op_linear_logsumexp(stele_graph *g, stele_tensor *x, stele_tensor *w,
+                                         stele_tensor *bias);
 stele_tensor *stele__op_matmul(stele_graph *g, stele_tensor *a, stele_tensor *b,
                                int32_t transpose_a, int32_t transpose_b);
 stele_tensor *stele__op_reshape(stele_graph *g, stele_tensor *a, const stele_shape *s);

@@ -250,6 +250,12 @@ static stele_status place_frozen(stele__params *p, uint32_t i)
     return STELE_OK;
 }
 
+/* The first place in an area, which is a page too long, that lies `phase` bytes into a page. */
+static void *staggered(char *area, uintptr_t phase)
+{
+    return area + (phase - (uintptr_t)area) % PAGE;
+}
+
 stele_status stele__params_finalize(stele__params *p, uint64_t seed, int training,
                                     stele__diag *diag)
 {
@@ -266,7 +272,7 @@ stele_status stele__params_finalize(stele__params *p, uint64_t seed, int trainin
     int room = p->buffers != NULL;
     for (int i = 0; i < (training ? N_AREAS : 1); i++) {
         p->area[i] = stele__calloc_aligned(p->n_trained * size + PAGE);
-        *flat[i] = p->area[i] != NULL ? (char *)p->area[i] + i * STAGGER : NULL;
+        *flat[i] = p->area[i] != NULL ? staggered(p->area[i], (uintptr_t)i * STAGGER) : NULL;
         room = room && p->area[i] != NULL;
     }
     if (!room) {

@@ -48,10 +48,10 @@ void stele__node_use_all(stele__node *node)
     }
 }
 
-/* A key that belongs one level deeper: `hidden` where `encoder.hidden` is known. */
-static const stele__known *deeper(const stele__node *mapping, const char *key)
+/* From `k` on, a key that belongs one level deeper: `hidden` where `encoder.hidden` is known. */
+static const stele__known *deeper(const stele__known *k, const char *key)
 {
-    for (const stele__known *k = mapping->known; k != NULL; k = k->next) {
+    for (; k != NULL; k = k->next) {
         const char *dot = strrchr(k->name, '.');
         if (dot != NULL && !k->hidden && strcmp(dot + 1, key) == 0) {
             return k;
@@ -60,18 +60,24 @@ static const stele__known *deeper(const stele__node *mapping, const char *key)
     return NULL;
 }
 
-static void hint_known(const stele__known *k, stele__diag *diag)
+/* "did you mean `NAME` (type, range, default)?", with the names of `others` that hold `key` too. */
+static void hint_known(const stele__known *k, const stele__known *others, const char *key,
+                       stele__diag *diag)
 {
     stele__str about;
     stele__str_init(&about);
+    stele__str_printf(&about, "`%s`", k->name);
+    while ((others = deeper(others, key)) != NULL) {
+        const stele__known *further = deeper(others->next, key);
+        stele__str_printf(&about, "%s `%s`", further != NULL ? "," : " or", others->name);
+        others = others->next;
+    }
     if (k->option != NULL) {
+        stele__str_append(&about, " (");
         stele__option_describe(k->option, &about);
+        stele__str_append(&about, ")");
     }
-    if (about.data != NULL) {
-        stele__diag_hint(diag, "did you mean `%s` (%s)?", k->name, about.data);
-    } else {
-        stele__diag_hint(diag, "did you mean `%s`?", k->name);
-    }
+    stele__diag_hint(diag, "did you mean %s?", about.data != NULL ? about.data : k->name);
     stele__str_finish(&about);
 }
 
@@ -94,13 +100,13 @@ static void hint_for(const stele__node *mapping, const char *key, stele__diag *d
     }
     /* A key of one or two letters is near to every other one. */
     const char *nearest = strlen(key) > 2 ? stele__nearest(key, names, n) : NULL;
-    const stele__known *below = deeper(mapping, key);
+    const stele__known *below = deeper(mapping->known, key);
     if (below != NULL) {
-        hint_known(below, diag);
+        hint_known(below, below->next, key, diag);
     } else if (nearest != NULL) {
         for (const stele__known *k = mapping->known; k != NULL; k = k->next) {
             if (k->name == nearest) {
-                hint_known(k, diag);
+                hint_known(k, NULL, key, diag);
             }
         }
     } else if (n != 0) {

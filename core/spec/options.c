@@ -45,6 +45,15 @@ static int is_usable_name(const char *name)
     return second != 0 && name[first + 1 + second] == '\0';
 }
 
+int stele__option_names_clash(const char *a, const char *b)
+{
+    size_t same = 0;
+    while (a[same] != '\0' && a[same] == b[same]) {
+        same++;
+    }
+    return (a[same] == '\0' || a[same] == '.') && (b[same] == '\0' || b[same] == '.');
+}
+
 static const char *row_defect(const stele__table *table, uint32_t i, size_t block_size)
 {
     stele_option row = stele__table_row(table, i);
@@ -71,11 +80,7 @@ static const char *row_defect(const stele__table *table, uint32_t i, size_t bloc
         }
     }
     for (uint32_t j = 0; j < i; j++) {
-        const char *other = stele__table_row(table, j).name;
-        size_t a = strlen(other), b = strlen(row.name);
-        if (strcmp(other, row.name) == 0 ||
-            (a < b && strncmp(other, row.name, a) == 0 && row.name[a] == '.') ||
-            (b < a && strncmp(other, row.name, b) == 0 && other[b] == '.')) {
+        if (stele__option_names_clash(stele__table_row(table, j).name, row.name)) {
             return "occurs twice, or is a value and a mapping at once";
         }
     }

@@ -17,6 +17,8 @@ typedef struct stele__table {
 
 /* A copy of row i. */
 stele_option stele__table_row(const stele__table *table, uint32_t i);
+/* 1 if two options cannot stand in one mapping: the same key, or a value and a mapping at once. */
+int stele__option_names_clash(const char *a, const char *b);
 /* STELE_E_ABI, with the row named, unless every row has a known type, a usable name, its choices,
  * and an offset inside a block of `block_size` bytes. `who` is the owner of the table
  * ("fusion/NAME"). */

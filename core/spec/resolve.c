@@ -4,20 +4,33 @@
 
 #include <string.h>
 
+/* Copy what `at` does not have, also inside mappings that it has: the host's `encoder.covariates`
+ * leaves the plugin's other keys of `encoder` to be copied. */
+static stele_status put_others(stele__node *at, const stele__node *from)
+{
+    stele_status status = STELE_OK;
+    for (size_t i = 0; from != NULL && i < from->n && status == STELE_OK; i++) {
+        const stele__node *child = from->child[i];
+        stele__node *there = stele__node_put_copy(at, child->key, child);
+        if (there == NULL) {
+            return STELE_E_NOMEM;
+        }
+        if (there->kind == STELE__MAPPING && child->kind == STELE__MAPPING) {
+            status = put_others(there, child);
+        }
+    }
+    return status;
+}
+
 /* An instance: host keys, then the plugin's options, or what the spec says if nobody read them. */
 static stele_status put_instance(stele__node *at, const stele__instance *instance)
 {
     stele_status status = instance->host != NULL ? stele__config_put(instance->host, at) : STELE_OK;
-    if (status != STELE_OK || instance->config != NULL) {
-        return status == STELE_OK ? stele__config_put(instance->config, at) : status;
+    if (status != STELE_OK) {
+        return status;
     }
-    for (size_t i = 0; instance->node != NULL && i < instance->node->n; i++) {
-        const stele__node *child = instance->node->child[i];
-        if (stele__node_put_copy(at, child->key, child) == NULL) {
-            return STELE_E_NOMEM;
-        }
-    }
-    return STELE_OK;
+    return instance->config != NULL ? stele__config_put(instance->config, at)
+                                    : put_others(at, instance->node);
 }
 
 static stele_status put_named(stele__node *at, const char *key, const stele__instance *instance,

@@ -136,8 +136,10 @@ static const stele_option MODALITY[] = {
                      "Weight of its log-likelihood in the objective."),
     STELE_OPTION_I64(stele__modality_spec, min_rows, "features.min_rows", 0, 0, INT64_MAX,
                      "Keep features that are not zero in at least that many training rows."),
-    STELE_OPTION_STR_LIST(stele__modality_spec, covariates, "covariates", "[]",
-                          "Label columns that its encoder and decoder get as input."),
+    STELE_OPTION_STR_LIST(stele__modality_spec, encoder.covariates, "encoder.covariates", "[]",
+                          "Label columns that its encoder gets beside the measurement."),
+    STELE_OPTION_STR_LIST(stele__modality_spec, decoder.covariates, "decoder.covariates", "[]",
+                          "Label columns that its decoder gets beside the latent."),
 };
 
 static const stele_option HEAD[] = {

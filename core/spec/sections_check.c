@@ -135,6 +135,25 @@ static void check_train(stele__spec *spec, stele__diag *diag)
     }
 }
 
+/* Named twice, a column would enter twice, with two sets of weights that mean the same. */
+static void check_covariates(const stele__config *host, const char *option,
+                             const stele_str_list *names, stele__diag *diag)
+{
+    for (uint64_t i = 1; i < names->n; i++) {
+        uint64_t j = 0;
+        while (strcmp(names->v[j], names->v[i]) != 0) {
+            j++;
+        }
+        if (j < i) {
+            stele__str text;
+            stele__str_init(&text);
+            stele__str_printf(&text, "%s: names `%s` twice", option, names->v[i]);
+            stele__config_error(host, STELE_E_OPTION, text.data != NULL ? text.data : "", diag);
+            stele__str_finish(&text);
+        }
+    }
+}
+
 void stele__sections_check(stele__spec *spec, stele__diag *diag)
 {
     if (spec->data != NULL) {
@@ -156,5 +175,13 @@ void stele__sections_check(stele__spec *spec, stele__diag *diag)
     }
     if (spec->train != NULL) {
         check_train(spec, diag);
+    }
+    for (size_t i = 0; i < spec->n_modalities; i++) {
+        const stele__modality_spec *host = stele__modality_host(&spec->modality[i]);
+        if (host != NULL) {
+            const stele__config *config = spec->modality[i].host;
+            check_covariates(config, "encoder.covariates", &host->encoder.covariates, diag);
+            check_covariates(config, "decoder.covariates", &host->decoder.covariates, diag);
+        }
     }
 }

@@ -158,10 +158,9 @@ static stele_status check_clash(const stele__instance *instance, const stele__ta
     const stele__table *host = table_beside(instance);
     for (uint32_t i = 0; host != NULL && i < host->n; i++) {
         const char *taken = stele__table_row(host, i).name;
-        size_t n = strcspn(taken, ".");
         for (uint32_t j = 0; j < table->n; j++) {
             const char *name = stele__table_row(table, j).name;
-            if (strcspn(name, ".") == n && strncmp(name, taken, n) == 0) {
+            if (stele__option_names_clash(name, taken)) {
                 return stele__diag_error(diag, STELE_E_ABI, NULL,
                                          "%s: its option `%s` has the name of a key of the host",
                                          who, name);

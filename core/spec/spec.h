@@ -32,10 +32,12 @@ typedef struct stele__latent_spec {
 /* The host's keys beside a modality plugin's own options. */
 typedef struct stele__modality_spec {
     const char *plugin;
-    const char *from;          /* which part of the sources; default: the modality's name */
-    double weight;             /* of its log-likelihood in the objective, >= 0 */
-    int64_t min_rows;          /* keep features that are not 0 in that many training rows; 0: all */
-    stele_str_list covariates; /* label columns that encoder and decoder get */
+    const char *from; /* which part of the sources; default: the modality's name */
+    double weight;    /* of its log-likelihood in the objective, >= 0 */
+    int64_t min_rows; /* keep features that are not 0 in that many training rows; 0: all */
+    struct {
+        stele_str_list covariates; /* label columns it gets besides its input */
+    } encoder, decoder;
 } stele__modality_spec;
 
 typedef struct stele__head_spec {

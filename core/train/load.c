@@ -55,19 +55,33 @@ static stele__place place_of(const stele__node *node, const char *key, const cha
 }
 
 static void add_label(request *r, const char *from, uint32_t content, stele__place place,
-                      const stele__state *state)
+                      const stele__state *state, int quiet)
 {
     for (size_t i = 0; i < r->data.n_labels; i++) {
         if (strcmp(r->label[i].from, from) == 0 && r->label[i].content == content) {
+            r->label[i].quiet &= quiet;
             return;
         }
     }
     stele__label_request *l = &r->label[r->data.n_labels++];
-    *l = (stele__label_request){ .from = from, .place = place, .content = content };
+    *l = (stele__label_request){ .from = from, .place = place, .content = content, .quiet = quiet };
     const stele__state_covariate *c = state_covariate(state, from);
     if (c != NULL && c->content == STELE_FIELD_CATEGORY) {
         l->category = (const char *const *)c->category;
         l->n_categories = c->n_categories;
+    }
+}
+
+/* `node`: the mapping that has the key `covariates`, if there are names. */
+static void add_covariates(request *r, const stele_str_list *names, const stele__node *node,
+                           const stele__state *state, int quiet)
+{
+    const stele__node *list = node != NULL ? stele__node_find(node, "covariates") : NULL;
+    for (uint64_t k = 0; k < names->n; k++) {
+        const stele__state_covariate *c = state_covariate(state, names->v[k]);
+        const stele__node *item = list->child[k];
+        stele__place place = { .file = item->file, .line = item->line, .column = item->column };
+        add_label(r, names->v[k], c != NULL ? c->content : 0, place, state, quiet);
     }
 }
 
@@ -91,7 +105,8 @@ static stele_status make_request(const stele__run_request *q, const stele__run *
     size_t n = q->spec->n_modalities, n_labels = 2 + q->n_labels;
     memset(r, 0, sizeof *r);
     for (size_t i = 0; i < n; i++) {
-        n_labels += stele__modality_host(&q->spec->modality[i])->covariates.n;
+        const stele__modality_spec *host = stele__modality_host(&q->spec->modality[i]);
+        n_labels += host->encoder.covariates.n + host->decoder.covariates.n;
     }
     r->matrix = stele__calloc(n, sizeof *r->matrix);
     r->label = stele__calloc(n_labels, sizeof *r->label);
@@ -105,28 +120,28 @@ static stele_status make_request(const stele__run_request *q, const stele__run *
                                      .label = r->label,
                                      .new_data = q->new_data };
     for (size_t i = 0; i < n; i++) {
-        const stele_str_list *names = &stele__modality_host(&q->spec->modality[i])->covariates;
+        const stele__modality_spec *host = stele__modality_host(&q->spec->modality[i]);
+        const stele__node *node = q->spec->modality[i].node;
         request_matrix(q, i, &r->matrix[i]);
-        for (uint64_t k = 0; k < names->n; k++) {
-            const stele__state_covariate *c = state_covariate(q->state, names->v[k]);
-            add_label(r, names->v[k], c != NULL ? c->content : 0,
-                      place_of(q->spec->modality[i].node, "covariates", NULL), q->state);
-        }
+        add_covariates(r, &host->encoder.covariates, stele__node_find(node, "encoder"), q->state,
+                       0);
+        add_covariates(r, &host->decoder.covariates, stele__node_find(node, "decoder"), q->state,
+                       q->encode_only);
     }
     const stele__node *data = stele__node_find(stele__spec_doc_root(q->spec->doc), "data");
     const stele__node *split = data != NULL ? stele__node_find(data, "split") : NULL;
     if (q->state == NULL && q->spec->data->stratify != NULL) {
         add_label(r, q->spec->data->stratify, STELE_FIELD_CATEGORY,
-                  place_of(split, "stratify", NULL), NULL);
+                  place_of(split, "stratify", NULL), NULL, 0);
     }
     if (q->state == NULL && q->spec->data->group != NULL) {
         add_label(r, q->spec->data->group, STELE_FIELD_CATEGORY, place_of(split, "group", NULL),
-                  NULL);
+                  NULL, 0);
     }
     for (size_t i = 0; i < q->n_labels; i++) {
         stele__place nowhere = { 0 };
         add_label(r, q->label[i], STELE_FIELD_CATEGORY,
-                  q->label_place != NULL ? q->label_place[i] : nowhere, NULL);
+                  q->label_place != NULL ? q->label_place[i] : nowhere, NULL, q->encode_only);
     }
     r->data.label = r->label;
     return STELE_OK;
@@ -153,6 +168,25 @@ static stele_status split_rows(const stele__run_request *q, stele__run *run, ste
         s.group = stele__dataset_label(run->data, d->group, STELE_FIELD_CATEGORY);
     }
     return stele__split_create(run->data, &s, &run->split, diag);
+}
+
+/* A category without training rows has weights that no row ever moved. */
+static stele_status limit_covariates(const stele__run_request *q, stele__run *run,
+                                     stele__diag *diag)
+{
+    stele_status status = STELE_OK;
+    for (size_t i = 0; i < q->spec->n_modalities; i++) {
+        const stele__modality_spec *host = stele__modality_host(&q->spec->modality[i]);
+        const stele_str_list *const names[] = { &host->encoder.covariates,
+                                                &host->decoder.covariates };
+        for (int side = 0; side < 2; side++) {
+            for (uint64_t k = 0; k < names[side]->n && status == STELE_OK; k++) {
+                status = stele__dataset_limit_label(run->data, names[side]->v[k], run->split->train,
+                                                    diag);
+            }
+        }
+    }
+    return status;
 }
 
 /* Known before anything is written: a step needs a whole batch of training rows. */
@@ -187,6 +221,9 @@ stele_status stele__run_load(const stele__run_request *q, stele__run *run, stele
         status = split_rows(q, run, diag);
         if (status == STELE_OK) {
             status = check_batch_size(q, run, diag);
+        }
+        if (status == STELE_OK && q->state == NULL) {
+            status = limit_covariates(q, run, diag);
         }
     }
     if (status == STELE_OK) {

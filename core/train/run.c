@@ -107,9 +107,10 @@ static stele_status start_modality(const stele__run_request *q, stele__run *run,
     md->n_features = x->n_features;
     md->weight = host->weight;
     stele_status status =
-        covariate_set(q, run, &host->covariates, &run->model, &md->encoder_covariates);
+        covariate_set(q, run, &host->encoder.covariates, &run->model, &md->encoder_covariates);
     if (status == STELE_OK) {
-        status = covariate_set(q, run, &host->covariates, &run->model, &md->decoder_covariates);
+        status =
+            covariate_set(q, run, &host->decoder.covariates, &run->model, &md->decoder_covariates);
     }
     if (status != STELE_OK) {
         return status;

@@ -30,7 +30,8 @@ typedef struct stele__run_request {
         *state; /* of an earlier training: its features, categories and split; NULL for a new one */
     int new_data; /* rows other than those of the training: no split, and modalities may be missing
                    */
-    int training; /* room for derivatives and moments */
+    int encode_only; /* no word on labels that are missing, but for those that encoders get */
+    int training;    /* room for derivatives and moments */
     const char *const
         *label; /* n_labels further category columns to read: what an evaluation asks for */
     const stele__place *label_place; /* (n_labels) where they are asked for; NULL: nowhere */

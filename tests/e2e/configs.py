@@ -14,7 +14,8 @@ import tempfile
 TOP = pathlib.Path(__file__).resolve().parents[2]
 VARIANTS = {
     "demo.yaml": (["fusion=moe"],
-                  ["modalities.rna.covariates=[library]", "modalities.atac.covariates=[library, cell_class]"],
+                  ["modalities.rna.decoder.covariates=[library]",
+                   "modalities.atac.encoder.covariates=[library, cell_class]"],
                   ["objective.subsets=all+random:1", "objective.reconstruct=own", "data.missing={atac: 0.5}"]),
 }
 RESULTS = ("spec.yaml", "resolved.yaml", "data.json", "metrics.jsonl", "best.safetensors", "last.safetensors", "summary.json")

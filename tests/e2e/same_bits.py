@@ -33,7 +33,10 @@ data:
   split: {train: 0.7, valid: 0.2, test: 0.1}
 latent: {dim: 4}
 modalities:
-  rna: {plugin: nb_counts, encoder: {hidden: [64], input_dropout: 0.1}, decoder: {hidden: [64]}, covariates: [class]}
+  rna:
+    plugin: nb_counts
+    encoder: {hidden: [64], input_dropout: 0.1}
+    decoder: {hidden: [64], covariates: [class]}
   atac: {plugin: bernoulli_peaks, encoder: {hidden: [64], dropout: 0.1}, decoder: {hidden: [64]}}
 fusion: moe
 objective: {subsets: all+random:1}

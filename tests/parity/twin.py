@@ -107,7 +107,8 @@ class Modality:
         self.name, self.spec, self.p, self.plugin = name, spec, p, spec["plugin"]
         self.x = inputs["x." + name]
         self.present = ~self.x.isnan().any(dim=1)
-        self.covariates = covariates(spec.get("covariates", []), inputs)
+        self.covariates = {which: covariates(spec[which].get("covariates", []), inputs)
+                           for which in ("encoder", "decoder")}
         self.weight = spec.get("weight", 1.0)
         self.observed = spec.get("size_factor" if self.plugin == "nb_counts" else "depth", "observed")
 
@@ -119,8 +120,8 @@ class Modality:
         for i in range(len(spec["hidden"])):
             layer = f"{which}.layer{i}"
             x = x @ self.get(layer + ".weight") + self.get(layer + ".bias")
-            if i == 0 and self.covariates is not None:
-                x = x + self.covariates[rows] @ self.get(which + ".covariates")
+            if i == 0 and self.covariates[which] is not None:
+                x = x + self.covariates[which][rows] @ self.get(which + ".covariates")
             if spec.get("norm") == "layer":
                 x = F.layer_norm(x, x.shape[1:], self.get(layer + ".gain"), self.get(layer + ".shift"), 1e-5)
             x = ACTIVATIONS[spec.get("activation", "relu")](x)
@@ -149,6 +150,8 @@ class Modality:
     def log_px(self, z, rows):
         x, h = self.x[rows], self.stack("decoder", z, rows)
         eta = h @ self.get("output.weight").T + self.get("output.bias")
+        if self.spec.get("rates") == "softmax":
+            eta = F.log_softmax(eta, dim=1) + self.get("log_median_size")
         if self.observed == "observed":
             eta = eta + self.log_size(rows)[:, None]
         elif self.observed == "learned":

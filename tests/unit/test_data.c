@@ -225,6 +225,32 @@ static void labels_become_codes_or_numbers(void **state)
     stele__dataset_destroy(ds);
 }
 
+static void categories_without_training_rows_count_as_missing(void **state)
+{
+    (void)state;
+    stele__matrix_request m[] = { { .name = "L", .from = "left" },
+                                  { .name = "R", .from = "right" } };
+    stele__label_request l[] = { { .from = "number" }, { .from = "class" } };
+    const uint8_t train[] = { 0, 1, 1, 0, 0, 1 };
+    const int32_t want[] = { -1, 0, -1, -1, 0, -1 }; /* B stays, A occurs elsewhere only */
+    stele__diag d;
+    stele__diag_init(&d);
+    stele__dataset *ds = make(m, 2, l, 2);
+    assert_int_equal(stele__dataset_limit_label(ds, "number", train, &d), STELE_OK);
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(stele__dataset_limit_label(ds, "class", train, &d), STELE_OK);
+        assert_int_equal(ds->label[1].n_categories, 1);
+        assert_string_equal(ds->label[1].category[0], "B");
+        assert_memory_equal(ds->label[1].code, want, sizeof want);
+    }
+    assert_float_equal(ds->label[0].number[3], 4.5, 0);
+    assert_true(d.n == 1 && d.n_errors == 0);
+    assert_string_equal(d.message[0].text,
+                        "`class`: `A` did not occur in training and counts as missing");
+    stele__dataset_destroy(ds);
+    stele__diag_finish(&d);
+}
+
 static void hiding_depends_on_names_and_seed_alone(void **state)
 {
     (void)state;
@@ -362,12 +388,18 @@ static void new_data_may_lack_modalities_and_labels(void **state)
     stele__label_request l[] = { { .from = "absent", .content = STELE_FIELD_CATEGORY } };
     stele__data_request rq = { &source, 1, m, 2, l, 1, 1 };
     stele__dataset *ds = NULL;
-    assert_int_equal(stele__dataset_create(&rq, &ds, NULL), STELE_OK);
+    stele__diag d;
+    stele__diag_init(&d);
+    assert_int_equal(stele__dataset_create(&rq, &ds, &d), STELE_OK);
     assert_int_equal(stele__dataset_load(ds, NULL, NULL), STELE_OK);
     assert_int_equal(ds->n_rows, 3);
     assert_int_equal(ds->matrix[1].n_present, 0);
     assert_int_equal(ds->label[0].code[2], -1);
+    assert_true(d.n == 1 && d.n_errors == 0);
+    assert_string_equal(d.message[0].text,
+                        "the data have no label column `absent`: it counts as missing in all rows");
     stele__dataset_destroy(ds);
+    stele__diag_finish(&d);
 }
 
 static void every_failed_allocation_is_reported(void **state)
@@ -401,6 +433,7 @@ int main(void)
         cmocka_unit_test(rare_features_go_by_training_rows_alone),
         cmocka_unit_test(fixed_features_are_found_by_name),
         cmocka_unit_test(labels_become_codes_or_numbers),
+        cmocka_unit_test(categories_without_training_rows_count_as_missing),
         cmocka_unit_test(hiding_depends_on_names_and_seed_alone),
         cmocka_unit_test(bad_requests_say_what_is_there),
         cmocka_unit_test(ids_have_to_be_unique_and_to_meet),

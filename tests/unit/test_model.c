@@ -14,8 +14,11 @@
 #define SMALL "encoder: {hidden: [4], activation: tanh}, decoder: {hidden: [3], activation: silu}"
 #define A     "  a: {plugin: nb_counts, weight: 2, " SMALL "}\n"
 #define A_ALL                                                                                      \
-    "  a: {plugin: nb_counts, zero_inflation: true, size_factor: learned, covariates: [batch], "   \
-    "weight: 2, " SMALL "}\n"
+    "  a: {plugin: nb_counts, zero_inflation: true, size_factor: learned, weight: 2, "             \
+    "encoder: {hidden: [4], activation: tanh, covariates: [batch]}, "                              \
+    "decoder: {hidden: [3], activation: silu, covariates: [age, batch]}}\n"
+#define A_SHARES                                                                                   \
+    "  a: {plugin: nb_counts, zero_inflation: true, rates: softmax, weight: 2, " SMALL "}\n"
 #define B      "  b: {plugin: bernoulli_peaks, " SMALL "}\n"
 #define C      "  c: {plugin: nb_counts, " SMALL "}\n"
 #define TRAIN  "train: {epochs: 1}\n"
@@ -132,6 +135,9 @@ static void derivatives_of_the_whole_loss(void **state)
     }
     toy t;
     open_spec(&t, A B C, MOE, CROSS, STELE_F64, 2);
+    check_derivatives(&t);
+    toy_close(&t);
+    open_spec(&t, A_SHARES B, POE, CROSS, STELE_F64, 2);
     check_derivatives(&t);
     toy_close(&t);
 }

@@ -302,7 +302,7 @@ static void tables_of_strangers_are_checked(void **state)
 #define SPEC                                                                                       \
     "stele: 1\nseed: 3\ndata: {source: src, path: x.dat, missing: {a: 0.3}}\n"                     \
     "modalities:\n  a: {plugin: pa, sub: {i: 2}, features: {min_rows: 3}}\n"                       \
-    "  b: {plugin: pb, weight: 2, from: z, covariates: [u]}\n"                                     \
+    "  b: {plugin: pb, weight: 2, from: z, decoder: {covariates: [u]}}\n"                          \
     "fusion: join\nheads: {h: {plugin: ph, target: t}}\n"                                          \
     "objective: {subsets: all+single+random:2, beta: {to: 0.1, steps: 7}}\n"                       \
     "train: {optimiser: {lr: 1e-5}}\nevaluate: [e1, {e2: {k: 1}}]\n"
@@ -338,7 +338,8 @@ static void sections_become_plain_members(void **state)
     assert_string_equal(s->modality[1].name, "b");
     assert_string_equal(stele__modality_host(&s->modality[0])->from, "a");
     assert_true(stele__modality_host(&s->modality[0])->min_rows == 3);
-    assert_string_equal(stele__modality_host(&s->modality[1])->covariates.v[0], "u");
+    assert_string_equal(stele__modality_host(&s->modality[1])->decoder.covariates.v[0], "u");
+    assert_true(stele__modality_host(&s->modality[1])->encoder.covariates.n == 0);
     assert_true(stele__modality_host(&s->modality[1])->weight == 2.0);
     assert_string_equal(s->fusion.plugin, "join");
     assert_string_equal(stele__head_host(&s->head[0])->target, "t");

@@ -51,6 +51,19 @@ static void toy_read_spec(toy *t, const char *text)
     TOY_OK(t, stele__spec_finish(t->spec, &t->diag));
 }
 
+static void toy_request_labels(const stele_str_list *names, stele__data_request *r,
+                               stele__label_request *label)
+{
+    for (uint64_t k = 0; k < names->n; k++) {
+        size_t at = 0;
+        while (at < r->n_labels && strcmp(label[at].from, names->v[k]) != 0) {
+            at++;
+        }
+        label[at].from = names->v[k];
+        r->n_labels = at < r->n_labels ? r->n_labels : at + 1;
+    }
+}
+
 /* Matrices of the modalities, of `others` (rows that have one of those exist, whatever else they
  * have), and the covariates. */
 static void toy_read_data(toy *t, const fake_source *from, const char *const *others,
@@ -66,9 +79,8 @@ static void toy_read_data(toy *t, const fake_source *from, const char *const *ot
         const stele__modality_spec *host = stele__modality_host(&t->spec->modality[i]);
         matrix[request.n_matrices].name = t->spec->modality[i].name;
         matrix[request.n_matrices++].from = host->from;
-        for (uint64_t k = 0; i == 0 && k < host->covariates.n; k++) {
-            label[request.n_labels++].from = host->covariates.v[k];
-        }
+        toy_request_labels(&host->encoder.covariates, &request, label);
+        toy_request_labels(&host->decoder.covariates, &request, label);
     }
     for (size_t i = 0; i < n_others; i++) {
         matrix[request.n_matrices].name = others[i];
@@ -84,9 +96,13 @@ static void toy_covariates(toy *t, const stele_str_list *names, stele__covariate
 {
     set->index = stele__calloc(names->n, sizeof *set->index);
     assert_non_null(set->index);
-    for (uint64_t i = 0; i < names->n; i++) {
+    for (uint64_t k = 0; k < names->n; k++) {
+        uint32_t i = 0;
+        while (i < t->model.n_covariates && strcmp(t->model.covariate[i].name, names->v[k]) != 0) {
+            i++;
+        }
         assert_true(i < t->model.n_covariates);
-        set->index[set->n++] = (uint32_t)i;
+        set->index[set->n++] = i;
         set->width += t->model.covariate[i].width;
     }
 }
@@ -108,8 +124,8 @@ static void toy_start_modality(toy *t, uint32_t i)
     md->input = t->data->matrix[i].field;
     md->n_features = t->data->matrix[i].n_features;
     md->weight = host->weight;
-    toy_covariates(t, &host->covariates, &md->encoder_covariates);
-    toy_covariates(t, &host->covariates, &md->decoder_covariates);
+    toy_covariates(t, &host->encoder.covariates, &md->encoder_covariates);
+    toy_covariates(t, &host->decoder.covariates, &md->decoder_covariates);
     stele_create_args args = { .input = &md->input,
                                .latent_dim = t->model.latent_dim,
                                .n_modalities = t->model.n_modalities,
@@ -118,19 +134,18 @@ static void toy_start_modality(toy *t, uint32_t i)
     toy_start(t, t->cast.modality[i], &t->spec->modality[i], &args, &md->part.guest);
 }
 
-/* Covariates are those of the first modality; the others name a leading part of its list. */
+/* Every label that was read is a covariate. */
 static void toy_build(toy *t, uint32_t dtype)
 {
     stele__model *m = &t->model;
-    const stele_str_list *names = &stele__modality_host(&t->spec->modality[0])->covariates;
     m->latent_dim = (uint32_t)t->spec->latent->dim;
     m->n_modalities = (uint32_t)t->spec->n_modalities;
     m->modality = stele__calloc(m->n_modalities, sizeof *m->modality);
-    m->covariate = stele__calloc(names->n, sizeof *m->covariate);
+    m->covariate = stele__calloc(t->data->n_labels, sizeof *m->covariate);
     m->fusion_vt = &t->cast.fusion->vt.fusion;
     assert_true(m->modality != NULL && m->covariate != NULL);
-    for (uint64_t i = 0; i < names->n; i++) {
-        TOY_OK(t, stele__covariate_describe(t->data, t->split, NULL, names->v[i],
+    for (size_t i = 0; i < t->data->n_labels; i++) {
+        TOY_OK(t, stele__covariate_describe(t->data, t->split, NULL, t->data->label[i].name,
                                             &m->covariate[m->n_covariates++]));
     }
     for (uint32_t i = 0; i < m->n_modalities; i++) {
@@ -188,7 +203,7 @@ static void toy_put(uint32_t dtype, void *p, int64_t i, double v)
 
 /* Move every trained value by something of about `size`, a function of name and position: zeros and
  * constants of the start would hide mistakes. Values are floats in both dtypes. */
-static void toy_stir(toy *t, double size)
+static inline void toy_stir(toy *t, double size)
 {
     stele__params *params = t->model.params;
     for (uint32_t e = 0; e < stele__params_count(params); e++) {
@@ -206,7 +221,7 @@ static void toy_stir(toy *t, double size)
 }
 
 /* Load all rows (or those named) and begin a recording pass. */
-static void toy_begin(toy *t, int64_t n, const int64_t *row, uint64_t hide, uint64_t step)
+static inline void toy_begin(toy *t, int64_t n, const int64_t *row, uint64_t hide, uint64_t step)
 {
     int64_t all[64];
     assert_true(t->data->n_rows <= 64);

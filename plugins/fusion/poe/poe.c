@@ -166,10 +166,7 @@ static const stele_plugin plugin = {
     .summary = "Product of Gaussian experts, with or without the prior as an expert.",
     .license = "BSD-3-Clause",
     .reference = "Wu and Goodman, NeurIPS 2018, arXiv:1802.05335",
-    .options = options,
-    .n_options = sizeof options / sizeof options[0],
-    .option_stride = sizeof options[0],
-    .config_size = sizeof(config),
+    STELE_PLUGIN_OPTIONS(options, config),
     .vtable = &vtable,
 };
 

@@ -3,61 +3,53 @@
  *     x_j ~ NB(mean = s exp(eta_j), dispersion theta_j),  eta = decoder(z)
  *
  * s is the row's size factor over the median of the training rows: observed when the row itself is
- * reconstructed (the sum of its counts), 1 in prediction, or learned as a function of z. Optional
- * zero inflation per feature and row. */
-#include <stele/counts.h>
+ * reconstructed (the sum of its counts), 1 in prediction, or learned as a function of z. With
+ * softmax rates the mean is instead the row's size, or the median's, times softmax(eta)_j (Lopez et
+ * al. 2018). Optional zero inflation per feature and row. */
+#include <stele/count_model.h>
+#include <stele/draw.h>
 #include <stele/likelihood.h>
 #include <stele/metrics.h>
 #include <stele/plugin.h>
 
-enum { SIZE_OBSERVED = 0, SIZE_LEARNED };
 static const char *const size_names[] = { "observed", "learned", NULL };
 
+enum { RATES_EXP = 0, RATES_SOFTMAX };
+static const char *const rates_names[] = { "exp", "softmax", NULL };
+
 typedef struct config {
-    stele_dense_config encoder, decoder;
-    stele_count_input input;
-    double output_decay, dispersion;
-    int32_t zero_inflation, size_factor;
+    stele_count_config counts;
+    double dispersion;
+    int32_t zero_inflation, rates;
 } config;
 
 static const stele_option options[] = {
-    STELE_DENSE_OPTIONS(config, encoder, "encoder", "[128]", 0.0),
-    STELE_COUNT_INPUT_OPTIONS(config, input, STELE_INPUT_LOG1P, 0.0),
-    STELE_DENSE_OPTIONS(config, decoder, "decoder", "[128]", 0.0),
-    STELE_OPTION_F64(config, output_decay, "decoder.output_decay", 1.0, 0.0, 1e6,
-                     "Factor on the weight decay of the decoder's output layer."),
+    STELE_COUNT_MODEL_OPTIONS(config, counts, STELE_INPUT_LOG1P),
     STELE_OPTION_F64(config, dispersion, "dispersion", 1.0, 1e-3, 1e3,
                      "Start of the inverse dispersion theta; variance is mean + mean^2 / theta."),
     STELE_OPTION_BOOL(config, zero_inflation, "zero_inflation", 0,
                       "Add a probability of extra zeros per feature, predicted from z."),
-    STELE_OPTION_ENUM(config, size_factor, "size_factor", size_names, SIZE_OBSERVED,
+    STELE_OPTION_ENUM(config, counts.size, "size_factor", size_names, STELE_SIZE_OBSERVED,
                       "Where a row's size comes from: its own counts, or learned from z."),
+    STELE_OPTION_ENUM(config, rates, "rates", rates_names, RATES_EXP,
+                      "How a mean follows from the decoder: exp of each feature's output, or "
+                      "shares of the row's size that add up to 1 over the features."),
 };
 
 struct stele_inst {
-    const stele_host *host;
     const config *config;
-    int64_t n_features, latent, encoder_covariates, decoder_covariates;
-    stele_dense encoder, decoder;
-    stele_gaussian_head expert;
-    uint32_t weight[2], bias[2], log_theta, log_median, size_weight, size_bias;
+    stele_count_model counts;
+    uint32_t weight[2], bias[2], log_theta; /* [1]: logit of the extra zero */
 };
 
 static stele_status create(const stele_create_args *a, stele_inst **ret)
 {
-    if (a->input->sample.ndim != 1 || a->input->sample.dim[0] < 1) {
-        return STELE_FAIL(a->host, STELE_E_SHAPE, "counts must be one row of features each");
-    }
     stele_inst *self = calloc(1, sizeof *self);
     if (self == NULL) {
         return STELE_E_NOMEM;
     }
-    self->host = a->host;
     self->config = a->config;
-    self->n_features = a->input->sample.dim[0];
-    self->latent = (int64_t)a->latent_dim + (int64_t)a->private_dim;
-    self->encoder_covariates = a->encoder_covariates;
-    self->decoder_covariates = a->decoder_covariates;
+    stele_count_model_init(a, &self->config->counts, 0, &self->counts);
     *ret = self;
     return STELE_OK;
 }
@@ -67,52 +59,25 @@ static void destroy(stele_inst *self)
     free(self);
 }
 
-static stele_status build_output(stele_inst *self, stele_build *b)
-{
-    const stele_host *h = self->host;
-    static const char *const names[] = { "output", "extra_zero" };
-    double scale = 1.0 / sqrt((double)self->decoder.out);
-    stele_status status = STELE_OK;
-    for (int32_t k = 0; k <= self->config->zero_inflation && status == STELE_OK; k++) {
-        status = stele_declare(
-            h, b, names[k], "weight", stele_shape2(self->n_features, self->decoder.out),
-            STELE_INIT_UNIFORM, scale, self->config->output_decay, &self->weight[k]);
-        if (status == STELE_OK) {
-            status = stele_declare(h, b, names[k], "bias", stele_shape1(self->n_features),
-                                   STELE_INIT_ZERO, 0.0, 0.0, &self->bias[k]);
-        }
-    }
-    return status;
-}
-
 static stele_status build(stele_inst *self, stele_build *b)
 {
-    const stele_host *h = self->host;
-    const config *c = self->config;
-    const stele_shape scalar = { 0 };
-    stele_status status =
-        stele_dense_build(h, b, "encoder", self->n_features, self->encoder_covariates,
-                          c->input.input_decay, &c->encoder, &self->encoder);
+    const stele_host *h = self->counts.host;
+    stele_status status = stele_count_model_build(&self->counts, b);
     if (status == STELE_OK) {
-        status = stele_gaussian_head_build(h, b, self->encoder.out, self->latent, &self->expert);
+        status =
+            stele_count_output_build(&self->counts, b, "output", &self->weight[0], &self->bias[0]);
+    }
+    if (status == STELE_OK && self->config->zero_inflation) {
+        status = stele_count_output_build(&self->counts, b, "extra_zero", &self->weight[1],
+                                          &self->bias[1]);
     }
     if (status == STELE_OK) {
-        status = stele_dense_build(h, b, "decoder", self->latent, self->decoder_covariates, 1.0,
-                                   &c->decoder, &self->decoder);
+        status = stele_declare(h, b, "dispersion", "log_theta",
+                               stele_shape1(self->counts.n_features), STELE_INIT_CONSTANT,
+                               log(self->config->dispersion), 0.0, &self->log_theta);
     }
     if (status == STELE_OK) {
-        status = build_output(self, b);
-    }
-    if (status == STELE_OK) {
-        status = stele_declare(h, b, "dispersion", "log_theta", stele_shape1(self->n_features),
-                               STELE_INIT_CONSTANT, log(c->dispersion), 0.0, &self->log_theta);
-    }
-    if (status == STELE_OK) {
-        status = h->build->buffer(b, "log_median_size", &scalar, 0.0, &self->log_median);
-    }
-    if (status == STELE_OK && c->size_factor == SIZE_LEARNED) {
-        status = stele_declare_linear(h, b, "size", self->decoder.out, 1, 1.0, &self->size_weight,
-                                      &self->size_bias);
+        status = stele_count_size_build(&self->counts, b, "size");
     }
     return status;
 }
@@ -127,9 +92,9 @@ static stele_status validate(const stele_inst *self, const stele_view *x, stele_
  * 1 in 20. */
 static stele_status fit(const stele_inst *self, stele_fit *f)
 {
-    const stele_host *h = self->host;
+    const stele_host *h = self->counts.host;
     stele_count_stats s;
-    stele_status status = stele_count_stats_read(h, f, self->n_features, 0, &s);
+    stele_status status = stele_count_model_fit(&self->counts, f, &s);
     if (status != STELE_OK) {
         return status;
     }
@@ -140,44 +105,40 @@ static stele_status fit(const stele_inst *self, stele_fit *f)
     for (int64_t j = 0; j < s.n_features; j++) {
         s.total[j] = log((s.total[j] + 0.5) / sum * s.median);
     }
-    double log_median = log(s.median);
     status = h->fit->set(f, self->bias[0], (uint64_t)s.n_features, s.total);
-    if (status == STELE_OK) {
-        status = h->fit->set(f, self->log_median, 1, &log_median);
-    }
     if (status == STELE_OK && self->config->zero_inflation) {
         for (int64_t j = 0; j < s.n_features; j++) {
             s.total[j] = -3.0;
         }
         status = h->fit->set(f, self->bias[1], (uint64_t)s.n_features, s.total);
     }
-    if (status == STELE_OK) {
-        status = stele_count_input_fit(h, f, &self->config->input, &self->encoder, &s, 0.3);
-    }
     stele_count_stats_finish(&s);
     return status;
 }
 
-enum { STREAM_INPUT = 1, STREAM_ENCODER = 16, STREAM_DECODER = 32 };
-
 static stele_status encode(const stele_inst *self, stele_graph *g, const stele_encode_args *a,
                            stele_dist *ret_q)
 {
-    const stele_host *h = self->host;
-    stele_tensor *in = stele_count_input_apply(h, g, &self->config->input, a->x,
-                                               h->ops->param(g, self->log_median), STREAM_INPUT);
-    stele_tensor *hidden =
-        stele_dense_apply(h, g, &self->encoder, in, a->covariates, STREAM_ENCODER);
-    stele_gaussian_head_apply(h, g, &self->expert, hidden, ret_q);
-    return h->ops->status(g);
+    return stele_count_encode(&self->counts, g, a, ret_q);
+}
+
+/* Shares instead of rates: the log of their normaliser is subtracted from that of the size, which
+ * is then the size itself and no longer the size over the median. */
+static void share_out(const stele_inst *self, stele_graph *g, stele_output *o)
+{
+    const stele_ops *ops = self->counts.host->ops;
+    stele_tensor *normaliser = ops->linear_logsumexp(g, o->hidden, ops->param(g, self->weight[0]),
+                                                     ops->param(g, self->bias[0]));
+    stele_tensor *median = ops->param(g, self->counts.log_median);
+    stele_tensor *row = ops->sub(g, median, normaliser);
+    o->row[0] = o->n_row > 0 ? ops->add(g, o->row[0], row) : row;
+    o->n_row = 1;
 }
 
 static stele_status decode(const stele_inst *self, stele_graph *g, const stele_decode_args *a,
                            stele_output *ret)
 {
-    const stele_ops *ops = self->host->ops;
-    ret->hidden =
-        stele_dense_apply(self->host, g, &self->decoder, a->z, a->covariates, STREAM_DECODER);
+    stele_count_decode(&self->counts, g, a, ret);
     ret->n_eta = self->config->zero_inflation ? 2 : 1;
     for (uint32_t k = 0; k < ret->n_eta; k++) {
         ret->weight[k] = self->weight[k];
@@ -185,34 +146,15 @@ static stele_status decode(const stele_inst *self, stele_graph *g, const stele_d
     }
     ret->n_feature = 1;
     ret->feature[0] = self->log_theta;
-    if (self->config->size_factor == SIZE_LEARNED) {
-        ret->n_row = 1;
-        ret->row[0] = ops->linear(g, ret->hidden, ops->param(g, self->size_weight),
-                                  ops->param(g, self->size_bias));
-    } else if (a->target != NULL) {
-        ret->n_row = 1;
-        ret->row[0] = stele_log_size(self->host, g, a->target, 0, ops->param(g, self->log_median));
+    if (self->config->rates == RATES_SOFTMAX) {
+        share_out(self, g, ret);
     }
-    return ops->status(g);
+    return self->counts.host->ops->status(g);
 }
 
 static stele_status likelihood(const stele_inst *self, const stele_block *b)
 {
-    return stele_negative_binomial(self->host->vec, b);
-}
-
-static double element(const void *p, uint32_t dtype, int64_t i)
-{
-    return dtype == STELE_F64 ? ((const double *)p)[i] : (double)((const float *)p)[i];
-}
-
-static void put(void *p, uint32_t dtype, int64_t i, double v)
-{
-    if (dtype == STELE_F64) {
-        ((double *)p)[i] = v;
-    } else {
-        ((float *)p)[i] = (float)v;
-    }
+    return stele_negative_binomial(self->counts.host->vec, b);
 }
 
 /* Smallest count whose cumulative probability exceeds u. The walk ends where the remaining mass is
@@ -229,10 +171,12 @@ static double nb_quantile(double mean, double theta, double u)
     return x;
 }
 
-/* Value for one element; u[0] decides the count, u[1] the extra zero. */
-static double draw_one(uint32_t what, double mean, double theta, double extra_zero, double u0,
-                       double u1)
+/* u[0] decides the count, u[1] the extra zero. */
+static double draw_one(const stele_block *b, uint32_t what, int64_t row, int64_t j, const double *u)
 {
+    double mean = exp(stele_block_eta(b, 0, row, j) + stele_block_row(b, 0, row));
+    double theta = exp(stele_block_feature(b, 0, j));
+    double extra_zero = b->n_eta > 1 ? 1.0 / (1.0 + exp(-stele_block_eta(b, 1, row, j))) : 0.0;
     if (what == STELE_DRAW_MEAN) {
         return (1.0 - extra_zero) * mean;
     }
@@ -240,35 +184,13 @@ static double draw_one(uint32_t what, double mean, double theta, double extra_ze
         double mode = theta > 1.0 ? floor(mean * (theta - 1.0) / theta) : 0.0;
         return extra_zero >= 0.5 ? 0.0 : mode;
     }
-    return u1 < extra_zero ? 0.0 : nb_quantile(mean, theta, u0);
+    return u[1] < extra_zero ? 0.0 : nb_quantile(mean, theta, u[0]);
 }
 
 static stele_status draw(const stele_inst *self, const stele_block *b, const stele_draw *d)
 {
-    int64_t n = b->n_features;
-    double *u = malloc((size_t)(2 * n) * sizeof *u);
-    if (u == NULL) {
-        return STELE_E_NOMEM;
-    }
     (void)self;
-    for (int64_t r = 0; r < b->n_rows; r++) {
-        double size = b->row != NULL && b->row[0] != NULL ? element(b->row[0], b->dtype, r) : 0.0;
-        if (d->what == STELE_DRAW_SAMPLE) {
-            d->uniform(d->ctx, r, 0, u);
-            d->uniform(d->ctx, r, 1, u + n);
-        }
-        for (int64_t j = 0; j < n; j++) {
-            double mean = exp(element(b->eta[0], b->dtype, r * n + j) + size);
-            double theta = exp(element(b->feature[0], b->dtype, j));
-            double zero =
-                b->n_eta > 1 ? 1.0 / (1.0 + exp(-element(b->eta[1], b->dtype, r * n + j))) : 0.0;
-            int sample = d->what == STELE_DRAW_SAMPLE;
-            put(d->out, b->dtype, r * n + j,
-                draw_one(d->what, mean, theta, zero, sample ? u[j] : 0.0, sample ? u[n + j] : 0.0));
-        }
-    }
-    free(u);
-    return STELE_OK;
+    return stele_draw_elements(b, d, 2, draw_one);
 }
 
 /* Mean over features of the correlation across rows between log(1 + count) and log(1 + predicted
@@ -351,10 +273,7 @@ static const stele_plugin plugin = {
     .summary = "Counts with a negative binomial likelihood and a size factor.",
     .license = "BSD-3-Clause",
     .reference = "Lopez et al., Nature Methods 15, 1053 (2018)",
-    .options = options,
-    .n_options = sizeof options / sizeof options[0],
-    .option_stride = sizeof options[0],
-    .config_size = sizeof(config),
+    STELE_PLUGIN_OPTIONS(options, config),
     .vtable = &vtable,
 };
 

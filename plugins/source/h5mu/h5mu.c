@@ -239,10 +239,7 @@ static const stele_plugin plugin = {
     .summary = "MuData (.h5mu) and AnnData (.h5ad) files",
     .license = "BSD-3-Clause",
     .reference = "Bredikhin, Kats and Stegle 2022, MUON: multimodal omics analysis framework",
-    .options = options,
-    .n_options = sizeof options / sizeof options[0],
-    .option_stride = sizeof(stele_option),
-    .config_size = sizeof(config),
+    STELE_PLUGIN_OPTIONS(options, config),
     .vtable = &vt,
 };
 

@@ -445,10 +445,7 @@ static const stele_plugin plugin = {
     .version = "0.1.0",
     .summary = "Simulated cells with RNA counts and chromatin peaks, classes and batches",
     .license = "BSD-3-Clause",
-    .options = options,
-    .n_options = sizeof options / sizeof options[0],
-    .option_stride = sizeof(stele_option),
-    .config_size = sizeof(config),
+    STELE_PLUGIN_OPTIONS(options, config),
     .vtable = &vt,
 };
 

@@ -81,7 +81,8 @@ typedef struct stele_output {
     uint32_t weight[STELE_MAX_ETA];     /* parameter ids, (features, H) each */
     uint32_t bias[STELE_MAX_ETA];       /* parameter ids, (features) each */
     uint32_t feature[STELE_MAX_PARAM];  /* parameter or buffer ids, (features) each */
-    stele_tensor *row[STELE_MAX_PARAM]; /* (R) or (R, 1) each */
+    stele_tensor *row[STELE_MAX_PARAM]; /* (R) or (R, 1) each; what needs all features of a row, such as the normaliser
+                                           of softmax rates, comes in here: ops->linear_logsumexp */
 } stele_output;
 
 /* Observed values of the rows of a block, all features of them: numbers of features are absolute, not those within the

@@ -110,6 +110,10 @@ typedef struct stele_ops {
     /* --- products --- */
     stele_tensor *(*linear)(stele_graph *g, stele_tensor *x, stele_tensor *w, stele_tensor *bias); /* x (..., in) or CSR
         (B, in); w (in, out); bias (out) or NULL; gives (..., out) [compute] */
+    /* log sum_j exp(x w_j + bias_j) over all features j of a wide output layer, which is never held as a whole: the
+     * normaliser of softmax rates. x (B, H); w (features, H) and bias (features) or NULL, as stele_output has them;
+     * gives (B, 1). [compute] */
+    stele_tensor *(*linear_logsumexp)(stele_graph *g, stele_tensor *x, stele_tensor *w, stele_tensor *bias);
     stele_tensor *(*matmul)(stele_graph *g, stele_tensor *a, stele_tensor *b, int32_t transpose_a, int32_t transpose_b);
     /* (..., n, k) by (..., k, m), equal leading axes or none on b [compute] */
     /* --- shape and selection --- */

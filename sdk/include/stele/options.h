@@ -130,6 +130,11 @@ typedef struct stele_option {
         }                                                                                                              \
     }
 
+/* Members of a stele_plugin: the table and the config block that it fills. */
+#define STELE_PLUGIN_OPTIONS(rows_, config_)                                                                           \
+    .options = (rows_), .n_options = sizeof(rows_) / sizeof((rows_)[0]), .option_stride = sizeof((rows_)[0]),          \
+    .config_size = sizeof(config_)
+
 /* No tail padding: otherwise a new small field could hide in it and struct_size would not change. */
 #define STELE_NO_TAIL(type_, last_)                                                                                    \
     _Static_assert(sizeof(type_) == offsetof(type_, last_) + sizeof(((type_ *)0)->last_), #type_ " has tail padding")
