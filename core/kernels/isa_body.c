@@ -39,7 +39,7 @@ static inline vector_f64 widen_f32(const float *x)
 {
     half_f32 h;
     memcpy(&h, x, sizeof h);
-    return __builtin_convertvector(h, vector_f64);
+    return doubles(h);
 }
 
 static inline vector_f64 widen_f64(const double *x)
@@ -54,7 +54,7 @@ static inline vector_f64 widened_f32(vector_f32 v)
 {
     half_f32 h[2];
     memcpy(h, &v, sizeof v);
-    return __builtin_convertvector(h[0], vector_f64) + __builtin_convertvector(h[1], vector_f64);
+    return doubles(h[0]) + doubles(h[1]);
 }
 
 static inline vector_f64 widened_f64(vector_f64 v)
