@@ -69,13 +69,11 @@ static inline vector_f64 widened_f64(vector_f64 v)
  * processor from working on several at once. */
 static inline vector_f32 decay_f32(vector_f32 a)
 {
-    const vector_f32 most = (vector_f32){ 0 } + 88.F;
-    mask_f32 above = a > most;
-    vector_f32 x = (vector_f32)((above & (mask_f32)most) | (~above & (mask_f32)a));
-    vector_f32 k = x * -1.44269504F + 12583039.F;
+    vector_f32 x = larger_f32((vector_f32){ 0 } - 88.F, -a);
+    vector_f32 k = x * 1.44269504F + 12583039.F;
     vector_f32 power = (vector_f32)((mask_f32)k << 23);
     k -= 12583039.F;
-    vector_f32 r = -(k * 0.693359375F + x); /* the product is exact: few bits */
+    vector_f32 r = x - k * 0.693359375F; /* the product is exact: few bits */
     r = r - k * -2.12194440e-4F;
     vector_f32 p = (vector_f32){ 0 } + 1.381456941e-3F;
     p = p * r + 8.368730993e-3F;
