@@ -44,6 +44,10 @@ typedef struct stele__panel_product {
         void (*lgamma)(size_t n, const real_ *x, real_ *y);                                        \
         void (*digamma)(size_t n, const real_ *x, real_ *y);                                       \
         void (*softplus_sigmoid)(size_t n, const real_ *x, real_ *sp, real_ *sg);                  \
+        double (*softplus_sum)(size_t n, const real_ *x, real_ shift, real_ scale, real_ *y);      \
+        void (*scaled_softplus)(size_t n, const real_ *x, real_ shift, const real_ *log_a,         \
+                                const real_ *a, real_ *y, real_ *dx, real_ *da);                   \
+        void (*rising)(size_t n, const real_ *x, const real_ *theta, real_ *y, real_ *dy);         \
         void (*lgamma_digamma)(size_t n, const real_ *x, real_ *lg, real_ *dg);                    \
         void (*csr_row)(size_t n, const int32_t *column, const real_ *value, size_t h,             \
                         const real_ *w, size_t ldw, const real_ *b, real_ *y);                     \

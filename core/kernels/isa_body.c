@@ -5,12 +5,12 @@
 
 #include <math.h>
 
-/* 1 / (2k + 1), highest k first: the power series of atanh(s) / s in s^2 <= 1/9. */
+/* 1 / (2k + 3), highest k first: (atanh(s) / s - 1) / s^2 as a power series in s^2 <= 1/9. */
 static const float atanh_series_f32[] = { 1.F / 15, 1.F / 13, 1.F / 11, 1.F / 9,
-                                          1.F / 7,  1.F / 5,  1.F / 3,  1.F };
+                                          1.F / 7,  1.F / 5,  1.F / 3 };
 static const double atanh_series_f64[] = { 1. / 33, 1. / 31, 1. / 29, 1. / 27, 1. / 25, 1. / 23,
                                            1. / 21, 1. / 19, 1. / 17, 1. / 15, 1. / 13, 1. / 11,
-                                           1. / 9,  1. / 7,  1. / 5,  1. / 3,  1. };
+                                           1. / 9,  1. / 7,  1. / 5,  1. / 3 };
 /* Where the asymptotic series take over, and their coefficients B_2k / 2k and B_2k / (2k (2k - 1)),
  * highest k first. */
 enum { SHIFT_f32 = 4, SHIFT_f64 = 8 };
@@ -24,26 +24,6 @@ static const double lgamma_series_f64[] = { 43867. / 244188, -3617. / 122400, 1.
                                             -691. / 360360,  1. / 1188,       -1. / 1680,
                                             1. / 1260,       -1. / 360,       1. / 12 };
 
-/* The optimiser takes one square root and one quotient for every parameter, and with the units for
- * those it would wait for arithmetic instead of memory. So where the machine has good estimates,
- * one step of Newton's makes them exact to 2 ulp. */
-#if STELE__VECTOR_BYTES == 64
-static inline vector_f32 root_f32(vector_f32 x)
-{
-    vector_f32 r = (vector_f32)_mm512_rsqrt14_ps((__m512)x), s = x * r;
-    r *= 1.5F - 0.5F * s * r;
-    s = x * r;
-    return (vector_f32)(((mask_f32)s & (s == s)) | ((mask_f32)x & (s != s))); /* 0, inf, NaN */
-}
-
-static inline vector_f32 over_f32(vector_f32 a, vector_f32 b)
-{
-    vector_f32 r = (vector_f32)_mm512_rcp14_ps((__m512)b);
-    r *= 2.0F - b * r;
-    vector_f32 q = a * r;
-    return q + (a - b * q) * r;
-}
-#else
 static inline vector_f32 root_f32(vector_f32 x)
 {
     for (size_t i = 0; i < sizeof x / sizeof x[0]; i++) {
@@ -52,23 +32,12 @@ static inline vector_f32 root_f32(vector_f32 x)
     return x;
 }
 
-static inline vector_f32 over_f32(vector_f32 a, vector_f32 b)
-{
-    return a / b;
-}
-#endif
-
 static inline vector_f64 root_f64(vector_f64 x)
 {
     for (size_t i = 0; i < sizeof x / sizeof x[0]; i++) {
         x[i] = sqrt(x[i]);
     }
     return x;
-}
-
-static inline vector_f64 over_f64(vector_f64 a, vector_f64 b)
-{
-    return a / b;
 }
 
 /* Tiles of a product: as many rows as registers hold with two vectors each. */
@@ -84,7 +53,7 @@ static inline vector_f64 widen_f32(const float *x)
 {
     half_f32 h;
     memcpy(&h, x, sizeof h);
-    return __builtin_convertvector(h, vector_f64);
+    return doubles(h);
 }
 
 static inline vector_f64 widen_f64(const double *x)
@@ -94,10 +63,54 @@ static inline vector_f64 widen_f64(const double *x)
     return v;
 }
 
+/* Doubles of as many lanes as half a vector of floats, or as a vector: the two halves are added. */
+static inline vector_f64 widened_f32(vector_f32 v)
+{
+    half_f32 h[2];
+    memcpy(h, &v, sizeof v);
+    return doubles(h[0]) + doubles(h[1]);
+}
+
+static inline vector_f64 widened_f64(vector_f64 v)
+{
+    return v;
+}
+
+/* e^-a for a >= 0, to 1.5 ulp; NaN goes through. With k the whole number nearest to -a / ln 2, it
+ * is 2^k e^r, |r| <= ln(2) / 2. Adding 1.5 2^23 + 127 rounds to a whole number, whose lowest bits
+ * are those of k + 127, the exponent of 2^k: 0 for k = -127. (e^r - 1 - r) / r^2 is the polynomial
+ * that keeps the relative error of e^r least, 3e-9. Inline, where a call per vector would keep the
+ * processor from working on several at once. */
+static inline vector_f32 decay_f32(vector_f32 a)
+{
+    vector_f32 x = larger_f32((vector_f32){ 0 } - 88.F, -a);
+    vector_f32 k = x * 1.44269504F + 12583039.F;
+    vector_f32 power = (vector_f32)((mask_f32)k << 23);
+    k -= 12583039.F;
+    vector_f32 r = x - k * 0.693359375F; /* the product is exact: few bits */
+    r = r - k * -2.12194440e-4F;
+    vector_f32 p = (vector_f32){ 0 } + 1.381456941e-3F;
+    p = p * r + 8.368730993e-3F;
+    p = p * r + 4.166838941e-2F;
+    p = p * r + 1.666652052e-1F;
+    p = p * r + 4.999999344e-1F;
+    return (p * (r * r) + r) * power + power;
+}
+
+static inline vector_f64 decay_f64(vector_f64 a)
+{
+    return STELE__VD(exp, u10)(-a);
+}
+
+/* Of the sum of softplus: factors per logarithm, vectors at a time. */
+enum { SUM_FACTORS = 64, SUM_AT_ONCE = 4 };
+
 #define SLEEF_f32 STELE__VF
 #define SLEEF_f64 STELE__VD
 
 #define STELE__TWICE "kernels/vec.inc"
+#include "kernels/twice.h"
+#define STELE__TWICE "kernels/softplus.inc"
 #include "kernels/twice.h"
 #define STELE__TWICE "kernels/csr.inc"
 #include "kernels/twice.h"
@@ -111,7 +124,8 @@ static inline vector_f64 widen_f64(const double *x)
         .exp = exp_array_##type_, .expm1 = expm1_array_##type_, .log = log_array_##type_,          \
         .log1p = log1p_array_##type_, .tanh = tanh_array_##type_, .erf = erf_array_##type_,        \
         .lgamma = lgamma_array_##type_, .digamma = digamma_array_##type_,                          \
-        .softplus_sigmoid = softplus_sigmoid_array_##type_,                                        \
+        .softplus_sigmoid = softplus_sigmoid_array_##type_, .softplus_sum = softplus_sum_##type_,  \
+        .scaled_softplus = scaled_softplus_##type_, .rising = rising_array_##type_,                \
         .lgamma_digamma = lgamma_digamma_array_##type_, .csr_row = csr_row_##type_,                \
         .column_sums = column_sums_##type_,                                                        \
         .panel_width = 2 * sizeof(vector_##type_) / sizeof(real_), .pack = pack_##type_,           \

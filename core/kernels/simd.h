@@ -10,6 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <immintrin.h>
+#endif
 
 #if defined(__AVX512F__)
 #define STELE__VECTOR_BYTES  64
@@ -34,8 +37,36 @@ typedef float vector_f32 __attribute__((vector_size(STELE__VECTOR_BYTES)));
 typedef double vector_f64 __attribute__((vector_size(STELE__VECTOR_BYTES)));
 typedef int32_t mask_f32 __attribute__((vector_size(STELE__VECTOR_BYTES)));
 typedef int64_t mask_f64 __attribute__((vector_size(STELE__VECTOR_BYTES)));
+
+/* The larger of two; b where one is NaN. As one instruction of the machine. */
+static inline vector_f32 larger_f32(vector_f32 a, vector_f32 b)
+{
+#if defined(__AVX512F__)
+    return _mm512_max_ps(a, b);
+#elif defined(__AVX2__)
+    return _mm256_max_ps(a, b);
+#elif defined(__SSE2__)
+    return _mm_max_ps(a, b);
+#else
+    mask_f32 above = a > b;
+    return (vector_f32)((above & (mask_f32)a) | (~above & (mask_f32)b));
+#endif
+}
+
 /* As many floats as there are doubles in a vector. */
 typedef float half_f32 __attribute__((vector_size(STELE__VECTOR_BYTES / 2)));
+
+/* One instruction, of which GCC 12 makes four where it is left to it. */
+static inline vector_f64 doubles(half_f32 h)
+{
+#if defined(__AVX512F__)
+    return _mm512_cvtps_pd(h);
+#elif defined(__AVX2__)
+    return _mm256_cvtps_pd(h);
+#else
+    return __builtin_convertvector(h, vector_f64);
+#endif
+}
 
 /* The lower, or the upper halves of a and b in turns: a0 b0 a1 b1 ... */
 #define STELE__LOW_2   0, 2

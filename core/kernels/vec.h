@@ -30,6 +30,13 @@
     void stele__vec_lgamma_##suffix_(size_t n, const real_ *x, real_ *y);                          \
     void stele__vec_digamma_##suffix_(size_t n, const real_ *x, real_ *y);                         \
     void stele__vec_softplus_sigmoid_##suffix_(size_t n, const real_ *x, real_ *sp, real_ *sg);    \
+    double stele__vec_softplus_sum_##suffix_(size_t n, const real_ *x, real_ shift, real_ scale,   \
+                                             real_ *y);                                            \
+    void stele__vec_scaled_softplus_##suffix_(size_t n, const real_ *x, real_ shift,               \
+                                              const real_ *log_a, const real_ *a, real_ *y,        \
+                                              real_ *dx, real_ *da);                               \
+    void stele__vec_rising_##suffix_(size_t n, const real_ *x, const real_ *theta, real_ *y,       \
+                                     real_ *dy);                                                   \
     void stele__vec_lgamma_digamma_##suffix_(size_t n, const real_ *x, real_ *lg, real_ *dg);      \
     void stele__vec_column_sums_##suffix_(size_t rows, size_t n, const real_ *x, int add, real_ *y);
 
@@ -41,6 +48,22 @@
  * softplus_sigmoid: sp = ln(1 + e^x) and sg = 1 / (1 + e^-x), the derivative of sp, in one pass
  * over one exponential, accurate to 4 ulp at both ends: sp -> x and e^x, sg -> 1 and e^x. sp or sg
  * may be NULL, either may be x.
+ *
+ * softplus_sum: the sum of ln(1 + e^t) over t = x[i] + shift, in double, and its derivative times
+ * `scale`, y[i] = scale / (1 + e^-t), which may be NULL or x. One logarithm, of a product, serves
+ * many elements. The error of the sum is below 4 ulp of REAL times max(1, sum), that of y below 4
+ * ulp beside the rounding of t; F32: e^-|t| below e^-87 may count as 0. The sum depends on the
+ * elements and n, not on their alignment: it is added up in groups of four vectors.
+ *
+ * scaled_softplus: y = a ln(1 + e^t) with t = x + (shift - log_a), log_a the logarithm of a; its
+ * derivatives towards x, dx = a / (1 + e^-t), and towards log_a, da = y - dx, without the
+ * cancellation of that difference. y goes to e^(x + shift) as a grows. Errors below 5 ulp beside
+ * the rounding of t. Outputs may be x.
+ *
+ * rising: y = ln(Gamma(theta + x) / (Gamma(theta) theta^x)), for whole x the rising factorial
+ * theta (theta + 1) ... (theta + x - 1) over theta^x, and dy, its derivative towards ln theta;
+ * x >= 0, theta > 0; F32: x up to 1e8. Both go to 0 as theta grows; for theta = 1, y = ln x!.
+ * Errors below 8 ulp of max(1, x, |y|). dy may be NULL, outputs may be inputs.
  *
  * lgamma_digamma: both for x > 0 in one pass, where the recurrence and Stirling's series share the
  * logarithm; the error of lg is below 8 ulp of max(8, |lg|), while the single call is relatively

@@ -29,6 +29,34 @@ static void vec_softplus(uint32_t dtype, size_t n, const void *x, void *softplus
     }
 }
 
+static double vec_softplus_sum(uint32_t dtype, size_t n, const void *x, double shift, double scale,
+                               void *y)
+{
+    if (dtype == STELE_F64) {
+        return stele__vec_softplus_sum_f64(n, x, shift, scale, y);
+    }
+    return stele__vec_softplus_sum_f32(n, x, (float)shift, (float)scale, y);
+}
+
+static void vec_scaled_softplus(uint32_t dtype, size_t n, const void *x, double shift,
+                                const void *log_a, const void *a, void *y, void *dx, void *da)
+{
+    if (dtype == STELE_F64) {
+        stele__vec_scaled_softplus_f64(n, x, shift, log_a, a, y, dx, da);
+    } else {
+        stele__vec_scaled_softplus_f32(n, x, (float)shift, log_a, a, y, dx, da);
+    }
+}
+
+static void vec_rising(uint32_t dtype, size_t n, const void *x, const void *a, void *y, void *dy)
+{
+    if (dtype == STELE_F64) {
+        stele__vec_rising_f64(n, x, a, y, dy);
+    } else {
+        stele__vec_rising_f32(n, x, a, y, dy);
+    }
+}
+
 static const stele_vec vec = {
     .struct_size = sizeof vec,
     .exp = vec_exp,
@@ -38,6 +66,9 @@ static const stele_vec vec = {
     .softplus = vec_softplus,
     .lgamma = vec_lgamma,
     .digamma = vec_digamma,
+    .softplus_sum = vec_softplus_sum,
+    .scaled_softplus = vec_scaled_softplus,
+    .rising = vec_rising,
 };
 
 const stele__host_tables stele__model_tables = {

@@ -293,7 +293,7 @@ static void float_follows_double(void **state)
     (void)state;
     static block f, d;
     for (int kind = 0; kind < N_KINDS; kind++) {
-        for (double shift = 0.0; shift <= 4.0; shift += 4.0) { /* theta from e^-3 to e^7 */
+        for (double shift = -10.0; shift <= 15.0; shift += 5.0) { /* theta from e^-13 to e^18 */
             fill(&d, kind, 4, 300);
             for (int64_t j = 0; j < d.features; j++) {
                 d.feature[j] = (double)(float)(d.feature[j] + shift);
@@ -351,8 +351,8 @@ static void extremes_are_finite(void **state)
 {
     (void)state;
     static block b;
-    static const double eta[] = { -60.0, -20.0, 0.0, 20.0, 60.0 };
-    static const double theta[] = { 1e-3, 1.0, 1e3, 1e6 };
+    static const double eta[] = { -80.0, -20.0, 0.0, 20.0, 80.0 };
+    static const double theta[] = { 1e-6, 1.0, 1e3, 1e8 };
     static const double x[] = { 0.0, 1.0, 1000.0, 1e6 };
     for (int kind = 0; kind < N_KINDS; kind++) {
         for (uint32_t dtype = STELE_F32; dtype <= STELE_F64; dtype++) {

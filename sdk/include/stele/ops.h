@@ -183,6 +183,18 @@ typedef struct stele_vec {
     void (*softplus)(uint32_t dtype, size_t n, const void *x, void *softplus, void *sigmoid);
     void (*lgamma)(uint32_t dtype, size_t n, const void *x, void *y);  /* x > 0 [any] */
     void (*digamma)(uint32_t dtype, size_t n, const void *x, void *y); /* x > 0 [any] */
+    /* The sum of log(1 + exp(t)) over t = x[i] + shift, in double, and its derivative times `scale`: y[i] = scale /
+     * (1 + exp(-t)); y NULL: the sum alone. Much cheaper than softplus and a sum: one logarithm serves many elements.
+     * Error below 4 units in the last place of max(1, sum). The bits depend on the elements and n alone. [any] */
+    double (*softplus_sum)(uint32_t dtype, size_t n, const void *x, double shift, double scale, void *y);
+    /* y = a log(1 + exp(t)), t = x + shift - log_a, with its derivatives dx towards x and da towards log_a; log_a is
+     * the logarithm of a. y goes to exp(x + shift) as a grows, da to 0 without cancellation. [any] */
+    void (*scaled_softplus)(uint32_t dtype, size_t n, const void *x, double shift, const void *log_a, const void *a,
+                            void *y, void *dx, void *da);
+    /* The rising factorial over a power, y = log(Gamma(a + x) / (Gamma(a) a^x)) for x >= 0, a > 0, and its derivative
+     * dy towards log a (may be NULL); both go to 0 as a grows, nothing cancels. Error below 20 units in the last place
+     * of max(1, x, |y|). For a = 1, log(x!). [any] */
+    void (*rising)(uint32_t dtype, size_t n, const void *x, const void *a, void *y, void *dy);
     /* append only below this line */
 } stele_vec;
 

@@ -31,26 +31,24 @@ static inline int64_t STELE_NAME(stele_entries)(const stele_values *x, int64_t r
     return count;
 }
 
-/* First stored entry of row r at or beyond feature `first`. */
+/* First stored entry of row r at or beyond feature `first`. By halving, without a branch on what is found: those are
+ * mispredicted every other time. */
 static inline int64_t STELE_NAME(stele_seek)(const stele_values *x, int64_t r, int64_t first)
 {
     if (x->layout != STELE_CSR) {
         return 0;
     }
-    int64_t lo = x->begin[r], hi = x->end[r];
-    while (lo < hi) {
-        int64_t mid = lo + (hi - lo) / 2;
-        if (x->column[mid] < first) {
-            lo = mid + 1;
-        } else {
-            hi = mid;
-        }
+    int64_t at = x->begin[r], n = x->end[r] - at;
+    while (n > 1) {
+        int64_t half = n / 2;
+        at += half * (x->column[at + half - 1] < first);
+        n -= half;
     }
-    return lo;
+    return n == 1 ? at + (x->column[at] < first) : at;
 }
 
 /* Sum in double, in a fixed order that vectorises. */
-static inline double STELE_NAME(stele_chunk_sum)(const STELE_REAL *a, int64_t n)
+STELE_HOT static double STELE_NAME(stele_chunk_sum)(const STELE_REAL *a, int64_t n)
 {
     double lane[8] = { 0 };
     int64_t j = 0;
@@ -65,48 +63,42 @@ static inline double STELE_NAME(stele_chunk_sum)(const STELE_REAL *a, int64_t n)
     return ((lane[0] + lane[4]) + (lane[1] + lane[5])) + ((lane[2] + lane[6]) + (lane[3] + lane[7]));
 }
 
-STELE_HOT static void STELE_NAME(stele_add_scalar)(STELE_REAL *out, const STELE_REAL *a, STELE_REAL c, int64_t n)
+/* What the m entries add to the sum of -softplus(t) over all of a chunk, t = eta + row. One: t - softplus(t), so t.
+ * Missing: nothing, so softplus(t). */
+static inline double STELE_NAME(stele_bernoulli_entries)(const stele_vec *vec, const STELE_REAL *eta, STELE_REAL row,
+                                                         const int32_t *at, const STELE_REAL *x, int64_t m)
 {
-    for (int64_t j = 0; j < n; j++) {
-        out[j] = a[j] + c;
-    }
-}
-
-/* d = -w * s; returns the sum of p in double. */
-STELE_HOT static double STELE_NAME(stele_bernoulli_zeros)(STELE_REAL *d, const STELE_REAL *p, const STELE_REAL *s,
-                                                          STELE_REAL w, int64_t n)
-{
-    if (d != NULL) {
-        for (int64_t j = 0; j < n; j++) {
-            d[j] = -w * s[j];
+    STELE_REAL lost[STELE_STRETCH];
+    size_t n_lost = 0;
+    double sum = 0.0;
+    for (int64_t i = 0; i < m; i++) {
+        STELE_REAL t = eta[at[i]] + row;
+        if (x[i] != x[i]) {
+            lost[n_lost++] = t;
+        } else {
+            sum += (double)t;
         }
     }
-    return STELE_NAME(stele_chunk_sum)(p, n);
+    return n_lost == 0 ? sum : sum + vec->softplus_sum(STELE_REAL_DTYPE, n_lost, lost, 0.0, 0.0, NULL);
 }
 
-/* Zero: -softplus(t). One: t - softplus(t). Missing: nothing. */
 static inline void STELE_NAME(stele_bernoulli_row)(const stele_vec *vec, const stele_block *b, int64_t r)
 {
-    STELE_REAL t[STELE_CHUNK], p[STELE_CHUNK], s[STELE_CHUNK], x[STELE_CHUNK];
-    int32_t at[STELE_CHUNK];
+    STELE_REAL x[STELE_STRETCH];
+    int32_t at[STELE_STRETCH];
     const STELE_REAL w = b->d_eta != NULL ? ((const STELE_REAL *)b->weight)[r] : 0;
     const STELE_REAL row = b->row != NULL && b->row[0] != NULL ? ((const STELE_REAL *)b->row[0])[r] : 0;
     double log_prob = 0.0, d_row = 0.0;
     int64_t cursor = STELE_NAME(stele_seek)(b->x, r, b->first);
-    for (int64_t j0 = 0; j0 < b->n_features; j0 += STELE_CHUNK) {
-        int64_t n = b->n_features - j0 < STELE_CHUNK ? b->n_features - j0 : STELE_CHUNK;
+    for (int64_t j0 = 0; j0 < b->n_features; j0 += STELE_STRETCH) {
+        int64_t n = b->n_features - j0 < STELE_STRETCH ? b->n_features - j0 : STELE_STRETCH;
         const STELE_REAL *eta = (const STELE_REAL *)b->eta[0] + r * b->n_features + j0;
         STELE_REAL *d = b->d_eta != NULL ? (STELE_REAL *)b->d_eta[0] + r * b->n_features + j0 : NULL;
-        STELE_NAME(stele_add_scalar)(t, eta, row, n);
-        vec->softplus(STELE_REAL_DTYPE, (size_t)n, t, p, s);
-        log_prob -= STELE_NAME(stele_bernoulli_zeros)(d, p, s, w, n);
         int64_t m = STELE_NAME(stele_entries)(b->x, r, b->first + j0, n, &cursor, at, x);
-        for (int64_t i = 0; i < m; i++) {
-            int missing = x[i] != x[i];
-            log_prob += missing ? (double)p[at[i]] : (double)t[at[i]];
-            if (d != NULL) {
-                d[at[i]] = missing ? 0 : d[at[i]] + w;
-            }
+        log_prob += STELE_NAME(stele_bernoulli_entries)(vec, eta, row, at, x, m); /* before d overwrites eta */
+        log_prob -= vec->softplus_sum(STELE_REAL_DTYPE, (size_t)n, eta, (double)row, -(double)w, d);
+        for (int64_t i = 0; i < m && d != NULL; i++) {
+            d[at[i]] = x[i] != x[i] ? 0 : d[at[i]] + w;
         }
         if (d != NULL && b->d_row != NULL && b->d_row[0] != NULL) {
             d_row += STELE_NAME(stele_chunk_sum)(d, n);
@@ -128,70 +120,43 @@ static inline void STELE_NAME(stele_bernoulli)(const stele_vec *vec, const stele
 /* What the negative binomial needs per feature of a chunk, computed once for all rows. */
 typedef struct STELE_NAME(stele_nb_chunk) {
     int64_t first, n; /* absolute first feature */
-    STELE_REAL log_theta[STELE_CHUNK], theta[STELE_CHUNK], lgamma_theta[STELE_CHUNK], digamma_theta[STELE_CHUNK];
-    STELE_REAL d_log_theta[STELE_CHUNK];
+    STELE_REAL log_theta[STELE_CHUNK], theta[STELE_CHUNK], d_log_theta[STELE_CHUNK];
+    double log_theta_wide[STELE_CHUNK], theta_wide[STELE_CHUNK], log_factorial[STELE_FACTORIALS];
 } STELE_NAME(stele_nb_chunk);
 
-/* Per element of one row's chunk: a = log p(x), da = d a / d log mean, dt = d a / d log theta, before zero inflation.
+/* Per element of one row's chunk: a = -log p(x), da = d a / d log mean, dt = d a / d log theta, before zero inflation.
  */
 typedef struct STELE_NAME(stele_nb_row) {
-    STELE_REAL t[STELE_CHUNK], p[STELE_CHUNK], s[STELE_CHUNK];
     STELE_REAL a[STELE_CHUNK], da[STELE_CHUNK], dt[STELE_CHUNK];
     int32_t at[STELE_CHUNK];
-    STELE_REAL x[STELE_CHUNK], xg[STELE_CHUNK], lg[STELE_CHUNK], dg[STELE_CHUNK], lf[STELE_CHUNK];
+    STELE_REAL x[STELE_CHUNK];
     int64_t n_entries;
 } STELE_NAME(stele_nb_row);
 
-/* With t = log mu - log theta: log p(0) = -theta softplus(t). */
-STELE_HOT static void STELE_NAME(stele_nb_zeros)(const STELE_NAME(stele_nb_chunk) * c, STELE_NAME(stele_nb_row) * o)
-{
-    for (int64_t j = 0; j < c->n; j++) {
-        o->a[j] = -c->theta[j] * o->p[j];
-        o->da[j] = -c->theta[j] * o->s[j];
-        o->dt[j] = o->a[j] - o->da[j];
-    }
-}
-
-STELE_HOT static void STELE_NAME(stele_nb_shift)(const STELE_NAME(stele_nb_chunk) * c, const STELE_REAL *eta,
-                                                 STELE_REAL row, STELE_REAL *t)
-{
-    for (int64_t j = 0; j < c->n; j++) {
-        t[j] = eta[j] + (row - c->log_theta[j]);
-    }
-}
-
-/* A count x > 0 adds lgamma(x + theta) - lgamma(theta) - lgamma(x + 1) - x softplus(t) + x t. A missing entry counts
- * nothing. */
 static inline void STELE_NAME(stele_nb_counts)(const stele_vec *vec, const STELE_NAME(stele_nb_chunk) * c,
-                                               STELE_NAME(stele_nb_row) * o, int with_derivatives)
+                                               const STELE_REAL *eta, STELE_REAL row, STELE_NAME(stele_nb_row) * o)
 {
-    size_t m = (size_t)o->n_entries;
-    for (size_t i = 0; i < m; i++) {
-        o->xg[i] = o->x[i] + c->theta[o->at[i]];
-        o->lf[i] = o->x[i] + 1;
-    }
-    vec->lgamma(STELE_REAL_DTYPE, m, o->xg, o->lg);
-    vec->lgamma(STELE_REAL_DTYPE, m, o->lf, o->lf);
-    if (with_derivatives) {
-        vec->digamma(STELE_REAL_DTYPE, m, o->xg, o->dg);
-    }
-    for (size_t i = 0; i < m; i++) {
+    stele_nb_terms k;
+    for (int64_t i = 0; i < o->n_entries; i++) {
         int32_t j = o->at[i];
-        STELE_REAL x = o->x[i];
-        if (x != x) {
-            o->a[j] = o->da[j] = o->dt[j] = 0;
-            continue;
-        }
-        o->a[j] += (o->lg[i] - c->lgamma_theta[j] - o->lf[i]) + x * (o->t[j] - o->p[j]);
-        if (with_derivatives) {
-            STELE_REAL d = x * (1 - o->s[j]);
-            o->da[j] += d;
-            o->dt[j] += c->theta[j] * (o->dg[i] - c->digamma_theta[j]) - d;
-        }
+        k.x[i] = (double)o->x[i];
+        k.log_mean[i] = (double)eta[j] + (double)row;
+        k.log_theta[i] = c->log_theta_wide[j];
+        k.theta[i] = c->theta_wide[j];
+    }
+    stele_nb_terms_fill(vec, c->log_factorial, (size_t)o->n_entries, &k);
+    for (int64_t i = 0; i < o->n_entries; i++) {
+        int32_t j = o->at[i];
+        int missing = o->x[i] != o->x[i]; /* counts nothing */
+        o->a[j] = missing ? 0 : (STELE_REAL)k.a[i];
+        o->da[j] = missing ? 0 : (STELE_REAL)k.da[i];
+        o->dt[j] = missing ? 0 : (STELE_REAL)k.dt[i];
     }
 }
 
-/* Mix in an extra zero of probability pi = sigmoid(e): log(pi [x = 0] + (1 - pi) exp(a)). de gets d/de. */
+/* Mix in an extra zero of probability pi = sigmoid(e): -log(pi [x = 0] + (1 - pi) exp(-a)). de gets its derivative.
+ * With u = -a - e, a zero has log(exp(e) + exp(-a)) - softplus(e), whose first part is written as the larger of the
+ * two plus what is left of softplus(u). */
 static inline void STELE_NAME(stele_nb_inflate)(const stele_vec *vec, const STELE_REAL *e, STELE_REAL *de, int64_t n,
                                                 STELE_NAME(stele_nb_row) * o)
 {
@@ -201,19 +166,19 @@ static inline void STELE_NAME(stele_nb_inflate)(const stele_vec *vec, const STEL
         positive[o->at[i]] = o->x[i] != o->x[i] ? 2 : 1;
     }
     for (int64_t j = 0; j < n; j++) {
-        u[j] = o->a[j] - e[j];
+        u[j] = -o->a[j] - e[j];
     }
     vec->softplus(STELE_REAL_DTYPE, (size_t)n, e, pe, se);
     vec->softplus(STELE_REAL_DTYPE, (size_t)n, u, pu, su);
     for (int64_t j = 0; j < n; j++) {
         if (positive[j] == 0) {
-            o->a[j] = pu[j] + e[j] - pe[j];
+            o->a[j] = pe[j] - (u[j] < 0 ? e[j] + pu[j] : (pu[j] - u[j]) - o->a[j]);
             o->da[j] *= su[j];
             o->dt[j] *= su[j];
-            de[j] = 1 - su[j] - se[j];
+            de[j] = se[j] + su[j] - 1;
         } else if (positive[j] == 1) {
-            o->a[j] -= pe[j];
-            de[j] = -se[j];
+            o->a[j] += pe[j];
+            de[j] = se[j];
         } else {
             de[j] = 0;
         }
@@ -224,8 +189,8 @@ STELE_HOT static void STELE_NAME(stele_nb_store)(const STELE_NAME(stele_nb_row) 
                                                  STELE_REAL *d, STELE_REAL *d_log_theta)
 {
     for (int64_t j = 0; j < n; j++) {
-        d[j] = w * o->da[j];
-        d_log_theta[j] += w * o->dt[j];
+        d[j] = -w * o->da[j];
+        d_log_theta[j] -= w * o->dt[j];
     }
 }
 
@@ -234,18 +199,17 @@ static inline void STELE_NAME(stele_nb_row_chunk)(const stele_vec *vec, const st
                                                   STELE_NAME(stele_nb_row) * o)
 {
     const int64_t at = r * b->n_features + (c->first - b->first);
+    const STELE_REAL *eta = (const STELE_REAL *)b->eta[0] + at;
     const STELE_REAL row = b->row != NULL && b->row[0] != NULL ? ((const STELE_REAL *)b->row[0])[r] : 0;
     const STELE_REAL w = b->d_eta != NULL ? ((const STELE_REAL *)b->weight)[r] : 0;
     STELE_REAL de[STELE_CHUNK];
-    STELE_NAME(stele_nb_shift)(c, (const STELE_REAL *)b->eta[0] + at, row, o->t);
-    vec->softplus(STELE_REAL_DTYPE, (size_t)c->n, o->t, o->p, o->s);
-    STELE_NAME(stele_nb_zeros)(c, o);
+    vec->scaled_softplus(STELE_REAL_DTYPE, (size_t)c->n, eta, (double)row, c->log_theta, c->theta, o->a, o->da, o->dt);
     o->n_entries = STELE_NAME(stele_entries)(b->x, r, c->first, c->n, cursor, o->at, o->x);
-    STELE_NAME(stele_nb_counts)(vec, c, o, b->d_eta != NULL);
+    STELE_NAME(stele_nb_counts)(vec, c, eta, row, o);
     if (b->n_eta > 1) {
         STELE_NAME(stele_nb_inflate)(vec, (const STELE_REAL *)b->eta[1] + at, de, c->n, o);
     }
-    b->log_prob[r] += STELE_NAME(stele_chunk_sum)(o->a, c->n);
+    b->log_prob[r] -= STELE_NAME(stele_chunk_sum)(o->a, c->n);
     if (b->d_eta == NULL) {
         return;
     }
@@ -257,7 +221,7 @@ static inline void STELE_NAME(stele_nb_row_chunk)(const stele_vec *vec, const st
     if (b->n_eta > 1) {
         STELE_REAL *d1 = (STELE_REAL *)b->d_eta[1] + at;
         for (int64_t j = 0; j < c->n; j++) {
-            d1[j] = w * de[j];
+            d1[j] = -w * de[j];
         }
     }
 }
@@ -266,14 +230,18 @@ static inline void STELE_NAME(stele_negative_binomial)(const stele_vec *vec, con
 {
     STELE_NAME(stele_nb_chunk) c;
     STELE_NAME(stele_nb_row) o;
+    stele_log_factorials(vec, c.log_factorial);
     for (int64_t j0 = 0; j0 < b->n_features; j0 += STELE_CHUNK) {
         c.first = b->first + j0;
         c.n = b->n_features - j0 < STELE_CHUNK ? b->n_features - j0 : STELE_CHUNK;
-        size_t n = (size_t)c.n;
-        memcpy(c.log_theta, (const STELE_REAL *)b->feature[0] + j0, n * sizeof(STELE_REAL));
-        vec->exp(STELE_REAL_DTYPE, n, c.log_theta, c.theta);
-        vec->lgamma(STELE_REAL_DTYPE, n, c.theta, c.lgamma_theta);
-        vec->digamma(STELE_REAL_DTYPE, n, c.theta, c.digamma_theta);
+        for (int64_t j = 0; j < c.n; j++) {
+            c.log_theta[j] = ((const STELE_REAL *)b->feature[0])[j0 + j];
+            c.log_theta_wide[j] = (double)c.log_theta[j];
+        }
+        vec->exp(STELE_F64, (size_t)c.n, c.log_theta_wide, c.theta_wide);
+        for (int64_t j = 0; j < c.n; j++) {
+            c.theta[j] = (STELE_REAL)c.theta_wide[j];
+        }
         memset(c.d_log_theta, 0, sizeof c.d_log_theta);
         for (int64_t r = 0; r < b->n_rows; r++) {
             int64_t cursor = STELE_NAME(stele_seek)(b->x, r, c.first);
