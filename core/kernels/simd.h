@@ -37,6 +37,7 @@ typedef float vector_f32 __attribute__((vector_size(STELE__VECTOR_BYTES)));
 typedef double vector_f64 __attribute__((vector_size(STELE__VECTOR_BYTES)));
 typedef int32_t mask_f32 __attribute__((vector_size(STELE__VECTOR_BYTES)));
 typedef int64_t mask_f64 __attribute__((vector_size(STELE__VECTOR_BYTES)));
+
 /* The larger of two; b where one is NaN. As one instruction of the machine. */
 static inline vector_f32 larger_f32(vector_f32 a, vector_f32 b)
 {
