@@ -102,9 +102,10 @@ static int pass_init(stele_graph *g, const stele__fused *f, const parts *q, stel
     p->eta = stele__op_take(g, threads * p->n_eta * (size_t)(p->rows * p->block), p->real);
     size_t n_log_prob = (size_t)(p->n_lanes * p->rows);
     p->lane_log_prob = stele__op_take(g, n_log_prob, sizeof(double));
+    p->begin = stele__op_take(g, threads * (size_t)p->rows, sizeof *p->begin);
     p->packed_size = stele__fused_packed_size(p, p->block);
     p->packed = stele__op_take(g, threads * p->packed_size, p->real);
-    if (p->eta == NULL || p->lane_log_prob == NULL || p->packed == NULL) {
+    if (p->eta == NULL || p->lane_log_prob == NULL || p->packed == NULL || p->begin == NULL) {
         return 0;
     }
     memset(p->lane_log_prob, 0, n_log_prob * sizeof(double));

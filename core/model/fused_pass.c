@@ -179,6 +179,37 @@ void stele__fused_fill_block(const stele__fused_pass *p, int64_t first, int64_t 
                         .feature = feature };
 }
 
+/* The values of the rows for blocks from feature `first` on, ascending: no search of the whole row
+ * for each block. begin (rows) is kept by the caller. */
+static stele_values values_from(const stele__fused_pass *p, int64_t first, int64_t *begin)
+{
+    stele_values x = *p->f->x;
+    x.begin = x.layout == STELE_CSR ? begin : x.begin;
+    for (int64_t r = 0; r < p->rows && x.layout == STELE_CSR; r++) {
+        int64_t low = p->f->x->begin[r], high = x.end[r];
+        while (low < high) {
+            int64_t middle = low + (high - low) / 2;
+            if (x.column[middle] < first) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        begin[r] = low;
+    }
+    return x;
+}
+
+static void advance(const stele__fused_pass *p, int64_t first, const stele_values *x,
+                    int64_t *begin)
+{
+    for (int64_t r = 0; r < p->rows && x->layout == STELE_CSR; r++) {
+        while (begin[r] < x->end[r] && x->column[begin[r]] < first) {
+            begin[r]++;
+        }
+    }
+}
+
 static void run_lane(void *ctx, size_t task, unsigned thread)
 {
     stele__fused_pass *p = ctx;
@@ -197,6 +228,8 @@ static void run_lane(void *ctx, size_t task, unsigned thread)
                        ? p->lane_row + (size_t)((lane * p->n_row + i) * p->rows) * p->real
                        : NULL;
     }
+    int64_t *values_begin = p->begin + thread * (size_t)p->rows;
+    const stele_values x = values_from(p, begin * p->block, values_begin);
     for (int64_t i = begin; i < end; i++) {
         int64_t first = i * p->block;
         int64_t n = p->features - first < p->block ? p->features - first : p->block;
@@ -208,7 +241,8 @@ static void run_lane(void *ctx, size_t task, unsigned thread)
         b.eta = (const void *const *)eta;
         b.row = p->n_row > 0 ? row : NULL;
         b.weight = p->weight;
-        b.x = p->f->x;
+        b.x = &x;
+        advance(p, first, &x, values_begin);
         b.log_prob = p->lane_log_prob + lane * p->rows;
         if (p->lane_h != NULL) {
             b.d_eta = (void *const *)eta;

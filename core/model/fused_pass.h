@@ -26,6 +26,7 @@ typedef struct stele__fused_pass {
     double *squares;          /* (n_eta, blocks) of the derivatives towards weights */
     char *packed_h;           /* h as the second operand of a product (kernels/panel.h) */
     char *eta;                /* (threads, n_eta, rows, block) */
+    int64_t *begin;           /* (threads, rows): where the values of each row's block begin */
     char *packed;             /* (threads, packed_size): a block of weights, the same */
     size_t packed_size;       /* elements */
     char *block_dw;           /* (threads, block_dw_bytes): derivatives of weights that step here */

@@ -85,9 +85,10 @@ typedef struct stele_output {
                                            of softmax rates, comes in here: ops->linear_logsumexp */
 } stele_output;
 
-/* Observed values of the rows of a block, all features of them: numbers of features are absolute, not those within the
- * block. Row r starts at element begin[r] of data. DENSE: feature j is element begin[r] + j. CSR: stored entries
- * begin[r] .. end[r] - 1, with their features in `column`, ascending; features not named are zeros. */
+/* Observed values of the rows of a block: numbers of features are absolute, not those within the block. Row r starts at
+ * element begin[r] of data. DENSE: feature j is element begin[r] + j. CSR: stored entries begin[r] .. end[r] - 1, with
+ * their features in `column`, ascending; entries of features before the block's first may be left out, those of
+ * features after its last are there; features of the block that are not named are zeros. */
 typedef struct stele_values {
     uint64_t struct_size;
     uint32_t dtype, layout;

@@ -31,20 +31,25 @@ static inline int64_t STELE_NAME(stele_entries)(const stele_values *x, int64_t r
     return count;
 }
 
-/* First stored entry of row r at or beyond feature `first`. By halving, without a branch on what is found: those are
- * mispredicted every other time. */
+/* First stored entry of row r at or beyond feature `first`: mostly the one that the host hands over. */
 static inline int64_t STELE_NAME(stele_seek)(const stele_values *x, int64_t r, int64_t first)
 {
     if (x->layout != STELE_CSR) {
         return 0;
     }
-    int64_t at = x->begin[r], n = x->end[r] - at;
-    while (n > 1) {
-        int64_t half = n / 2;
-        at += half * (x->column[at + half - 1] < first);
-        n -= half;
+    int64_t lo = x->begin[r], hi = x->end[r];
+    if (lo < hi && x->column[lo] >= first) {
+        return lo;
     }
-    return n == 1 ? at + (x->column[at] < first) : at;
+    while (lo < hi) {
+        int64_t mid = lo + (hi - lo) / 2;
+        if (x->column[mid] < first) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo;
 }
 
 /* Sum in double, in a fixed order that vectorises. */
