@@ -8,6 +8,44 @@
 #include <string.h>
 #include <unistd.h>
 
+static int part_of(const char *name)
+{
+    for (int p = 0; p < STELE__N_PARTS; p++) {
+        if (strcmp(name, stele__part_name(p)) == 0) {
+            return p;
+        }
+    }
+    return strcmp(name, "all") == 0 ? STELE__N_PARTS : -1;
+}
+
+int stele__open_option(stele__open_request *q, int option, const char *value)
+{
+    switch (option) {
+    case 's': q->part = part_of(value); return 1;
+    case 'm': q->modalities = value; return 1;
+    case 'c': q->checkpoint = value; return 1;
+    case 't': q->threads = value; return 1;
+    case 'q': q->quiet = 1; return 1;
+    default: return 0;
+    }
+}
+
+int stele__open_check(stele__open_request *q, int argc, char **argv)
+{
+    if (argc - optind != 1) {
+        return stele__cli_usage_error(argv[0], argc == optind ? "name a run folder"
+                                                              : "one run folder at a time");
+    }
+    if (q->part < 0) {
+        return stele__cli_usage_error(argv[0], "--split is train, valid, test or all");
+    }
+    if (strcmp(q->checkpoint, "best") != 0 && strcmp(q->checkpoint, "last") != 0) {
+        return stele__cli_usage_error(argv[0], "--checkpoint is best or last");
+    }
+    q->dir = argv[optind];
+    return STELE__EXIT_OK;
+}
+
 static stele_status check_folder(const char *dir, const char *spec, stele__diag *diag)
 {
     if (access(spec, F_OK) == 0) {
@@ -204,17 +242,17 @@ static int64_t modality_named(const stele__model *m, const char *name)
     return -1;
 }
 
-stele_status stele__opened_mask(const stele__opened *o, const char *list, uint64_t *ret,
+stele_status stele__opened_mask(const stele__opened *o, const stele__open_request *q, uint64_t *ret,
                                 stele__diag *diag)
 {
     const stele__model *m = &o->run.model;
     stele_str_list names = { 0 };
     stele_status status = STELE_OK;
     *ret = stele__judge_all(&o->judge);
-    if (list == NULL) {
+    if (q->modalities == NULL) {
         return STELE_OK;
     }
-    status = stele__split_list(list, &names);
+    status = stele__split_list(q->modalities, &names);
     *ret = 0;
     for (uint64_t i = 0; i < names.n && status == STELE_OK; i++) {
         int64_t at = modality_named(m, names.v[i]);
@@ -236,19 +274,11 @@ stele_status stele__opened_mask(const stele__opened *o, const char *list, uint64
     return status;
 }
 
-int stele__part_of(const char *name)
-{
-    for (int p = 0; p < STELE__N_PARTS; p++) {
-        if (strcmp(name, stele__part_name(p)) == 0) {
-            return p;
-        }
-    }
-    return strcmp(name, "all") == 0 ? STELE__N_PARTS : -1;
-}
-
-stele_status stele__opened_rows(const stele__opened *o, int part, int64_t **ret, int64_t *ret_n)
+stele_status stele__opened_rows(const stele__opened *o, const stele__open_request *q, int64_t **ret,
+                                int64_t *ret_n)
 {
     const stele__split *s = o->run.split;
+    const int part = q->part;
     int64_t n = part == STELE__N_PARTS ? o->run.data->n_rows : s->n[part];
     int64_t *row = stele__calloc((size_t)n, sizeof *row);
     if (row == NULL) {
