@@ -89,6 +89,19 @@ static void put_data(const char *data, int several, stele__str *out)
     stele__str_append(out, "'");
 }
 
+/* Has the source an option for the file that it reads? */
+static int reads_path(const stele__plugin *source)
+{
+    stele__table table = { source->desc.options, source->desc.n_options,
+                           source->desc.option_stride };
+    for (uint32_t i = 0; i < table.n; i++) {
+        if (strcmp(stele__table_row(&table, i).name, "path") == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static stele_status load(stele__opened *o, const stele__open_request *q, const char *spec,
                          char fingerprint[17], stele__diag *diag)
 {
@@ -103,12 +116,16 @@ static stele_status load(stele__opened *o, const stele__open_request *q, const c
         stele__loaded own = { 0 };
         status = stele__loaded_create(o->registry, &a, &own, diag);
         int several = status == STELE_OK && own.spec->data->source == NULL;
-        stele__loaded_finish(&own);
-        put_data(q->data, several, &data);
         if (several && strchr(q->data, '=') == NULL) {
             status = stele__diag_error(diag, STELE_E_ARG, NULL,
                                        "the run has several sources: write --data NAME=PATH");
+        } else if (status == STELE_OK && !several && !reads_path(own.cast.source[0])) {
+            status = stele__diag_error(diag, STELE_E_ARG, NULL,
+                                       "--data: the run's data come from %s, which reads no file",
+                                       own.cast.source[0]->desc.id);
         }
+        stele__loaded_finish(&own);
+        put_data(q->data, several, &data);
         stele__str_printf(&said, "--data %s", q->data);
         a.said[a.n_sets] = said.data;
         a.set[a.n_sets++] = data.data;
