@@ -13,8 +13,8 @@ enum { H5AD = 1, NPY, CSV };
 
 typedef struct options {
     stele__open_request open;
-    const char *out, *modalities;
-    int format, part;
+    const char *out;
+    int format;
 } options;
 
 /* The table that is written: rows, their posterior, what is known about them. */
@@ -41,9 +41,9 @@ static int format_of(const char *path)
 
 static int check(int argc, char **argv, options *o)
 {
-    if (argc - optind != 1) {
-        return stele__cli_usage_error(argv[0], argc == optind ? "name a run folder"
-                                                              : "one run folder at a time");
+    int code = stele__open_check(&o->open, argc, argv);
+    if (code != STELE__EXIT_OK) {
+        return code;
     }
     if (o->out == NULL) {
         return stele__cli_usage_error(argv[0], "name the file to write with -o");
@@ -52,43 +52,28 @@ static int check(int argc, char **argv, options *o)
     if (o->format == 0) {
         return stele__cli_usage_error(argv[0], "`%s` ends in none of .h5ad, .npy, .csv", o->out);
     }
-    if (o->part < 0) {
-        return stele__cli_usage_error(argv[0], "--split is train, valid, test or all");
-    }
-    if (o->part != STELE__N_PARTS && o->open.data != NULL) {
+    if (o->open.part != STELE__N_PARTS && o->open.data != NULL) {
         return stele__cli_usage_error(argv[0], "the rows of --data are in no part of the split");
     }
-    if (strcmp(o->open.checkpoint, "best") != 0 && strcmp(o->open.checkpoint, "last") != 0) {
-        return stele__cli_usage_error(argv[0], "--checkpoint is best or last");
-    }
-    o->open.dir = argv[optind];
     return STELE__EXIT_OK;
 }
 
 static int parse(int argc, char **argv, options *o)
 {
     static const struct option longs[] = { { "output", required_argument, NULL, 'o' },
-                                           { "modalities", required_argument, NULL, 'm' },
-                                           { "split", required_argument, NULL, 's' },
                                            { "data", required_argument, NULL, 'd' },
-                                           { "checkpoint", required_argument, NULL, 'c' },
-                                           { "threads", required_argument, NULL, 't' },
-                                           { "quiet", no_argument, NULL, 'q' },
+                                           STELE__OPEN_OPTIONS,
                                            { 0 } };
-    o->part = STELE__N_PARTS;
-    o->open.checkpoint = "best";
-    o->open.encode_only = 1;
-    o->open.spec_labels = 1;
+    o->open = (stele__open_request){
+        .part = STELE__N_PARTS, .checkpoint = "best", .encode_only = 1, .spec_labels = 1
+    };
     for (int c; (c = getopt_long(argc, argv, ":o:", longs, NULL)) != -1;) {
-        switch (c) {
-        case 'o': o->out = optarg; break;
-        case 'm': o->modalities = optarg; break;
-        case 's': o->part = stele__part_of(optarg); break;
-        case 'd': o->open.data = optarg; break;
-        case 'c': o->open.checkpoint = optarg; break;
-        case 't': o->open.threads = optarg; break;
-        case 'q': o->open.quiet = 1; break;
-        default: return stele__cli_option_error(c, argv);
+        if (c == 'o') {
+            o->out = optarg;
+        } else if (c == 'd') {
+            o->open.data = optarg;
+        } else if (!stele__open_option(&o->open, c, optarg)) {
+            return stele__cli_option_error(c, argv);
         }
     }
     return check(argc, argv, o);
@@ -123,7 +108,10 @@ static int has_column(const table *t, const char *name)
 
 static stele_status add_split(table *t)
 {
-    static const char *const names[] = { "train", "valid", "test", "unused" };
+    static const char *names[STELE__N_PARTS + 1];
+    for (int p = 0; p <= STELE__N_PARTS; p++) {
+        names[p] = stele__part_name(p);
+    }
     stele__column *c = add_column(t, "split", STELE__CATEGORY, (size_t)t->n * sizeof(int32_t));
     if (c == NULL) {
         return STELE_E_NOMEM;
@@ -348,10 +336,10 @@ static stele_status embed(const options *o, stele__diag *diag)
     uint64_t mask = 0;
     stele_status status = stele__opened_init(&opened, &o->open, diag);
     if (status == STELE_OK) {
-        status = stele__opened_mask(&opened, o->modalities, &mask, diag);
+        status = stele__opened_mask(&opened, &o->open, &mask, diag);
     }
     if (status == STELE_OK) {
-        status = stele__opened_rows(&opened, o->part, &t.row, &t.n);
+        status = stele__opened_rows(&opened, &o->open, &t.row, &t.n);
     }
     if (status == STELE_OK) {
         status = infer(&t, mask, diag);

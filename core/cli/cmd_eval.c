@@ -14,21 +14,15 @@
 
 typedef struct options {
     stele__open_request open;
-    const char *modalities, *exclude, *samples;
-    int part, json;
+    const char *exclude, *samples;
+    int json;
 } options;
 
 static int check(int argc, char **argv, options *o)
 {
-    if (argc - optind != 1) {
-        return stele__cli_usage_error(argv[0], argc == optind ? "name a run folder"
-                                                              : "one run folder at a time");
-    }
-    if (o->part < 0) {
-        return stele__cli_usage_error(argv[0], "--split is train, valid, test or all");
-    }
-    if (strcmp(o->open.checkpoint, "best") != 0 && strcmp(o->open.checkpoint, "last") != 0) {
-        return stele__cli_usage_error(argv[0], "--checkpoint is best or last");
+    int code = stele__open_check(&o->open, argc, argv);
+    if (code != STELE__EXIT_OK) {
+        return code;
     }
     if (o->exclude != NULL && o->open.plan.labels == NULL) {
         return stele__cli_usage_error(argv[0], "--exclude needs --labels");
@@ -41,38 +35,30 @@ static int check(int argc, char **argv, options *o)
         }
         o->open.plan.samples = k;
     }
-    o->open.dir = argv[optind];
     return STELE__EXIT_OK;
 }
 
 static int parse(int argc, char **argv, options *o)
 {
-    static const struct option longs[] = { { "split", required_argument, NULL, 's' },
-                                           { "all-cells", no_argument, NULL, 'a' },
-                                           { "modalities", required_argument, NULL, 'm' },
+    static const struct option longs[] = { { "all-cells", no_argument, NULL, 'a' },
                                            { "labels", required_argument, NULL, 'l' },
                                            { "exclude", required_argument, NULL, 'x' },
                                            { "samples", required_argument, NULL, 'k' },
-                                           { "checkpoint", required_argument, NULL, 'c' },
-                                           { "threads", required_argument, NULL, 't' },
                                            { "json", no_argument, NULL, 'j' },
-                                           { "quiet", no_argument, NULL, 'q' },
+                                           STELE__OPEN_OPTIONS,
                                            { 0 } };
-    o->part = STELE__TEST;
-    o->open.checkpoint = "best";
+    o->open = (stele__open_request){ .part = STELE__TEST, .checkpoint = "best" };
     for (int c; (c = getopt_long(argc, argv, ":", longs, NULL)) != -1;) {
         switch (c) {
-        case 's': o->part = stele__part_of(optarg); break;
-        case 'a': o->part = STELE__N_PARTS; break;
-        case 'm': o->modalities = optarg; break;
+        case 'a': o->open.part = STELE__N_PARTS; break;
         case 'l': o->open.plan.labels = optarg; break;
         case 'x': o->exclude = optarg; break;
         case 'k': o->samples = optarg; break;
-        case 'c': o->open.checkpoint = optarg; break;
-        case 't': o->open.threads = optarg; break;
         case 'j': o->json = 1; break;
-        case 'q': o->open.quiet = 1; break;
-        default: return stele__cli_option_error(c, argv);
+        default:
+            if (!stele__open_option(&o->open, c, optarg)) {
+                return stele__cli_option_error(c, argv);
+            }
         }
     }
     return check(argc, argv, o);
@@ -87,7 +73,7 @@ static stele_status write_report(const options *o, const char *text, stele__diag
 {
     char name[32];
     stele__writer w;
-    snprintf(name, sizeof name, "eval-%s.json", part_title(o->part));
+    snprintf(name, sizeof name, "eval-%s.json", part_title(o->open.part));
     char *path = stele__folder_path(o->open.dir, name);
     stele_status status = path != NULL ? stele__writer_open(&w, path, diag) : STELE_E_NOMEM;
     if (status == STELE_OK) {
@@ -117,13 +103,13 @@ static stele_status judge(const options *o, const stele__opened *opened, stele__
     stele__report_request q = { .judge = &opened->judge, .plan = &opened->plan };
     int64_t *row = NULL;
     json_t *report = NULL;
-    stele_status status = stele__opened_mask(opened, o->modalities, &q.mask, diag);
+    stele_status status = stele__opened_mask(opened, &o->open, &q.mask, diag);
     if (status == STELE_OK) {
-        status = stele__opened_rows(opened, o->part, &row, &q.n);
+        status = stele__opened_rows(opened, &o->open, &row, &q.n);
     }
     if (status == STELE_OK && q.n == 0) {
         status = stele__diag_error(diag, STELE_E_DATA, NULL, "%s: there are no %s rows to judge",
-                                   o->open.dir, part_title(o->part));
+                                   o->open.dir, part_title(o->open.part));
         stele__diag_hint(diag, "choose another part with --split");
     }
     q.row = row;
@@ -134,7 +120,7 @@ static stele_status judge(const options *o, const stele__opened *opened, stele__
     }
     if (status == STELE_OK) {
         json_object_set_new(report, "run", json_string(o->open.dir));
-        json_object_set_new(report, "split", json_string(part_title(o->part)));
+        json_object_set_new(report, "split", json_string(part_title(o->open.part)));
         json_object_set_new(report, "checkpoint", json_string(o->open.checkpoint));
         status = show(o, report, diag);
     }

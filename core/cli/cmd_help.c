@@ -1,6 +1,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/command.h"
+#include "eval/evaluation.h"
 #include "plugin/listing.h"
 #include "spec/help.h"
 
@@ -14,8 +15,14 @@ static void print_commands(void)
     for (const stele__command *c = stele__commands; c->name != NULL; c++) {
         printf("  %-9s %s\n", c->name, c->summary);
     }
-    printf("\nstele help COMMAND explains one of them, stele help SECTION a section of the spec,\n"
-           "stele help KIND/NAME a plugin; stele --version tells the version.\n");
+    stele__str sections;
+    stele__str_init(&sections);
+    stele__sections_list(&sections);
+    printf("\nstele help COMMAND explains one of them, stele help KIND/NAME a plugin, stele help "
+           "SECTION\n"
+           "a section of the spec: %s, evaluate.\nstele --version tells the version.\n",
+           sections.data != NULL ? sections.data : "");
+    stele__str_finish(&sections);
 }
 
 /* Where a spec names a plugin of this kind, and the host has keys of its own. */
@@ -72,6 +79,26 @@ static stele_status help_candidate(stele__registry *registry, const stele__candi
     return status;
 }
 
+/* "stele help source": what there is to ask for. */
+static stele_status list_kind(stele__registry *registry, uint32_t kind, size_t *ret_n)
+{
+    stele__candidates all;
+    stele_status status = stele__registry_candidates(registry, &all);
+    if (status != STELE_OK) {
+        return status;
+    }
+    *ret_n = 0;
+    for (size_t i = 0; i < all.n; i++) {
+        const stele__candidate *c = &all.item[i];
+        if (c->by == i && c->kind == kind) {
+            printf("stele help %s/%s\n", stele__kind_name(kind), c->name);
+            ++*ret_n;
+        }
+    }
+    stele__candidates_finish(&all);
+    return STELE_OK;
+}
+
 /* KIND/NAME, or NAME for all plugins of that name. *ret_n: how many there are. */
 static stele_status help_plugins(stele__registry *registry, const char *topic, int advanced,
                                  size_t *ret_n, stele__diag *diag)
@@ -106,33 +133,58 @@ static stele_status help_plugins(stele__registry *registry, const char *topic, i
     return status;
 }
 
-static int help_topic(const char *topic, int advanced)
+/* What a spec may list under `evaluate`: all, or the one that is asked for. */
+static int help_evaluations(const char *topic, int advanced, stele__str *out)
+{
+    const stele__schema_plugin *e = stele__evaluations();
+    int all = strcmp(topic, "evaluate") == 0, n = 0;
+    for (int i = 0; i < STELE__N_EVALUATIONS; i++) {
+        if (all || strcmp(topic, e[i].name) == 0) {
+            stele__str_printf(out, "%sevaluate: %s: %s\n", n++ != 0 ? "\n" : "", e[i].name,
+                              e[i].summary);
+            stele__table_help(&e[i].table, advanced, out);
+        }
+    }
+    return n != 0;
+}
+
+/* What needs no plugin to be opened. 0: nothing of that name. */
+static int help_builtin(const char *topic, int advanced)
 {
     const stele__command *command = stele__command_find(topic);
-    stele__registry *registry = NULL;
-    stele__diag diag;
     stele__str out;
-    size_t n = 0;
-    int found = command != NULL;
     if (command != NULL) {
         stele__command_usage(command);
     }
     stele__str_init(&out);
-    if (stele__sections_help(topic, advanced, &out)) {
-        printf("%s%s", found ? "\nIn a spec:\n\n" : "", out.data != NULL ? out.data : "");
-        found = 1;
+    int found =
+        stele__sections_help(topic, advanced, &out) || help_evaluations(topic, advanced, &out);
+    if (found) {
+        printf("%s%s", command != NULL ? "\nIn a spec:\n\n" : "", out.data != NULL ? out.data : "");
     }
     stele__str_finish(&out);
-    if (found) {
+    return found || command != NULL;
+}
+
+static int help_topic(const char *topic, int advanced)
+{
+    stele__registry *registry = NULL;
+    stele__diag diag;
+    size_t n = 0;
+    uint32_t kind = stele__kind_of(topic, strlen(topic));
+    int found = help_builtin(topic, advanced);
+    if (found && kind == 0) {
         return STELE__EXIT_OK;
     }
     stele__diag_init(&diag);
     stele_status status = stele__cli_registry(&registry, &diag);
     if (status == STELE_OK) {
-        status = help_plugins(registry, topic, advanced, &n, &diag);
+        fputs(found ? "\n" : "", stdout);
+        status = kind != 0 ? list_kind(registry, kind, &n)
+                           : help_plugins(registry, topic, advanced, &n, &diag);
     }
     stele__registry_destroy(registry);
-    if (status == STELE_OK && n == 0) {
+    if (status == STELE_OK && n == 0 && !found) {
         stele__cli_show(&diag);
         return stele__cli_usage_error("help",
                                       "there is no command, section or plugin `%s`; plugins are "

@@ -9,7 +9,8 @@
 
 void stele__command_usage(const stele__command *command)
 {
-    printf("usage: stele %s %s\n\n%s\n", command->name, command->arguments, command->summary);
+    printf("usage: stele %s%s%s\n\n%s\n", command->name, command->arguments[0] != '\0' ? " " : "",
+           command->arguments, command->summary);
     if (command->options != NULL) {
         printf("\n%s", command->options);
     }
@@ -18,11 +19,11 @@ void stele__command_usage(const stele__command *command)
 int stele__cli_usage_error(const char *command, const char *fmt, ...)
 {
     va_list args;
-    fprintf(stderr, "stele %s: ", command);
+    int is_help = command == NULL || strcmp(command, "help") == 0;
+    fprintf(stderr, "stele%s%s: ", command != NULL ? " " : "", command != NULL ? command : "");
     va_start(args, fmt);
     vfprintf(stderr, fmt, args);
     va_end(args);
-    int is_help = strcmp(command, "help") == 0;
     fprintf(stderr, "\n    see: stele help%s%s\n", is_help ? "" : " ", is_help ? "" : command);
     return STELE__EXIT_USAGE;
 }
@@ -56,8 +57,9 @@ int stele__cli_finish(stele__diag *diag, stele_status status)
             status = m->code;
         }
     }
-    /* A failure that left no words behind: memory ran short, most likely. */
-    if (status != STELE_OK && diag->n_errors == 0) {
+    /* A failure that left no words behind: memory ran short, most likely. A training that was
+     * interrupted has said so. */
+    if (status != STELE_OK && status != STELE_E_INTERRUPTED && diag->n_errors == 0) {
         fprintf(stderr, "stele: %s\n", stele__status_text(status));
     }
     stele__cli_show(diag);

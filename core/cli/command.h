@@ -34,7 +34,8 @@ extern const stele__command stele__commands[];
 const stele__command *stele__command_find(const char *name);
 void stele__command_usage(const stele__command *command); /* to stdout */
 
-/* "stele COMMAND: text" and where to read more, to stderr. Returns STELE__EXIT_USAGE. */
+/* "stele COMMAND: text" and where to read more, to stderr; command NULL: "stele: text". Returns
+ * STELE__EXIT_USAGE. */
 int stele__cli_usage_error(const char *command, const char *fmt, ...) STELE_PRINTF(2, 3);
 /* The usage error for what getopt_long just returned: '?' or, with ':' in front of the short
  * options, ':'. opterr has to be 0. */

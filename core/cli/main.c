@@ -30,7 +30,8 @@ const stele__command stele__commands[] = {
       "RUN -o FILE [--modalities A,B] [--split PART] [--data PATH] [--checkpoint NAME] "
       "[--threads N] [--quiet]",
       "Write the posterior of every row as .h5ad, .npy or .csv.",
-      "  -o FILE          .h5ad: obsm/X_stele (means), obsm/X_stele_sd, obs; .npy: means; .csv\n"
+      "  -o FILE          (or --output) .h5ad: obsm/X_stele (means), obsm/X_stele_sd, obs;\n"
+      "                   .csv: the same as columns; .npy: means\n"
       "  --modalities A,B from these alone\n"
       "  --split PART     train, valid, test or all (default)\n"
       "  --data PATH      other rows with the same features; several sources: NAME=PATH\n"
@@ -46,7 +47,7 @@ const stele__command stele__commands[] = {
       "  --modalities A,B only these, jointly and each alone\n"
       "  --labels COLUMN  instead of the labels in the spec's `evaluate`\n"
       "  --exclude A,B    classes of COLUMN whose rows are left out\n"
-      "  --samples K      importance samples per row\n"
+      "  --samples K      importance samples per row, instead of those in the spec\n"
       "  --checkpoint X   best (default) or last\n"
       "  --threads N      instead of train.threads\n"
       "  --json           one JSON object instead of tables\n"
@@ -108,7 +109,7 @@ static int run(int argc, char **argv)
     }
     const stele__command *command = stele__command_find(name);
     if (command == NULL) {
-        return name[0] == '-' ? stele__cli_usage_error("help", "unknown option `%s`", name)
+        return name[0] == '-' ? stele__cli_usage_error(NULL, "unknown option `%s`", name)
                               : unknown_command(name);
     }
     if (wants_help(argc - 1, argv + 1)) {

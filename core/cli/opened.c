@@ -8,6 +8,44 @@
 #include <string.h>
 #include <unistd.h>
 
+static int part_of(const char *name)
+{
+    for (int p = 0; p < STELE__N_PARTS; p++) {
+        if (strcmp(name, stele__part_name(p)) == 0) {
+            return p;
+        }
+    }
+    return strcmp(name, "all") == 0 ? STELE__N_PARTS : -1;
+}
+
+int stele__open_option(stele__open_request *q, int option, const char *value)
+{
+    switch (option) {
+    case 's': q->part = part_of(value); return 1;
+    case 'm': q->modalities = value; return 1;
+    case 'c': q->checkpoint = value; return 1;
+    case 't': q->threads = value; return 1;
+    case 'q': q->quiet = 1; return 1;
+    default: return 0;
+    }
+}
+
+int stele__open_check(stele__open_request *q, int argc, char **argv)
+{
+    if (argc - optind != 1) {
+        return stele__cli_usage_error(argv[0], argc == optind ? "name a run folder"
+                                                              : "one run folder at a time");
+    }
+    if (q->part < 0) {
+        return stele__cli_usage_error(argv[0], "--split is train, valid, test or all");
+    }
+    if (strcmp(q->checkpoint, "best") != 0 && strcmp(q->checkpoint, "last") != 0) {
+        return stele__cli_usage_error(argv[0], "--checkpoint is best or last");
+    }
+    q->dir = argv[optind];
+    return STELE__EXIT_OK;
+}
+
 static stele_status check_folder(const char *dir, const char *spec, stele__diag *diag)
 {
     if (access(spec, F_OK) == 0) {
@@ -51,6 +89,19 @@ static void put_data(const char *data, int several, stele__str *out)
     stele__str_append(out, "'");
 }
 
+/* Has the source an option for the file that it reads? */
+static int reads_path(const stele__plugin *source)
+{
+    stele__table table = { source->desc.options, source->desc.n_options,
+                           source->desc.option_stride };
+    for (uint32_t i = 0; i < table.n; i++) {
+        if (strcmp(stele__table_row(&table, i).name, "path") == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static stele_status load(stele__opened *o, const stele__open_request *q, const char *spec,
                          char fingerprint[17], stele__diag *diag)
 {
@@ -65,12 +116,16 @@ static stele_status load(stele__opened *o, const stele__open_request *q, const c
         stele__loaded own = { 0 };
         status = stele__loaded_create(o->registry, &a, &own, diag);
         int several = status == STELE_OK && own.spec->data->source == NULL;
-        stele__loaded_finish(&own);
-        put_data(q->data, several, &data);
         if (several && strchr(q->data, '=') == NULL) {
             status = stele__diag_error(diag, STELE_E_ARG, NULL,
                                        "the run has several sources: write --data NAME=PATH");
+        } else if (status == STELE_OK && !several && !reads_path(own.cast.source[0])) {
+            status = stele__diag_error(diag, STELE_E_ARG, NULL,
+                                       "--data: the run's data come from %s, which reads no file",
+                                       own.cast.source[0]->desc.id);
         }
+        stele__loaded_finish(&own);
+        put_data(q->data, several, &data);
         stele__str_printf(&said, "--data %s", q->data);
         a.said[a.n_sets] = said.data;
         a.set[a.n_sets++] = data.data;
@@ -205,17 +260,17 @@ static int64_t modality_named(const stele__model *m, const char *name)
     return -1;
 }
 
-stele_status stele__opened_mask(const stele__opened *o, const char *list, uint64_t *ret,
+stele_status stele__opened_mask(const stele__opened *o, const stele__open_request *q, uint64_t *ret,
                                 stele__diag *diag)
 {
     const stele__model *m = &o->run.model;
     stele_str_list names = { 0 };
     stele_status status = STELE_OK;
     *ret = stele__judge_all(&o->judge);
-    if (list == NULL) {
+    if (q->modalities == NULL) {
         return STELE_OK;
     }
-    status = stele__split_list(list, &names);
+    status = stele__split_list(q->modalities, &names);
     *ret = 0;
     for (uint64_t i = 0; i < names.n && status == STELE_OK; i++) {
         int64_t at = modality_named(m, names.v[i]);
@@ -237,19 +292,11 @@ stele_status stele__opened_mask(const stele__opened *o, const char *list, uint64
     return status;
 }
 
-int stele__part_of(const char *name)
-{
-    for (int p = 0; p < STELE__N_PARTS; p++) {
-        if (strcmp(name, stele__part_name(p)) == 0) {
-            return p;
-        }
-    }
-    return strcmp(name, "all") == 0 ? STELE__N_PARTS : -1;
-}
-
-stele_status stele__opened_rows(const stele__opened *o, int part, int64_t **ret, int64_t *ret_n)
+stele_status stele__opened_rows(const stele__opened *o, const stele__open_request *q, int64_t **ret,
+                                int64_t *ret_n)
 {
     const stele__split *s = o->run.split;
+    const int part = q->part;
     int64_t n = part == STELE__N_PARTS ? o->run.data->n_rows : s->n[part];
     int64_t *row = stele__calloc((size_t)n, sizeof *row);
     if (row == NULL) {

@@ -8,8 +8,19 @@
 #include "eval/judge.h"
 #include "train/run.h"
 
+/* The options that all commands on a run folder have: a part of their list for getopt_long. */
+#define STELE__OPEN_OPTIONS                                                                        \
+    { "split", required_argument, NULL, 's' }, { "modalities", required_argument, NULL, 'm' },     \
+        { "checkpoint", required_argument, NULL, 'c' },                                            \
+        { "threads", required_argument, NULL, 't' },                                               \
+    {                                                                                              \
+        "quiet", no_argument, NULL, 'q'                                                            \
+    }
+
 typedef struct stele__open_request {
     const char *dir;
+    int part;                 /* --split: STELE__TRAIN, ..., STELE__N_PARTS for all; -1: unknown */
+    const char *modalities;   /* --modalities: "a,b", NULL for all */
     const char *data;         /* --data: other rows of the same features; NULL: its own */
     const char *checkpoint;   /* "best" or "last" */
     const char *threads;      /* --threads, NULL: as trained */
@@ -30,18 +41,23 @@ typedef struct stele__opened {
     stele__judge judge;
 } stele__opened;
 
+/* Take over an option of the list above; 0 if `option` is none of them. */
+int stele__open_option(stele__open_request *q, int option, const char *value);
+/* After the options: the one run folder, and whether their values make sense. An exit code. */
+int stele__open_check(stele__open_request *q, int argc, char **argv);
+
 /* All messages name the file that is at fault. stele__opened_finish in any case. */
 STELE_NODISCARD stele_status stele__opened_init(stele__opened *o, const stele__open_request *q,
                                                 stele__diag *diag);
 void stele__opened_finish(stele__opened *o);
 
-/* Bits of the modalities in "a,b"; NULL stands for all. */
-STELE_NODISCARD stele_status stele__opened_mask(const stele__opened *o, const char *list,
-                                                uint64_t *ret, stele__diag *diag);
-/* STELE__TRAIN, ...; STELE__N_PARTS for "all"; -1 for none of them. */
-int stele__part_of(const char *name);
-/* The rows of a part, or all (STELE__N_PARTS): *ret is to be freed. */
-STELE_NODISCARD stele_status stele__opened_rows(const stele__opened *o, int part, int64_t **ret,
+/* Bits of the modalities that the request names. */
+STELE_NODISCARD stele_status stele__opened_mask(const stele__opened *o,
+                                                const stele__open_request *q, uint64_t *ret,
+                                                stele__diag *diag);
+/* The rows of the part that the request names: *ret is to be freed. */
+STELE_NODISCARD stele_status stele__opened_rows(const stele__opened *o,
+                                                const stele__open_request *q, int64_t **ret,
                                                 int64_t *ret_n);
 /* "a,b,c" as a list of texts; free both v and v[0]. */
 STELE_NODISCARD stele_status stele__split_list(const char *text, stele_str_list *ret);

@@ -1,7 +1,7 @@
 #include "data/batch.h"
 
 #include "base/mem.h"
-#include "data/random.h"
+#include "kernels/philox.h"
 
 #include <string.h>
 
@@ -42,9 +42,12 @@ static int64_t begin_of(const stele__batches *b, int64_t index)
 int64_t stele__batches_get(stele__batches *b, int64_t epoch, int64_t index, const int64_t **ret_row)
 {
     if (b->epoch != epoch) {
-        memcpy(b->order, b->row, (size_t)b->n_rows * sizeof *b->order);
-        stele__data_shuffle(stele__noise_key(b->seed, stele__noise_hash("epoch"), (uint64_t)epoch),
-                            b->n_rows, b->order);
+        stele__noise at =
+            stele__noise_at(b->seed, stele__noise_purpose("epoch", 0), (uint64_t)epoch);
+        stele__noise_permutation(at, (size_t)b->n_rows, b->order);
+        for (int64_t i = 0; i < b->n_rows; i++) {
+            b->order[i] = b->row[b->order[i]];
+        }
         b->epoch = epoch;
     }
     int64_t begin = begin_of(b, index);

@@ -4,7 +4,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "data/parts.h"
-#include "data/random.h"
+#include "graph/noise.h"
+#include "kernels/philox.h"
 
 #include <string.h>
 
@@ -367,11 +368,13 @@ out:
 void stele__dataset_hide(stele__dataset *ds, size_t m, double fraction, uint64_t seed)
 {
     stele__matrix *x = &ds->matrix[m];
-    uint64_t key = stele__noise_key(seed, stele__noise_hash("missing"), stele__noise_hash(x->name));
+    stele__noise at =
+        stele__noise_at(seed, stele__noise_purpose("missing", 0), stele__noise_hash(x->name));
     for (int64_t row = 0; row < ds->n_rows; row++) {
         uint8_t *present = &ds->present[(size_t)row * ds->n_matrices + m];
-        int64_t address = (int64_t)stele__noise_hash(stele__map_name(ds->id, row));
-        if (*present && stele__data_uniform(key, address) < fraction) {
+        double u;
+        stele__noise_uniform_f64(at, stele__noise_hash(stele__map_name(ds->id, row)), 0, 1, &u);
+        if (*present && u < fraction) {
             *present = 0;
             x->n_present--;
         }

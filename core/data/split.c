@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "data/random.h"
+#include "kernels/philox.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -10,6 +10,9 @@
 
 /* Parts including the unused rest, which gets its share like the others. */
 #define N_SHARES (STELE__N_PARTS + 1)
+
+/* Streams of random numbers. */
+enum { ROWS, GROUPS };
 
 const char *stele__part_name(int part)
 {
@@ -124,7 +127,7 @@ static int64_t class_of(const stele__label *label, int64_t row)
     return label->code[row] >= 0 ? label->code[row] : label->n_categories;
 }
 
-static stele_status sort_classes(int64_t n_rows, const stele__label *label, uint64_t key,
+static stele_status sort_classes(int64_t n_rows, const stele__label *label, uint64_t seed,
                                  classes *ret)
 {
     int64_t n = label != NULL ? label->n_categories + 1 : 1;
@@ -138,13 +141,13 @@ static stele_status sort_classes(int64_t n_rows, const stele__label *label, uint
     }
     /* start[c + 1] is moved on as class c fills, and so ends where class c + 1 begins. */
     for (int64_t i = 0; i < n_rows; i++) {
-        shuffled[i] = i;
         ret->start[class_of(label, i) + 2]++;
     }
     for (int64_t c = 0; c < n; c++) {
         ret->start[c + 2] += ret->start[c + 1];
     }
-    stele__data_shuffle(key, n_rows, shuffled);
+    stele__noise_permutation(stele__noise_at(seed, stele__noise_purpose("split", ROWS), 0),
+                             (size_t)n_rows, shuffled);
     for (int64_t i = 0; i < n_rows; i++) {
         ret->order[ret->start[class_of(label, shuffled[i]) + 1]++] = shuffled[i];
     }
@@ -168,11 +171,11 @@ static stele_status check_single(const classes *c, const stele__split_spec *spec
 }
 
 static stele_status by_class(stele__split *s, const stele__split_spec *spec, const double *share,
-                             uint64_t key, stele__diag *diag)
+                             stele__diag *diag)
 {
     classes c = { 0 };
     double carry[N_SHARES] = { 0 };
-    stele_status st = sort_classes(s->n_rows, spec->stratify, key, &c);
+    stele_status st = sort_classes(s->n_rows, spec->stratify, spec->seed, &c);
     st = st == STELE_OK ? check_single(&c, spec, diag) : st;
     for (int64_t k = 0; k < c.n && st == STELE_OK; k++) {
         int64_t n[N_SHARES], at = c.start[k];
@@ -223,7 +226,7 @@ static int choose_part(const double *lack, const int64_t *have, const double *sh
     return best < 0 ? STELE__TRAIN : best;
 }
 
-static stele_status list_units(const classes *c, uint64_t key, unit **ret, int64_t *ret_n)
+static stele_status list_units(const classes *c, uint64_t seed, unit **ret, int64_t *ret_n)
 {
     int64_t n_single = c->start[c->n] - c->start[c->n - 1], n = 0;
     unit *u = stele__malloc((size_t)(c->n + n_single) * sizeof *u);
@@ -241,10 +244,8 @@ static stele_status list_units(const classes *c, uint64_t key, unit **ret, int64
     for (int64_t i = c->start[c->n - 1]; i < c->start[c->n]; i++) {
         u[n++] = (unit){ .begin = i, .n = 1 };
     }
-    for (int64_t i = 0; i < n; i++) {
-        rank[i] = i;
-    }
-    stele__data_shuffle(stele__noise_mix(key, stele__noise_hash("group")), n, rank);
+    stele__noise_permutation(stele__noise_at(seed, stele__noise_purpose("split", GROUPS), 0),
+                             (size_t)n, rank);
     for (int64_t i = 0; i < n; i++) {
         u[i].rank = rank[i];
     }
@@ -256,14 +257,14 @@ static stele_status list_units(const classes *c, uint64_t key, unit **ret, int64
 }
 
 static stele_status by_group(stele__split *s, const stele__split_spec *spec, const double *share,
-                             uint64_t key, stele__diag *diag)
+                             stele__diag *diag)
 {
     classes c = { 0 };
     unit *u = NULL;
     int64_t n = 0, have[N_SHARES] = { 0 }, n_parts = 0;
     double lack[N_SHARES];
-    stele_status st = sort_classes(s->n_rows, spec->group, key, &c);
-    st = st == STELE_OK ? list_units(&c, key, &u, &n) : st;
+    stele_status st = sort_classes(s->n_rows, spec->group, spec->seed, &c);
+    st = st == STELE_OK ? list_units(&c, spec->seed, &u, &n) : st;
     for (int p = 0; p < N_SHARES; p++) {
         lack[p] = share[p] * (double)s->n_rows;
         n_parts += p < STELE__N_PARTS && share[p] > 0;
@@ -325,9 +326,7 @@ stele_status stele__split_create(const stele__dataset *ds, const stele__split_sp
     stele_status st = check_spec(spec, share, diag);
     st = st == STELE_OK ? create_unused(ds->n_rows, &s) : st;
     if (st == STELE_OK) {
-        uint64_t key = stele__noise_key(spec->seed, stele__noise_hash("split"), 0);
-        st = spec->group != NULL ? by_group(s, spec, share, key, diag)
-                                 : by_class(s, spec, share, key, diag);
+        st = spec->group != NULL ? by_group(s, spec, share, diag) : by_class(s, spec, share, diag);
     }
     st = st == STELE_OK ? list_parts(s, &spec->place, diag) : st;
     if (st != STELE_OK) {

@@ -7,7 +7,10 @@
  *
  * (Burda, Grosse & Salakhutdinov 2016; the middle term in expectation), so that the figures of two
  * posteriors can be compared. Mixtures are sampled in strata: K samples of every component, each
- * with its weight (Morningstar et al. 2021). Size factors are those observed. */
+ * with its weight (Morningstar et al. 2021). Size factors are those observed.
+ *
+ * Batches of rows are tasks for the pool of the judge's graph, each thread with a graph of its
+ * own. */
 #ifndef STELE_EVAL_BOUND_H
 #define STELE_EVAL_BOUND_H
 

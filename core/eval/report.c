@@ -194,8 +194,11 @@ static stele_status add_task(const stele__report_request *q, const stele__label_
     json_array_append_new(list, at);
     stele__free(code);
     if (status == STELE_E_DATA) {
-        stele__diag_warning(diag, NULL, "too few rows have a label in `%s` for %s", t->labels,
+        json_t *title = title_of(q, l->mask);
+        stele__diag_warning(diag, NULL, "%s: too few rows have a label in `%s` for %s",
+                            json_string_value(title), t->labels,
                             t->kind == STELE__TASK_KNN ? "neighbours" : "clusters");
+        json_decref(title);
         status = STELE_OK;
     }
     return status;

@@ -104,12 +104,25 @@ void stele__sections_markdown(stele__str *out)
     }
 }
 
+/* Length of the path as people say it: "modalities" for "modalities.NAME". */
+static size_t said_length(const stele__section *s)
+{
+    const char *name = strstr(s->path, ".NAME");
+    return name != NULL ? (size_t)(name - s->path) : strlen(s->path);
+}
+
+static int is_named(const stele__section *s, const char *path)
+{
+    size_t n = said_length(s);
+    return strcmp(path, s->path) == 0 || (strlen(path) == n && strncmp(path, s->path, n) == 0);
+}
+
 int stele__sections_help(const char *path, int advanced, stele__str *out)
 {
     int n = 0;
     for (int i = 0; i < STELE__N_SECTIONS; i++) {
         const stele__section *s = stele__section_get(i);
-        if (path == NULL || strcmp(path, s->path) == 0) {
+        if (path == NULL || is_named(s, path)) {
             stele__str_printf(out, "%s%s%s%s\n", n != 0 ? "\n" : "", s->path,
                               s->path[0] != '\0' ? ": " : "", s->summary);
             stele__table_help(&s->table, advanced, out);
@@ -117,4 +130,16 @@ int stele__sections_help(const char *path, int advanced, stele__str *out)
         }
     }
     return n != 0;
+}
+
+void stele__sections_list(stele__str *out)
+{
+    const char *comma = "";
+    for (int i = 0; i < STELE__N_SECTIONS; i++) {
+        const stele__section *s = stele__section_get(i);
+        if (s->path[0] != '\0') {
+            stele__str_printf(out, "%s%.*s", comma, (int)said_length(s), s->path);
+            comma = ", ";
+        }
+    }
 }

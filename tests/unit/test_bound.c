@@ -310,6 +310,34 @@ static void a_mixture_is_sampled_in_strata(void **state)
     close_scene(&s);
 }
 
+/* Sampling in passes, a last batch that is not full, and threads that share the batches. */
+static void threads_change_no_bit(void **state)
+{
+    stele__bound alone, b;
+    (void)state;
+    memset(&mode, 0, sizeof mode);
+    mode.mixture = 1;
+    for (unsigned n = 1; n <= 3; n++) {
+        scene s;
+        double log_p, elbo;
+        stele__pool *pool = NULL;
+        open_scene(&s);
+        (void)expected(&s, A, &log_p, &elbo);
+        stele__graph_destroy(s.judge.graph);
+        assert_int_equal(stele__pool_create(n, &pool), STELE_OK);
+        assert_int_equal(stele__graph_create(pool, STELE_F32, &s.judge.graph), STELE_OK);
+        memset(&b, 0, sizeof b);
+        assert_int_equal(stele__bound_compute(&s.judge, s.row, N, A, 70, &b, NULL), STELE_OK);
+        assert_true(b.n > 0 && b.n < N);
+        if (n == 1) {
+            alone = b;
+        }
+        assert_memory_equal(&b, &alone, sizeof b);
+        close_scene(&s);
+        stele__pool_destroy(pool);
+    }
+}
+
 /* Blocks of any width give the rows of a CSR matrix, in the order that was asked for. */
 static void blocks_unfold_sparse_rows(void **state)
 {
@@ -351,6 +379,7 @@ int main(void)
         cmocka_unit_test(a_single_posterior_bounds_the_same_likelihood),
         cmocka_unit_test(one_sample_gives_the_elbo),
         cmocka_unit_test(a_mixture_is_sampled_in_strata),
+        cmocka_unit_test(threads_change_no_bit),
         cmocka_unit_test(blocks_unfold_sparse_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
