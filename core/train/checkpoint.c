@@ -223,8 +223,10 @@ static const char *meta_of(const stele__safetensors *file, const char *key)
     return text != NULL ? text : "0";
 }
 
-static void read_position(const stele__safetensors *file, stele__position *at)
+static stele_status read_position(const stele__safetensors *file, const char *path,
+                                  stele__position *ret, stele__diag *diag)
 {
+    stele__position position = { 0 }, *at = &position;
     at->epoch = strtoll(meta_of(file, "epoch"), NULL, 10);
     at->batch = strtoll(meta_of(file, "batch"), NULL, 10);
     at->step = strtoll(meta_of(file, "step"), NULL, 10);
@@ -235,6 +237,15 @@ static void read_position(const stele__safetensors *file, stele__position *at)
     at->plateau.best = get_double(meta_of(file, "best.bits"));
     at->plateau.reduction = get_double(meta_of(file, "reduction.bits"));
     get_sums(meta_of(file, "sums"), &at->sums);
+    if (at->epoch < 0 || at->batch < 0 || at->step < 0 || at->finished < STELE__TRAINING ||
+        at->finished > STELE__ALL_DONE) {
+        return stele__diag_error(diag, STELE_E_DATA, NULL,
+                                 "%s: is damaged: epoch %lld, batch %lld, step %lld, stage %d",
+                                 path, (long long)at->epoch, (long long)at->batch,
+                                 (long long)at->step, (int)at->finished);
+    }
+    *ret = position;
+    return STELE_OK;
 }
 
 static stele_status check_origin(const stele__safetensors *file, const char *path,
@@ -277,7 +288,7 @@ stele_status stele__checkpoint_read(const char *path, stele__params *params, int
         listing_finish(&l);
     }
     if (status == STELE_OK && ret_at != NULL) {
-        read_position(file, ret_at);
+        status = read_position(file, path, ret_at, diag);
     }
     stele__safetensors_close(file);
     return status;
