@@ -5,6 +5,7 @@
 #include "graph/params.h"
 #include "toy_data.h"
 #include "toy_model.h"
+#include "train/targets.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -317,6 +318,54 @@ static void a_row_without_anything_adds_nothing(void **state)
     }
 }
 
+/* --- calibration ------------------------------------------------------------------------------ */
+
+static double targets_loss(toy *t, const stele__targets *targets, int derivatives)
+{
+    toy_begin(t, 0, NULL, 0, 0);
+    stele_tensor *loss = stele__targets_loss(&t->model, t->graph, t->batch, targets);
+    assert_non_null(loss);
+    if (derivatives) {
+        TOY_OK(t, stele__graph_backward(t->graph, loss));
+        stele__params_end_gradient(t->model.params);
+    }
+    return *(const double *)loss->data;
+}
+
+/* The fit to samples of the true posterior moves what is calibrated and nothing else; rows that
+ * lack both measurements, or one, take part as they can. */
+static void calibration_reaches_calibrated_parameters_alone(void **state)
+{
+    (void)state;
+    toy t;
+    stele__targets targets = { 0 };
+    open_spec(&t, A B, "fusion: {plugin: poe, precision_scale: calibrated}\n", CROSS, STELE_F64, 2);
+    toy_begin(&t, 0, NULL, 0, 0);
+    TOY_OK(&t, stele__targets_draw(&t.model, t.graph, t.batch, 3, 5, 0, &targets));
+    assert_int_equal(targets.n, 3 * (6 * 3 + 5 * 2)); /* 6 rows have both, 5 have one of them */
+    (void)targets_loss(&t, &targets, 1);
+    for (uint32_t e = 0; e < stele__params_count(t.model.params); e++) {
+        stele__param *p = stele__params_entry(t.model.params, e);
+        double kept[2];
+        int calibrated = strcmp(p->name, "fusion.precision_scale") == 0;
+        for (int64_t i = 0; p->kind == STELE__TRAINED && !calibrated && i < p->n; i++) {
+            assert_true(((const double *)p->gradient)[i] == 0.0);
+        }
+        memcpy(kept, p->gradient, calibrated ? sizeof kept : 0);
+        for (int64_t i = 0; calibrated && i < p->n; i++) {
+            double *x = (double *)p->values + i, at = *x, h = 1e-5;
+            *x = at + h;
+            double more = targets_loss(&t, &targets, 0);
+            *x = at - h;
+            double want = (more - targets_loss(&t, &targets, 0)) / (2.0 * h);
+            *x = at;
+            assert_true(fabs(want) > 1e-3 && fabs(kept[i] - want) < 1e-6 * fabs(want));
+        }
+    }
+    stele__targets_finish(&targets);
+    toy_close(&t);
+}
+
 /* --- noise, layouts, threads ------------------------------------------------------------------ */
 
 /* z of the draws of one posterior, (draws, rows, 2), after each other; their number. */
@@ -435,6 +484,7 @@ int main(void)
         cmocka_unit_test(absent_experts_have_no_influence),
         cmocka_unit_test(a_hidden_modality_gets_no_derivative),
         cmocka_unit_test(a_row_without_anything_adds_nothing),
+        cmocka_unit_test(calibration_reaches_calibrated_parameters_alone),
         cmocka_unit_test(another_modality_leaves_the_noise_alone),
         cmocka_unit_test(order_and_company_of_rows_leave_the_noise_alone),
         cmocka_unit_test(dense_measurements_give_the_same_loss),
