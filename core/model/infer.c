@@ -168,11 +168,16 @@ static int64_t component_rows(const stele__batch *b, const stele_joint *j, uint3
     return n;
 }
 
-/* Rows of t named by the draw; all of them is the common case. */
+/* Rows of t named by the draw; all of them in order is the common case and costs nothing. */
 static stele_tensor *rows_of(stele_graph *g, const stele__draws *d, int64_t n_batch,
                              stele_tensor *t)
 {
-    return d->n == n_batch ? t : ops->gather(g, t, index_tensor(g, d->n, d->position));
+    int64_t same = 0;
+    while (same < d->n && d->position[same] == same) {
+        same++;
+    }
+    return same == d->n && d->n == n_batch ? t
+                                           : ops->gather(g, t, index_tensor(g, d->n, d->position));
 }
 
 static stele_dist dist_rows(stele_graph *g, const stele__draws *d, int64_t n_batch,
@@ -220,24 +225,41 @@ static stele_dist prior_rows(stele_graph *g, const stele_dist *prior, stele_tens
     return p;
 }
 
+stele_tensor *stele__posterior_log_prob(stele_graph *g, const stele_joint *j, const stele__batch *b,
+                                        const stele__draws *at)
+{
+    stele_tensor *log_q = NULL;
+    if (j->n > 1 && j->log_weight != NULL) {
+        return log_mixture(g, j, at, b->n);
+    }
+    stele_dist q = dist_rows(g, at, b->n, &j->component[0]);
+    ops->log_prob(g, &q, at->z, &log_q);
+    return log_q;
+}
+
+stele_tensor *stele__prior_log_prob(stele_graph *g, const stele__expert_set *e,
+                                    const stele__draws *at)
+{
+    stele_tensor *log_p = NULL;
+    stele_dist p = prior_rows(g, &e->prior, at->z);
+    ops->log_prob(g, &p, at->z, &log_p);
+    return log_p;
+}
+
 static stele_status divergence(stele_graph *g, const stele__expert_set *e, const stele_joint *j,
                                const stele_dist *q, int closed, stele__draws *d)
 {
-    stele_tensor *log_q = NULL, *log_p = NULL;
-    stele_dist p = prior_rows(g, &e->prior, d->z);
     if (j->n == 1 && closed) {
+        stele_dist p = prior_rows(g, &e->prior, d->z);
         return stele__graph_outcome(g, ops->kl(g, q, &p, &d->log_ratio));
     }
-    if (j->n == 1 || j->log_weight == NULL) {
-        ops->log_prob(g, q, d->z, &log_q);
-    } else {
-        log_q = log_mixture(g, j, d, e->batch->n);
+    if (j->n > 1 && j->log_weight != NULL) {
         stele_tensor *w = ops->slice(g, j->log_weight, 1, d->component, (int64_t)d->component + 1);
         stele_shape shape = STELE__SHAPE(d->n);
         d->weight = ops->exp(g, ops->reshape(g, rows_of(g, d, e->batch->n, w), &shape));
     }
-    ops->log_prob(g, &p, d->z, &log_p);
-    d->log_ratio = ops->sub(g, log_q, log_p);
+    d->log_ratio =
+        ops->sub(g, stele__posterior_log_prob(g, j, e->batch, d), stele__prior_log_prob(g, e, d));
     return stele__graph_outcome(g, STELE_OK);
 }
 

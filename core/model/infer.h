@@ -44,6 +44,15 @@ STELE_NODISCARD stele_status stele__draw(const stele__model *m, stele_graph *g,
                                          const stele__expert_set *e, uint64_t mask, uint32_t sample,
                                          int closed, stele__draws *ret, uint32_t *ret_n);
 
+/* log q(z | x), (n), of a posterior at samples that may come from another one; what they were drawn
+ * from does not matter. NULL after an error of the graph. */
+stele_tensor *stele__posterior_log_prob(stele_graph *g, const stele_joint *j, const stele__batch *b,
+                                        const stele__draws *at);
+
+/* log p(z), (n), at the same. NULL after an error of the graph. */
+stele_tensor *stele__prior_log_prob(stele_graph *g, const stele__expert_set *e,
+                                    const stele__draws *at);
+
 /* The graph's error if it has one, else `status`: what a call into a plugin has come to. */
 stele_status stele__graph_outcome(const stele_graph *g, stele_status status);
 

@@ -2,11 +2,15 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "train/loop.h"
+#include "train/targets.h"
 
 #include <string.h>
 
-enum { EPOCHS = 30, MIN_STEPS = 100 };
-static const double calibration_lr = 0.05;
+/* Rows per batch and batches in all: enough for a few parameters, whatever the data's size. */
+enum { ROWS = 128, MAX_BATCHES = 16 };
+/* Samples of the first rounds come from posteriors that are far off: later rounds forget them. */
+enum { ROUNDS = 6, FORGET = 4, SAMPLES = 8, STEPS = 64 };
+static const double calibration_lr = 0.1;
 
 /* Values of all calibrated parameters, one behind the other, out of the params or back into them.
  */
@@ -49,57 +53,104 @@ static stele_status load_best(stele__loop *l, stele__diag *diag)
     return status;
 }
 
-static stele_status calibration_step(stele__loop *l, const int64_t *row, int64_t n, int64_t step,
+static stele_status failed(const stele__loop *l, stele_status status, stele__diag *diag)
+{
+    return stele__diag_error(diag, status, NULL, "calibration failed: %s",
+                             stele__graph_error(l->graph));
+}
+
+/* The batches of a calibration: some of the validation rows, each with samples of its own. */
+typedef struct sampled {
+    stele__batches order;
+    int64_t n; /* batches in use */
+    stele__targets target[MAX_BATCHES];
+} sampled;
+
+static void load_rows(stele__loop *l, sampled *s, int64_t i)
+{
+    const int64_t *row = NULL;
+    int64_t n = stele__batches_get(&s->order, 0, i, &row);
+    stele__batch_load(l->batch, n, row, 0);
+}
+
+static stele_status draw_targets(stele__loop *l, sampled *s, int64_t round, stele__diag *diag)
+{
+    const stele__training *t = l->t;
+    uint64_t seed = (uint64_t)t->spec->top->seed, address = (uint64_t)(l->at.step + round);
+    stele_status status = STELE_OK;
+    for (int64_t i = 0; i < s->n && status == STELE_OK; i++) {
+        load_rows(l, s, i);
+        s->target[i].n = round < FORGET ? 0 : s->target[i].n;
+        status = stele__targets_draw(t->model, l->graph, l->batch, SAMPLES, seed, address,
+                                     &s->target[i]);
+    }
+    return status == STELE_OK ? STELE_OK : failed(l, status, diag);
+}
+
+static stele_status calibration_step(stele__loop *l, sampled *s, int64_t i, double lr, int64_t step,
                                      stele__diag *diag)
 {
-    static const stele__objective joint = { .reconstruct = STELE__RECONSTRUCT_PRESENT,
-                                            .unit_weights = 1 };
     const stele__training *t = l->t;
-    uint64_t seed = (uint64_t)t->spec->top->seed, address = (uint64_t)(l->at.step + step);
-    stele__loss_terms terms;
-    stele__pass pass = { .record = 1, .seed = seed, .step = address };
-    stele__batch_load(l->batch, n, row, 0);
+    stele__pass pass = { .record = 1, .seed = (uint64_t)t->spec->top->seed };
+    load_rows(l, s, i);
     stele__graph_begin(l->graph, &pass);
     stele__params_begin_gradient(t->model->params);
-    stele_tensor *loss =
-        stele__objective_loss(t->model, l->graph, l->batch, &joint, 1.0, seed, address, &terms);
+    stele_tensor *loss = stele__targets_loss(t->model, l->graph, l->batch, &s->target[i]);
     stele_status status = stele__graph_status(l->graph);
-    if (status == STELE_OK && loss != NULL) {
+    if (status == STELE_OK && loss == NULL) {
+        return STELE_OK;
+    }
+    if (status == STELE_OK) {
         status = stele__graph_backward(l->graph, loss);
     }
-    if (status != STELE_OK || loss == NULL) {
-        return stele__diag_error(diag, status, NULL, "calibration failed: %s",
-                                 stele__graph_error(l->graph));
+    if (status != STELE_OK) {
+        return failed(l, status, diag);
     }
     stele__params_end_gradient(t->model->params);
-    return stele__loop_update(l, calibration_lr, step + 1, 0.0, diag);
+    return stele__loop_update(l, lr, step, 0.0, diag);
+}
+
+/* Posteriors that start far too sharp widen from round to round, as in population Monte Carlo
+ * (Cappe et al. 2004): the best of the samples lie at their edge. */
+static stele_status fit(stele__loop *l, sampled *s, stele__diag *diag)
+{
+    stele_status status = STELE_OK;
+    int64_t step = 0;
+    for (int64_t round = 0; status == STELE_OK && round < ROUNDS; round++) {
+        status = draw_targets(l, s, round, diag);
+        for (int64_t k = 0; status == STELE_OK && k < STEPS; k++) {
+            double lr = calibration_lr / (double)(round + 1);
+            status = calibration_step(l, s, k % s->n, lr, ++step, diag);
+        }
+    }
+    return status;
 }
 
 stele_status stele__loop_calibrate(stele__loop *l, stele__diag *diag)
 {
     const stele__training *t = l->t;
-    int64_t n_valid = t->split->n[STELE__VALID], step = 0;
-    stele__batches order = { 0 };
+    int64_t n_valid = t->split->n[STELE__VALID];
     stele_status status = stele__loop_segments(l, STELE__GROUP_CALIBRATED);
     if (status == STELE_OK && n_valid > 0 && l->n_segments > 0) {
+        sampled s = { 0 };
         int64_t size = n_valid < l->batch->capacity ? n_valid : l->batch->capacity;
         status = load_best(l, diag);
         if (status == STELE_OK) {
-            status = stele__batches_init(&order, t->split->row[STELE__VALID], n_valid, size,
-                                         (uint64_t)t->spec->top->seed, NULL, diag);
+            status = stele__batches_init(&s.order, t->split->row[STELE__VALID], n_valid,
+                                         size < ROWS ? size : ROWS, (uint64_t)t->spec->top->seed,
+                                         NULL, diag);
         }
-        for (int64_t epoch = 0; status == STELE_OK && (epoch < EPOCHS || step < MIN_STEPS);
-             epoch++) {
-            for (int64_t i = 0; status == STELE_OK && i < order.n_batches; i++) {
-                const int64_t *row = NULL;
-                int64_t n = stele__batches_get(&order, epoch, i, &row);
-                status = calibration_step(l, row, n, step++, diag);
-            }
+        if (status == STELE_OK) {
+            s.n = s.order.n_batches < MAX_BATCHES ? s.order.n_batches : MAX_BATCHES;
+            status = fit(l, &s, diag);
         }
         if (status == STELE_OK) {
             status = stele__loop_write(l, "best.safetensors", 0, diag);
         }
-        stele__batches_finish(&order);
+        for (int64_t i = 0; i < s.n; i++) {
+            stele__targets_finish(&s.target[i]);
+        }
+        stele__batches_finish(&s.order);
     }
     l->at.finished = STELE__ALL_DONE;
     return status;

@@ -3,44 +3,11 @@
 #include "test.h"
 
 #include "graph/params.h"
-#include "toy_data.h"
-#include "toy_model.h"
+#include "toy_specs.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#define HEAD  "stele: 1\nseed: 5\ndata: {source: simulate}\nlatent: {dim: 2}\nmodalities:\n"
-#define SMALL "encoder: {hidden: [4], activation: tanh}, decoder: {hidden: [3], activation: silu}"
-#define A     "  a: {plugin: nb_counts, weight: 2, " SMALL "}\n"
-#define A_ALL                                                                                      \
-    "  a: {plugin: nb_counts, zero_inflation: true, size_factor: learned, weight: 2, "             \
-    "encoder: {hidden: [4], activation: tanh, covariates: [batch]}, "                              \
-    "decoder: {hidden: [3], activation: silu, covariates: [age, batch]}}\n"
-#define A_SHARES                                                                                   \
-    "  a: {plugin: nb_counts, zero_inflation: true, rates: softmax, weight: 2, " SMALL "}\n"
-#define B      "  b: {plugin: bernoulli_peaks, " SMALL "}\n"
-#define C      "  c: {plugin: nb_counts, " SMALL "}\n"
-#define TRAIN  "train: {epochs: 1}\n"
-#define POE    "fusion: {plugin: poe, prior_expert: true}\n"
-#define POE_NO "fusion: {plugin: poe, prior_expert: false}\n"
-#define MOE    "fusion: {plugin: moe}\n"
-#define CROSS  "objective: {subsets: all+single, subset_weight: 0.7, reconstruct: present}\n"
-#define OWN    "objective: {subsets: all+single, reconstruct: own}\n"
-
-static const char *const fusions[] = { POE, POE_NO, MOE,
-                                       "fusion: {plugin: poe, precision_scale: learned}\n",
-                                       "fusion: {plugin: poe, precision_scale: calibrated}\n" };
-enum { N_FUSIONS = 5, N_RULES = 3 };
-
-static void open_spec(toy *t, const char *modalities, const char *fusion, const char *objective,
-                      uint32_t dtype, unsigned threads)
-{
-    char text[2048];
-    snprintf(text, sizeof text, HEAD "%s%s%s" TRAIN, modalities, fusion, objective);
-    toy_open(t, text, &toy_source, toy_others, 1, dtype, threads);
-    toy_stir(t, 0.3);
-}
 
 static stele_tensor *loss_of(toy *t, int64_t n, const int64_t *row, uint64_t hide,
                              stele__loss_terms *ret)
@@ -59,15 +26,6 @@ static double loss_and_derivatives(toy *t, int64_t n, const int64_t *row, uint64
     TOY_OK(t, stele__graph_backward(t->graph, loss));
     stele__params_end_gradient(t->model.params);
     return terms.loss;
-}
-
-static stele__param *param(toy *t, const char *name)
-{
-    int64_t at = stele__params_find(t->model.params, name);
-    if (at < 0) {
-        fail_msg("there is no parameter %s", name);
-    }
-    return stele__params_entry(t->model.params, (uint32_t)at);
 }
 
 static void fill(toy *t, const char *name, double value)

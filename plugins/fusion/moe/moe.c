@@ -2,14 +2,31 @@
  *
  * A true mixture: every expert is a component of its own with weight 1 / (number present), sampled
  * in strata by the host, and densities are those of the mixture. Shi et al., NeurIPS 2019. A row
- * with nothing present yields the prior. */
+ * with nothing present yields the prior. Experts which claim more than they know can be tempered:
+ * one factor per modality on the precision, calibrated on the validation rows; then the expert that
+ * a row with one modality yields is the tempered one. */
 #include <stele/plugin.h>
 
 #include <math.h>
 #include <stdlib.h>
 
+enum { SCALE_ONE = 0, SCALE_CALIBRATED };
+static const char *const scale_names[] = { "one", "calibrated", NULL };
+
+typedef struct config {
+    int32_t precision_scale;
+} config;
+
+static const stele_option options[] = {
+    STELE_OPTION_ENUM(config, precision_scale, "precision_scale", scale_names, SCALE_ONE,
+                      "Factor on each expert's precision: one, or calibrated: fitted to the "
+                      "validation rows after training, starting from one."),
+};
+
 struct stele_inst {
     const stele_host *host;
+    const config *config;
+    uint32_t n_modalities, scale;
 };
 
 static stele_status create(const stele_create_args *a, stele_inst **ret)
@@ -19,6 +36,8 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
         return STELE_E_NOMEM;
     }
     self->host = a->host;
+    self->config = a->config;
+    self->n_modalities = a->n_modalities;
     *ret = self;
     return STELE_OK;
 }
@@ -26,6 +45,21 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
 static void destroy(stele_inst *self)
 {
     free(self);
+}
+
+/* Logarithms of the factors, which start at one. */
+static stele_status build(stele_inst *self, stele_build *b)
+{
+    if (self->config->precision_scale == SCALE_ONE) {
+        return STELE_OK;
+    }
+    stele_shape shape = { 1, 0, { self->n_modalities } };
+    stele_param_spec spec = { .struct_size = sizeof spec,
+                              .name = "precision_scale",
+                              .shape = &shape,
+                              .init = STELE_INIT_CONSTANT,
+                              .flags = STELE_PARAM_CALIBRATED };
+    return self->host->build->param(b, &spec, &self->scale);
 }
 
 /* One for each modality and one for the prior, which stands in where a row has nothing. */
@@ -49,16 +83,32 @@ static stele_tensor *log_weights(const stele_ops *ops, stele_graph *g, const ste
     return ops->concat(g, 2, part, -1);
 }
 
+static stele_status temper(const stele_inst *self, stele_graph *g, uint32_t m, stele_dist *q)
+{
+    const stele_ops *ops = self->host->ops;
+    if (self->config->precision_scale == SCALE_ONE) {
+        return STELE_OK;
+    }
+    if (q->family != STELE_NORMAL) {
+        return STELE_FAIL(self->host, STELE_E_UNSUPPORTED,
+                          "calibrated factors need Gaussian experts");
+    }
+    stele_tensor *log_t = ops->slice(g, ops->param(g, self->scale), 0, m, (int64_t)m + 1);
+    q->p[1] = ops->sub(g, q->p[1], log_t);
+    return STELE_OK;
+}
+
 static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_experts *in,
                          stele_joint *ret)
 {
     const stele_ops *ops = self->host->ops;
     stele_shape shape;
-    for (uint32_t m = 0; m < in->n; m++) {
+    stele_status status = ops->shape(in->q[0].p[0], &shape);
+    for (uint32_t m = 0; m < in->n && status == STELE_OK; m++) {
         ret->component[m] = in->q[m];
         ret->subset[m] = UINT64_C(1) << m;
+        status = temper(self, g, m, &ret->component[m]);
     }
-    stele_status status = ops->shape(in->q[0].p[0], &shape);
     if (status != STELE_OK) {
         return status;
     }
@@ -76,6 +126,7 @@ static const stele_fusion_vt vtable = {
     .struct_size = sizeof vtable,
     .create = create,
     .destroy = destroy,
+    .build = build,
     .max_components = max_components,
     .fuse = fuse,
 };
@@ -91,7 +142,10 @@ static const stele_plugin plugin = {
     .summary = "Mixture of experts with equal weights, sampled in strata.",
     .license = "BSD-3-Clause",
     .reference = "Shi et al., NeurIPS 2019, arXiv:1911.03393",
-    .config_size = 0,
+    .options = options,
+    .n_options = sizeof options / sizeof options[0],
+    .option_stride = sizeof options[0],
+    .config_size = sizeof(config),
     .vtable = &vtable,
 };
 
