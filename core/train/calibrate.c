@@ -49,14 +49,15 @@ static stele_status load_best(stele__loop *l, stele__diag *diag)
     return status;
 }
 
-static stele_status calibration_step(stele__loop *l, const int64_t *row, int64_t n, int64_t step,
-                                     stele__diag *diag)
+static stele_status calibration_step(stele__loop *l, stele__group *group, const int64_t *row,
+                                     int64_t n, int64_t step, stele__diag *diag)
 {
     static const stele__objective joint = { .reconstruct = STELE__RECONSTRUCT_PRESENT,
-                                            .unit_weights = 1 };
+                                            .calibrating = 1 };
     const stele__training *t = l->t;
     uint64_t seed = (uint64_t)t->spec->top->seed, address = (uint64_t)(l->at.step + step);
     stele__loss_terms terms;
+    double norm = 0.0;
     stele__pass pass = { .record = 1, .seed = seed, .step = address };
     stele__batch_load(l->batch, n, row, 0);
     stele__graph_begin(l->graph, &pass);
@@ -72,7 +73,7 @@ static stele_status calibration_step(stele__loop *l, const int64_t *row, int64_t
                                  stele__graph_error(l->graph));
     }
     stele__params_end_gradient(t->model->params);
-    return stele__loop_update(l, calibration_lr, step + 1, 0.0, diag);
+    return stele__loop_update(l, group, calibration_lr, step + 1, 0.0, &norm, diag);
 }
 
 stele_status stele__loop_calibrate(stele__loop *l, stele__diag *diag)
@@ -80,8 +81,9 @@ stele_status stele__loop_calibrate(stele__loop *l, stele__diag *diag)
     const stele__training *t = l->t;
     int64_t n_valid = t->split->n[STELE__VALID], step = 0;
     stele__batches order = { 0 };
-    stele_status status = stele__loop_segments(l, STELE__GROUP_CALIBRATED);
-    if (status == STELE_OK && n_valid > 0 && l->n_segments > 0) {
+    stele__group group = { 0 };
+    stele_status status = stele__group_init(l, STELE__GROUP_CALIBRATED, &group);
+    if (status == STELE_OK && n_valid > 0 && group.n > 0) {
         int64_t size = n_valid < l->batch->capacity ? n_valid : l->batch->capacity;
         status = load_best(l, diag);
         if (status == STELE_OK) {
@@ -93,7 +95,7 @@ stele_status stele__loop_calibrate(stele__loop *l, stele__diag *diag)
             for (int64_t i = 0; status == STELE_OK && i < order.n_batches; i++) {
                 const int64_t *row = NULL;
                 int64_t n = stele__batches_get(&order, epoch, i, &row);
-                status = calibration_step(l, row, n, step++, diag);
+                status = calibration_step(l, &group, row, n, step++, diag);
             }
         }
         if (status == STELE_OK) {
@@ -101,6 +103,7 @@ stele_status stele__loop_calibrate(stele__loop *l, stele__diag *diag)
         }
         stele__batches_finish(&order);
     }
+    stele__group_finish(&group);
     l->at.finished = STELE__ALL_DONE;
     return status;
 }
