@@ -104,12 +104,20 @@ void stele__sections_markdown(stele__str *out)
     }
 }
 
+/* "heads" asks for "heads.NAME" as well. */
+static int is_path_of(const char *asked, const char *path)
+{
+    size_t len = strlen(asked);
+    return strncmp(asked, path, len) == 0 &&
+           (path[len] == '\0' || (len > 0 && strcmp(path + len, ".NAME") == 0));
+}
+
 int stele__sections_help(const char *path, int advanced, stele__str *out)
 {
     int n = 0;
     for (int i = 0; i < STELE__N_SECTIONS; i++) {
         const stele__section *s = stele__section_get(i);
-        if (path == NULL || strcmp(path, s->path) == 0) {
+        if (path == NULL || is_path_of(path, s->path)) {
             stele__str_printf(out, "%s%s%s%s\n", n != 0 ? "\n" : "", s->path,
                               s->path[0] != '\0' ? ": " : "", s->summary);
             stele__table_help(&s->table, advanced, out);

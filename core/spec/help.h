@@ -13,8 +13,8 @@ void stele__table_help(const stele__table *table, int advanced, stele__str *out)
 void stele__table_markdown(const stele__table *table, stele__str *out);
 /* Append the reference of the host's own sections: a heading, a sentence and a table each. */
 void stele__sections_markdown(stele__str *out);
-/* The same for a terminal; `path` picks one section ("train"), NULL gives all. 0: no such section.
- */
+/* The same for a terminal; `path` picks one section ("train", "heads" or "heads.NAME"), NULL gives
+ * all. 0: no such section. */
 int stele__sections_help(const char *path, int advanced, stele__str *out);
 
 /* A plugin as the schema sees it. Strings and tables are borrowed. */
