@@ -65,6 +65,23 @@ static int put_label(grid *t, int row, int column, const json_t *score)
     return column;
 }
 
+/* Columns "NAME accuracy" of one head; the next free column. */
+static int put_head(grid *t, int row, int column, const char *name, json_t *score)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(score, key, value)
+    {
+        char title[TEXT];
+        if (strcmp(key, "rows") != 0) {
+            snprintf(title, sizeof title, "%.30s %.31s", name, key);
+            put(t, 0, column, title);
+            put_number(t, row, column++, value, 3);
+        }
+    }
+    return column;
+}
+
 static void put_posterior(grid *t, int row, const json_t *p)
 {
     static const struct {
@@ -98,6 +115,10 @@ static void put_posterior(grid *t, int row, const json_t *p)
     json_array_foreach(json_object_get(p, "labels"), i, value)
     {
         c = put_label(t, row, c, value);
+    }
+    json_object_foreach(json_object_get(p, "heads"), key, value)
+    {
+        c = put_head(t, row, c, key, value);
     }
     put(t, 0, c, "variance");
     put_number(t, row, c++, json_object_get(p, "variance"), 4);

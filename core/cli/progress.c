@@ -18,6 +18,16 @@ static int terminal_width(void)
     return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 20 ? w.ws_col : 80;
 }
 
+static void append_heads(stele__str *s, const stele__model *m, const stele__loss_terms *terms)
+{
+    for (uint32_t i = 0; i < m->n_heads; i++) {
+        if (terms->n_head[i] > 0) {
+            stele__str_printf(s, "  %s loss %.3f", stele__head_short_name(&m->head[i]),
+                              terms->head[i] / (double)terms->n_head[i]);
+        }
+    }
+}
+
 static void append_terms(stele__str *s, const stele__model *m, const stele__loss_terms *terms)
 {
     stele__str_printf(s, "elbo %.2f  kl %.2f", terms->elbo, terms->divergence);
@@ -27,6 +37,7 @@ static void append_terms(stele__str *s, const stele__model *m, const stele__loss
                               terms->log_px[i] / (double)terms->n_px[i]);
         }
     }
+    append_heads(s, m, terms);
 }
 
 static void append_time(stele__str *s, double seconds)
@@ -67,8 +78,9 @@ static void epoch_line(const stele__display *d, const stele__progress *p)
                       (long long)p->n_epochs);
     append_terms(&s, p->model, p->terms);
     if (p->valid != NULL) {
-        stele__str_printf(&s, "  valid elbo %.2f loss %.2f%s", p->valid->elbo, p->valid->loss,
-                          p->improved ? " *" : "");
+        stele__str_printf(&s, "  valid elbo %.2f loss %.2f", p->valid->elbo, p->valid->loss);
+        append_heads(&s, p->model, p->valid);
+        stele__str_append(&s, p->improved ? " *" : "");
     }
     stele__str_printf(&s, "  %.0f rows/s", p->rows_per_second);
     if (!s.failed) {

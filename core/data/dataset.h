@@ -102,6 +102,7 @@ typedef struct stele__label {
     char **category; /* names; without fixed ones, those that occur, in the source's order */
     int32_t *code;   /* CATEGORY: (rows), -1 missing; else NULL */
     double *number;  /* NUMBER: (rows), NaN missing; else NULL */
+    uint32_t asked;  /* `content` of its request: 0 took it as it came */
     stele__place place;
 } stele__label;
 
@@ -137,9 +138,9 @@ void stele__dataset_hide(stele__dataset *ds, size_t m, double fraction, uint64_t
 STELE_NODISCARD stele_status stele__dataset_load(stele__dataset *ds, const uint8_t *train,
                                                  stele__diag *diag);
 
-/* Keep those categories of the first label of that name that training rows have: `train` (n_rows)
- * is 1 for those. Other values become missing, with a warning for each. Numbers stay as they are.
- * [main] */
+/* Keep those categories of the first label of that name with categories that training rows have:
+ * `train` (n_rows) is 1 for those. Other values become missing, with a warning for each. Numbers
+ * stay as they are. [main] */
 STELE_NODISCARD stele_status stele__dataset_limit_label(stele__dataset *ds, const char *name,
                                                         const uint8_t *train, stele__diag *diag);
 

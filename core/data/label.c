@@ -371,6 +371,7 @@ stele_status stele__label_read(const stele__dataset *ds, const stele__label_requ
     uint32_t want = request->content;
     stele_status st = STELE_OK;
     ret->place = request->place;
+    ret->asked = want;
     ret->name = stele__strdup(request->from);
     if (ret->name == NULL) {
         return STELE_E_NOMEM;
@@ -402,10 +403,11 @@ stele_status stele__label_read(const stele__dataset *ds, const stele__label_requ
 stele_status stele__dataset_limit_label(stele__dataset *ds, const char *name, const uint8_t *train,
                                         stele__diag *diag)
 {
-    size_t i = 0;
-    while (i < ds->n_labels && strcmp(ds->label[i].name, name) != 0) {
-        i++;
+    for (size_t i = 0; i < ds->n_labels; i++) {
+        stele__label *l = &ds->label[i];
+        if (strcmp(l->name, name) == 0 && l->content == STELE_FIELD_CATEGORY) {
+            return keep_used(ds, l, train, diag);
+        }
     }
-    int is_category = i < ds->n_labels && ds->label[i].content == STELE_FIELD_CATEGORY;
-    return is_category ? keep_used(ds, &ds->label[i], train, diag) : STELE_OK;
+    return STELE_OK;
 }

@@ -4,6 +4,7 @@
 #include "eval/bound.h"
 #include "eval/cluster.h"
 #include "eval/cross.h"
+#include "eval/heads.h"
 #include "eval/knn.h"
 #include "graph/noise.h"
 
@@ -225,6 +226,39 @@ static void warn_of_exclusions(const stele__report_request *q, stele__diag *diag
     }
 }
 
+/* --- heads --- */
+
+static json_t *metrics_json(const stele_metric *metric, uint32_t n)
+{
+    json_t *all = json_object();
+    for (uint32_t i = 0; i < n; i++) {
+        json_object_set_new(all, metric[i].name, number(metric[i].value));
+    }
+    return all;
+}
+
+static stele_status add_heads(const stele__report_request *q, const latent *l, json_t *at,
+                              stele__diag *diag)
+{
+    const stele__model *m = q->judge->model;
+    json_t *all = m->n_heads > 0 ? json_object() : NULL;
+    stele_status status = STELE_OK;
+    if (all != NULL) {
+        json_object_set_new(at, "heads", all);
+    }
+    for (uint32_t h = 0; h < m->n_heads && status == STELE_OK; h++) {
+        stele__head_score score;
+        stele__head_request r = {
+            .head = h, .row = q->row, .mean = l->mean, .n = q->n, .mask = l->mask
+        };
+        status = stele__head_score_of(q->judge, &r, &score, diag);
+        json_t *one = metrics_json(score.metric, score.n_metrics);
+        json_object_set_new(one, "rows", json_integer((json_int_t)score.n));
+        json_object_set_new(all, stele__head_short_name(&m->head[h]), one);
+    }
+    return status;
+}
+
 /* --- one posterior --- */
 
 static stele_status latent_init(const stele__report_request *q, uint64_t mask, latent *l,
@@ -263,7 +297,7 @@ static stele_status add_posterior(const stele__report_request *q, const latent *
     for (size_t i = 0; i < q->plan->n_tasks && status == STELE_OK; i++) {
         status = add_task(q, &q->plan->task[i], l, labels, diag);
     }
-    return status;
+    return status == STELE_OK ? add_heads(q, l, at, diag) : status;
 }
 
 static stele_status add_posteriors(const stele__report_request *q, json_t *list, stele__diag *diag)
@@ -289,15 +323,6 @@ static stele_status add_posteriors(const stele__report_request *q, json_t *list,
 }
 
 /* --- prediction across modalities --- */
-
-static json_t *metrics_json(const stele_metric *metric, uint32_t n)
-{
-    json_t *all = json_object();
-    for (uint32_t i = 0; i < n; i++) {
-        json_object_set_new(all, metric[i].name, number(metric[i].value));
-    }
-    return all;
-}
 
 static stele_status add_pair(const stele__report_request *q, uint32_t from, uint32_t to,
                              json_t *list, stele__diag *diag)

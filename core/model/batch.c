@@ -21,6 +21,7 @@ void stele__batch_destroy(stele__batch *b)
     }
     stele__free(b->part);
     stele__free(b->label);
+    stele__free(b->target);
     stele__free(b->row);
     stele__free(b->matrix);
     stele__free(b->present);
@@ -74,13 +75,18 @@ stele_status stele__batch_create(const stele__model *model, const stele__dataset
     b->matrix = stele__calloc(model->n_modalities, sizeof *b->matrix);
     b->part = stele__calloc(model->n_modalities, sizeof *b->part);
     b->label = stele__calloc((size_t)model->n_covariates, sizeof *b->label);
+    b->target = stele__calloc(model->n_heads, sizeof *b->target);
     stele_status status = b->row != NULL && b->present != NULL && b->matrix != NULL &&
-                                  b->part != NULL && b->label != NULL
+                                  b->part != NULL && b->label != NULL && b->target != NULL
                               ? STELE_OK
                               : STELE_E_NOMEM;
     for (uint32_t i = 0; i < model->n_covariates && status == STELE_OK; i++) {
         const stele__covariate *c = &model->covariate[i];
         b->label[i] = stele__dataset_label(data, c->name, c->content);
+    }
+    for (uint32_t i = 0; i < model->n_heads && status == STELE_OK; i++) {
+        const stele_field *t = &model->head[i].target;
+        b->target[i] = stele__dataset_label(data, t->name, t->content);
     }
     for (uint32_t i = 0; i < model->n_modalities && status == STELE_OK; i++) {
         int64_t at = stele__dataset_matrix(data, model->modality[i].name);

@@ -27,6 +27,7 @@ typedef struct stele__batch {
     stele__batch_part *part; /* (modalities) */
     const stele__label *
         *label; /* (model->n_covariates) columns of the data, NULL where they lack it */
+    const stele__label **target; /* (model->n_heads) the same */
 } stele__batch;
 
 /* Room for batches of at most `capacity` rows; nothing is allocated afterwards. */

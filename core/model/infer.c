@@ -120,28 +120,33 @@ static stele_tensor *presence(stele_graph *g, const stele__model *m, const stele
 }
 
 stele_status stele__fuse(const stele__model *m, stele_graph *g, const stele__expert_set *e,
-                         uint64_t mask, stele_joint *ret, uint64_t *ret_used)
+                         uint64_t mask, stele__posterior *ret)
 {
-    stele_experts in = {
-        .struct_size = sizeof in, .n = m->n_modalities, .q = e->q, .prior = &e->prior
-    };
+    stele_joint *joint = &ret->joint;
     memset(ret, 0, sizeof *ret);
-    ret->struct_size = sizeof *ret;
-    ret->capacity = m->max_components;
-    ret->component = stele__op_take(g, m->max_components, sizeof *ret->component);
-    ret->subset = stele__op_take(g, m->max_components, sizeof *ret->subset);
-    in.present = presence(g, m, e->batch, mask, ret_used);
-    if (ret->component == NULL || ret->subset == NULL || in.present == NULL) {
+    ret->mask = mask;
+    ret->experts = (stele_experts){
+        .struct_size = sizeof ret->experts, .n = m->n_modalities, .q = e->q, .prior = &e->prior
+    };
+    joint->struct_size = sizeof *joint;
+    joint->capacity = m->max_components;
+    joint->component = stele__op_take(g, m->max_components, sizeof *joint->component);
+    joint->subset = stele__op_take(g, m->max_components, sizeof *joint->subset);
+    ret->used = stele__op_take(g, (size_t)e->batch->n, sizeof *ret->used);
+    if (ret->used != NULL) {
+        ret->experts.present = presence(g, m, e->batch, mask, ret->used);
+    }
+    if (joint->component == NULL || joint->subset == NULL || ret->experts.present == NULL) {
         return stele__graph_outcome(g, STELE_E_NOMEM);
     }
     stele__graph_enter(g, &m->fusion.scope);
     stele__graph_rows(g, e->batch->n, e->batch->row, NULL);
     stele_status status = stele__graph_outcome(
-        g, m->fusion_vt->fuse(stele__guest_inst(m->fusion.guest), g, &in, ret));
+        g, m->fusion_vt->fuse(stele__guest_inst(m->fusion.guest), g, &ret->experts, joint));
     stele__graph_enter(g, NULL);
-    if (status == STELE_OK && (ret->n < 1 || ret->n > ret->capacity)) {
-        stele__op_fail(g, STELE_E_INTERNAL, "fuse: gave %u components, promised 1 to %u", ret->n,
-                       ret->capacity);
+    if (status == STELE_OK && (joint->n < 1 || joint->n > joint->capacity)) {
+        stele__op_fail(g, STELE_E_INTERNAL, "fuse: gave %u components, promised 1 to %u", joint->n,
+                       joint->capacity);
         return STELE_E_INTERNAL;
     }
     return status;
@@ -263,43 +268,52 @@ static stele_status divergence(stele_graph *g, const stele__expert_set *e, const
     return stele__graph_outcome(g, STELE_OK);
 }
 
-stele_status stele__draw(const stele__model *m, stele_graph *g, const stele__expert_set *e,
-                         uint64_t mask, uint32_t sample, int closed, stele__draws *ret,
-                         uint32_t *ret_n)
+stele_status stele__draw_from(const stele__model *m, stele_graph *g, const stele__expert_set *e,
+                              const stele__posterior *p, uint32_t sample, int closed,
+                              stele__draws *ret, uint32_t *ret_n)
 {
     const stele__batch *b = e->batch;
-    stele_joint j;
-    uint64_t *used = stele__op_take(g, (size_t)b->n, sizeof *used);
+    const stele_joint *j = &p->joint;
     uint32_t n_draws = 0;
-    stele_status status = used != NULL ? stele__fuse(m, g, e, mask, &j, used) : STELE_E_NOMEM;
-    for (uint32_t c = 0; status == STELE_OK && c < j.n; c++) {
+    stele_status status = STELE_OK;
+    for (uint32_t c = 0; status == STELE_OK && c < j->n; c++) {
         stele__draws *d = &ret[n_draws];
-        *d = (stele__draws){ .mask = mask, .component = c };
+        *d = (stele__draws){ .mask = p->mask, .component = c };
         d->position = stele__op_take(g, (size_t)b->n, sizeof *d->position);
         d->row = stele__op_take(g, (size_t)b->n, sizeof *d->row);
         d->sample = stele__op_take(g, (size_t)b->n, sizeof *d->sample);
         if (d->position == NULL || d->row == NULL || d->sample == NULL) {
             return STELE_E_NOMEM;
         }
-        d->n = component_rows(b, &j, c, used, d);
+        d->n = component_rows(b, j, c, p->used, d);
         if (d->n == 0) {
             continue;
         }
         for (int64_t i = 0; i < d->n; i++) {
             d->sample[i] = sample * STELE__MAX_COMPONENTS + c;
         }
-        stele_dist q = dist_rows(g, d, b->n, &j.component[c]);
+        stele_dist q = dist_rows(g, d, b->n, &j->component[c]);
         stele__graph_enter(g, &m->latent);
         stele__graph_rows(g, d->n, d->row, d->sample);
         status = stele__graph_outcome(g, ops->rsample(g, &q, 0, &d->z));
         stele__graph_enter(g, NULL);
         if (status == STELE_OK) {
-            status = divergence(g, e, &j, &q, closed, d);
+            status = divergence(g, e, j, &q, closed, d);
         }
         n_draws++;
     }
     *ret_n = n_draws;
     return status;
+}
+
+stele_status stele__draw(const stele__model *m, stele_graph *g, const stele__expert_set *e,
+                         uint64_t mask, uint32_t sample, int closed, stele__draws *ret,
+                         uint32_t *ret_n)
+{
+    stele__posterior p;
+    *ret_n = 0;
+    stele_status status = stele__fuse(m, g, e, mask, &p);
+    return status == STELE_OK ? stele__draw_from(m, g, e, &p, sample, closed, ret, ret_n) : status;
 }
 
 /* Variance of one component: NORMAL exp(p1), LAPLACE 2 exp(2 p1). */
@@ -333,16 +347,15 @@ stele_status stele__posterior_moments(const stele__model *m, stele_graph *g, con
                                       uint64_t mask, float *ret_mean, float *ret_sd)
 {
     stele__expert_set e;
-    stele_joint j;
-    uint64_t *used = stele__op_take(g, (size_t)b->n, sizeof *used);
-    stele_status status = used != NULL ? stele__encode(m, g, b, &e) : STELE_E_NOMEM;
+    stele__posterior p;
+    stele_status status = stele__encode(m, g, b, &e);
     if (status == STELE_OK) {
-        status = stele__fuse(m, g, &e, mask, &j, used);
+        status = stele__fuse(m, g, &e, mask, &p);
     }
     for (int64_t r = 0; status == STELE_OK && r < b->n; r++) {
         for (uint32_t d = 0; d < m->latent_dim; d++) {
             double mean, var;
-            moments_at(&j, r, r * m->latent_dim + d, &mean, &var);
+            moments_at(&p.joint, r, r * m->latent_dim + d, &mean, &var);
             ret_mean[r * m->latent_dim + d] = (float)mean;
             ret_sd[r * m->latent_dim + d] = (float)sqrt(var);
         }

@@ -17,11 +17,19 @@ typedef struct stele__expert_set {
 STELE_NODISCARD stele_status stele__encode(const stele__model *m, stele_graph *g,
                                            const stele__batch *b, stele__expert_set *ret);
 
-/* Fuse the experts of those modalities in `mask` that are present. joint arrays live in the graph.
- * `ret_used` (B): bits of the modalities that took part in each row. */
+/* A posterior given some of the modalities: what went into it and what fusion made of that. */
+typedef struct stele__posterior {
+    uint64_t mask;
+    stele_experts experts;
+    stele_joint joint;
+    uint64_t *used; /* (B) bits of the modalities that took part in each row */
+} stele__posterior;
+
+/* Fuse the experts of those modalities in `mask` that are present. Everything lives in the graph.
+ */
 STELE_NODISCARD stele_status stele__fuse(const stele__model *m, stele_graph *g,
                                          const stele__expert_set *e, uint64_t mask,
-                                         stele_joint *ret, uint64_t *ret_used);
+                                         stele__posterior *ret);
 
 /* Samples of one component of one posterior, for those rows that have it. */
 typedef struct stele__draws {
@@ -38,8 +46,14 @@ typedef struct stele__draws {
 } stele__draws;
 
 /* Draw z once from every component that some row has (stratified sampling); rows in which none of
- * `mask` is present are left out. `sample` addresses the noise. closed 1: KL in closed form where
- * there is one component. Returns the number of entries put into ret[max_components]. */
+ * the modalities asked for is present are left out. `sample` addresses the noise. closed 1: KL in
+ * closed form where there is one component. Returns the number of entries put into
+ * ret[max_components]. */
+STELE_NODISCARD stele_status stele__draw_from(const stele__model *m, stele_graph *g,
+                                              const stele__expert_set *e, const stele__posterior *p,
+                                              uint32_t sample, int closed, stele__draws *ret,
+                                              uint32_t *ret_n);
+/* Fuse and draw. */
 STELE_NODISCARD stele_status stele__draw(const stele__model *m, stele_graph *g,
                                          const stele__expert_set *e, uint64_t mask, uint32_t sample,
                                          int closed, stele__draws *ret, uint32_t *ret_n);

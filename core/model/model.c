@@ -5,6 +5,7 @@
 #include "data/safetensors.h"
 #include "graph/noise.h"
 
+#include <math.h>
 #include <string.h>
 
 /* What a plugin sees as stele_build while its build() runs. */
@@ -47,6 +48,12 @@ static stele_status declare(stele_build *b, const char *name, stele__declaration
 
 static stele_status build_param(stele_build *b, const stele_param_spec *s, uint32_t *ret_id)
 {
+    if (!b->part->calibrates && (s->flags & STELE_PARAM_CALIBRATED) != 0) {
+        return stele__diag_error(
+            b->diag, STELE_E_UNSUPPORTED, NULL,
+            "%s: `%s` cannot be calibrated: only parameters of fusion rules can",
+            b->part->scope.name, s->name);
+    }
     stele__declaration d = { .shape = *s->shape,
                              .kind = STELE__TRAINED,
                              .init = s->init,
@@ -54,7 +61,7 @@ static stele_status build_param(stele_build *b, const stele_param_spec *s, uint3
                              .decay = s->decay,
                              .group = (s->flags & STELE_PARAM_CALIBRATED) != 0
                                           ? STELE__GROUP_CALIBRATED
-                                          : STELE__GROUP_MODEL };
+                                          : b->part->group };
     return declare(b, s->name, &d, ret_id);
 }
 
@@ -120,6 +127,20 @@ static stele_status part_build(stele__model *m, stele__part *part, const char *n
     return stele__guest_check(part->guest, "build", status, diag);
 }
 
+/* What a head asks for decides in which group its parameters are. */
+static stele_status head_build(stele__model *m, stele__head *h, stele__diag *diag)
+{
+    h->traits = (stele_head_traits){ .struct_size = sizeof h->traits };
+    stele_status status = h->vt->traits(stele__guest_inst(h->part.guest), &h->traits);
+    status = stele__guest_check(h->part.guest, "traits", status, diag);
+    if (status == STELE_OK && !isfinite(h->traits.gradient_scale)) {
+        return stele__diag_error(diag, STELE_E_INTERNAL, NULL,
+                                 "%s: asks for a gradient_scale that is no number", h->name);
+    }
+    h->part.group = h->traits.own_step ? STELE__GROUP_HEADS : STELE__GROUP_MODEL;
+    return status == STELE_OK ? part_build(m, &h->part, h->name, h->vt->build, diag) : status;
+}
+
 stele_status stele__model_build(stele__model *m, uint32_t dtype, uint64_t seed, int training,
                                 stele__diag *diag)
 {
@@ -129,7 +150,11 @@ stele_status stele__model_build(stele__model *m, uint32_t dtype, uint64_t seed, 
         status = part_build(m, &md->part, md->name, md->vt->build, diag);
     }
     if (status == STELE_OK) {
+        m->fusion.calibrates = 1;
         status = part_build(m, &m->fusion, "fusion", m->fusion_vt->build, diag);
+    }
+    for (uint32_t i = 0; i < m->n_heads && status == STELE_OK; i++) {
+        status = head_build(m, &m->head[i], diag);
     }
     if (status == STELE_OK) {
         m->latent = (stele__scope){ .name = "latent", .purpose = stele__noise_hash("latent") };
@@ -159,7 +184,13 @@ void stele__model_finish(stele__model *m)
         stele__free(m->modality[i].encoder_covariates.index);
         stele__free(m->modality[i].decoder_covariates.index);
     }
+    for (uint32_t i = 0; i < m->n_heads; i++) {
+        part_finish(&m->head[i].part);
+        stele__free(m->head[i].covariates.index);
+        stele__free(m->head[i].name);
+    }
     part_finish(&m->fusion);
+    stele__free(m->head);
     stele__free(m->modality);
     stele__free(m->covariate);
     stele__params_destroy(m->params);
@@ -168,6 +199,11 @@ void stele__model_finish(stele__model *m)
     }
     stele__free(m->file);
     memset(m, 0, sizeof *m);
+}
+
+const char *stele__head_short_name(const stele__head *head)
+{
+    return strchr(head->name, '.') + 1;
 }
 
 stele_status stele__model_keep_file(stele__model *m, stele__safetensors *file)
@@ -260,4 +296,16 @@ stele_status stele__model_fit(stele__model *m, uint32_t i, const stele__fit_sour
     }
     stele_status status = md->vt->fit(stele__guest_inst(md->part.guest), &f);
     return stele__guest_check(md->part.guest, "fit", status, diag);
+}
+
+stele_status stele__model_fit_head(stele__model *m, uint32_t i, const stele__fit_source *source,
+                                   stele__diag *diag)
+{
+    stele__head *h = &m->head[i];
+    stele_fit f = { .model = m, .part = &h->part, .source = source };
+    if (h->vt->fit == NULL) {
+        return STELE_OK;
+    }
+    stele_status status = h->vt->fit(stele__guest_inst(h->part.guest), &f);
+    return stele__guest_check(h->part.guest, "fit", status, diag);
 }

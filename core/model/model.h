@@ -9,18 +9,21 @@
 #include <stele/kinds.h>
 
 #define STELE__MAX_MODALITIES 64
+#define STELE__MAX_HEADS      32
 /* Of a posterior: one per modality and one for the prior. */
 #define STELE__MAX_COMPONENTS (STELE__MAX_MODALITIES + 1)
 
-/* Groups of parameters: those that training steps, and those that are fitted to validation rows
- * afterwards. */
-enum { STELE__GROUP_MODEL = 0, STELE__GROUP_CALIBRATED = 1 };
+/* Groups of parameters: those that training steps; those that are fitted to validation rows
+ * afterwards; those of heads that take steps of their own. */
+enum { STELE__GROUP_MODEL = 0, STELE__GROUP_CALIBRATED = 1, STELE__GROUP_HEADS = 2 };
 
 /* One plugin instance inside the model. */
 typedef struct stele__part {
     stele__guest *guest; /* owned */
     stele__scope scope;  /* of the model's params */
     uint32_t *entry;     /* parameter id of the instance -> entry of params */
+    uint32_t group;      /* of its parameters, but for the calibrated */
+    int calibrates;      /* its parameters may ask to be calibrated */
 } stele__part;
 
 /* A label column that enters encoders or decoders: a category gives one 0/1 column per value (all 0
@@ -49,9 +52,22 @@ typedef struct stele__modality {
     stele__covariate_set encoder_covariates, decoder_covariates;
 } stele__modality;
 
+/* Predicts a label column from z. */
+typedef struct stele__head {
+    char *name; /* "heads.NAME", as the spec has it, so that no modality shares its parameters'
+                   names; owned */
+    stele__part part;
+    const stele_head_vt *vt;
+    stele_head_traits traits;
+    stele_field target; /* target.name: the column, borrowed from the spec */
+    double weight;      /* of its loss in the objective */
+    stele__covariate_set covariates;
+} stele__head;
+
 typedef struct stele__model {
-    uint32_t latent_dim, n_modalities;
+    uint32_t latent_dim, n_modalities, n_heads;
     stele__modality *modality;
+    stele__head *head;
     stele__part fusion;
     const stele_fusion_vt *fusion_vt;
     uint32_t max_components;
@@ -64,19 +80,22 @@ typedef struct stele__model {
 } stele__model;
 
 /* Run build() of every instance, then allocate and initialise the parameters. `m` comes with
- * latent_dim, modality[] (name, part.guest, started, vt, input, weight) and
- * fusion filled; on failure stele__model_finish still has to be called. `training` 0: no room for
- * derivatives and moments. dtype: F32, or F64 for checks. [main] */
+ * latent_dim, modality[] (name, part.guest, started, vt, input, weight), head[] (the same, with
+ * target) and fusion filled; on failure stele__model_finish still has to be called. `training` 0:
+ * no room for derivatives and moments. dtype: F32, or F64 for checks. [main] */
 STELE_NODISCARD stele_status stele__model_build(stele__model *m, uint32_t dtype, uint64_t seed,
                                                 int training, stele__diag *diag);
 /* Destroys instances and parameters; the struct itself is the caller's. */
 void stele__model_finish(stele__model *m);
 
+/* The head's name without "heads.". */
+const char *stele__head_short_name(const stele__head *head);
+
 /* Take over an open file that frozen tensors point into; closed on failure too. */
 STELE_NODISCARD stele_status stele__model_keep_file(stele__model *m,
                                                     struct stele__safetensors *file);
 
-/* Where fit() of one modality finds the training rows. */
+/* Where fit() of one modality or head finds the training rows. */
 typedef struct stele__fit_source {
     int64_t n_rows;
     /* Next chunk of rows as a view; shape.dim[0] == 0 at the end. */
@@ -87,6 +106,10 @@ typedef struct stele__fit_source {
 /* Data-dependent starts and statistics of modality `i`, once before a training. [main] */
 STELE_NODISCARD stele_status stele__model_fit(stele__model *m, uint32_t i,
                                               const stele__fit_source *source, stele__diag *diag);
+/* The same of head `i`. [main] */
+STELE_NODISCARD stele_status stele__model_fit_head(stele__model *m, uint32_t i,
+                                                   const stele__fit_source *source,
+                                                   stele__diag *diag);
 
 /* The tables that instances compute with: the whole is to be given to stele__guest_create. */
 extern const stele_build_api stele__build_api;

@@ -1,4 +1,5 @@
-/* objective.h - the loss of one step: evidence lower bounds over subsets of the modalities.
+/* objective.h - the loss of one step: evidence lower bounds over subsets of the modalities, and the
+ * losses of heads.
  *
  * For every subset S of a step, over the rows in which something of S is present, with z drawn once
  * from every component of q(z | x_S) (stratified sampling of mixtures):
@@ -9,7 +10,12 @@
  * The loss is -(sum_S weight_S L_S) / (sum_S weight_S), averaged over the rows of the batch that
  * have anything. A subset that has in a row no less than what the row has at all would repeat the
  * row's joint term and is left out there. Wu and Goodman 2018 (sub-sampled ELBO); cross
- * reconstruction as in Shi et al. 2019. */
+ * reconstruction as in Shi et al. 2019. A fusion rule with a loss of its own takes the place of
+ * -L_S in every term.
+ *
+ * To this every head adds weight times the mean of its loss over those rows of the batch that have
+ * its target, at the z of the joint term alone (the components of a mixture weighted); what
+ * derivative reaches z is the head's to say (gradient_scale). */
 #ifndef STELE_MODEL_OBJECTIVE_H
 #define STELE_MODEL_OBJECTIVE_H
 
@@ -22,18 +28,21 @@ typedef struct stele__objective {
     uint32_t n_random;    /* random subsets per step, at most STELE__MAX_RANDOM */
     int reconstruct;      /* STELE__RECONSTRUCT_* of spec.h: what a subset's z reconstructs */
     double subset_weight; /* of each of these terms; the joint has 1 */
-    int unit_weights;     /* 1: every modality's log-likelihood counts once, whatever its weight */
 } stele__objective;
 #define STELE__MAX_RANDOM 64
 
 /* Of the joint posterior, means over the rows concerned; the loss besides. All in nats. */
 typedef struct stele__loss_terms {
+    /* What is minimised, without the heads that z is to help against (gradient_scale < 0) or not to
+     * know of (0): a model is not the better for those. */
     double loss;
     double elbo; /* beta 1, weights 1 */
     double divergence;
     int64_t n;                            /* rows with anything present */
     double log_px[STELE__MAX_MODALITIES]; /* sums over n_px rows */
     int64_t n_px[STELE__MAX_MODALITIES];
+    double head[STELE__MAX_HEADS]; /* sums of their losses, not weighted, over n_head rows */
+    int64_t n_head[STELE__MAX_HEADS];
 } stele__loss_terms;
 
 /* Compute the loss of a batch as a scalar tensor (NULL after an error, or with no row that has
@@ -42,5 +51,11 @@ typedef struct stele__loss_terms {
 stele_tensor *stele__objective_loss(const stele__model *m, stele_graph *g, const stele__batch *b,
                                     const stele__objective *o, double beta, uint64_t seed,
                                     uint64_t step, stele__loss_terms *ret);
+
+/* The losses of the heads that take steps of their own, each with weight 1, at the z that the
+ * objective of the same pass address draws, detached. A scalar; NULL after an error, or with no row
+ * that has a target. Fills head and n_head of *ret. */
+stele_tensor *stele__objective_own_steps(const stele__model *m, stele_graph *g,
+                                         const stele__batch *b, stele__loss_terms *ret);
 
 #endif

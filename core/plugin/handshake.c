@@ -62,7 +62,7 @@ static const kind_info kinds[] = {
                          FLOOR(stele_modality_vt, score_end), sizeof(stele_modality_vt) },
     [STELE_FUSION] = { "fusion", fusion_slots, COUNT(fusion_slots), FLOOR(stele_fusion_vt, loss),
                        sizeof(stele_fusion_vt) },
-    [STELE_HEAD] = { "head", head_slots, COUNT(head_slots), FLOOR(stele_head_vt, loss),
+    [STELE_HEAD] = { "head", head_slots, COUNT(head_slots), FLOOR(stele_head_vt, score),
                      sizeof(stele_head_vt) },
     [STELE_SOURCE] = { "source", source_slots, COUNT(source_slots), FLOOR(stele_source_vt, read),
                        sizeof(stele_source_vt) },

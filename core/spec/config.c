@@ -392,6 +392,17 @@ stele_status stele__config_error(const stele__config *config, stele_status code,
         return node != NULL ? stele__node_error(node, code, diag, "%s", rest)
                             : stele__node_key_error(config->mapping, name, code, diag, "%s", rest);
     }
+    /* Keys of the host stand in the same mapping: `target` of a head. */
+    char key[64];
+    size_t len = colon != NULL ? (size_t)(colon - text) : 0;
+    if (len > 0 && len < sizeof key) {
+        memcpy(key, text, len);
+        key[len] = '\0';
+        const stele__node *node = stele__node_find(config->mapping, key);
+        if (node != NULL) {
+            return stele__node_error(node, code, diag, "%s", colon + 1 + strspn(colon + 1, " "));
+        }
+    }
     return stele__node_key_error(config->mapping, NULL, code, diag, "%s", text);
 }
 

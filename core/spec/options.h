@@ -55,8 +55,8 @@ int stele__config_given(const stele__config *config, const char *option);
 /* The value of the first option that is a path; NULL if there is none or it is unset. */
 const char *stele__config_file(const stele__config *config);
 /* Report an error that was found after reading. Text before a first colon that names an option
- * ("width: must be even") is taken for its path, and the message gets its line and column; other
- * texts get the place of the mapping. Returns `code`. */
+ * ("width: must be even"), or another key of the mapping, is taken for its path, and the message
+ * gets its line and column; other texts get the place of the mapping. Returns `code`. */
 stele_status stele__config_error(const stele__config *config, stele_status code, const char *text,
                                  stele__diag *diag);
 /* Add all values to `mapping` of a document under construction, defaults included, in the order of

@@ -142,6 +142,7 @@ static const stele_option MODALITY[] = {
                           "Label columns that its decoder gets beside the latent."),
 };
 
+static const char *const TARGET_TYPES[] = { "auto", "category", "number", NULL };
 static const stele_option HEAD[] = {
     STELE_OPTION_STR(stele__head_spec, plugin, "plugin", NULL, STELE_OPT_REQUIRED,
                      "Plugin that predicts from the latent."),
@@ -149,6 +150,12 @@ static const stele_option HEAD[] = {
                      "Label column that it predicts."),
     STELE_OPTION_F64(stele__head_spec, weight, "weight", 1.0, 0.0, 1e6,
                      "Weight of its loss in the objective."),
+    STELE_OPTION_ENUM(stele__head_spec, target_type, "target_type", TARGET_TYPES,
+                      STELE__TARGET_AUTO,
+                      "What the target is: as the data have it, or whole numbers as categories, or "
+                      "categories named by numbers as numbers."),
+    STELE_OPTION_STR_LIST(stele__head_spec, covariates, "covariates", "[]",
+                          "Label columns that it gets beside the latent."),
 };
 
 static const stele__section SECTIONS[STELE__N_SECTIONS] = {

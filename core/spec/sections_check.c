@@ -184,4 +184,10 @@ void stele__sections_check(stele__spec *spec, stele__diag *diag)
             check_covariates(config, "decoder.covariates", &host->decoder.covariates, diag);
         }
     }
+    for (size_t i = 0; i < spec->n_heads; i++) {
+        const stele__head_spec *host = stele__head_host(&spec->head[i]);
+        if (host != NULL) {
+            check_covariates(spec->head[i].host, "covariates", &host->covariates, diag);
+        }
+    }
 }

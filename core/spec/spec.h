@@ -40,10 +40,15 @@ typedef struct stele__modality_spec {
     } encoder, decoder;
 } stele__modality_spec;
 
+enum { STELE__TARGET_AUTO = 0, STELE__TARGET_CATEGORY, STELE__TARGET_NUMBER };
+
+/* The host's keys beside a head plugin's own options. */
 typedef struct stele__head_spec {
     const char *plugin;
-    const char *target; /* label column */
-    double weight;      /* of its loss, >= 0 */
+    const char *target;        /* label column */
+    double weight;             /* of its loss, >= 0 */
+    int32_t target_type;       /* STELE__TARGET_... */
+    stele_str_list covariates; /* label columns it gets besides z */
 } stele__head_spec;
 
 /* Weight of the KL term: `from` at the start, then linear to `to` within `epochs` or `steps`

@@ -87,9 +87,10 @@ static stele_status draw_targets(stele__loop *l, sampled *s, int64_t round, stel
     return status == STELE_OK ? STELE_OK : failed(l, status, diag);
 }
 
-static stele_status calibration_step(stele__loop *l, sampled *s, int64_t i, double lr, int64_t step,
-                                     stele__diag *diag)
+static stele_status calibration_step(stele__loop *l, stele__group *group, sampled *s, int64_t i,
+                                     double lr, int64_t step, stele__diag *diag)
 {
+    double norm = 0.0;
     const stele__training *t = l->t;
     stele__pass pass = { .record = 1, .seed = (uint64_t)t->spec->top->seed };
     load_rows(l, s, i);
@@ -107,12 +108,12 @@ static stele_status calibration_step(stele__loop *l, sampled *s, int64_t i, doub
         return failed(l, status, diag);
     }
     stele__params_end_gradient(t->model->params);
-    return stele__loop_update(l, lr, step, 0.0, diag);
+    return stele__loop_update(l, group, lr, step, 0.0, &norm, diag);
 }
 
 /* Posteriors that start far too sharp widen from round to round, as in population Monte Carlo
  * (Cappe et al. 2004): the best of the samples lie at their edge. */
-static stele_status fit(stele__loop *l, sampled *s, stele__diag *diag)
+static stele_status fit(stele__loop *l, stele__group *group, sampled *s, stele__diag *diag)
 {
     stele_status status = STELE_OK;
     int64_t step = 0;
@@ -120,7 +121,7 @@ static stele_status fit(stele__loop *l, sampled *s, stele__diag *diag)
         status = draw_targets(l, s, round, diag);
         for (int64_t k = 0; status == STELE_OK && k < STEPS; k++) {
             double lr = calibration_lr / (double)(round + 1);
-            status = calibration_step(l, s, k % s->n, lr, ++step, diag);
+            status = calibration_step(l, group, s, k % s->n, lr, ++step, diag);
         }
     }
     return status;
@@ -130,8 +131,9 @@ stele_status stele__loop_calibrate(stele__loop *l, stele__diag *diag)
 {
     const stele__training *t = l->t;
     int64_t n_valid = t->split->n[STELE__VALID];
-    stele_status status = stele__loop_segments(l, STELE__GROUP_CALIBRATED);
-    if (status == STELE_OK && n_valid > 0 && l->n_segments > 0) {
+    stele__group group = { 0 };
+    stele_status status = stele__group_init(l, STELE__GROUP_CALIBRATED, &group);
+    if (status == STELE_OK && n_valid > 0 && group.n > 0) {
         sampled s = { 0 };
         int64_t size = n_valid < l->batch->capacity ? n_valid : l->batch->capacity;
         status = load_best(l, diag);
@@ -142,7 +144,7 @@ stele_status stele__loop_calibrate(stele__loop *l, stele__diag *diag)
         }
         if (status == STELE_OK) {
             s.n = s.order.n_batches < MAX_BATCHES ? s.order.n_batches : MAX_BATCHES;
-            status = fit(l, &s, diag);
+            status = fit(l, &group, &s, diag);
         }
         if (status == STELE_OK) {
             status = stele__loop_write(l, "best.safetensors", 0, diag);
@@ -152,6 +154,7 @@ stele_status stele__loop_calibrate(stele__loop *l, stele__diag *diag)
         }
         stele__batches_finish(&s.order);
     }
+    stele__group_finish(&group);
     l->at.finished = STELE__ALL_DONE;
     return status;
 }

@@ -98,25 +98,33 @@ static void put_int(char text[TEXT], int64_t v)
     snprintf(text, TEXT, "%" PRId64, v);
 }
 
-/* The epoch's sums in one line: bits of the three means, then rows; bits and rows of each modality.
- */
+/* Bits and rows of n sums, up to the last one that has rows. */
+static void put_counted(stele__str *out, const double *sum, const int64_t *rows, uint32_t n)
+{
+    char text[TEXT];
+    while (n > 0 && rows[n - 1] == 0) {
+        n--;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        put_double(text, sum[i]);
+        stele__str_printf(out, " %s %" PRId64, text, rows[i]);
+    }
+}
+
+/* The epoch's sums in one line: bits of the three means, then rows; bits and rows of each modality;
+ * behind a semicolon those of each head. */
 static void put_sums(stele__str *out, const stele__loss_terms *s)
 {
     const double mean[] = { s->loss, s->elbo, s->divergence };
     char text[TEXT];
-    uint32_t n = STELE__MAX_MODALITIES;
-    while (n > 0 && s->n_px[n - 1] == 0) {
-        n--;
-    }
     for (int i = 0; i < 3; i++) {
         put_double(text, mean[i]);
         stele__str_printf(out, "%s ", text);
     }
     stele__str_printf(out, "%" PRId64, s->n);
-    for (uint32_t i = 0; i < n; i++) {
-        put_double(text, s->log_px[i]);
-        stele__str_printf(out, " %s %" PRId64, text, s->n_px[i]);
-    }
+    put_counted(out, s->log_px, s->n_px, STELE__MAX_MODALITIES);
+    stele__str_append(out, ";");
+    put_counted(out, s->head, s->n_head, STELE__MAX_HEADS);
 }
 
 /* Bits or rows, and the rest of the line. */
@@ -128,6 +136,14 @@ static double next_double(char **text)
     return v;
 }
 
+static void get_counted(char **at, double *sum, int64_t *rows, uint32_t most)
+{
+    for (uint32_t i = 0; i < most && **at == ' '; i++) {
+        sum[i] = next_double(at);
+        rows[i] = strtoll(*at, at, 10);
+    }
+}
+
 static void get_sums(const char *line, stele__loss_terms *ret)
 {
     char *at = (char *)(uintptr_t)line; /* strtoull wants it so; nothing is written */
@@ -136,9 +152,10 @@ static void get_sums(const char *line, stele__loss_terms *ret)
     ret->elbo = next_double(&at);
     ret->divergence = next_double(&at);
     ret->n = strtoll(at, &at, 10);
-    for (uint32_t i = 0; i < STELE__MAX_MODALITIES && *at == ' '; i++) {
-        ret->log_px[i] = next_double(&at);
-        ret->n_px[i] = strtoll(at, &at, 10);
+    get_counted(&at, ret->log_px, ret->n_px, STELE__MAX_MODALITIES);
+    if (*at == ';') {
+        at++;
+        get_counted(&at, ret->head, ret->n_head, STELE__MAX_HEADS);
     }
 }
 

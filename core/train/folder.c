@@ -13,6 +13,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+enum { LOG_BYTES = 1 << 30 };
+
 char *stele__folder_path(const char *dir, const char *name)
 {
     return stele__path_join(dir, name);
@@ -202,7 +204,39 @@ static json_t *plugins_json(const stele__run *run, const stele__cast *plugins)
         json_array_append_new(list, plugin_json(plugins->modality[i]));
     }
     json_array_append_new(list, plugin_json(plugins->fusion));
+    for (size_t i = 0; i < run->spec->n_heads; i++) {
+        json_array_append_new(list, plugin_json(plugins->head[i]));
+    }
     return list;
+}
+
+/* Losses of the heads in the epoch of the best checkpoint, from the log: a resumed training knows
+ * of earlier epochs by that alone. */
+static json_t *heads_json(const char *dir, int64_t epoch)
+{
+    char *path = stele__folder_path(dir, "metrics.jsonl"), *text = NULL;
+    size_t len = 0;
+    json_t *found = json_object();
+    stele__diag ignored;
+    stele__diag_init(&ignored);
+    if (path != NULL && stele__file_read(path, LOG_BYTES, &text, &len, &ignored) == STELE_OK) {
+        for (char *at = text, *end = NULL; at < text + len; at = end + 1) {
+            end = memchr(at, '\n', (size_t)(text + len - at));
+            end = end != NULL ? end : text + len;
+            json_t *line = json_loadb(at, (size_t)(end - at), 0, NULL);
+            if (json_integer_value(json_object_get(line, "epoch")) == epoch) {
+                json_t *train = json_object_get(json_object_get(line, "train"), "heads");
+                json_t *valid = json_object_get(json_object_get(line, "valid"), "heads");
+                json_object_set(found, "train", train);
+                json_object_set(found, "valid", valid);
+            }
+            json_decref(line);
+        }
+    }
+    stele__diag_finish(&ignored);
+    stele__free(text);
+    stele__free(path);
+    return found;
 }
 
 stele_status stele__folder_end(const char *dir, const stele__run *run, const stele__cast *plugins,
@@ -226,6 +260,10 @@ stele_status stele__folder_end(const char *dir, const stele__run *run, const ste
         p->best_epoch >= 0 ? json_real(-p->best) : json_null(), "parameters",
         (json_int_t)n_parameters, "seconds", trained->seconds, "rows", rows, "plugins",
         plugins_json(run, plugins));
+    if (run->model.n_heads > 0 && all != NULL) {
+        int64_t best = p->best_epoch >= 0 ? p->best_epoch + 1 : trained->at.epoch;
+        json_object_set_new(all, "heads", heads_json(dir, best));
+    }
     char *text = all != NULL ? json_dumps(all, JSON_INDENT(2)) : NULL;
     stele_status status =
         text != NULL ? write_text(dir, "summary.json", text, strlen(text), diag) : STELE_E_NOMEM;

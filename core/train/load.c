@@ -1,6 +1,7 @@
 #include "train/load.h"
 
 #include "base/mem.h"
+#include "train/target.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -54,13 +55,13 @@ static stele__place place_of(const stele__node *node, const char *key, const cha
     return p;
 }
 
-static void add_label(request *r, const char *from, uint32_t content, stele__place place,
-                      const stele__state *state, int quiet)
+static stele__label_request *add_label(request *r, const char *from, uint32_t content,
+                                       stele__place place, const stele__state *state, int quiet)
 {
     for (size_t i = 0; i < r->data.n_labels; i++) {
         if (strcmp(r->label[i].from, from) == 0 && r->label[i].content == content) {
             r->label[i].quiet &= quiet;
-            return;
+            return &r->label[i];
         }
     }
     stele__label_request *l = &r->label[r->data.n_labels++];
@@ -70,6 +71,7 @@ static void add_label(request *r, const char *from, uint32_t content, stele__pla
         l->category = (const char *const *)c->category;
         l->n_categories = c->n_categories;
     }
+    return l;
 }
 
 /* `node`: the mapping that has the key `covariates`, if there are names. */
@@ -83,6 +85,23 @@ static void add_covariates(request *r, const stele_str_list *names, const stele_
         stele__place place = { .file = item->file, .line = item->line, .column = item->column };
         add_label(r, names->v[k], c != NULL ? c->content : 0, place, state, quiet);
     }
+}
+
+/* Whoever only encodes does without targets and what heads get besides. */
+static void add_head_labels(request *r, const stele__run_request *q, size_t i)
+{
+    const stele__instance *instance = &q->spec->head[i];
+    const stele__head_spec *host = stele__head_host(instance);
+    const stele__state_head *known = stele__state_head_of(q->state, instance->name);
+    uint32_t content = known != NULL ? known->content : stele__target_content(host->target_type);
+    stele__label_request *l =
+        add_label(r, host->target, content, place_of(instance->node, "target", NULL), q->state,
+                  q->encode_only);
+    if (known != NULL && content == STELE_FIELD_CATEGORY) {
+        l->category = (const char *const *)known->category;
+        l->n_categories = known->n_categories;
+    }
+    add_covariates(r, &host->covariates, instance->node, q->state, q->encode_only);
 }
 
 static void request_matrix(const stele__run_request *q, size_t i, stele__matrix_request *ret)
@@ -100,6 +119,25 @@ static void request_matrix(const stele__run_request *q, size_t i, stele__matrix_
     }
 }
 
+/* What splits and evaluations ask for. */
+static void add_other_labels(request *r, const stele__run_request *q)
+{
+    const stele__data_spec *d = q->spec->data;
+    const stele__node *data = stele__node_find(stele__spec_doc_root(q->spec->doc), "data");
+    const stele__node *split = data != NULL ? stele__node_find(data, "split") : NULL;
+    if (q->state == NULL && d->stratify != NULL) {
+        add_label(r, d->stratify, STELE_FIELD_CATEGORY, place_of(split, "stratify", NULL), NULL, 0);
+    }
+    if (q->state == NULL && d->group != NULL) {
+        add_label(r, d->group, STELE_FIELD_CATEGORY, place_of(split, "group", NULL), NULL, 0);
+    }
+    for (size_t i = 0; i < q->n_labels; i++) {
+        stele__place nowhere = { 0 };
+        add_label(r, q->label[i], STELE_FIELD_CATEGORY,
+                  q->label_place != NULL ? q->label_place[i] : nowhere, NULL, q->encode_only);
+    }
+}
+
 static stele_status make_request(const stele__run_request *q, const stele__run *run, request *r)
 {
     size_t n = q->spec->n_modalities, n_labels = 2 + q->n_labels;
@@ -107,6 +145,9 @@ static stele_status make_request(const stele__run_request *q, const stele__run *
     for (size_t i = 0; i < n; i++) {
         const stele__modality_spec *host = stele__modality_host(&q->spec->modality[i]);
         n_labels += host->encoder.covariates.n + host->decoder.covariates.n;
+    }
+    for (size_t i = 0; i < q->spec->n_heads; i++) {
+        n_labels += 1 + stele__head_host(&q->spec->head[i])->covariates.n;
     }
     r->matrix = stele__calloc(n, sizeof *r->matrix);
     r->label = stele__calloc(n_labels, sizeof *r->label);
@@ -128,21 +169,10 @@ static stele_status make_request(const stele__run_request *q, const stele__run *
         add_covariates(r, &host->decoder.covariates, stele__node_find(node, "decoder"), q->state,
                        q->encode_only);
     }
-    const stele__node *data = stele__node_find(stele__spec_doc_root(q->spec->doc), "data");
-    const stele__node *split = data != NULL ? stele__node_find(data, "split") : NULL;
-    if (q->state == NULL && q->spec->data->stratify != NULL) {
-        add_label(r, q->spec->data->stratify, STELE_FIELD_CATEGORY,
-                  place_of(split, "stratify", NULL), NULL, 0);
+    for (size_t i = 0; i < q->spec->n_heads; i++) {
+        add_head_labels(r, q, i);
     }
-    if (q->state == NULL && q->spec->data->group != NULL) {
-        add_label(r, q->spec->data->group, STELE_FIELD_CATEGORY, place_of(split, "group", NULL),
-                  NULL, 0);
-    }
-    for (size_t i = 0; i < q->n_labels; i++) {
-        stele__place nowhere = { 0 };
-        add_label(r, q->label[i], STELE_FIELD_CATEGORY,
-                  q->label_place != NULL ? q->label_place[i] : nowhere, NULL, q->encode_only);
-    }
+    add_other_labels(r, q);
     r->data.label = r->label;
     return STELE_OK;
 }
@@ -170,21 +200,29 @@ static stele_status split_rows(const stele__run_request *q, stele__run *run, ste
     return stele__split_create(run->data, &s, &run->split, diag);
 }
 
-/* A category without training rows has weights that no row ever moved. */
-static stele_status limit_covariates(const stele__run_request *q, stele__run *run,
-                                     stele__diag *diag)
+static stele_status limit_all(const stele__run *run, const stele_str_list *names, stele__diag *diag)
 {
     stele_status status = STELE_OK;
-    for (size_t i = 0; i < q->spec->n_modalities; i++) {
+    for (uint64_t k = 0; k < names->n && status == STELE_OK; k++) {
+        status = stele__dataset_limit_label(run->data, names->v[k], run->split->train, diag);
+    }
+    return status;
+}
+
+/* A category without training rows has weights that no row ever moved. */
+static stele_status limit_labels(const stele__run_request *q, stele__run *run, stele__diag *diag)
+{
+    stele_status status = STELE_OK;
+    for (size_t i = 0; i < q->spec->n_modalities && status == STELE_OK; i++) {
         const stele__modality_spec *host = stele__modality_host(&q->spec->modality[i]);
-        const stele_str_list *const names[] = { &host->encoder.covariates,
-                                                &host->decoder.covariates };
-        for (int side = 0; side < 2; side++) {
-            for (uint64_t k = 0; k < names[side]->n && status == STELE_OK; k++) {
-                status = stele__dataset_limit_label(run->data, names[side]->v[k], run->split->train,
-                                                    diag);
-            }
-        }
+        status = limit_all(run, &host->encoder.covariates, diag);
+        status = status == STELE_OK ? limit_all(run, &host->decoder.covariates, diag) : status;
+    }
+    for (size_t i = 0; i < q->spec->n_heads && status == STELE_OK; i++) {
+        const stele__head_spec *host = stele__head_host(&q->spec->head[i]);
+        stele_str_list target = { .v = &host->target, .n = 1 };
+        status = limit_all(run, &target, diag);
+        status = status == STELE_OK ? limit_all(run, &host->covariates, diag) : status;
     }
     return status;
 }
@@ -223,7 +261,7 @@ stele_status stele__run_load(const stele__run_request *q, stele__run *run, stele
             status = check_batch_size(q, run, diag);
         }
         if (status == STELE_OK && q->state == NULL) {
-            status = limit_covariates(q, run, diag);
+            status = limit_labels(q, run, diag);
         }
     }
     if (status == STELE_OK) {

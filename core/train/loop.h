@@ -17,6 +17,13 @@ enum {
     STELE__N_PHASES
 };
 
+/* Parameters of one group, which take their optimiser steps together. */
+typedef struct stele__group {
+    stele__adamw_segment *segment;   /* n */
+    stele__adamw_segment *remaining; /* room for what a pass leaves of them */
+    size_t n;
+} stele__group;
+
 typedef struct stele__loop {
     const stele__training *t;
     const stele__train_spec *spec;
@@ -25,9 +32,7 @@ typedef struct stele__loop {
     stele__batch *batch;
     stele__batches batches;
     stele__metrics *metrics;
-    stele__adamw_segment *segment; /* n_segments */
-    size_t n_segments;
-    stele__adamw_segment *remaining; /* room for what a pass leaves of them */
+    stele__group model, heads; /* heads: those with steps of their own */
     stele__position at;
     double epoch_started, started;
     int64_t rows_this_epoch, steps_run;
@@ -45,12 +50,28 @@ void stele__loop_finish(stele__loop *l);
 STELE_NODISCARD stele_status stele__loop_step(stele__loop *l, stele__loss_terms *ret,
                                               stele__diag *diag);
 
-/* Segments of the parameters of one group. */
-STELE_NODISCARD stele_status stele__loop_segments(stele__loop *l, uint32_t group);
-/* Update what the segments name; derivatives are in place. lr: learning rate; step counts from 1;
- * clip_norm: bound on the global norm, 0: none. */
-STELE_NODISCARD stele_status stele__loop_update(stele__loop *l, double lr, int64_t step,
-                                                double clip_norm, stele__diag *diag);
+/* Segments of the parameters of one group; stele__group_finish in any case. */
+STELE_NODISCARD stele_status stele__group_init(const stele__loop *l, uint32_t group,
+                                               stele__group *ret);
+void stele__group_finish(stele__group *group);
+/* Update the group; derivatives are in place. lr: learning rate; step counts from 1; clip_norm:
+ * bound on the group's norm, 0: none. *ret_norm: that norm. */
+STELE_NODISCARD stele_status stele__loop_update(stele__loop *l, stele__group *group, double lr,
+                                                int64_t step, double clip_norm, double *ret_norm,
+                                                stele__diag *diag);
+/* The step of the heads' own, on the batch that is loaded, before the model's step of the same
+ * number. */
+STELE_NODISCARD stele_status stele__loop_step_heads(stele__loop *l, double lr, stele__diag *diag);
+/* Backward of `loss`, which may be NULL, with a message if the graph has an error. */
+STELE_NODISCARD stele_status stele__loop_backward(stele__loop *l, stele_tensor *loss,
+                                                  stele__diag *diag);
+/* E_NONFINITE with a message that tells who made a figure that is no number. `when`: with the
+ * number of the step in it. */
+STELE_NODISCARD stele_status stele__loop_check_terms(const stele__loop *l,
+                                                     const stele__loss_terms *terms,
+                                                     const char *when, stele__diag *diag);
+/* "at step 3 (epoch 1, batch 3)" */
+void stele__loop_when(const stele__loop *l, char *ret, size_t capacity);
 /* E_NONFINITE with a message if the loss on the validation rows, or a parameter, is no number. */
 STELE_NODISCARD stele_status stele__loop_check_valid(const stele__loop *l,
                                                      const stele__loss_terms *valid,

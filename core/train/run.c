@@ -1,21 +1,18 @@
 #include "train/run.h"
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "train/load.h"
+#include "train/target.h"
 
 #include <string.h>
 #include <unistd.h>
 
-/* What the contract foresees and this version cannot train yet. */
+/* What there is no room for. */
 static stele_status refuse_unsupported(const stele__run_request *q, stele__diag *diag)
 {
-    if (q->spec->n_heads > 0) {
-        return stele__node_error(q->spec->head[0].at, STELE_E_UNSUPPORTED, diag,
-                                 "heads cannot be trained yet");
-    }
-    if (q->plugins->fusion->vt.fusion.loss != NULL) {
-        return stele__node_error(q->spec->fusion.at, STELE_E_UNSUPPORTED, diag,
-                                 "fusion rules with a loss of their own cannot be trained yet");
+    if (q->spec->n_heads > STELE__MAX_HEADS) {
+        return stele__spec_error(q->spec, "heads", STELE_E_OPTION, "at most 32 heads", diag);
     }
     if (q->spec->n_modalities > STELE__MAX_MODALITIES) {
         return stele__spec_error(q->spec, "modalities", STELE_E_OPTION, "at most 64 modalities",
@@ -123,6 +120,66 @@ static stele_status start_modality(const stele__run_request *q, stele__run *run,
     return start_guest(q, q->plugins->modality[i], instance, &args, &md->part.guest, diag);
 }
 
+static stele_status start_head(const stele__run_request *q, stele__run *run, uint32_t i,
+                               stele__diag *diag)
+{
+    const stele__instance *instance = &q->spec->head[i];
+    const stele__head_spec *host = stele__head_host(instance);
+    stele__head *h = &run->model.head[i];
+    stele__str name;
+    stele__str_init(&name);
+    stele__str_printf(&name, "heads.%s", instance->name);
+    h->name = stele__str_take(&name);
+    h->vt = &q->plugins->head[i]->vt.head;
+    h->weight = host->weight;
+    if (h->name == NULL) {
+        return STELE_E_NOMEM;
+    }
+    stele_status status =
+        stele__target_describe(q->spec, i, run->data, run->split, q->state, &h->target, diag);
+    if (status == STELE_OK) {
+        status = covariate_set(q, run, &host->covariates, &run->model, &h->covariates);
+    }
+    if (status != STELE_OK) {
+        return status;
+    }
+    stele_create_args args = { .input = &h->target,
+                               .latent_dim = run->model.latent_dim,
+                               .n_modalities = run->model.n_modalities,
+                               .decoder_covariates = (uint32_t)h->covariates.width };
+    return start_guest(q, q->plugins->head[i], instance, &args, &h->part.guest, diag);
+}
+
+/* All heads, in their room. */
+static stele_status start_heads(const stele__run_request *q, stele__run *run, stele__diag *diag)
+{
+    stele__model *m = &run->model;
+    m->head = stele__calloc(q->spec->n_heads, sizeof *m->head);
+    stele_status status = m->head != NULL ? STELE_OK : STELE_E_NOMEM;
+    for (uint32_t i = 0; i < q->spec->n_heads && status == STELE_OK; i++) {
+        m->n_heads = i + 1;
+        status = start_head(q, run, i, diag);
+    }
+    return status;
+}
+
+/* Data-dependent starts, which a model that was trained before has already. */
+static stele_status fit_model(const stele__run_request *q, stele__run *run, stele__diag *diag)
+{
+    stele__model *m = &run->model;
+    stele_status status = STELE_OK;
+    for (uint32_t i = 0; i < m->n_modalities && status == STELE_OK; i++) {
+        status = stele__modality_validate(m, i, run->data, diag);
+        if (status == STELE_OK && q->state == NULL) {
+            status = stele__modality_fit(m, i, run->data, run->split, diag);
+        }
+    }
+    for (uint32_t i = 0; i < m->n_heads && status == STELE_OK && q->state == NULL; i++) {
+        status = stele__head_fit(m, i, run->data, run->split, diag);
+    }
+    return status;
+}
+
 static stele_status open_model(const stele__run_request *q, stele__run *run, stele__diag *diag)
 {
     stele__model *m = &run->model;
@@ -142,15 +199,12 @@ static stele_status open_model(const stele__run_request *q, stele__run *run, ste
             start_guest(q, q->plugins->fusion, &q->spec->fusion, &args, &m->fusion.guest, diag);
     }
     if (status == STELE_OK) {
+        status = start_heads(q, run, diag);
+    }
+    if (status == STELE_OK) {
         status = stele__model_build(m, STELE_F32, (uint64_t)q->spec->top->seed, q->training, diag);
     }
-    for (uint32_t i = 0; i < m->n_modalities && status == STELE_OK; i++) {
-        status = stele__modality_validate(m, i, run->data, diag);
-        if (status == STELE_OK && q->state == NULL) {
-            status = stele__modality_fit(m, i, run->data, run->split, diag);
-        }
-    }
-    return status;
+    return status == STELE_OK ? fit_model(q, run, diag) : status;
 }
 
 static stele_status open_pool(const stele__run_request *q, stele__run *run, stele__diag *diag)

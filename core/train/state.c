@@ -46,6 +46,21 @@ static json_t *covariates_json(const stele__dataset *data, const stele__model *m
     return all;
 }
 
+static json_t *heads_json(const stele__dataset *data, const stele__model *model)
+{
+    json_t *all = json_object();
+    for (uint32_t i = 0; i < model->n_heads; i++) {
+        const stele_field *t = &model->head[i].target;
+        const stele__label *label = stele__dataset_label(data, t->name, t->content);
+        json_t *one = json_pack("{s:s}", "target", t->name);
+        if (t->content == STELE_FIELD_CATEGORY) {
+            json_object_set_new(one, "categories", strings(label->category, label->n_categories));
+        }
+        json_object_set_new(all, stele__head_short_name(&model->head[i]), one);
+    }
+    return all;
+}
+
 static json_t *split_json(const stele__dataset *data, const stele__split *split)
 {
     json_t *all = json_object();
@@ -63,8 +78,9 @@ stele_status stele__state_write(const char *path, const stele__dataset *data,
                                 const stele__split *split, const stele__model *model,
                                 stele__diag *diag)
 {
-    json_t *all = json_pack("{s:o, s:o, s:o}", "modalities", matrices_json(data), "covariates",
-                            covariates_json(data, model), "split", split_json(data, split));
+    json_t *all = json_pack("{s:o, s:o, s:o, s:o}", "modalities", matrices_json(data), "covariates",
+                            covariates_json(data, model), "heads", heads_json(data, model), "split",
+                            split_json(data, split));
     stele__writer w;
     if (all == NULL) {
         return STELE_E_NOMEM;
@@ -144,11 +160,36 @@ static int read_covariates(json_t *all, stele__state *s)
     return 1;
 }
 
+static int read_heads(json_t *all, stele__state *s)
+{
+    const char *name;
+    json_t *one;
+    s->head = stele__calloc(json_object_size(all), sizeof *s->head);
+    if (s->head == NULL) {
+        return 0;
+    }
+    json_object_foreach(all, name, one)
+    {
+        stele__state_head *h = &s->head[s->n_heads++];
+        json_t *categories = json_object_get(one, "categories");
+        h->name = stele__strdup(name);
+        h->content = categories != NULL ? STELE_FIELD_CATEGORY : STELE_FIELD_NUMBER;
+        if (categories != NULL) {
+            h->category = read_strings(categories, &h->n_categories);
+        }
+        if (h->name == NULL || (categories != NULL && h->n_categories < 1)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 static int read_state(json_t *all, stele__state *s)
 {
     json_t *split = json_object_get(all, "split");
     if (!json_is_object(split) || !read_matrices(json_object_get(all, "modalities"), s) ||
-        !read_covariates(json_object_get(all, "covariates"), s)) {
+        !read_covariates(json_object_get(all, "covariates"), s) ||
+        !read_heads(json_object_get(all, "heads"), s)) {
         return 0;
     }
     for (int p = 0; p < STELE__N_PARTS; p++) {
@@ -191,6 +232,16 @@ stele_status stele__state_read(const char *path, stele__state **ret, stele__diag
     return STELE_OK;
 }
 
+const stele__state_head *stele__state_head_of(const stele__state *s, const char *name)
+{
+    for (size_t i = 0; s != NULL && i < s->n_heads; i++) {
+        if (strcmp(s->head[i].name, name) == 0) {
+            return &s->head[i];
+        }
+    }
+    return NULL;
+}
+
 static void free_strings(char **text, int64_t n)
 {
     for (int64_t i = 0; text != NULL && i < n; i++) {
@@ -212,9 +263,14 @@ void stele__state_destroy(stele__state *s)
         free_strings(s->covariate[i].category, s->covariate[i].n_categories);
         stele__free(s->covariate[i].name);
     }
+    for (size_t i = 0; i < s->n_heads; i++) {
+        free_strings(s->head[i].category, s->head[i].n_categories);
+        stele__free(s->head[i].name);
+    }
     for (int p = 0; p < STELE__N_PARTS; p++) {
         free_strings(s->id[p], s->n_ids[p]);
     }
+    stele__free(s->head);
     stele__free(s->matrix);
     stele__free(s->covariate);
     stele__free(s);

@@ -1,6 +1,6 @@
 /* state.h - what a run folder keeps of its data: features, categories, statistics of covariates,
- * the split (data.json). New data are brought to it, so that a trained model means the same by
- * every column. */
+ * targets of heads, the split (data.json). New data are brought to it, so that a trained model
+ * means the same by every column. */
 #ifndef STELE_TRAIN_STATE_H
 #define STELE_TRAIN_STATE_H
 
@@ -21,10 +21,19 @@ typedef struct stele__state_covariate {
     double mean, sd;
 } stele__state_covariate;
 
+/* The target of a head. */
+typedef struct stele__state_head {
+    char *name; /* of the head */
+    uint32_t content;
+    int64_t n_categories;
+    char **category;
+} stele__state_head;
+
 typedef struct stele__state {
     stele__state_matrix *matrix;
     stele__state_covariate *covariate;
-    size_t n_matrices, n_covariates;
+    stele__state_head *head;
+    size_t n_matrices, n_covariates, n_heads;
     char **id[STELE__N_PARTS]; /* row ids of the parts */
     int64_t n_ids[STELE__N_PARTS];
 } stele__state;
@@ -34,6 +43,8 @@ STELE_NODISCARD stele_status stele__state_write(const char *path, const stele__d
                                                 const stele__model *model, stele__diag *diag);
 STELE_NODISCARD stele_status stele__state_read(const char *path, stele__state **ret,
                                                stele__diag *diag);
+/* What it has about a head; NULL if there is no state or it has none of that name. */
+const stele__state_head *stele__state_head_of(const stele__state *s, const char *name);
 void stele__state_destroy(stele__state *s); /* NULL is legal */
 
 #endif

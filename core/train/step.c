@@ -6,15 +6,33 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Which modality made a loss that is no number; NULL if none stands out. */
-static const char *culprit(const stele__model *m, const stele__loss_terms *terms)
+/* Whose figure is no number: what, and of whom; the loss as a whole if nobody stands out. */
+static const char *culprit(const stele__model *m, const stele__loss_terms *terms,
+                           const char **ret_what)
 {
+    *ret_what = "the log-likelihood";
     for (uint32_t i = 0; i < m->n_modalities; i++) {
         if (!isfinite(terms->log_px[i])) {
             return m->modality[i].name;
         }
     }
+    *ret_what = "the loss";
+    for (uint32_t i = 0; i < m->n_heads; i++) {
+        if (!isfinite(terms->head[i])) {
+            return m->head[i].name;
+        }
+    }
     return NULL;
+}
+
+/* Heads that the loss leaves out are looked at as well. */
+static int all_finite(const stele__model *m, const stele__loss_terms *terms)
+{
+    int finite = isfinite(terms->loss) != 0;
+    for (uint32_t i = 0; i < m->n_heads; i++) {
+        finite = finite && isfinite(terms->head[i]);
+    }
+    return finite;
 }
 
 static int finite_n(const void *p, int64_t n, int f64)
@@ -60,12 +78,12 @@ static stele_status nonfinite(const stele__loop *l, const char *what, const char
 
 /* Of the derivatives that this update uses: those of other groups must not decide its clipping. The
  * segments of a group lie side by side. Most derivatives were measured where they were made. */
-static double sum_squares(const stele__loop *l)
+static double sum_squares(const stele__loop *l, const stele__group *group)
 {
     stele__params *params = l->t->model->params;
     int f64 = stele__params_dtype(params) == STELE_F64;
-    size_t begin = l->n_segments > 0 ? l->segment[0].begin : 0;
-    size_t end = l->n_segments > 0 ? l->segment[l->n_segments - 1].end : 0;
+    size_t begin = group->n > 0 ? group->segment[0].begin : 0;
+    size_t end = group->n > 0 ? group->segment[group->n - 1].end : 0;
     double sum = 0.0;
     for (uint32_t i = 0; i < stele__params_count(params); i++) {
         const stele__param *p = stele__params_entry(params, i);
@@ -81,18 +99,21 @@ static double sum_squares(const stele__loop *l)
     return sum;
 }
 
-static void when_of_step(const stele__loop *l, char *ret, size_t capacity)
+void stele__loop_when(const stele__loop *l, char *ret, size_t capacity)
 {
     snprintf(ret, capacity, "at step %lld (epoch %lld, batch %lld)", (long long)l->at.step + 1,
              (long long)l->at.epoch + 1, (long long)l->at.batch + 1);
 }
 
-/* Who made a loss that is no number. */
-static stele_status nonfinite_loss(const stele__loop *l, const stele__loss_terms *terms,
-                                   const char *when, stele__diag *diag)
+stele_status stele__loop_check_terms(const stele__loop *l, const stele__loss_terms *terms,
+                                     const char *when, stele__diag *diag)
 {
-    const char *who = culprit(l->t->model, terms);
-    return nonfinite(l, who != NULL ? "the log-likelihood" : "the loss", who, when, diag);
+    const char *what = NULL;
+    if (all_finite(l->t->model, terms)) {
+        return STELE_OK;
+    }
+    const char *who = culprit(l->t->model, terms, &what);
+    return nonfinite(l, what, who, when, diag);
 }
 
 stele_status stele__loop_check_valid(const stele__loop *l, const stele__loss_terms *valid,
@@ -101,7 +122,7 @@ stele_status stele__loop_check_valid(const stele__loop *l, const stele__loss_ter
     char when[96];
     snprintf(when, sizeof when, "on the validation rows after step %lld (epoch %lld)",
              (long long)l->at.step, (long long)l->at.epoch + 1);
-    return isfinite(valid->loss) ? STELE_OK : nonfinite_loss(l, valid, when, diag);
+    return stele__loop_check_terms(l, valid, when, diag);
 }
 
 stele_status stele__loop_check_values(const stele__loop *l, stele__diag *diag)
@@ -145,22 +166,22 @@ static size_t cut(stele__adamw_segment *s, size_t n, size_t begin, size_t end)
 }
 
 /* What the update still has to step: all but the parameters that were stepped within the pass. */
-static size_t remaining_segments(stele__loop *l)
+static size_t remaining_segments(const stele__loop *l, stele__group *group)
 {
     stele__params *params = l->t->model->params;
-    size_t n = l->n_segments;
-    memcpy(l->remaining, l->segment, n * sizeof *l->segment);
+    size_t n = group->n;
+    memcpy(group->remaining, group->segment, n * sizeof *group->segment);
     for (uint32_t i = 0; i < stele__params_count(params); i++) {
         const stele__param *p = stele__params_entry(params, i);
         if (p->has_gradient == STELE__STEPPED) {
-            n = cut(l->remaining, n, p->offset, p->offset + stele__param_extent(p));
+            n = cut(group->remaining, n, p->offset, p->offset + stele__param_extent(p));
         }
     }
     return n;
 }
 
-stele_status stele__loop_update(stele__loop *l, double lr, int64_t step, double clip_norm,
-                                stele__diag *diag)
+stele_status stele__loop_update(stele__loop *l, stele__group *group, double lr, int64_t step,
+                                double clip_norm, double *ret_norm, stele__diag *diag)
 {
     stele__params *params = l->t->model->params;
     size_t n_values = 0;
@@ -169,33 +190,48 @@ stele_status stele__loop_update(stele__loop *l, double lr, int64_t step, double 
          *v = stele__params_moment(params, 2);
     int f64 = stele__params_dtype(params) == STELE_F64;
     stele__adamw opt = optimiser_at(l, lr, step);
-    double squares = sum_squares(l);
+    double squares = sum_squares(l, group);
     if (!isfinite(squares)) {
         char when[96];
-        when_of_step(l, when, sizeof when);
+        stele__loop_when(l, when, sizeof when);
         return nonfinite(l, "the derivative", bad_parameter(params, 1), when, diag);
     }
-    l->grad_norm = sqrt(squares);
+    *ret_norm = sqrt(squares);
     l->ended[STELE__PHASE_NORM] = stele__now();
-    if (clip_norm > 0.0 && l->grad_norm > clip_norm) {
-        opt.grad_scale = clip_norm / l->grad_norm;
+    if (clip_norm > 0.0 && *ret_norm > clip_norm) {
+        opt.grad_scale = clip_norm / *ret_norm;
     }
-    size_t n = remaining_segments(l);
+    size_t n = remaining_segments(l, group);
     if (f64) {
-        stele__adamw_step_f64(l->t->pool, &opt, l->remaining, n, w, g, m, v);
+        stele__adamw_step_f64(l->t->pool, &opt, group->remaining, n, w, g, m, v);
     } else {
-        stele__adamw_step_f32(l->t->pool, &opt, l->remaining, n, w, g, m, v);
+        stele__adamw_step_f32(l->t->pool, &opt, group->remaining, n, w, g, m, v);
     }
     return STELE_OK;
 }
 
-stele_status stele__loop_step(stele__loop *l, stele__loss_terms *ret, stele__diag *diag)
+stele_status stele__loop_backward(stele__loop *l, stele_tensor *loss, stele__diag *diag)
+{
+    stele_status status = stele__graph_status(l->graph);
+    if (status == STELE_OK && loss != NULL) {
+        status = stele__graph_backward(l->graph, loss);
+    }
+    if (status != STELE_OK) {
+        return stele__diag_error(diag, status, NULL, "%s%s%s at step %lld",
+                                 stele__graph_error_scope(l->graph),
+                                 stele__graph_error_scope(l->graph)[0] != '\0' ? ": " : "",
+                                 stele__graph_error(l->graph), (long long)l->at.step + 1);
+    }
+    stele__params_end_gradient(l->t->model->params);
+    return STELE_OK;
+}
+
+/* Loss and derivatives of the batch that is loaded, and what needs no more than those. */
+static stele_status model_pass(stele__loop *l, double lr, stele_tensor **ret_loss,
+                               stele__loss_terms *ret, stele__diag *diag)
 {
     const stele__training *t = l->t;
-    const int64_t *row = NULL;
     uint64_t seed = (uint64_t)t->spec->top->seed, step = (uint64_t)l->at.step;
-    int64_t n = stele__batches_get(&l->batches, l->at.epoch, l->at.batch, &row);
-    double lr = stele__lr_at(l->spec, l->at.step, l->batches.n_batches, l->at.plateau.reduction);
     stele__step_within within = { .opt = optimiser_at(l, lr, l->at.step + 1),
                                   .weight_decay = l->spec->optimiser.weight_decay,
                                   .group = STELE__GROUP_MODEL };
@@ -206,34 +242,43 @@ stele_status stele__loop_step(stele__loop *l, stele__loss_terms *ret, stele__dia
                          .seed = seed,
                          .step = step,
                          .step_within = clips ? NULL : &within };
-    stele__batch_load(l->batch, n, row, 0);
-    l->ended[STELE__PHASE_BATCH] = stele__now();
     stele__graph_begin(l->graph, &pass);
     stele__params_begin_gradient(t->model->params);
     double beta = stele__beta_at(&t->spec->objective->beta, l->at.step, l->batches.n_batches);
-    stele_tensor *loss =
+    *ret_loss =
         stele__objective_loss(t->model, l->graph, l->batch, &l->objective, beta, seed, step, ret);
-    stele_status status = stele__graph_status(l->graph);
     l->ended[STELE__PHASE_FORWARD] = stele__now();
-    if (status == STELE_OK && loss != NULL && !isfinite(ret->loss)) {
+    if (stele__graph_status(l->graph) == STELE_OK && *ret_loss != NULL) {
         char when[96];
-        when_of_step(l, when, sizeof when);
-        return nonfinite_loss(l, ret, when, diag);
+        stele__loop_when(l, when, sizeof when);
+        stele_status status = stele__loop_check_terms(l, ret, when, diag);
+        if (status != STELE_OK) {
+            return status;
+        }
+    }
+    return stele__loop_backward(l, *ret_loss, diag);
+}
+
+stele_status stele__loop_step(stele__loop *l, stele__loss_terms *ret, stele__diag *diag)
+{
+    const int64_t *row = NULL;
+    stele_tensor *loss = NULL;
+    int64_t n = stele__batches_get(&l->batches, l->at.epoch, l->at.batch, &row);
+    double lr = stele__lr_at(l->spec, l->at.step, l->batches.n_batches, l->at.plateau.reduction);
+    stele_status status = STELE_OK;
+    stele__batch_load(l->batch, n, row, 0);
+    l->ended[STELE__PHASE_BATCH] = stele__now();
+    if (l->heads.n > 0) {
+        status = stele__loop_step_heads(l, lr, diag);
+    }
+    if (status == STELE_OK) {
+        status = model_pass(l, lr, &loss, ret, diag);
+        l->ended[STELE__PHASE_BACKWARD] = stele__now();
     }
     if (status == STELE_OK && loss != NULL) {
-        status = stele__graph_backward(l->graph, loss);
+        status = stele__loop_update(l, &l->model, lr, l->at.step + 1, l->spec->optimiser.clip_norm,
+                                    &l->grad_norm, diag);
     }
-    if (status != STELE_OK) {
-        return stele__diag_error(diag, status, NULL, "%s%s%s at step %lld",
-                                 stele__graph_error_scope(l->graph),
-                                 stele__graph_error_scope(l->graph)[0] != '\0' ? ": " : "",
-                                 stele__graph_error(l->graph), (long long)l->at.step + 1);
-    }
-    stele__params_end_gradient(t->model->params);
-    l->ended[STELE__PHASE_BACKWARD] = stele__now();
-    status = loss != NULL
-                 ? stele__loop_update(l, lr, l->at.step + 1, l->spec->optimiser.clip_norm, diag)
-                 : STELE_OK;
     l->ended[STELE__PHASE_UPDATE] = stele__now();
     if (status == STELE_OK) {
         l->at.step++;

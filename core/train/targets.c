@@ -155,24 +155,23 @@ static double log_add(double a, double b)
 static stele_status divide_by_proposals(pass *p)
 {
     const stele__draws *at = &p->at;
-    uint64_t *used = stele__op_take(p->g, (size_t)p->e.batch->n, sizeof *used);
     double *sum = stele__op_take(p->g, (size_t)at->n, sizeof *sum);
-    if (used == NULL || sum == NULL) {
+    if (sum == NULL) {
         return STELE_E_NOMEM;
     }
     for (int64_t k = 0; k < at->n; k++) {
         sum[k] = -HUGE_VAL;
     }
     for (uint32_t s = 0; s < p->n_posteriors; s++) {
-        stele_joint j;
-        stele_status status = stele__fuse(p->m, p->g, &p->e, p->mask[s], &j, used);
+        stele__posterior q;
+        stele_status status = stele__fuse(p->m, p->g, &p->e, p->mask[s], &q);
         const stele_tensor *log_q =
-            status == STELE_OK ? stele__posterior_log_prob(p->g, &j, p->e.batch, at) : NULL;
+            status == STELE_OK ? stele__posterior_log_prob(p->g, &q.joint, p->e.batch, at) : NULL;
         if (log_q == NULL) {
             return stele__graph_outcome(p->g, status != STELE_OK ? status : STELE_E_NOMEM);
         }
         for (int64_t k = 0; k < at->n; k++) {
-            sum[k] = used[at->position[k]] != 0 ? log_add(sum[k], real_at(log_q, k)) : sum[k];
+            sum[k] = q.used[at->position[k]] != 0 ? log_add(sum[k], real_at(log_q, k)) : sum[k];
         }
     }
     for (int64_t k = 0; k < at->n; k++) {
@@ -281,10 +280,9 @@ stele_tensor *stele__targets_loss(const stele__model *m, stele_graph *g, const s
 {
     pass p = { .m = m, .g = g };
     stele_shape samples = STELE__SHAPE(t->n, (int64_t)m->latent_dim), scalar = { 0 };
-    uint64_t *used = stele__op_take(g, (size_t)b->n, sizeof *used);
     stele_tensor *loss = NULL;
     p.n_posteriors = stele__posteriors(m, p.mask);
-    if (t->n == 0 || used == NULL || stele__encode(m, g, b, &p.e) != STELE_OK) {
+    if (t->n == 0 || stele__encode(m, g, b, &p.e) != STELE_OK) {
         return NULL;
     }
     for (uint32_t i = 0; i < m->n_modalities; i++) {
@@ -297,12 +295,12 @@ stele_tensor *stele__targets_loss(const stele__model *m, stele_graph *g, const s
     stele_tensor *zero = ops->full(g, &scalar, 0.0);
     const double *share = shares(g, t, b->n);
     for (uint32_t s = 0; s < p.n_posteriors; s++) {
-        stele_joint j;
+        stele__posterior q;
         stele_tensor *w = share != NULL ? sample_weights(&p, s, t, share) : NULL;
-        if (w == NULL || stele__fuse(m, g, &p.e, p.mask[s], &j, used) != STELE_OK) {
+        if (w == NULL || stele__fuse(m, g, &p.e, p.mask[s], &q) != STELE_OK) {
             return NULL;
         }
-        stele_tensor *log_q = stele__posterior_log_prob(g, &j, b, &p.at);
+        stele_tensor *log_q = stele__posterior_log_prob(g, &q.joint, b, &p.at);
         stele_tensor *part =
             ops->sum(g, ops->mul(g, ops->where(g, w, log_q, zero), w), STELE_ALL_AXES, 0);
         loss = loss != NULL ? ops->add(g, loss, part) : part;

@@ -37,6 +37,10 @@ static void add_terms(const stele__model *m, stele__loss_terms *sums, const stel
         sums->log_px[i] += one->log_px[i];
         sums->n_px[i] += one->n_px[i];
     }
+    for (uint32_t i = 0; i < m->n_heads; i++) {
+        sums->head[i] += one->head[i];
+        sums->n_head[i] += one->n_head[i];
+    }
 }
 
 static stele__loss_terms mean_terms(const stele__loss_terms *sums)
@@ -94,22 +98,20 @@ stele_status stele__loop_write(stele__loop *l, const char *name, int moments, st
     return status;
 }
 
-stele_status stele__loop_segments(stele__loop *l, uint32_t group)
+stele_status stele__group_init(const stele__loop *l, uint32_t group, stele__group *ret)
 {
     size_t n = 0;
-    const stele__segment *s = stele__params_segments(l->t->model->params, &n);
-    stele__free(l->segment);
-    stele__free(l->remaining);
-    l->n_segments = 0;
-    l->segment = stele__calloc(n, sizeof *l->segment);
-    l->remaining =
-        stele__calloc(n + stele__params_count(l->t->model->params), sizeof *l->remaining);
-    if (l->segment == NULL || l->remaining == NULL) {
+    stele__params *params = l->t->model->params;
+    const stele__segment *s = stele__params_segments(params, &n);
+    memset(ret, 0, sizeof *ret);
+    ret->segment = stele__calloc(n, sizeof *ret->segment);
+    ret->remaining = stele__calloc(n + stele__params_count(params), sizeof *ret->remaining);
+    if (ret->segment == NULL || ret->remaining == NULL) {
         return STELE_E_NOMEM;
     }
     for (size_t i = 0; i < n; i++) {
         if (s[i].group == group) {
-            l->segment[l->n_segments++] =
+            ret->segment[ret->n++] =
                 (stele__adamw_segment){ .begin = s[i].begin,
                                         .end = s[i].begin + s[i].n,
                                         .weight_decay =
@@ -118,6 +120,13 @@ stele_status stele__loop_segments(stele__loop *l, uint32_t group)
         }
     }
     return STELE_OK;
+}
+
+void stele__group_finish(stele__group *group)
+{
+    stele__free(group->segment);
+    stele__free(group->remaining);
+    memset(group, 0, sizeof *group);
 }
 
 stele_status stele__loop_init(const stele__training *t, stele__loop *l, stele__diag *diag)
@@ -138,7 +147,10 @@ stele_status stele__loop_init(const stele__training *t, stele__loop *l, stele__d
     if (status == STELE_OK) {
         status = stele__graph_create(t->pool, stele__params_dtype(t->model->params), &l->graph);
     }
-    return status == STELE_OK ? stele__loop_segments(l, STELE__GROUP_MODEL) : status;
+    if (status == STELE_OK) {
+        status = stele__group_init(l, STELE__GROUP_MODEL, &l->model);
+    }
+    return status == STELE_OK ? stele__group_init(l, STELE__GROUP_HEADS, &l->heads) : status;
 }
 
 static stele_status open_log(stele__loop *l, stele__diag *diag)
@@ -204,20 +216,25 @@ void stele__loop_finish(stele__loop *l)
     stele__batch_destroy(l->batch);
     stele__graph_destroy(l->graph);
     stele__metrics_close(l->metrics);
-    stele__free(l->segment);
-    stele__free(l->remaining);
+    stele__group_finish(&l->model);
+    stele__group_finish(&l->heads);
 }
 
 static json_t *terms_json(const stele__model *m, const stele__loss_terms *terms)
 {
-    json_t *log_px = json_object();
+    json_t *log_px = json_object(), *heads = m->n_heads > 0 ? json_object() : NULL;
     for (uint32_t i = 0; i < m->n_modalities; i++) {
         double n = (double)terms->n_px[i];
         json_object_set_new(log_px, m->modality[i].name,
                             n > 0.0 ? json_real(terms->log_px[i] / n) : json_null());
     }
-    return json_pack("{s:f, s:f, s:f, s:o}", "loss", terms->loss, "elbo", terms->elbo, "kl",
-                     terms->divergence, "log_likelihood", log_px);
+    for (uint32_t i = 0; i < m->n_heads; i++) {
+        double n = (double)terms->n_head[i];
+        json_object_set_new(heads, stele__head_short_name(&m->head[i]),
+                            n > 0.0 ? json_real(terms->head[i] / n) : json_null());
+    }
+    return json_pack("{s:f, s:f, s:f, s:o, s:o*}", "loss", terms->loss, "elbo", terms->elbo, "kl",
+                     terms->divergence, "log_likelihood", log_px, "heads", heads);
 }
 
 static stele_status log_epoch(stele__loop *l, const stele__loss_terms *train,

@@ -66,12 +66,14 @@ static void open_run(run *r, const char *name, uint32_t dtype)
     TOY_OK(t, stele__batches_init(&r->loop.batches, t->split->row[STELE__TRAIN],
                                   t->split->n[STELE__TRAIN], t->spec->train->batch_size,
                                   (uint64_t)t->spec->top->seed, &place, &t->diag));
-    TOY_OK(t, stele__loop_segments(&r->loop, STELE__GROUP_MODEL));
+    TOY_OK(t, stele__group_init(&r->loop, STELE__GROUP_MODEL, &r->loop.model));
+    TOY_OK(t, stele__group_init(&r->loop, STELE__GROUP_HEADS, &r->loop.heads));
 }
 
 static void close_run(run *r)
 {
-    stele__free(r->loop.segment);
+    stele__group_finish(&r->loop.model);
+    stele__group_finish(&r->loop.heads);
     stele__batches_finish(&r->loop.batches);
     stele__safetensors_close(r->fixture);
     toy_close(&r->t);
@@ -135,11 +137,13 @@ static void take_starts(run *r)
     }
 }
 
-/* Loss terms of a step: loss, elbo, divergence, rows, then (log-likelihood, rows) per modality. */
+/* Loss terms of a step: loss, elbo, divergence, rows, then (log-likelihood, rows) per modality and
+ * (loss, rows) per head. */
 static void compare_terms(run *r, int64_t step, const stele__loss_terms *terms)
 {
     char name[32];
-    int64_t n = 4 + 2 * (int64_t)r->t.model.n_modalities;
+    const stele__model *m = &r->t.model;
+    int64_t n = 4 + 2 * ((int64_t)m->n_modalities + m->n_heads);
     const double *want = fixture(r, "terms", STEPS * n) + step * n;
     const double is[4] = { terms->loss, terms->elbo, terms->divergence, (double)terms->n };
     snprintf(name, sizeof name, "step %d", (int)step);
@@ -150,12 +154,14 @@ static void compare_terms(run *r, int64_t step, const stele__loss_terms *terms)
                      want[i]);
         }
     }
-    for (uint32_t i = 0; i < r->t.model.n_modalities; i++) {
-        const double *w = want + 4 + 2 * i;
-        assert_int_equal(terms->n_px[i], (int64_t)w[1]);
-        if (!(fabs(terms->log_px[i] - w[0]) <= r->tolerance * fmax(fabs(w[0]), 1.0))) {
-            fail_msg("%s: log-likelihood %u of %s is %.15g, the twin has %.15g", r->name,
-                     (unsigned)i, name, terms->log_px[i], w[0]);
+    for (uint32_t i = 0; i < m->n_modalities + m->n_heads; i++) {
+        int head = i >= m->n_modalities;
+        uint32_t k = head ? i - m->n_modalities : i;
+        const double *w = want + 4 + 2 * i, sum = head ? terms->head[k] : terms->log_px[k];
+        assert_int_equal(head ? terms->n_head[k] : terms->n_px[k], (int64_t)w[1]);
+        if (!(fabs(sum - w[0]) <= r->tolerance * fmax(fabs(w[0]), 1.0))) {
+            fail_msg("%s: %s %u of %s is %.15g, the twin has %.15g", r->name,
+                     head ? "the loss of head" : "log-likelihood", (unsigned)k, name, sum, w[0]);
         }
     }
 }

@@ -183,10 +183,42 @@ def covariates(names, inputs):
     return torch.stack(columns, 1) if columns else None
 
 
+class Classifier:
+    """A head: softmax cross entropy with label smoothing on a stack; balanced weights from all rows with a class."""
+
+    def __init__(self, name, spec, inputs, p):
+        self.name, self.spec, self.p = name, spec, p
+        self.covariates = covariates(spec.get("covariates", []), inputs)
+        self.code = inputs["label." + spec["target"]].long()
+        self.weight = spec.get("weight", 1.0)
+        known = self.code[self.code >= 0]
+        self.n_classes = int(known.max()) + 1
+        self.class_weight = torch.ones(self.n_classes)
+        if spec.get("class_weights") == "balanced":
+            exact = len(known) / (self.n_classes * torch.bincount(known).double())
+            self.class_weight = self.get("class_weight").reshape(-1)  # stored as floats
+            assert torch.allclose(self.class_weight, exact, rtol=1e-6)
+
+    def get(self, name):
+        return self.p["heads." + self.name + "." + name]
+
+    def losses(self, z, rows):
+        for i in range(len(self.spec["hidden"])):
+            z = z @ self.get(f"stack.layer{i}.weight") + self.get(f"stack.layer{i}.bias")
+            if i == 0 and self.covariates is not None:
+                z = z + self.covariates[rows] @ self.get("stack.covariates")
+            z = ACTIVATIONS[self.spec.get("activation", "relu")](z)
+        y = z @ self.get("logits.weight") + self.get("logits.bias")
+        code = self.code[rows]
+        entropy = F.cross_entropy(y, code, reduction="none", label_smoothing=self.spec.get("label_smoothing", 0.0))
+        return self.class_weight[code] * entropy
+
+
 class Model:
     def __init__(self, spec, inputs, p):
         self.spec, self.p, self.dim = spec, p, spec["latent"]["dim"]
         self.modalities = [Modality(name, s, inputs, p) for name, s in spec["modalities"].items()]
+        self.heads = [Classifier(name, s, inputs, p) for name, s in spec.get("heads", {}).items()]
         self.all = (1 << len(self.modalities)) - 1
         self.n_rows = len(inputs["label.batch"])
         self.present = [sum(1 << i for i, m in enumerate(self.modalities) if m.present[r]) for r in range(self.n_rows)]
@@ -261,6 +293,7 @@ class Model:
         n = sum(self.present[r] != 0 for r in rows)
         total, joint_kl = 0.0, 0.0
         log_px, n_px = [0.0] * len(self.modalities), [0] * len(self.modalities)
+        drawn = []  # of the joint: (z, row, share of the component)
         decode = [[] for _ in self.modalities]  # (z, row, weight in the bound, weight in the joint's figures)
         for index, (mask, address, weight) in enumerate(subsets):
             for r in rows:
@@ -275,6 +308,8 @@ class Model:
                     kl = self.divergence(parts, part, z)
                     total = total - weight * beta * share * kl
                     joint_kl = joint_kl + (share * kl.item() if index == 0 else 0.0)
+                    if index == 0:
+                        drawn.append((z, r, share))
                     for i in range(len(self.modalities)):
                         if have >> i & 1 and not (own and not mask >> i & 1):
                             decode[i].append((z, r, weight * share, share if index == 0 else 0.0))
@@ -285,11 +320,16 @@ class Model:
                 total = total + m.weight * (torch.tensor(w) * rows_px).sum()
                 log_px[i] = (torch.tensor(joint) * rows_px).sum().item()
             n_px[i] = sum(bool(m.present[r]) for r in rows)
-        loss = -total / (n * sum(s[2] for s in subsets))
+        loss, figures = -total / (n * sum(s[2] for s in subsets)), []
+        for head in self.heads:
+            z, r, share = zip(*(d for d in drawn if head.code[d[1]] >= 0))
+            summed = (torch.tensor(share) * head.losses(torch.stack(z), torch.tensor(r))).sum()
+            loss = loss + head.weight * summed / len(set(r))
+            figures += [summed.item(), len(set(r))]
         terms = [loss.item(), (sum(log_px) - joint_kl) / n, joint_kl / n, n]
         for a, b in zip(log_px, n_px):
             terms += [a, b]
-        return loss, terms
+        return loss, terms + figures
 
 
 # --- training ---
@@ -308,7 +348,7 @@ def decay_of(name, spec):
 
 
 def run(spec, inputs):
-    fixed = {n: t for n, t in inputs.items() if n.endswith(".log_median_size")}
+    fixed = {n: t for n, t in inputs.items() if n.endswith((".log_median_size", ".class_weight"))}
     start = {n: t for n, t in inputs.items() if n not in fixed and not n.startswith(("x.", "label.")) and n != "rows"}
     p = {n: t.clone().requires_grad_() for n, t in start.items()}
     model = Model(spec, inputs, {**p, **fixed})

@@ -11,7 +11,10 @@
 #include "model/objective.h"
 #include "plugin/use.h"
 #include "train/load.h"
+#include "train/target.h"
 #include "train/train.h"
+
+#include <stdio.h>
 
 typedef struct toy {
     stele__diag diag;
@@ -41,8 +44,13 @@ static const char *toy_message(const toy *t)
 
 static void toy_read_spec(toy *t, const char *text)
 {
+#ifdef TEST_PLUGINS
+    const char *folder[] = { STELE_PLUGINS, TEST_PLUGINS };
+#else
     const char *folder[] = { STELE_PLUGINS };
-    stele__registry_settings settings = { stele__preload_table, folder, 1 };
+#endif
+    stele__registry_settings settings = { stele__preload_table, folder,
+                                          sizeof folder / sizeof folder[0] };
     stele__spec_doc *doc = NULL;
     TOY_OK(t, stele__registry_create(&settings, &t->registry, &t->diag));
     TOY_OK(t, stele__spec_doc_parse(text, strlen(text), "toy.yaml", ".", &doc, &t->diag));
@@ -51,16 +59,25 @@ static void toy_read_spec(toy *t, const char *text)
     TOY_OK(t, stele__spec_finish(t->spec, &t->diag));
 }
 
+/* One label; whoever asks for the same again shares it. */
+static void toy_request_label(const char *name, uint32_t content, stele__data_request *r,
+                              stele__label_request *label)
+{
+    size_t at = 0;
+    while (at < r->n_labels &&
+           (strcmp(label[at].from, name) != 0 || label[at].content != content)) {
+        at++;
+    }
+    label[at].from = name;
+    label[at].content = content;
+    r->n_labels = at < r->n_labels ? r->n_labels : at + 1;
+}
+
 static void toy_request_labels(const stele_str_list *names, stele__data_request *r,
                                stele__label_request *label)
 {
     for (uint64_t k = 0; k < names->n; k++) {
-        size_t at = 0;
-        while (at < r->n_labels && strcmp(label[at].from, names->v[k]) != 0) {
-            at++;
-        }
-        label[at].from = names->v[k];
-        r->n_labels = at < r->n_labels ? r->n_labels : at + 1;
+        toy_request_label(names->v[k], 0, r, label);
     }
 }
 
@@ -81,6 +98,11 @@ static void toy_read_data(toy *t, const fake_source *from, const char *const *ot
         matrix[request.n_matrices++].from = host->from;
         toy_request_labels(&host->encoder.covariates, &request, label);
         toy_request_labels(&host->decoder.covariates, &request, label);
+    }
+    for (size_t i = 0; i < t->spec->n_heads; i++) {
+        const stele__head_spec *host = stele__head_host(&t->spec->head[i]);
+        toy_request_labels(&host->covariates, &request, label);
+        toy_request_label(host->target, stele__target_content(host->target_type), &request, label);
     }
     for (size_t i = 0; i < n_others; i++) {
         matrix[request.n_matrices].name = others[i];
@@ -134,6 +156,24 @@ static void toy_start_modality(toy *t, uint32_t i)
     toy_start(t, t->cast.modality[i], &t->spec->modality[i], &args, &md->part.guest);
 }
 
+static void toy_start_head(toy *t, uint32_t i)
+{
+    const stele__head_spec *host = stele__head_host(&t->spec->head[i]);
+    stele__head *h = &t->model.head[i];
+    char name[64];
+    snprintf(name, sizeof name, "heads.%s", t->spec->head[i].name);
+    h->name = stele__strdup(name);
+    h->vt = &t->cast.head[i]->vt.head;
+    h->weight = host->weight;
+    TOY_OK(t, stele__target_describe(t->spec, i, t->data, t->split, NULL, &h->target, &t->diag));
+    toy_covariates(t, &host->covariates, &h->covariates);
+    stele_create_args args = { .input = &h->target,
+                               .latent_dim = t->model.latent_dim,
+                               .n_modalities = t->model.n_modalities,
+                               .decoder_covariates = (uint32_t)h->covariates.width };
+    toy_start(t, t->cast.head[i], &t->spec->head[i], &args, &h->part.guest);
+}
+
 /* Every label that was read is a covariate. */
 static void toy_build(toy *t, uint32_t dtype)
 {
@@ -141,6 +181,8 @@ static void toy_build(toy *t, uint32_t dtype)
     m->latent_dim = (uint32_t)t->spec->latent->dim;
     m->n_modalities = (uint32_t)t->spec->n_modalities;
     m->modality = stele__calloc(m->n_modalities, sizeof *m->modality);
+    m->n_heads = (uint32_t)t->spec->n_heads;
+    m->head = stele__calloc(m->n_heads, sizeof *m->head);
     m->covariate = stele__calloc(t->data->n_labels, sizeof *m->covariate);
     m->fusion_vt = &t->cast.fusion->vt.fusion;
     assert_true(m->modality != NULL && m->covariate != NULL);
@@ -153,10 +195,16 @@ static void toy_build(toy *t, uint32_t dtype)
     }
     stele_create_args args = { .latent_dim = m->latent_dim, .n_modalities = m->n_modalities };
     toy_start(t, t->cast.fusion, &t->spec->fusion, &args, &m->fusion.guest);
+    for (uint32_t i = 0; i < m->n_heads; i++) {
+        toy_start_head(t, i);
+    }
     TOY_OK(t, stele__model_build(m, dtype, (uint64_t)t->spec->top->seed, 1, &t->diag));
     for (uint32_t i = 0; i < m->n_modalities; i++) {
         TOY_OK(t, stele__modality_validate(m, i, t->data, &t->diag));
         TOY_OK(t, stele__modality_fit(m, i, t->data, t->split, &t->diag));
+    }
+    for (uint32_t i = 0; i < m->n_heads; i++) {
+        TOY_OK(t, stele__head_fit(m, i, t->data, t->split, &t->diag));
     }
 }
 

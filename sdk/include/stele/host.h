@@ -17,9 +17,10 @@ extern "C" {
  * depend on the run's seed and the parameter's full name only. */
 enum { STELE_INIT_ZERO = 1, STELE_INIT_CONSTANT, STELE_INIT_NORMAL, STELE_INIT_UNIFORM };
 
-/* Not trained with the rest but fitted afterwards, on the validation rows, to the joint's evidence lower bound with all
- * weights 1: temperatures, which training rows would judge too kindly (Guo et al. 2017). Without validation rows the
- * parameter keeps its start. */
+/* Not trained with the rest but fitted afterwards, on the validation rows, so that the posteriors q(z | x) cover
+ * samples of the model's own p(z | x): temperatures, which training rows would judge too kindly (Guo et al. 2017; the
+ * fit is the wake phase of Bornschein and Bengio, ICLR 2015). For parameters of fusion rules. Without validation rows
+ * the parameter keeps its start. */
 #define STELE_PARAM_CALIBRATED (1u << 0)
 
 typedef struct stele_param_spec {
@@ -48,7 +49,7 @@ typedef struct stele_build_api {
 typedef struct stele_fit_api {
     uint64_t struct_size;
     /* 0.1 */
-    /* Number of training rows in which this modality is present. [main] in fit() */
+    /* Number of training rows that have this modality, or this head's target. [main] in fit() */
     int64_t (*n_rows)(const stele_fit *f);
     /* Next chunk of those rows, in order; *ret_x is valid until the next call and has shape[0] == 0 at the end. [main]
      */
@@ -73,7 +74,8 @@ struct stele_host {
     const stele_fit_api *fit;
     void (*log)(const stele_host *h, int32_t level, const char *fmt, ...) STELE_PRINTF(3, 4); /* [any] */
     /* Record why and return `code`. Use through STELE_FAIL. Text before a first colon that names an option ("width:
-     * ...") is mapped back to its line in the spec. The first message of a failing call is the one shown. [any] */
+     * ...") or a key of the host beside it ("target: ...") is mapped back to its line in the spec. The first message of
+     * a failing call is the one shown. [any] */
     stele_status (*fail)(const stele_host *h, stele_status code, const char *where, const char *fmt, ...)
         STELE_PRINTF(4, 5);
     /* Draft services by id with revision: "org.example.name/2". NULL when unknown. [any] */

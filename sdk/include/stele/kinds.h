@@ -1,7 +1,7 @@
 /* stele/kinds.h - the four kinds of plugins: source, modality, fusion, head.
  *
- * Every vtable starts with create, destroy and build. The host calls create, build, then (modality) fit on the main
- * thread; the compute slots follow, possibly concurrently.
+ * Every vtable starts with create, destroy and build. The host calls create, build, then (modality, head) fit on the
+ * main thread; the compute slots follow, possibly concurrently.
  */
 #ifndef STELE_KINDS_H
 #define STELE_KINDS_H
@@ -34,7 +34,8 @@ typedef struct stele_create_args {
     const stele_host *host;   /* outlives the instance */
     const void *config;       /* config_size bytes, validated against the option table, outlives the instance */
     const char *name;         /* as in the spec: "rna" */
-    const stele_field *input; /* modality: the measurement; head: the target; else NULL */
+    const stele_field *input; /* modality: the measurement; head: the target, a CATEGORY with n_categories (those that
+                                 training rows have) or a NUMBER, named as the spec names it; else NULL */
     uint32_t latent_dim;
     uint32_t private_dim; /* modality: extent of a private latent, appended to z; 0 when there is none */
     uint32_t n_modalities;
@@ -204,12 +205,16 @@ typedef struct stele_joint {
                                  values there are never looked at. NULL: one component. */
 } stele_joint;
 
+/* What one term of the objective has to go by: a subset of the modalities, whose presence stands in `experts`. */
 typedef struct stele_loss_args {
     uint64_t struct_size;
     const stele_experts *experts;
     const stele_joint *joint;
-    stele_tensor *log_px; /* (B, n): weighted sum over modalities of E log p(x_m | z) per component, 0 where absent */
-    double beta;          /* weight of divergences at this step */
+    stele_tensor *log_px; /* (B, n): weighted sum over the modalities to reconstruct of log p(x_m | z) at one z drawn
+                             from each component, 0 where there is none */
+    stele_tensor *divergence; /* (B, n): KL(component || prior) in closed form where there is one component, else
+                                 log q(z) - log p(z) of the whole mixture at that z; 0 where there is none */
+    double beta;              /* weight of divergences at this step */
 } stele_loss_args;
 
 typedef struct stele_fusion_vt {
@@ -217,7 +222,10 @@ typedef struct stele_fusion_vt {
     uint32_t (*max_components)(const stele_inst *self, uint32_t n_modalities); /* [any & new] */
     /* A row with nothing present yields the prior. [compute & built] */
     stele_status (*fuse)(const stele_inst *self, stele_graph *g, const stele_experts *in, stele_joint *ret);
-    /* Per-row loss (B) in place of the negative evidence lower bound sum_c w_c (log_px_c - beta (log q - log p)).
+    /* Per-row loss (B), to be minimised, in place of the negative evidence lower bound
+     * -sum_c w_c (log_px_c - beta divergence_c). Called once for every term of the objective: all that is present, then
+     * the subsets that the spec asks for, each with its own presence; the host weights and averages. Rows without any
+     * of the term's modalities are left out afterwards. Calibration uses the evidence lower bound nevertheless.
      * Optional. [compute & built] */
     stele_status (*loss)(const stele_inst *self, stele_graph *g, const stele_loss_args *a, stele_tensor **ret_rows);
 } stele_fusion_vt;
@@ -228,21 +236,39 @@ typedef struct stele_fusion_vt {
 typedef struct stele_head_traits {
     uint64_t struct_size;
     double gradient_scale; /* factor on the derivative towards z: 1 supervised, 0 a probe, negative an adversary */
-    uint32_t own_step;     /* 1: the head's parameters take a step of their own on detached z before the model's */
+    uint32_t own_step;     /* 1: the head's parameters take a step of their own on detached z before the model's, and
+                              none with it */
     uint32_t reserved;
 } stele_head_traits;
 
+/* All held-out rows with a target at once: predictions are narrow, and ranks need them together. */
+typedef struct stele_head_scored {
+    uint64_t struct_size;
+    int64_t n_rows, n_outputs; /* n_outputs: elements of a row of what predict gives */
+    const float *predicted;    /* (n_rows, n_outputs), at the mean of z */
+    const int32_t *code;       /* CATEGORY: (n_rows); else NULL */
+    const double *number;      /* NUMBER: (n_rows); else NULL */
+} stele_head_scored;
+
 typedef struct stele_head_vt {
     STELE_COMMON_SLOTS;
-    stele_status (*traits)(const stele_inst *self, stele_head_traits *ret); /* [any & new] */
-    /* Parameters of the prediction for z (R, latent_dim); covariates (R, decoder_covariates) or NULL. [compute & built]
-     */
+    /* Asked once; gradient_scale has to be finite. [main & new] */
+    stele_status (*traits)(const stele_inst *self, stele_head_traits *ret);
+    /* Learn statistics of the targets of the training rows that have one: views of I32 codes or F64 numbers (n). Called
+     * once before a training begins, not when one is resumed or a model is loaded. Optional. [main & built] */
+    stele_status (*fit)(const stele_inst *self, stele_fit *f);
+    /* Parameters of the prediction for z (R, latent_dim), rows outermost; covariates (R, decoder_covariates) or NULL.
+     * What they are (logits, a mean, ...) is the plugin's to document. While training z is drawn from the posterior of
+     * all that a row has; in evaluation it is a posterior's mean. [compute & built] */
     stele_status (*predict)(const stele_inst *self, stele_graph *g, stele_tensor *z, stele_tensor *covariates,
                             stele_tensor **ret_y);
-    /* Loss per row (R) of prediction y against target (R) or (R, k); rows without a target are left out by the host.
-     * [compute & built] */
+    /* Loss per row (R) of prediction y against target: I32 codes (R) or numbers of the graph's dtype (R), none of them
+     * missing: rows without a target are left out by the host. [compute & built] */
     stele_status (*loss)(const stele_inst *self, stele_graph *g, stele_tensor *y, stele_tensor *target,
                          stele_tensor **ret_rows);
+    /* Metrics on held-out rows, at most `capacity`. Optional. [main & built] */
+    stele_status (*score)(const stele_inst *self, const stele_head_scored *s, uint32_t capacity, stele_metric *ret,
+                          uint32_t *ret_n);
 } stele_head_vt;
 
 /* --- source: reads data ------------------------------------------------------------------------------------------- */

@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Heads from the spec to the figures of `stele eval`. heads.py STELE TEST_PLUGINS
+
+On the simulator: a class head reaches a high held-out accuracy from the joint and from one modality; a linear head with
+reversed gradients and a step of its own takes the batch out of z as far as linear probes see. A run that was resumed, with
+other numbers of threads, ends with the same bits.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+SPEC = """stele: 1
+name: heads
+data:
+  source: simulate
+  n_rows: 900
+  n_genes: 150
+  n_peaks: 300
+  n_classes: 3
+  n_batches: 3
+  batch_effect: 0.8
+  split: {train: 0.6, valid: 0.1, test: 0.3}
+latent: {dim: 6}
+modalities:
+  rna: {plugin: nb_counts, encoder: {hidden: [32]}, decoder: {hidden: [32], covariates: [batch]}}
+  atac: {plugin: bernoulli_peaks, encoder: {hidden: [32]}, decoder: {hidden: [32], covariates: [batch]}}
+fusion: poe
+train: {epochs: 30, batch_size: 64, optimiser: {lr: 5.0e-3}}
+heads:
+"""
+CLASS = "  class: {plugin: classifier, target: class, weight: 20}\n"
+PROBE = "  probe: {plugin: freely, target: batch, gradient_scale: 0, own_step: true}\n"
+ADVERSARY = "  batch: {plugin: freely, target: batch, gradient_scale: -1, own_step: true, weight: 50}\n"
+
+
+def stele(*words):
+    done = subprocess.run([STELE, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise AssertionError(f"exit status {done.returncode} of {words}\n{done.stderr}")
+    return done.stdout
+
+
+def trained(scratch, name, heads, *more, spec_text=SPEC):
+    spec = scratch / f"{name}.yaml"
+    spec.write_text(spec_text + heads)
+    stele("train", spec, "--run", scratch / name, "--quiet", *more)
+    return scratch / name
+
+
+def accuracy(run, head):
+    """Held out, by posterior."""
+    report = json.loads(stele("eval", run, "--json", "--quiet", "--checkpoint", "last"))
+    return {p["name"]: p["heads"][head] for p in report["posteriors"]}
+
+
+def supervised(scratch):
+    run = trained(scratch, "class", CLASS)
+    figures = accuracy(run, "class")
+    print("class head:", {n: round(f["accuracy"], 3) for n, f in figures.items()})
+    assert figures["joint"]["rows"] == 270, figures
+    assert figures["joint"]["accuracy"] > 0.97 and figures["rna"]["accuracy"] > 0.9, figures
+    epochs = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert epochs[-1]["train"]["heads"]["class"] < epochs[0]["train"]["heads"]["class"]
+    summary = json.loads((run / "summary.json").read_text())
+    best = epochs[summary["best_epoch"] - 1]
+    assert summary["heads"]["valid"] == best["valid"]["heads"] and "class" in best["valid"]["heads"]
+    assert "head/classifier" in [p["id"] for p in summary["plugins"]]
+    data = json.loads((run / "data.json").read_text())
+    assert data["heads"]["class"]["target"] == "class" and len(data["heads"]["class"]["categories"]) == 3
+
+
+def scrubbed(scratch):
+    # One decoder is not told the batch, so the latent has to carry it.
+    told = "atac: {plugin: bernoulli_peaks, encoder: {hidden: [32]}, decoder: {hidden: [32], covariates: [batch]}}"
+    untold = SPEC.replace(told, told.replace(", covariates: [batch]", ""))
+    assert untold != SPEC
+    free = accuracy(trained(scratch, "probe", PROBE, spec_text=untold), "probe")["joint"]["accuracy"]
+    run = trained(scratch, "scrubbed", ADVERSARY + PROBE, spec_text=untold)
+    batch, probe = (accuracy(run, h)["joint"]["accuracy"] for h in ("batch", "probe"))
+    print(f"batch by a probe: {free:.3f}; against an adversary: {probe:.3f}, the adversary itself {batch:.3f}")
+    assert free > 0.9 and probe < 0.6 and batch < 0.6, (free, probe, batch)
+
+
+def same_bits(scratch):
+    heads = CLASS + PROBE
+    one = trained(scratch, "one", heads, "--set", "train.epochs=4", "--threads", "1")
+    two = trained(scratch, "two", heads, "--set", "train.epochs=2", "--threads", "3")
+    trained(scratch, "two", heads, "--set", "train.epochs=4", "--resume", "--threads", "2")
+    for name in "last.safetensors", "metrics.jsonl":
+        assert (one / name).read_bytes() == (two / name).read_bytes(), name
+    print("resumed, with other numbers of threads: the same bits")
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = pathlib.Path(folder)
+        try:
+            supervised(scratch)
+            scrubbed(scratch)
+            same_bits(scratch)
+        except AssertionError as error:
+            print("failed:", error)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    STELE = str(pathlib.Path(sys.argv[1]).resolve())
+    os.environ.update(STELE_PLUGIN_PATH=str(pathlib.Path(sys.argv[2]).resolve()), OPENBLAS_NUM_THREADS="1")
+    sys.exit(main())
