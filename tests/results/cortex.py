@@ -77,6 +77,7 @@ def mean_error(values):
 def show(values, digits, sign=""):
     """Mean and standard error, without a leading zero where there is only one."""
     def text(v, plus=""):
+        v = round(v, digits) + 0.0  # no minus before a zero
         return f"{v:{plus}.{digits}f}".replace("0.", ".", 1) if abs(v) < 1 else f"{v:{plus}.{digits}f}"
     mean, error = mean_error(values)
     return f"{text(mean, sign)} ({text(error)})"
