@@ -81,9 +81,11 @@ STELE_NODISCARD stele_status stele__loop_check_values(const stele__loop *l, stel
 STELE_NODISCARD stele_status stele__loop_write(stele__loop *l, const char *name, int moments,
                                                stele__diag *diag);
 
-/* After the last epoch: fit the parameters that are calibrated to the validation rows, on top of
- * the best parameters, and write those anew. A function of the two checkpoints alone, so that it
- * can be repeated after a kill. */
+/* After the last epoch: fit the parameters that are calibrated, on top of the best parameters, so
+ * that posteriors cover samples of the model's own p(z | x) of the validation rows (targets.h), and
+ * write the best parameters anew. Validation rows beyond the first two thousand or so, in an order
+ * drawn by the seed, are left out. A function of the two checkpoints alone, so that it can be
+ * repeated after a kill. */
 STELE_NODISCARD stele_status stele__loop_calibrate(stele__loop *l, stele__diag *diag);
 
 #endif

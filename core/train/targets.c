@@ -9,12 +9,14 @@
 
 static const stele_ops *const ops = &stele__ops;
 
+enum { MAX_POSTERIORS = STELE__MAX_MODALITIES + 1 };
+
 /* One sample from every component of every posterior of the rows of a batch, side by side. */
 typedef struct pass {
     const stele__model *m;
     stele_graph *g;
     stele__expert_set e;
-    uint64_t mask[STELE__MAX_POSTERIORS];
+    uint64_t mask[MAX_POSTERIORS]; /* given everything, and given each modality */
     uint32_t n_posteriors;
     stele__draws at; /* all samples as if of one draw */
     double *log_w;   /* (samples) log importance weights */
@@ -26,7 +28,7 @@ static double real_at(const stele_tensor *t, int64_t i)
                                  : (double)((const float *)t->data)[i];
 }
 
-uint32_t stele__posteriors(const stele__model *m, uint64_t ret_mask[STELE__MAX_POSTERIORS])
+static uint32_t posteriors(const stele__model *m, uint64_t ret_mask[MAX_POSTERIORS])
 {
     uint32_t n = 0;
     ret_mask[n++] = m->n_modalities < 64 ? (UINT64_C(1) << m->n_modalities) - 1 : UINT64_MAX;
@@ -200,7 +202,7 @@ stele_status stele__targets_draw(const stele__model *m, stele_graph *g, const st
 {
     pass p = { .m = m, .g = g };
     stele_status status = STELE_OK;
-    p.n_posteriors = stele__posteriors(m, p.mask);
+    p.n_posteriors = posteriors(m, p.mask);
     for (uint32_t s = 0; s < n_samples && status == STELE_OK; s++) {
         stele__pass begin = { .seed = seed, .step = step };
         stele__graph_begin(g, &begin);
@@ -281,7 +283,7 @@ stele_tensor *stele__targets_loss(const stele__model *m, stele_graph *g, const s
     pass p = { .m = m, .g = g };
     stele_shape samples = STELE__SHAPE(t->n, (int64_t)m->latent_dim), scalar = { 0 };
     stele_tensor *loss = NULL;
-    p.n_posteriors = stele__posteriors(m, p.mask);
+    p.n_posteriors = posteriors(m, p.mask);
     if (t->n == 0 || stele__encode(m, g, b, &p.e) != STELE_OK) {
         return NULL;
     }

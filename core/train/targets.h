@@ -10,10 +10,6 @@
 
 #include "model/decode.h"
 
-/* Posteriors of a row that are sampled and fitted: given everything, and given each modality. */
-enum { STELE__MAX_POSTERIORS = STELE__MAX_MODALITIES + 1 };
-uint32_t stele__posteriors(const stele__model *m, uint64_t ret_mask[STELE__MAX_POSTERIORS]);
-
 /* Samples of the rows of one batch. A zeroed struct is empty. */
 typedef struct stele__targets {
     int64_t n, capacity; /* samples */
