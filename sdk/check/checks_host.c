@@ -220,7 +220,11 @@ static int fuzz_once(check_trial *t, uint64_t round)
     const char *said = rig_message(&r);
     int silent = strncmp(said, "create failed: ", 15) == 0 || strncmp(said, "build failed: ", 14) == 0;
     if (status != STELE_OK && (status != STELE_E_OPTION || silent)) {
-        check_fail(t, "legal values were refused with %s: %s", stele__status_text(status), rig_message(&r));
+        check_fail(t, "legal values were refused %s: %s",
+                   silent ? "without a word through STELE_FAIL"
+                          : "otherwise than "
+                            "with STELE_E_OPTION",
+                   said);
         for (size_t i = 0; i < n_random; i++) {
             check_fail(t, "    --options '%s'", text[i]);
         }
