@@ -166,7 +166,8 @@ stele_status stele__spec_doc_set_as(stele__spec_doc *doc, const char *assignment
     if (file == NULL) {
         return STELE_E_NOMEM;
     }
-    if (equals == NULL || equals == assignment || strstr(assignment, "..") != NULL ||
+    const char *dots = strstr(assignment, "..");
+    if (equals == NULL || equals == assignment || (dots != NULL && dots < equals) ||
         assignment[0] == '.' || equals[-1] == '.') {
         stele__diag_error(diag, STELE_E_OPTION, &place, "expected KEY=VALUE");
         stele__diag_hint(diag, "for example --set train.epochs=10");

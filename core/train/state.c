@@ -8,45 +8,54 @@
 
 enum { LIMIT = 1 << 30 };
 
-static json_t *strings(char *const *text, int64_t n)
+/* Append a text; the first that JSON cannot hold is kept in *bad. */
+static void append(json_t *list, const char *text, const char **bad)
+{
+    if (json_array_append_new(list, json_string(text)) != 0 && *bad == NULL) {
+        *bad = text;
+    }
+}
+
+static json_t *strings(char *const *text, int64_t n, const char **bad)
 {
     json_t *list = json_array();
     for (int64_t i = 0; i < n; i++) {
-        json_array_append_new(list, json_string(text[i]));
+        append(list, text[i], bad);
     }
     return list;
 }
 
-static json_t *matrices_json(const stele__dataset *data)
+static json_t *matrices_json(const stele__dataset *data, const char **bad)
 {
     json_t *all = json_object();
     for (size_t m = 0; m < data->n_matrices; m++) {
         const stele__matrix *x = &data->matrix[m];
         json_t *one = json_pack("{s:I}", "n_features", (json_int_t)x->n_features);
         if (x->feature_name != NULL) {
-            json_object_set_new(one, "features", strings(x->feature_name, x->n_features));
+            json_object_set_new(one, "features", strings(x->feature_name, x->n_features, bad));
         }
         json_object_set_new(all, x->name, one);
     }
     return all;
 }
 
-static json_t *covariates_json(const stele__dataset *data, const stele__model *model)
+static json_t *covariates_json(const stele__dataset *data, const stele__model *model,
+                               const char **bad)
 {
     json_t *all = json_object();
     for (uint32_t i = 0; i < model->n_covariates; i++) {
         const stele__covariate *c = &model->covariate[i];
         const stele__label *label = stele__dataset_label(data, c->name, c->content);
-        json_t *one =
-            c->content == STELE_FIELD_CATEGORY
-                ? json_pack("{s:o}", "categories", strings(label->category, label->n_categories))
-                : json_pack("{s:f, s:f}", "mean", c->mean, "sd", c->sd);
+        json_t *one = c->content == STELE_FIELD_CATEGORY
+                          ? json_pack("{s:o}", "categories",
+                                      strings(label->category, label->n_categories, bad))
+                          : json_pack("{s:f, s:f}", "mean", c->mean, "sd", c->sd);
         json_object_set_new(all, c->name, one);
     }
     return all;
 }
 
-static json_t *heads_json(const stele__dataset *data, const stele__model *model)
+static json_t *heads_json(const stele__dataset *data, const stele__model *model, const char **bad)
 {
     json_t *all = json_object();
     for (uint32_t i = 0; i < model->n_heads; i++) {
@@ -54,20 +63,21 @@ static json_t *heads_json(const stele__dataset *data, const stele__model *model)
         const stele__label *label = stele__dataset_label(data, t->name, t->content);
         json_t *one = json_pack("{s:s}", "target", t->name);
         if (t->content == STELE_FIELD_CATEGORY) {
-            json_object_set_new(one, "categories", strings(label->category, label->n_categories));
+            json_object_set_new(one, "categories",
+                                strings(label->category, label->n_categories, bad));
         }
         json_object_set_new(all, stele__head_short_name(&model->head[i]), one);
     }
     return all;
 }
 
-static json_t *split_json(const stele__dataset *data, const stele__split *split)
+static json_t *split_json(const stele__dataset *data, const stele__split *split, const char **bad)
 {
     json_t *all = json_object();
     for (int p = 0; p < STELE__N_PARTS; p++) {
         json_t *ids = json_array();
         for (int64_t i = 0; i < split->n[p]; i++) {
-            json_array_append_new(ids, json_string(stele__dataset_row_id(data, split->row[p][i])));
+            append(ids, stele__dataset_row_id(data, split->row[p][i]), bad);
         }
         json_object_set_new(all, stele__part_name(p), ids);
     }
@@ -78,12 +88,20 @@ stele_status stele__state_write(const char *path, const stele__dataset *data,
                                 const stele__split *split, const stele__model *model,
                                 stele__diag *diag)
 {
-    json_t *all = json_pack("{s:o, s:o, s:o, s:o}", "modalities", matrices_json(data), "covariates",
-                            covariates_json(data, model), "heads", heads_json(data, model), "split",
-                            split_json(data, split));
+    const char *bad = NULL;
+    json_t *all = json_pack("{s:o, s:o, s:o, s:o}", "modalities", matrices_json(data, &bad),
+                            "covariates", covariates_json(data, model, &bad), "heads",
+                            heads_json(data, model, &bad), "split", split_json(data, split, &bad));
     stele__writer w;
     if (all == NULL) {
         return STELE_E_NOMEM;
+    }
+    if (bad != NULL) {
+        json_decref(all);
+        stele__diag_error(diag, STELE_E_DATA, NULL,
+                          "the name `%s` of a row, feature or category is not UTF-8", bad);
+        stele__diag_hint(diag, "a run keeps these names to find them again: rename it in the data");
+        return STELE_E_DATA;
     }
     stele_status status = stele__writer_open(&w, path, diag);
     if (status == STELE_OK) {

@@ -1,0 +1,216 @@
+/* Checks of fusion rules: the mixture that they give. */
+#include "block.h"
+#include "mixture.h"
+
+#include "base/mem.h"
+#include "graph/op.h"
+#include "graph/ops.h"
+#include "graph/tensor.h"
+
+#include <math.h>
+#include <string.h>
+
+void check_fusion_order(check_trial *t)
+{
+    static const int order[RIG_EXPERTS] = { 2, 0, 1 };
+    rig r;
+    /* Parameters at their start: factors of the single modalities would tell them apart. */
+    rig_plan plan = { .rows = 14, .raw = 1 };
+    rig_result res;
+    double *mean[2], *variance[2], *was[2 * RIG_EXPERTS];
+    if (mixture_start(t, &plan, &r, &res)) {
+        int64_t n = r.plan.rows * (int64_t)r.plan.latent;
+        double *present = rig_take(&r, (size_t)r.plan.rows * RIG_EXPERTS * sizeof *present);
+        rig_result_finish(&res);
+        mixture_moments(&r, &mean[0], &variance[0]);
+        memcpy(present, r.present, (size_t)r.plan.rows * RIG_EXPERTS * sizeof *present);
+        for (int k = 0; k < 2 * RIG_EXPERTS; k++) {
+            was[k] = r.input[k].value;
+        }
+        for (int m = 0; m < RIG_EXPERTS; m++) {
+            r.input[2 * m].value = was[2 * order[m]];
+            r.input[2 * m + 1].value = was[2 * order[m] + 1];
+            for (int64_t i = 0; i < r.plan.rows; i++) {
+                r.present[i * RIG_EXPERTS + m] = present[i * RIG_EXPERTS + order[m]];
+            }
+        }
+        if (rig_compute(&r, r.plan.rows, NULL, 0, &res)) {
+            rig_result_finish(&res);
+            mixture_moments(&r, &mean[1], &variance[1]);
+            double a = block_distance(n, mean[0], mean[1]), b = block_distance(n, variance[0], variance[1]);
+            if (!(a <= 1e-5 && b <= 1e-5)) {
+                check_fail(t, "modalities in another order move means by %.3g and variances by %.3g", a, b);
+            }
+        }
+    }
+    rig_finish(&r);
+}
+
+static void check_subset_list(rig *r)
+{
+    const stele_joint *j = &r->joint;
+    for (uint32_t c = 0; c < j->n; c++) {
+        if (RIG_EXPERTS < 64 && j->subset[c] >> RIG_EXPERTS != 0) {
+            check_fail(r->t, "component %u claims modalities 0x%llx of %d", c, (unsigned long long)j->subset[c],
+                       RIG_EXPERTS);
+        }
+        for (uint32_t k = 0; k < c; k++) {
+            if (j->subset[k] == j->subset[c]) {
+                check_fail(r->t, "components %u and %u have the same subset 0x%llx", k, c,
+                           (unsigned long long)j->subset[c]);
+            }
+        }
+    }
+}
+
+void check_fusion_weights(check_trial *t)
+{
+    rig r;
+    rig_plan plan = { .rows = 14 };
+    rig_result res;
+    if (mixture_start(t, &plan, &r, &res)) {
+        rig_result_finish(&res);
+        check_subset_list(&r);
+        for (int64_t i = 0; i < r.plan.rows && t->verdict < CHECK_FAIL; i++) {
+            double total = 0.0;
+            for (uint32_t c = 0; c < r.joint.n; c++) {
+                double w = mixture_weight(&r, i, c);
+                int uses = 0;
+                for (int m = 0; m < RIG_EXPERTS; m++) {
+                    uses = uses || (mixture_present(&r, i, m) && (r.joint.subset[c] >> m & 1) != 0);
+                }
+                total += w;
+                if (w > 0.0 && !uses) {
+                    check_fail(t, "row %lld has component %u, none of whose modalities is present", (long long)i, c);
+                }
+            }
+            if (!(fabs(total - 1.0) <= 1e-5)) {
+                check_fail(t, "row %lld: the weights sum to %.7g", (long long)i, total);
+            }
+        }
+    }
+    rig_finish(&r);
+}
+
+/* Does a change of expert m in row 0, where all are present, move component c there? */
+static int depends(rig *r, uint32_t c, int m)
+{
+    rig_result res;
+    double before[2], after[2];
+    before[0] = mixture_mean(r, 0, c, 0);
+    before[1] = mixture_log_variance(r, 0, c, 0);
+    r->input[2 * m].value[0] += 0.5;
+    r->input[2 * m + 1].value[0] += 0.25;
+    int good = rig_compute(r, r->plan.rows, NULL, 0, &res);
+    rig_result_finish(&res);
+    after[0] = good ? mixture_mean(r, 0, c, 0) : before[0];
+    after[1] = good ? mixture_log_variance(r, 0, c, 0) : before[1];
+    r->input[2 * m].value[0] -= 0.5;
+    r->input[2 * m + 1].value[0] -= 0.25;
+    good = rig_compute(r, r->plan.rows, NULL, 0, &res);
+    rig_result_finish(&res);
+    return after[0] != before[0] || after[1] != before[1];
+}
+
+void check_fusion_subsets(check_trial *t)
+{
+    rig r;
+    rig_plan plan = { .rows = 2 };
+    rig_result res;
+    if (mixture_start(t, &plan, &r, &res)) {
+        rig_result_finish(&res);
+        uint32_t n = r.joint.n;
+        for (uint32_t c = 0; c < n && t->verdict < CHECK_FAIL; c++) {
+            for (int m = 0; m < RIG_EXPERTS; m++) {
+                int named = (r.joint.subset[c] >> m & 1) != 0;
+                if (mixture_weight(&r, 0, c) > 0.0 && depends(&r, c, m) != named) {
+                    check_fail(t, "component %u %s modality %d, its subset says otherwise", c,
+                               named ? "does not depend on" : "depends on", m);
+                }
+            }
+        }
+    }
+    rig_finish(&r);
+}
+
+void check_fusion_sharpens(check_trial *t)
+{
+    rig r;
+    rig_plan plan = { .rows = 14 };
+    rig_result res;
+    double *mean, *variance;
+    if (mixture_start(t, &plan, &r, &res)) {
+        int64_t latent = (int64_t)r.plan.latent;
+        rig_result_finish(&res);
+        mixture_moments(&r, &mean, &variance);
+        for (int64_t k = 0; k < r.plan.rows * latent && t->verdict < CHECK_FAIL; k++) {
+            for (int m = 0; m < RIG_EXPERTS; m++) {
+                double own = exp(r.input[2 * m + 1].value[k]);
+                if (mixture_present(&r, k / latent, m) && !(variance[k] <= own * (1.0 + 1e-5))) {
+                    check_fail(t, "row %lld: variance %.6g, that of present expert %d is %.6g", (long long)(k / latent),
+                               variance[k], m, own);
+                }
+            }
+        }
+    }
+    rig_finish(&r);
+}
+
+static double density(const rig *r, int64_t i, double x)
+{
+    double p = 0.0;
+    for (uint32_t c = 0; c < r->joint.n; c++) {
+        double w = mixture_weight(r, i, c);
+        if (w > 0.0) {
+            double lv = mixture_log_variance(r, i, c, 0), e = x - mixture_mean(r, i, c, 0);
+            p += w * exp(-0.5 * (lv + e * e * exp(-lv) + log(2.0 * 3.14159265358979323846)));
+        }
+    }
+    return p;
+}
+
+/* KL(component || prior) of the host against an average over samples of the component, in one dimension. */
+static void compare_divergence(rig *r, int64_t i, uint32_t c)
+{
+    enum { N = 4000 };
+    double m = mixture_mean(r, i, c, 0), lv = mixture_log_variance(r, i, c, 0);
+    double pm = r->input[6].value[0], plv = r->input[7].value[0], sum = 0.0, squares = 0.0;
+    double closed = 0.5 * (plv - lv + exp(lv - plv) + (m - pm) * (m - pm) * exp(-plv) - 1.0);
+    for (int64_t k = 0; k < N; k++) {
+        double e = rig_normal(r->t, 600 + c, k), x = m + exp(0.5 * lv) * e, u = x - pm;
+        double ratio = -0.5 * (lv + e * e) + 0.5 * (plv + u * u * exp(-plv));
+        sum += ratio / N;
+        squares += ratio * ratio / N;
+    }
+    double error = sqrt(fmax(squares - sum * sum, 0.0) / N);
+    if (!(fabs(sum - closed) <= 4.0 * error + 1e-9)) {
+        check_fail(r->t, "row %lld: KL to the prior is %.6g, samples say %.6g +- %.2g", (long long)i, closed, sum,
+                   error);
+    }
+}
+
+void check_fusion_monte_carlo(check_trial *t)
+{
+    enum { GRID = 40001 };
+    rig r;
+    rig_plan plan = { .rows = 7, .latent = 1 };
+    rig_result res;
+    if (mixture_start(t, &plan, &r, &res)) {
+        rig_result_finish(&res);
+        for (int64_t i = 0; i < r.plan.rows && t->verdict < CHECK_FAIL; i++) {
+            double mass = 0.0, step = 200.0 / (GRID - 1);
+            for (int k = 0; k < GRID; k++) {
+                mass += step * density(&r, i, -100.0 + step * k);
+            }
+            if (!(fabs(mass - 1.0) <= 1e-4)) {
+                check_fail(t, "row %lld: the joint's density integrates to %.6g", (long long)i, mass);
+            }
+            for (uint32_t c = 0; c < r.joint.n; c++) {
+                if (mixture_weight(&r, i, c) > 0.0) {
+                    compare_divergence(&r, i, c);
+                }
+            }
+        }
+    }
+    rig_finish(&r);
+}

@@ -1,0 +1,261 @@
+/* Checks of modalities beside the elementwise likelihood itself. */
+#include "block.h"
+#include "rig.h"
+
+#include "base/mem.h"
+#include "graph/op.h"
+#include "graph/tensor.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <string.h>
+
+static int start(check_trial *t, const rig_plan *plan, rig *r, rig_result *res, int record)
+{
+    return rig_start(t, plan, r) && rig_compute(r, r->plan.rows, NULL, record, res);
+}
+
+/* Sum of log p(x | z), the last output of a modality. */
+static double total(const rig_result *res)
+{
+    const rig_output *o = &res->out[res->n - 1];
+    double sum = 0.0;
+    for (int64_t i = 0; i < o->rows; i++) {
+        sum += o->value[i];
+    }
+    return sum;
+}
+
+static double *gradient_of(rig *r, const rig_result *res, double *ret_squares)
+{
+    size_t n = 0;
+    double *copy = NULL, one[256];
+    const void *from = one;
+    stele_tensor *out = res->out[res->n - 1].t;
+    for (int k = 0; k < 256; k++) {
+        one[k] = 1.0;
+    }
+    stele__params_begin_gradient(r->params);
+    stele_status status = stele__graph_backward_from(r->graph, 1, &out, &from);
+    stele__params_end_gradient(r->params);
+    stele__params_values(r->params, &n);
+    if (status != STELE_OK) {
+        check_fail(r->t, "derivatives failed: %s", stele__graph_error(r->graph));
+        return NULL;
+    }
+    copy = rig_take(r, n * sizeof *copy + 1);
+    memcpy(copy, stele__params_gradient(r->params), n * sizeof *copy);
+    *ret_squares = 0.0;
+    for (size_t k = 0; k < n; k++) {
+        *ret_squares += copy[k] * copy[k];
+    }
+    return copy;
+}
+
+void check_modality_logprob(check_trial *t)
+{
+    rig r;
+    rig_plan plan = { .dtype = STELE_F64, .rows = 7, .features = 6 };
+    rig_result res;
+    if ((t->plugin->desc.caps & STELE_CAP_F64) == 0) {
+        check_skip(t, "the plugin does not promise double");
+        return;
+    }
+    if (start(t, &plan, &r, &res, 1)) {
+        double before = total(&res), squares = 0.0;
+        double *d = gradient_of(&r, &res, &squares);
+        rig_result_finish(&res);
+        size_t n = 0;
+        double *values = stele__params_values(r.params, &n);
+        if (d != NULL && squares == 0.0) {
+            check_say(t, CHECK_HOLLOW, "all derivatives were 0");
+        } else if (d != NULL) {
+            double step = 1e-5 / sqrt(squares); /* so short that the slope alone decides */
+            for (size_t k = 0; k < n; k++) {
+                values[k] += step * d[k];
+            }
+            if (rig_compute(&r, r.plan.rows, NULL, 0, &res)) {
+                double rise = total(&res) - before, promised = step * squares;
+                if (!(fabs(rise - promised) <= 0.02 * promised)) {
+                    check_fail(t, "a step along the derivative changes log p(x | z) by %.6g, it promised %.6g", rise,
+                               promised);
+                }
+                rig_result_finish(&res);
+            }
+        }
+    }
+    rig_finish(&r);
+}
+
+/* decode() without a target: its outputs one behind the other. 0: failed, which was said. */
+static int predict(rig *r, double *ret, size_t capacity, size_t *ret_n)
+{
+    stele__pass pass = { .seed = 11 };
+    stele_output out = { .struct_size = sizeof out };
+    stele_decode_args a = { .struct_size = sizeof a };
+    stele__graph_begin(r->graph, &pass);
+    a.z = rig_constant(r->graph, &r->input[1].shape, r->input[1].value);
+    stele__graph_enter(r->graph, &r->scope);
+    stele_status status = r->vt->modality.decode(r->inst, r->graph, &a, &out);
+    stele__graph_enter(r->graph, NULL);
+    if (status != STELE_OK || stele__graph_status(r->graph) != STELE_OK || out.hidden == NULL) {
+        check_fail(r->t, "decode without a target failed: %s", stele__graph_error(r->graph));
+        return 0;
+    }
+    *ret_n = 0;
+    for (uint32_t k = 0; k < out.n_row + 1; k++) {
+        const stele_tensor *o = k == 0 ? out.hidden : out.row[k - 1];
+        for (int64_t i = 0; o != NULL && i < o->n && *ret_n < capacity; i++) {
+            ret[(*ret_n)++] =
+                r->plan.dtype == STELE_F64 ? ((const double *)o->data)[i] : (double)((const float *)o->data)[i];
+        }
+    }
+    return 1;
+}
+
+void check_modality_prediction(check_trial *t)
+{
+    static double a[8192], b[8192];
+    rig r;
+    rig_plan plan = { .rows = 7, .features = 6 };
+    rig_result res;
+    size_t n_a, n_b;
+    if (t->plugin->vt.modality.decode == NULL) {
+        check_skip(t, "the likelihood is not elementwise");
+        return;
+    }
+    if (start(t, &plan, &r, &res, 0)) {
+        rig_result_finish(&res);
+        int good = predict(&r, a, 8192, &n_a);
+        for (int64_t i = 0; i < r.plan.rows * r.plan.features; i++) {
+            r.input[0].value[i] = rig_value(&r, 999, i) * (r.support == RIG_COUNT ? 3.0 : 1.0);
+        }
+        if (good && rig_compute(&r, r.plan.rows, NULL, 0, &res)) { /* the plugin now has seen other data */
+            rig_result_finish(&res);
+            if (predict(&r, b, 8192, &n_b) && (n_a != n_b || memcmp(a, b, n_a * sizeof *a) != 0)) {
+                check_fail(t, "what was measured before changes what is predicted without a measurement");
+            }
+        }
+    }
+    rig_finish(&r);
+}
+
+void check_modality_sparse(check_trial *t)
+{
+    rig dense, sparse;
+    rig_plan plan = { .rows = 7, .features = 6 };
+    rig_result a, b;
+    if (!start(t, &plan, &dense, &a, 0)) {
+        rig_finish(&dense);
+        return;
+    }
+    plan.layout = STELE_CSR;
+    stele_status status = dense.field.sample.ndim == 1 ? rig_try(t, &plan, &sparse) : STELE_E_SHAPE;
+    if (status != STELE_OK || rig_run(&sparse, 7, NULL, 0, &b) != STELE_OK) {
+        check_skip(t, "the plugin takes no sparse input: %s",
+                   dense.field.sample.ndim == 1 ? rig_message(&sparse) : "its rows are no vectors");
+    } else {
+        for (uint32_t i = 0; i < a.n; i++) {
+            double d = block_distance(a.out[i].rows * a.out[i].width, a.out[i].value, b.out[i].value);
+            if (!(d <= (dense.plan.dtype == STELE_F64 ? 1e-10 : 1e-4))) {
+                check_fail(t, "the %s of sparse input differs by %.3g", a.out[i].name, d);
+            }
+        }
+        rig_result_finish(&b);
+    }
+    if (dense.field.sample.ndim == 1) {
+        rig_finish(&sparse);
+    }
+    rig_result_finish(&a);
+    rig_finish(&dense);
+}
+
+/* --- scores ------------------------------------------------------------------------------------------------------- */
+
+enum { SCORED = 40, SCORED_FEATURES = 6, MOST_METRICS = 16 };
+
+/* Metrics of SCORED rows, `step` features at a time. 0: failed, which was said. */
+static uint32_t score_by(rig *r, const float *truth, const float *predicted, int64_t step, stele_metric *ret)
+{
+    const stele_modality_vt *vt = &r->vt->modality;
+    void *state = rig_take(r, (size_t)vt->score_size(r->inst) + 1);
+    float *a = rig_take(r, sizeof(float) * SCORED * SCORED_FEATURES);
+    float *b = rig_take(r, sizeof(float) * SCORED * SCORED_FEATURES);
+    for (int64_t first = 0; first < SCORED_FEATURES; first += step) {
+        stele_scored s = { .struct_size = sizeof s, .n_rows = SCORED, .first = first, .truth = a, .predicted = b };
+        s.n_features = SCORED_FEATURES - first < step ? SCORED_FEATURES - first : step;
+        for (int64_t i = 0; i < SCORED; i++) {
+            for (int64_t j = 0; j < s.n_features; j++) {
+                a[i * s.n_features + j] = truth[i * SCORED_FEATURES + first + j];
+                b[i * s.n_features + j] = predicted[i * SCORED_FEATURES + first + j];
+            }
+        }
+        if (vt->score_add(r->inst, state, &s) != STELE_OK) {
+            check_fail(r->t, "score_add failed");
+            return 0;
+        }
+    }
+    uint32_t n = 0;
+    if (vt->score_end(r->inst, state, MOST_METRICS, ret, &n) != STELE_OK || n < 1 || n > MOST_METRICS) {
+        check_fail(r->t, "score_end failed, or gave %u metrics", n);
+        return 0;
+    }
+    return n;
+}
+
+static void compare_metrics(check_trial *t, uint32_t n, const stele_metric *whole, const stele_metric *blocks,
+                            const stele_metric *good, const stele_metric *bad)
+{
+    for (uint32_t k = 0; k < n; k++) {
+        const stele_metric *m = &whole[k];
+        size_t len = strnlen(m->name, sizeof m->name);
+        int named = len > 0 && len < sizeof m->name;
+        for (size_t c = 0; named && c < len; c++) {
+            named = islower((unsigned char)m->name[c]) || isdigit((unsigned char)m->name[c]) || m->name[c] == '_';
+        }
+        if (!named || m->higher_is_better > 1) {
+            check_fail(t, "metric %u: its name is not of [a-z0-9_], or its direction neither 0 nor 1", k);
+            continue;
+        }
+        if (!(fabs(m->value - blocks[k].value) <= 1e-9 * (1.0 + fabs(m->value))) &&
+            !(isnan(m->value) && isnan(blocks[k].value))) {
+            check_fail(t, "`%s` is %.9g at once and %.9g by blocks of features", m->name, m->value, blocks[k].value);
+        }
+        double gain = (good[k].value - bad[k].value) * (m->higher_is_better ? 1.0 : -1.0);
+        if (gain < 0.0) {
+            check_fail(t, "`%s` prefers a bad prediction (%.6g) to the truth (%.6g)", m->name, bad[k].value,
+                       good[k].value);
+        }
+        if (isnan(m->value)) {
+            check_say(t, CHECK_HOLLOW, "`%s` is undefined on these data", m->name);
+        }
+    }
+}
+
+void check_score(check_trial *t)
+{
+    float truth[SCORED * SCORED_FEATURES], near_it[SCORED * SCORED_FEATURES], bad[SCORED * SCORED_FEATURES];
+    stele_metric whole[MOST_METRICS], blocks[MOST_METRICS], best[MOST_METRICS], worst[MOST_METRICS];
+    rig r;
+    rig_plan plan = { .features = SCORED_FEATURES };
+    if (t->plugin->vt.modality.score_size == NULL) {
+        check_skip(t, "the plugin has no metrics");
+        return;
+    }
+    if (rig_start(t, &plan, &r)) {
+        for (int64_t i = 0; i < SCORED * SCORED_FEATURES; i++) {
+            truth[i] = (float)rig_value(&r, 500, i);
+            near_it[i] = (float)(0.7 * (double)truth[i] + 0.3 * rig_uniform(t, 501, i));
+        }
+        for (int64_t i = 0; i < SCORED * SCORED_FEATURES; i++) {
+            bad[i] = truth[SCORED * SCORED_FEATURES - 1 - i] * (r.support == RIG_REAL ? -1.0f : 1.0f);
+        }
+        uint32_t n = score_by(&r, truth, near_it, SCORED_FEATURES, whole);
+        if (n > 0 && score_by(&r, truth, near_it, 4, blocks) == n &&
+            score_by(&r, truth, truth, SCORED_FEATURES, best) == n &&
+            score_by(&r, truth, bad, SCORED_FEATURES, worst) == n) {
+            compare_metrics(t, n, whole, blocks, best, worst);
+        }
+    }
+    rig_finish(&r);
+}

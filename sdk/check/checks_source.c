@@ -1,0 +1,311 @@
+/* Checks of sources. */
+#include "source.h"
+
+#include "graph/tensor.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* All n texts there and different? */
+static void expect_distinct(check_trial *t, const char *what, const char **text, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] == NULL) {
+            check_fail(t, "%s %zu is NULL", what, i);
+            return;
+        }
+    }
+    qsort(text, n, sizeof *text, by_text);
+    for (size_t i = 1; i < n; i++) {
+        if (strcmp(text[i], text[i - 1]) == 0) {
+            check_fail(t, "two of the %ss are `%s`", what, text[i]);
+            return;
+        }
+    }
+}
+
+static void check_axes(rig *r)
+{
+    const stele_source_vt *vt = &r->vt->source;
+    uint32_t n_axes = vt->n_axes(r->inst);
+    if (n_axes < 1) {
+        check_fail(r->t, "there is no row axis");
+    }
+    for (uint32_t a = 0; a < n_axes; a++) {
+        int64_t n = vt->n_rows(r->inst, a), most = n < 20000 ? n : 20000;
+        if (n < 0) {
+            check_fail(r->t, "axis %u has %lld rows", a, (long long)n);
+            continue;
+        }
+        const char **id = rig_take(r, (size_t)most * sizeof *id + 1);
+        for (int64_t i = 0; i < most; i++) {
+            id[i] = vt->row_id(r->inst, a, i);
+        }
+        expect_distinct(r->t, "row id", id, (size_t)most);
+    }
+}
+
+static void check_names(rig *r, uint32_t i, const stele_field *f)
+{
+    const stele_source_vt *vt = &r->vt->source;
+    if (f->content == STELE_FIELD_CATEGORY) {
+        const char **name = rig_take(r, (size_t)f->n_categories * sizeof *name + 1);
+        for (int64_t c = 0; c < f->n_categories; c++) {
+            name[c] = vt->category(r->inst, i, c);
+        }
+        expect_distinct(r->t, "category", name, (size_t)f->n_categories);
+    } else if (f->content == STELE_FIELD_MATRIX && f->sample.ndim == 1 && f->sample.dim[0] > 0) {
+        int named = vt->feature_name(r->inst, i, 0) != NULL;
+        for (int64_t j = 0; j < f->sample.dim[0] && j < 1000; j++) {
+            if ((vt->feature_name(r->inst, i, j) != NULL) != named) {
+                check_fail(r->t, "`%s`: some features have a name, feature %lld differs", f->name, (long long)j);
+                break;
+            }
+        }
+    }
+}
+
+static void check_field(rig *r, uint32_t i, const stele_field *f)
+{
+    check_trial *t = r->t;
+    if (f->name == NULL || f->name[0] == '\0') {
+        check_fail(t, "field %u has no name", i);
+        return;
+    }
+    if (f->content < STELE_FIELD_MATRIX || f->content > STELE_FIELD_TEXT || f->axis >= r->vt->source.n_axes(r->inst)) {
+        check_fail(t, "`%s` is of content %u along axis %u", f->name, f->content, f->axis);
+        return;
+    }
+    if (f->content == STELE_FIELD_MATRIX) {
+        int laid = f->layout == STELE_DENSE || (f->layout == STELE_CSR && f->sample.ndim == 1);
+        if (stele__dtype_size(f->dtype) == 0 || !laid || f->sample.ndim < 1 || f->sample.ndim >= STELE_MAX_DIMS) {
+            check_fail(t, "`%s` is a matrix of element type %u, layout %u, %u extents", f->name, f->dtype, f->layout,
+                       f->sample.ndim);
+            return;
+        }
+    }
+    check_names(r, i, f);
+}
+
+void check_source_fields(check_trial *t)
+{
+    rig r;
+    rig_plan plan = { 0 };
+    if (rig_start(t, &plan, &r)) {
+        uint32_t n = r.vt->source.n_fields(r.inst);
+        const char **name = rig_take(&r, n * sizeof *name + 1);
+        check_axes(&r);
+        if (n == 0) {
+            check_fail(t, "there is no field");
+        }
+        for (uint32_t i = 0; i < n; i++) {
+            stele_field f = { .struct_size = sizeof f };
+            if (r.vt->source.field(r.inst, i, &f) != STELE_OK) {
+                check_fail(t, "field %u cannot be described", i);
+                break;
+            }
+            check_field(&r, i, &f);
+            name[i] = f.name;
+        }
+        if (t->verdict < CHECK_FAIL) {
+            expect_distinct(t, "field", name, n);
+        }
+    }
+    rig_finish(&r);
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+static void compare_piece(rig *r, const char *what, const source_piece *whole, const source_piece *part, uint64_t n,
+                          const uint64_t *index)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        if (!source_same(whole, index[i], part, i)) {
+            check_fail(r->t, "`%s`, %s: row %llu reads otherwise than among all", whole->field.name, what,
+                       (unsigned long long)i);
+            return;
+        }
+    }
+}
+
+static void read_otherwise(rig *r, uint32_t field, const char *what, const source_piece *whole, const int64_t *row,
+                           uint64_t n, const uint64_t *index)
+{
+    int64_t chosen[2 * SOURCE_SOME] = { 0 };
+    source_piece part;
+    for (uint64_t i = 0; i < n; i++) {
+        chosen[i] = row[index[i]];
+    }
+    if (source_read(r, field, n, chosen, &part) != STELE_OK) {
+        check_fail(r->t, "`%s`, %s: cannot be read", whole->field.name, what);
+    } else {
+        compare_piece(r, what, whole, &part, n, index);
+    }
+}
+
+static void read_field(rig *r, uint32_t field)
+{
+    int64_t row[SOURCE_SOME];
+    uint64_t index[2 * SOURCE_SOME], n = source_some_rows(r, field, SOURCE_SOME, row);
+    source_piece whole, bad;
+    stele_status status = source_read(r, field, n, row, &whole);
+    if (status == STELE_E_UNSUPPORTED || n == 0) {
+        return;
+    }
+    if (status != STELE_OK) {
+        check_fail(r->t, "field %u cannot be read: %s", field, stele__status_text(status));
+        return;
+    }
+    for (uint64_t i = 0; i < n; i++) {
+        index[i] = n - 1 - i;
+    }
+    read_otherwise(r, field, "in reverse", &whole, row, n, index);
+    for (uint64_t i = 0; i < 2 * n; i++) {
+        index[i] = i / 2;
+    }
+    read_otherwise(r, field, "every row twice", &whole, row, 2 * n, index);
+    index[0] = n / 2;
+    read_otherwise(r, field, "alone", &whole, row, 1, index);
+    read_otherwise(r, field, "none at all", &whole, row, 0, index);
+    const int64_t outside[] = { -1, r->vt->source.n_rows(r->inst, whole.field.axis), INT64_MAX };
+    for (int k = 0; k < 3; k++) {
+        if (source_read(r, field, 1, &outside[k], &bad) == STELE_OK) {
+            check_fail(r->t, "`%s`: row %lld was read, there are %lld", whole.field.name, (long long)outside[k],
+                       (long long)outside[1]);
+        }
+    }
+}
+
+void check_source_read(check_trial *t)
+{
+    rig r;
+    rig_plan plan = { 0 };
+    uint64_t n_bytes;
+    if (rig_start(t, &plan, &r)) {
+        for (uint32_t f = 0; f < r.vt->source.n_fields(r.inst); f++) {
+            read_field(&r, f);
+        }
+        source_hash(&r, &n_bytes);
+        if (n_bytes == 0) {
+            check_say(t, CHECK_HOLLOW, "everything that was read is zero");
+        }
+    }
+    rig_finish(&r);
+}
+
+/* Threads read into plain memory: the guards of source_read are the main thread's. */
+typedef struct reader {
+    const rig *r;
+    const source_piece *piece;
+    const int64_t *row;
+    uint32_t field;
+    int differs;
+} reader;
+
+static void *read_many(void *ctx)
+{
+    reader *d = ctx;
+    const source_piece *p = d->piece;
+    const stele_source_vt *vt = &d->r->vt->source;
+    size_t total = (size_t)p->row_start[p->n];
+    char *data = calloc(total + 1, p->element + 1);
+    int32_t *column = calloc(total + 1, sizeof *column);
+    const char **text = calloc(p->n + 1, sizeof *text);
+    for (int k = 0; k < 20 && data != NULL && column != NULL && text != NULL; k++) {
+        stele_read a = { .struct_size = sizeof a, .field = d->field, .n_rows = p->n, .row = d->row, .data = data };
+        a.row_start = p->column != NULL ? p->row_start : NULL;
+        a.column = p->column != NULL ? column : NULL;
+        a.text = p->text != NULL ? text : NULL;
+        source_piece now = *p;
+        now.data = data;
+        now.column = p->column != NULL ? column : NULL;
+        now.text = p->text != NULL ? text : NULL;
+        if (vt->read(d->r->inst, &a) != STELE_OK) {
+            d->differs = 1;
+        }
+        for (uint64_t i = 0; i < p->n && !d->differs; i++) {
+            d->differs = !source_same(p, i, &now, i);
+        }
+    }
+    free(data);
+    free(column);
+    free(text);
+    return NULL;
+}
+
+void check_source_concurrent(check_trial *t)
+{
+    enum { THREADS = 4 };
+    rig r;
+    rig_plan plan = { 0 };
+    pthread_t thread[THREADS];
+    if (rig_start(t, &plan, &r)) {
+        uint32_t n = r.vt->source.n_fields(r.inst);
+        reader of[THREADS];
+        int started[THREADS] = { 0 };
+        for (uint32_t k = 0; k < THREADS; k++) {
+            uint32_t f = n > 0 ? k % n : 0;
+            int64_t *row = rig_take(&r, SOURCE_SOME * sizeof *row);
+            source_piece *p = rig_take(&r, sizeof *p);
+            uint64_t m = source_some_rows(&r, f, SOURCE_SOME, row);
+            of[k] = (reader){ .r = &r, .piece = p, .row = row, .field = f };
+            started[k] = source_read(&r, f, m, row, p) == STELE_OK;
+        }
+        for (uint32_t k = 0; k < THREADS; k++) {
+            started[k] = started[k] && pthread_create(&thread[k], NULL, read_many, &of[k]) == 0;
+        }
+        for (uint32_t k = 0; k < THREADS; k++) {
+            if (started[k]) {
+                pthread_join(thread[k], NULL);
+            }
+            if (started[k] && of[k].differs) {
+                check_fail(t, "`%s` reads otherwise while other threads read", of[k].piece->field.name);
+            }
+        }
+    }
+    rig_finish(&r);
+}
+
+static uint64_t hash_of_new(check_trial *t)
+{
+    rig r;
+    rig_plan plan = { 0 };
+    uint64_t n, h = rig_start(t, &plan, &r) ? source_hash(&r, &n) : 0;
+    rig_finish(&r);
+    return h;
+}
+
+void check_source_repeat(check_trial *t)
+{
+    uint64_t first = hash_of_new(t), second = hash_of_new(t), other = 0;
+    int ends[2];
+    if (first != second) {
+        check_fail(t, "a second instance reads other bits");
+    }
+    if (pipe(ends) != 0) {
+        return;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        setenv("TZ", "Pacific/Kiritimati", 1);
+        other = hash_of_new(t);
+        _exit(write(ends[1], &other, sizeof other) != (ssize_t)sizeof other);
+    }
+    close(ends[1]);
+    if (pid > 0 && (read(ends[0], &other, sizeof other) != (ssize_t)sizeof other || other != first)) {
+        check_fail(t, "another process reads other bits");
+    }
+    close(ends[0]);
+    if (pid > 0) {
+        waitpid(pid, NULL, 0);
+    }
+}

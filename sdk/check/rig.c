@@ -1,0 +1,338 @@
+#include "rig.h"
+
+#include "base/mem.h"
+#include "data/safetensors.h"
+#include "graph/noise.h"
+#include "graph/ops.h"
+#include "model/model.h"
+#include "spec/options.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What a plugin sees as stele_build. */
+struct stele_build {
+    rig *r;
+};
+
+typedef struct scrap {
+    struct scrap *next;
+    uint64_t align[7];
+} scrap;
+
+void *rig_take(rig *r, size_t size)
+{
+    scrap *s = stele__calloc(1, sizeof *s + size);
+    if (s == NULL) {
+        check_say(r->t, CHECK_CRASH, "out of memory");
+        check_bail("out of memory");
+        return NULL;
+    }
+    s->next = r->scratch;
+    r->scratch = s;
+    return s + 1;
+}
+
+double rig_uniform(const check_trial *t, uint64_t stream, int64_t i)
+{
+    stele__stream s = { .key = stele__noise_key(t->subject->seed, stream, 0), .row = i };
+    float u;
+    stele__noise_uniform(&s, 1, &u);
+    return (double)u;
+}
+
+double rig_normal(const check_trial *t, uint64_t stream, int64_t i)
+{
+    stele__stream s = { .key = stele__noise_key(t->subject->seed, stream, 1), .row = i };
+    float u;
+    stele__noise_normal(&s, 1, &u);
+    return (double)u;
+}
+
+const char *rig_message(const rig *r)
+{
+    for (size_t i = 0; i < r->diag.n; i++) {
+        const stele__message *m = &r->diag.message[i];
+        if (m->severity == STELE__ERROR) {
+            static char text[512];
+            snprintf(text, sizeof text, "%s%s%s", m->path != NULL ? m->path : "", m->path != NULL ? ": " : "", m->text);
+            return text;
+        }
+    }
+    return "(no message)";
+}
+
+/* --- declaration of parameters ---------------------------------------------------------------------------------- */
+
+static stele_status declare(stele_build *b, stele__declaration *d, uint32_t *ret_id)
+{
+    rig *r = b->r;
+    uint32_t *entry = stele__realloc(r->entry, (r->scope.n + 1) * sizeof *entry);
+    if (entry == NULL) {
+        return STELE_E_NOMEM;
+    }
+    r->entry = entry;
+    r->scope.entry = entry;
+    stele_status status = stele__params_declare(r->params, d, &entry[r->scope.n], &r->diag);
+    if (status == STELE_OK) {
+        *ret_id = r->scope.n++;
+    }
+    return status;
+}
+
+static stele_status build_param(stele_build *b, const stele_param_spec *s, uint32_t *ret_id)
+{
+    stele__declaration d = { .name = s->name,
+                             .shape = *s->shape,
+                             .kind = STELE__TRAINED,
+                             .init = s->init,
+                             .scale = s->scale,
+                             .decay = s->decay };
+    return declare(b, &d, ret_id);
+}
+
+static stele_status build_buffer(stele_build *b, const char *name, const stele_shape *s, double value, uint32_t *ret_id)
+{
+    stele__declaration d = {
+        .name = name, .shape = *s, .kind = STELE__BUFFER, .init = STELE_INIT_CONSTANT, .scale = value
+    };
+    return declare(b, &d, ret_id);
+}
+
+static stele_status build_frozen(stele_build *b, const char *name, const char *path, const char *tensor,
+                                 stele_shape *ret_shape, uint32_t *ret_id)
+{
+    rig *r = b->r;
+    stele__safetensors *file = NULL;
+    stele_status status = r->n_files < 8 ? stele__safetensors_open(path, &file, &r->diag) : STELE_E_UNSUPPORTED;
+    if (status != STELE_OK) {
+        return status;
+    }
+    r->file[r->n_files++] = file;
+    const stele__safetensor *t = stele__safetensors_find(file, tensor);
+    if (t == NULL) {
+        return stele__diag_error(&r->diag, STELE_E_DATA, NULL, "%s: has no tensor `%s`", path, tensor);
+    }
+    stele__declaration d = {
+        .name = name, .shape = t->shape, .kind = STELE__FROZEN, .dtype = t->dtype, .data = t->data
+    };
+    status = declare(b, &d, ret_id);
+    if (status == STELE_OK) {
+        *ret_shape = t->shape;
+    }
+    return status;
+}
+
+const stele_build_api rig_build_api = {
+    .struct_size = sizeof rig_build_api,
+    .param = build_param,
+    .buffer = build_buffer,
+    .frozen = build_frozen,
+};
+
+/* --- start and end ------------------------------------------------------------------------------------------------ */
+
+static stele_status read_options(rig *r)
+{
+    const stele_plugin *p = &r->plugin->desc;
+    stele__table table = { p->options, p->n_options, p->option_stride };
+    const char *const *option = r->plan.option != NULL ? r->plan.option : r->t->subject->option;
+    size_t n = r->plan.option != NULL ? r->plan.n_options : r->t->subject->n_options;
+    stele_status status = stele__spec_doc_create(&r->doc);
+    for (size_t i = 0; status == STELE_OK && i < n; i++) {
+        status = stele__spec_doc_set_as(r->doc, option[i], option[i], &r->diag);
+    }
+    if (status == STELE_OK) {
+        status = stele__config_create(&table, (size_t)p->config_size, stele__spec_doc_root(r->doc), p->id, &r->config,
+                                      &r->diag);
+    }
+    if (status == STELE_OK) {
+        status = stele__node_check_keys(stele__spec_doc_root(r->doc), &r->diag);
+    }
+    return status;
+}
+
+static void drop_line(void *user, int32_t level, const char *who, const char *text)
+{
+    (void)user;
+    (void)level;
+    (void)who;
+    (void)text;
+}
+
+static stele_status create_instance(rig *r)
+{
+    static const stele__log silent = { .write = drop_line };
+    const rig_plan *p = &r->plan;
+    uint32_t kind = r->plugin->desc.kind;
+    const stele__host_tables *tables = p->tables != NULL ? p->tables : rig_tables();
+    stele_create_args args = {
+        .input = kind == STELE_MODALITY || kind == STELE_HEAD ? &r->field : NULL,
+        .latent_dim = p->latent,
+        .n_modalities = RIG_EXPERTS,
+        .encoder_covariates = kind == STELE_MODALITY ? p->covariates : 0,
+        .decoder_covariates = kind == STELE_MODALITY || kind == STELE_HEAD ? p->covariates : 0,
+    };
+    stele_status status = stele__guest_create(r->plugin, "checked", r->config, tables, &silent, &r->guest);
+    if (status == STELE_OK) {
+        status = stele__guest_start(r->guest, &args, &r->diag);
+    }
+    r->inst = status == STELE_OK ? stele__guest_inst(r->guest) : NULL;
+    return status;
+}
+
+static stele_status build_instance(rig *r)
+{
+    stele_build b = { .r = r };
+    stele_status status = stele__params_create(r->plan.dtype, &r->params);
+    r->scope = (stele__scope){ .name = "checked", .purpose = stele__noise_hash("checked"), .params = r->params };
+    /* All kinds share the slot. */
+    if (status == STELE_OK && r->vt->source.build != NULL) {
+        status = r->vt->source.build(r->inst, &b);
+        r->raw = status;
+        status = stele__guest_check(r->guest, "build", status, &r->diag);
+    }
+    if (status == STELE_OK) {
+        status = stele__params_finalize(r->params, r->t->subject->seed, 1, &r->diag);
+    }
+    return status;
+}
+
+/* Zeros and ones hide mistakes: move every trained parameter off its start. */
+static void perturb(rig *r)
+{
+    for (uint32_t e = 0; e < stele__params_count(r->params); e++) {
+        stele__param *p = stele__params_entry(r->params, e);
+        for (int64_t i = 0; p->kind == STELE__TRAINED && i < p->n; i++) {
+            double d = 0.1 * rig_normal(r->t, 7000 + e + 100 * r->plan.seed, i);
+            if (r->plan.dtype == STELE_F64) {
+                ((double *)p->values)[i] += d;
+            } else {
+                ((float *)p->values)[i] += (float)d;
+            }
+        }
+    }
+}
+
+static stele_status prepare(rig *r)
+{
+    stele_status status = stele__graph_create(r->pool, r->plan.dtype, &r->graph);
+    if (status == STELE_OK) {
+        rig_inputs_init(r);
+        if (!r->plan.raw) {
+            status = rig_fit(r);
+            perturb(r);
+        }
+    }
+    return status;
+}
+
+static stele_status start_once(rig *r)
+{
+    stele_status status = read_options(r);
+    if (status == STELE_OK) {
+        status = create_instance(r);
+    }
+    if (status == STELE_OK && r->plan.create_only) {
+        return STELE_OK;
+    }
+    if (status == STELE_OK) {
+        status = build_instance(r);
+    }
+    if (status == STELE_OK && r->plan.threads > 1) {
+        status = stele__pool_create(r->plan.threads, &r->pool);
+    }
+    if (status == STELE_OK && r->plugin->desc.kind != STELE_SOURCE) {
+        status = prepare(r);
+    }
+    return status;
+}
+
+static void rig_init(check_trial *t, const rig_plan *plan, rig *r)
+{
+    memset(r, 0, sizeof *r);
+    r->t = t;
+    r->plan = *plan;
+    r->plugin = t->plugin;
+    r->vt = &t->plugin->vt;
+    r->plan.latent = plan->latent != 0 ? plan->latent : 3;
+    r->plan.rows = plan->rows != 0 ? plan->rows : 7;
+    r->plan.features = plan->features != 0 ? plan->features : 5;
+    if (plan->dtype == 0) {
+        r->plan.dtype = (t->plugin->desc.caps & STELE_CAP_F64) != 0 ? STELE_F64 : STELE_F32;
+    }
+    stele__diag_init(&r->diag);
+}
+
+/* What the plugin may be given: a shape or a kind of target that it does not take is refused by create or build. */
+static const stele_shape shapes[] = {
+    { 1, 0, { 0 } }, { 3, 0, { 1, 8, 8 } }, { 3, 0, { 3, 8, 8 } }, { 3, 0, { 1, 28, 28 } }, { 3, 0, { 3, 32, 32 } },
+};
+enum { N_SHAPES = sizeof shapes / sizeof shapes[0], N_TARGETS = 2 };
+
+static stele_status try_choice(rig *r, size_t choice)
+{
+    uint32_t kind = r->plugin->desc.kind;
+    if (kind == STELE_MODALITY) {
+        r->field.sample = shapes[choice];
+        if (shapes[choice].ndim == 1) {
+            r->field.sample.dim[0] = r->plan.features;
+        }
+    }
+    rig_field_init(r, choice);
+    return start_once(r);
+}
+
+stele_status rig_try(check_trial *t, const rig_plan *plan, rig *r)
+{
+    /* The first that is taken is kept, so that failures on the way are not mistaken for refusals. */
+    static size_t choice;
+    static int chosen;
+    uint32_t kind = t->plugin->desc.kind;
+    size_t n = kind == STELE_MODALITY ? N_SHAPES : kind == STELE_HEAD ? N_TARGETS : 1;
+    for (size_t first = choice;;) {
+        rig_init(t, plan, r);
+        stele_status status = try_choice(r, choice);
+        int refused = kind == STELE_MODALITY ? status == STELE_E_SHAPE : status == STELE_E_DATA;
+        if (!refused || chosen || n == 1) {
+            chosen = chosen || status == STELE_OK;
+            return status;
+        }
+        choice = (choice + 1) % n;
+        if (choice == first) {
+            return status;
+        }
+        rig_finish(r);
+    }
+}
+
+int rig_start(check_trial *t, const rig_plan *plan, rig *r)
+{
+    stele_status status = rig_try(t, plan, r);
+    if (status != STELE_OK) {
+        check_fail(t, "no instance could be made: %s", rig_message(r));
+    }
+    return status == STELE_OK;
+}
+
+void rig_finish(rig *r)
+{
+    stele__graph_destroy(r->graph);
+    stele__guest_destroy(r->guest);
+    stele__pool_destroy(r->pool);
+    stele__params_destroy(r->params);
+    for (uint32_t i = 0; i < r->n_files; i++) {
+        stele__safetensors_close(r->file[i]);
+    }
+    stele__config_destroy(r->config);
+    stele__spec_doc_destroy(r->doc);
+    stele__free(r->entry);
+    stele__diag_finish(&r->diag);
+    while (r->scratch != NULL) {
+        scrap *s = r->scratch;
+        r->scratch = s->next;
+        stele__free(s);
+    }
+    memset(r, 0, sizeof *r);
+}

@@ -1,0 +1,141 @@
+/* rig.h - one instance of the plugin under test, what it needs to compute, and inputs for it.
+ *
+ * All computing kinds are brought to one form: named inputs (double arrays whose first axis mostly is the rows) and
+ * named outputs (the same). Checks of derivatives, repetition, rows and failures then do not know the kind:
+ *
+ *   modality  inputs x, z, encoder and decoder covariates; outputs mean, log-variance and log p(x | z)
+ *   fusion    inputs mean and log-variance of each expert, of the prior, log p(x | z); outputs the components and
+ *             log-weights where a row has them, and the loss if the plugin has one of its own
+ *   head      inputs z, covariates; outputs prediction and loss
+ */
+#ifndef STELE_CHECK_RIG_H
+#define STELE_CHECK_RIG_H
+
+#include "check.h"
+
+#include "graph/graph.h"
+#include "graph/params.h"
+#include "plugin/guest.h"
+
+#include <stele/kinds.h>
+
+enum { RIG_MOST_INPUTS = 16, RIG_MOST_OUTPUTS = 24, RIG_EXPERTS = 3 };
+
+/* What x may be, found by asking validate(). */
+typedef enum rig_support { RIG_REAL, RIG_POSITIVE, RIG_UNIT, RIG_COUNT, RIG_BINARY } rig_support;
+
+typedef struct rig_plan {
+    uint32_t dtype; /* 0: F64 if the plugin promises it, else F32 */
+    int64_t rows, features;
+    uint32_t latent, covariates, threads;
+    uint32_t layout;                  /* STELE_CSR: modality with sparse input */
+    const stele__host_tables *tables; /* NULL: the plain ones */
+    uint64_t trailing;                /* bytes by which argument structs are longer than the plugin knows */
+    uint32_t raw;                     /* 1: parameters as they start, without fit and perturbation */
+    uint32_t create_only;             /* 1: stop before build */
+    uint64_t seed;                    /* added to that of the subject */
+    const char *const *option;        /* in place of the subject's, when set */
+    size_t n_options;
+} rig_plan;
+
+typedef struct rig_input {
+    char name[48];
+    stele_shape shape;
+    int64_t width; /* elements of a row; of the whole if not per_row */
+    int per_row, differentiable;
+    double *value;
+} rig_input;
+
+typedef struct rig {
+    check_trial *t;
+    rig_plan plan;
+    const stele__plugin *plugin;
+    const stele__vtable *vt;
+    struct stele__spec_doc *doc;
+    stele__config *config;
+    stele__guest *guest;
+    stele_inst *inst;
+    stele__params *params;
+    stele__scope scope;
+    uint32_t *entry;
+    stele__pool *pool;
+    stele_graph *graph;
+    stele__diag diag;
+    stele_field field; /* modality: measurement; head: target */
+    rig_support support;
+    int accepts_zero;
+    uint32_t n_inputs;
+    rig_input input[RIG_MOST_INPUTS];
+    stele_tensor *leaf[RIG_MOST_INPUTS]; /* of the last run */
+    double *present;                     /* fusion: (rows, RIG_EXPERTS) */
+    double *target;                      /* head: (rows) */
+    stele_joint joint;                   /* fusion: of the last run */
+    stele_output output;                 /* modality: the same */
+    void *scratch;                       /* list of what rig_finish releases */
+    stele_status raw;                    /* what the plugin returned last, before the graph's own error */
+    struct stele__safetensors *file[8];
+    uint32_t n_files;
+} rig;
+
+typedef struct rig_output {
+    const char *name;
+    int64_t rows, width;
+    double *value;   /* NaN and infinity included */
+    stele_tensor *t; /* until the graph's next begin */
+} rig_output;
+
+typedef struct rig_result {
+    uint32_t n;
+    rig_output out[RIG_MOST_OUTPUTS];
+} rig_result;
+
+/* Instance, parameters and inputs. 0 after a failure, which was said as `t`'s verdict. rig_finish is due in any case.
+ */
+int rig_start(check_trial *t, const rig_plan *plan, rig *r);
+/* The same without a word: the plugin's own status, and its message in r->diag. */
+stele_status rig_try(check_trial *t, const rig_plan *plan, rig *r);
+void rig_finish(rig *r);
+/* Does the modality take sparse rows: can an instance be made of them, and does it encode some? Without a word. */
+int rig_takes_sparse(check_trial *t);
+const char *rig_message(const rig *r);
+void *rig_take(rig *r, size_t size); /* zeroed, released by rig_finish */
+
+/* Run the compute slots for rows index[0 .. n - 1] of the inputs (NULL: all). The result is freed with
+ * rig_result_finish. Its tensors live until the next run. */
+stele_status rig_run(rig *r, int64_t n, const int64_t *index, int record, rig_result *ret);
+void rig_result_finish(rig_result *ret);
+/* The same; a failure was said. */
+int rig_compute(rig *r, int64_t n, const int64_t *index, int record, rig_result *ret);
+/* Weighted sum of all outputs, unequal weights. */
+double rig_objective(const rig_result *res);
+/* Derivatives of it, after a run that records: of inputs into `ret` (an array per input, NULL where none arrived),
+ * of parameters into their entries. */
+stele_status rig_backward(rig *r, const rig_result *res, const double **ret);
+
+/* Uniform in (0, 1) and standard normal, by address. */
+double rig_uniform(const check_trial *t, uint64_t stream, int64_t i);
+double rig_normal(const check_trial *t, uint64_t stream, int64_t i);
+
+/* --- parts, for rig_*.c ------------------------------------------------------------------------------------------- */
+void rig_field_init(rig *r, size_t choice); /* of a head: a number, then a category */
+void rig_inputs_init(rig *r);
+stele_status rig_fit(rig *r);
+stele_status rig_modality(rig *r, stele_graph *g, int64_t n, stele_tensor *const *in, const double *const *value,
+                          rig_result *ret);
+stele_status rig_fusion(rig *r, stele_graph *g, int64_t n, const int64_t *index, stele_tensor *const *in,
+                        rig_result *ret);
+stele_status rig_head(rig *r, stele_graph *g, int64_t n, const int64_t *index, stele_tensor *const *in,
+                      rig_result *ret);
+/* x of the run as the plugin gets it: dense leaf or CSR. */
+stele_tensor *rig_measurement(rig *r, stele_graph *g, int64_t n, stele_tensor *x, const double *value);
+void rig_output_add(rig_result *ret, const char *name, stele_tensor *t);
+/* n doubles as a constant tensor of the graph's dtype. */
+stele_tensor *rig_constant(stele_graph *g, const stele_shape *s, const double *value);
+/* A draw from the support: element i of stream s. */
+double rig_value(const rig *r, uint64_t stream, int64_t i);
+extern const stele_build_api rig_build_api;
+extern const stele_fit_api rig_fit_api;
+/* The core's operations and vector maths, declarations and statistics of the rig. */
+const stele__host_tables *rig_tables(void);
+
+#endif

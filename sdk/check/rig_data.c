@@ -1,0 +1,304 @@
+/* Inputs of a rig: what the plugin is to be given, made from its own word on what is valid. */
+#include "rig.h"
+
+#include "base/mem.h"
+#include "graph/tensor.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { CLASSES = 3 };
+
+void rig_field_init(rig *r, size_t choice)
+{
+    r->field.struct_size = sizeof r->field;
+    r->field.name = "checked";
+    r->field.layout = r->plan.layout == STELE_CSR ? STELE_CSR : STELE_DENSE;
+    if (r->plugin->desc.kind == STELE_HEAD) {
+        int is_number = choice == 0;
+        r->field.content = is_number ? STELE_FIELD_NUMBER : STELE_FIELD_CATEGORY;
+        r->field.dtype = is_number ? STELE_F64 : STELE_I32;
+        r->field.n_categories = is_number ? 0 : CLASSES;
+    } else if (r->plugin->desc.kind == STELE_MODALITY) {
+        r->field.content = STELE_FIELD_MATRIX;
+        r->field.dtype = STELE_F32;
+        r->plan.features = stele__shape_count(&r->field.sample);
+    }
+}
+
+/* Does the plugin allow a measurement of all v? */
+static int allows(const rig *r, double v)
+{
+    stele_bad_value bad;
+    int64_t n = r->plan.features;
+    float *data = stele__calloc((size_t)n, sizeof *data);
+    stele_view view = { .struct_size = sizeof view, .dtype = STELE_F32, .layout = STELE_DENSE, .data = data };
+    view.shape.ndim = r->field.sample.ndim + 1;
+    view.shape.dim[0] = 1;
+    memcpy(&view.shape.dim[1], r->field.sample.dim, r->field.sample.ndim * sizeof(int64_t));
+    for (int64_t i = 0; data != NULL && i < n; i++) {
+        data[i] = (float)v;
+    }
+    int good = data != NULL && r->vt->modality.validate(r->inst, &view, &bad) == STELE_OK;
+    stele__free(data);
+    return good;
+}
+
+static void find_support(rig *r)
+{
+    r->support = RIG_REAL;
+    r->accepts_zero = 1;
+    if (r->vt->modality.validate == NULL) {
+        return;
+    }
+    r->accepts_zero = allows(r, 0.0);
+    if (allows(r, -1.25)) {
+        r->support = RIG_REAL;
+    } else if (allows(r, 0.5)) {
+        r->support = allows(r, 2.5) ? RIG_POSITIVE : RIG_UNIT;
+    } else {
+        r->support = allows(r, 2.0) ? RIG_COUNT : RIG_BINARY;
+    }
+}
+
+double rig_value(const rig *r, uint64_t stream, int64_t i)
+{
+    double u = rig_uniform(r->t, stream, i), g = rig_normal(r->t, stream, i);
+    switch (r->support) {
+    case RIG_REAL: return (double)(float)g;
+    case RIG_POSITIVE: return (double)(float)exp(0.5 * g);
+    case RIG_UNIT: return u;
+    case RIG_BINARY: return u < 0.4;
+    default: return u < 0.5 ? 0.0 : floor(1.0 + exp(1.2 * g));
+    }
+}
+
+static rig_input *add_input(rig *r, int per_row, int differentiable, int64_t width)
+{
+    rig_input *in = &r->input[r->n_inputs++];
+    int64_t n = per_row ? r->plan.rows * width : width;
+    in->width = width;
+    in->per_row = per_row;
+    in->differentiable = differentiable;
+    in->shape = per_row ? STELE__SHAPE(r->plan.rows, width) : STELE__SHAPE(width);
+    in->value = rig_take(r, (size_t)n * sizeof(double) + 1);
+    return in;
+}
+
+static void fill_normal(rig *r, rig_input *in, double centre, double scale)
+{
+    int64_t n = in->per_row ? r->plan.rows * in->width : in->width;
+    uint64_t stream = 100 + r->n_inputs + 1000 * r->plan.seed;
+    for (int64_t i = 0; i < n; i++) {
+        in->value[i] = (double)(float)(centre + scale * rig_normal(r->t, stream, i));
+    }
+}
+
+static void modality_inputs(rig *r)
+{
+    find_support(r);
+    int64_t width = r->plan.features;
+    rig_input *x = add_input(r, 1, 0, width); /* data: nobody asks for its derivative */
+    snprintf(x->name, sizeof x->name, "x");
+    x->shape.ndim = r->field.sample.ndim + 1;
+    memcpy(&x->shape.dim[1], r->field.sample.dim, r->field.sample.ndim * sizeof(int64_t));
+    for (int64_t i = 0; i < r->plan.rows * width; i++) {
+        x->value[i] = rig_value(r, 200 + 1000 * r->plan.seed, i);
+    }
+    /* A row of zeros has no size. */
+    for (int64_t i = 0; i < r->plan.rows && (r->support == RIG_COUNT || r->support == RIG_BINARY); i++) {
+        x->value[i * width + i % width] = 1.0;
+    }
+    rig_input *z = add_input(r, 1, 1, r->plan.latent);
+    snprintf(z->name, sizeof z->name, "z");
+    fill_normal(r, z, 0.0, 1.0);
+    for (int k = 0; k < 2 && r->plan.covariates > 0; k++) {
+        rig_input *c = add_input(r, 1, 1, r->plan.covariates);
+        snprintf(c->name, sizeof c->name, k == 0 ? "encoder covariates" : "decoder covariates");
+        fill_normal(r, c, 0.0, 1.0);
+    }
+}
+
+static void fusion_inputs(rig *r)
+{
+    /* Every subset but the empty one, all of them first. */
+    static const unsigned pattern[] = { 7, 3, 5, 6, 1, 2, 4 };
+    for (int m = 0; m < RIG_EXPERTS; m++) {
+        for (int k = 0; k < 2; k++) {
+            rig_input *in = add_input(r, 1, 1, r->plan.latent);
+            snprintf(in->name, sizeof in->name, "expert %d, %s", m, k == 0 ? "mean" : "log-variance");
+            fill_normal(r, in, k == 0 ? 0.0 : -0.5, k == 0 ? 1.5 : 0.7);
+        }
+    }
+    for (int k = 0; k < 2; k++) {
+        rig_input *in = add_input(r, 0, 1, r->plan.latent);
+        snprintf(in->name, sizeof in->name, "prior, %s", k == 0 ? "mean" : "log-variance");
+        fill_normal(r, in, 0.0, 0.3);
+    }
+    if (r->vt->fusion.loss != NULL) {
+        rig_input *in = add_input(r, 1, 1, r->vt->fusion.max_components(r->inst, RIG_EXPERTS));
+        snprintf(in->name, sizeof in->name, "log p(x | z)");
+        fill_normal(r, in, -20.0, 3.0);
+    }
+    r->present = rig_take(r, (size_t)r->plan.rows * RIG_EXPERTS * sizeof(double));
+    for (int64_t i = 0; i < r->plan.rows; i++) {
+        for (int m = 0; m < RIG_EXPERTS; m++) {
+            r->present[i * RIG_EXPERTS + m] = (double)(pattern[i % 7] >> m & 1);
+        }
+    }
+}
+
+static void head_inputs(rig *r)
+{
+    rig_input *z = add_input(r, 1, 1, r->plan.latent);
+    snprintf(z->name, sizeof z->name, "z");
+    fill_normal(r, z, 0.0, 1.0);
+    if (r->plan.covariates > 0) {
+        rig_input *c = add_input(r, 1, 1, r->plan.covariates);
+        snprintf(c->name, sizeof c->name, "covariates");
+        fill_normal(r, c, 0.0, 1.0);
+    }
+    r->target = rig_take(r, (size_t)r->plan.rows * sizeof(double));
+    for (int64_t i = 0; i < r->plan.rows; i++) {
+        double score = z->value[i * z->width] + 0.3 * rig_normal(r->t, 300, i);
+        int64_t n = r->field.n_categories;
+        r->target[i] = n == 0 ? score : score > 0.5 ? (double)(n - 1) : score > -0.5 ? (double)(n / 2) : 0.0;
+    }
+}
+
+void rig_inputs_init(rig *r)
+{
+    switch (r->plugin->desc.kind) {
+    case STELE_MODALITY: modality_inputs(r); break;
+    case STELE_FUSION: fusion_inputs(r); break;
+    default: head_inputs(r); break;
+    }
+}
+
+/* --- fit ---------------------------------------------------------------------------------------------------------- */
+
+struct stele_fit {
+    rig *r;
+    int64_t at;
+    float *chunk; /* (rows, features) */
+    int64_t *row_start;
+    int32_t *column;
+};
+
+static int64_t fit_n_rows(const stele_fit *f)
+{
+    return f->r->plan.rows;
+}
+
+/* Two chunks, so that a plugin which takes the first for all of them is found out. */
+/* Targets of all rows at once, as a head's fit gets them: codes, or numbers. */
+static stele_status fit_targets(stele_fit *f, stele_view *ret)
+{
+    rig *r = f->r;
+    int64_t n = r->plan.rows - f->at;
+    int codes = r->field.content == STELE_FIELD_CATEGORY;
+    for (int64_t i = 0; i < n; i++) {
+        f->column[i] = (int32_t)r->target[i];
+    }
+    *ret = (stele_view){ .struct_size = sizeof *ret, .dtype = codes ? STELE_I32 : STELE_F64 };
+    ret->layout = STELE_DENSE;
+    ret->shape = STELE__SHAPE(n);
+    ret->data = codes ? (const void *)f->column : r->target;
+    f->at += n;
+    return STELE_OK;
+}
+
+static stele_status fit_next(stele_fit *f, stele_view *ret)
+{
+    rig *r = f->r;
+    if (r->plugin->desc.kind == STELE_HEAD) {
+        return fit_targets(f, ret);
+    }
+    const rig_input *x = &r->input[0];
+    int64_t half = (r->plan.rows + 1) / 2, n = r->plan.rows - f->at < half ? r->plan.rows - f->at : half, k = 0;
+    int sparse = r->field.layout == STELE_CSR;
+    for (int64_t i = 0; i < n; i++) {
+        for (int64_t j = 0; j < x->width; j++) {
+            double v = x->value[(f->at + i) * x->width + j];
+            if (!sparse || v != 0.0) {
+                f->column[k] = (int32_t)j;
+                f->chunk[k++] = (float)v;
+            }
+        }
+        f->row_start[i + 1] = k;
+    }
+    *ret = (stele_view){ .struct_size = sizeof *ret, .dtype = STELE_F32, .shape = x->shape, .data = f->chunk };
+    ret->layout = sparse ? STELE_CSR : STELE_DENSE;
+    ret->row_start = sparse ? f->row_start : NULL;
+    ret->column = sparse ? f->column : NULL;
+    ret->shape.dim[0] = n;
+    f->at += n;
+    return STELE_OK;
+}
+
+static stele__param *fit_entry(stele_fit *f, uint32_t id)
+{
+    return id < f->r->scope.n ? stele__params_entry(f->r->params, f->r->entry[id]) : NULL;
+}
+
+static stele_status fit_set(stele_fit *f, uint32_t id, uint64_t n, const double *values)
+{
+    stele__param *p = fit_entry(f, id);
+    if (p == NULL || p->kind == STELE__FROZEN || (uint64_t)p->n != n) {
+        return STELE_E_ARG;
+    }
+    for (uint64_t i = 0; i < n; i++) {
+        if (f->r->plan.dtype == STELE_F64) {
+            ((double *)p->values)[i] = values[i];
+        } else {
+            ((float *)p->values)[i] = (float)values[i];
+        }
+    }
+    return STELE_OK;
+}
+
+static stele_status fit_scale(stele_fit *f, uint32_t id, double factor)
+{
+    stele__param *p = fit_entry(f, id);
+    if (p == NULL || p->kind == STELE__FROZEN) {
+        return STELE_E_ARG;
+    }
+    for (int64_t i = 0; i < p->n; i++) {
+        if (f->r->plan.dtype == STELE_F64) {
+            ((double *)p->values)[i] *= factor;
+        } else {
+            ((float *)p->values)[i] *= (float)factor;
+        }
+    }
+    return STELE_OK;
+}
+
+const stele_fit_api rig_fit_api = {
+    .struct_size = sizeof rig_fit_api,
+    .n_rows = fit_n_rows,
+    .next = fit_next,
+    .set = fit_set,
+    .scale = fit_scale,
+};
+
+stele_status rig_fit(rig *r)
+{
+    int head = r->plugin->desc.kind == STELE_HEAD;
+    stele_status (*fit)(const stele_inst *, stele_fit *) = NULL;
+    if (head) {
+        fit = r->vt->head.fit;
+    } else if (r->plugin->desc.kind == STELE_MODALITY) {
+        fit = r->vt->modality.fit;
+    }
+    if (fit == NULL) {
+        return STELE_OK;
+    }
+    size_t n = (size_t)(r->plan.rows * (head ? 1 : r->plan.features));
+    stele_fit f = { .r = r };
+    f.chunk = rig_take(r, n * sizeof *f.chunk);
+    f.column = rig_take(r, n * sizeof *f.column);
+    f.row_start = rig_take(r, (size_t)(r->plan.rows + 1) * sizeof *f.row_start);
+    r->raw = fit(r->inst, &f);
+    return stele__guest_check(r->guest, "fit", r->raw, &r->diag);
+}

@@ -1,0 +1,280 @@
+/* The compute slots of each kind, in one form. */
+#include "rig.h"
+
+#include "base/mem.h"
+#include "graph/op.h"
+#include "graph/ops.h"
+#include "model/fused.h"
+#include "model/model.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const stele_ops *const ops = &stele__ops;
+
+const stele__host_tables *rig_tables(void)
+{
+    static stele__host_tables tables;
+    tables = stele__model_tables;
+    tables.build = &rig_build_api;
+    tables.fit = &rig_fit_api;
+    return &tables;
+}
+
+stele_tensor *rig_constant(stele_graph *g, const stele_shape *s, const double *value)
+{
+    int64_t n = stele__shape_count(s);
+    size_t size = stele__dtype_size(g->dtype);
+    char *data = stele__op_take(g, (size_t)n + 1, size);
+    for (int64_t i = 0; data != NULL && i < n; i++) {
+        if (g->dtype == STELE_F64) {
+            ((double *)(void *)data)[i] = value[i];
+        } else {
+            ((float *)(void *)data)[i] = (float)value[i];
+        }
+    }
+    return data != NULL ? stele__graph_dense(g, g->dtype, s, data) : NULL;
+}
+
+void rig_output_add(rig_result *ret, const char *name, stele_tensor *t)
+{
+    if (ret->n < RIG_MOST_OUTPUTS) {
+        ret->out[ret->n++] = (rig_output){ .name = name, .t = t };
+    }
+}
+
+/* An argument struct of `size` bytes in memory that is `trailing` bytes longer, as a newer host would pass it. */
+static void *longer(rig *r, stele_graph *g, const void *args, size_t size)
+{
+    char *p = stele__op_take(g, 1, size + r->plan.trailing);
+    if (p != NULL) {
+        uint64_t whole = size + r->plan.trailing;
+        memcpy(p, args, size);
+        memset(p + size, 0x5A, r->plan.trailing);
+        memcpy(p, &whole, sizeof whole);
+    }
+    return p;
+}
+
+static stele_tensor *sparse(stele_graph *g, int64_t n, int64_t width, const double *value)
+{
+    size_t room = (size_t)(n * width) + 1;
+    int64_t *start = stele__op_take(g, (size_t)n + 1, sizeof *start), k = 0;
+    int32_t *column = stele__op_take(g, room, sizeof *column);
+    double *kept = stele__op_take(g, room, sizeof *kept);
+    if (start == NULL || column == NULL || kept == NULL) {
+        return NULL;
+    }
+    start[0] = 0;
+    for (int64_t i = 0; i < n; i++) {
+        for (int64_t j = 0; j < width; j++) {
+            if (value[i * width + j] != 0.0) {
+                column[k] = (int32_t)j;
+                kept[k++] = value[i * width + j];
+            }
+        }
+        start[i + 1] = k;
+    }
+    stele_shape s = STELE__SHAPE(k);
+    stele_tensor *data = rig_constant(g, &s, kept);
+    return data != NULL ? stele__graph_csr(g, g->dtype, n, width, start, column, data->data) : NULL;
+}
+
+stele_tensor *rig_measurement(rig *r, stele_graph *g, int64_t n, stele_tensor *x, const double *value)
+{
+    return r->field.layout == STELE_CSR ? sparse(g, n, r->plan.features, value) : x;
+}
+
+/* Where the values of each row lie, as the host tells a likelihood. */
+static stele_values *values_of(stele_graph *g, const stele_tensor *x, int64_t n, int64_t width)
+{
+    stele_values *v = stele__op_take(g, 1, sizeof *v);
+    int64_t *begin = stele__op_take(g, (size_t)n + 1, sizeof *begin);
+    if (v == NULL || begin == NULL) {
+        return NULL;
+    }
+    *v = (stele_values){ .struct_size = sizeof *v, .dtype = x->dtype, .layout = x->layout, .data = x->data };
+    for (int64_t i = 0; i < n; i++) {
+        begin[i] = x->layout == STELE_CSR ? x->row_start[i] : i * width;
+    }
+    v->begin = begin;
+    v->end = x->layout == STELE_CSR ? x->row_start + 1 : NULL;
+    v->column = x->layout == STELE_CSR ? x->column : NULL;
+    return v;
+}
+
+static stele_status log_px(rig *r, stele_graph *g, int64_t n, const stele_decode_args *a, rig_result *ret)
+{
+    const stele_modality_vt *vt = &r->vt->modality;
+    stele_tensor *rows = NULL;
+    if (vt->decode == NULL) {
+        r->raw = vt->log_prob(r->inst, g, a, &rows);
+    } else {
+        stele_output *out = stele__op_take(g, 1, sizeof *out);
+        stele__fused *f = stele__op_take(g, 1, sizeof *f);
+        if (out == NULL || f == NULL) {
+            return STELE_E_NOMEM;
+        }
+        *out = (stele_output){ .struct_size = sizeof *out };
+        r->raw = vt->decode(r->inst, g, a, out);
+        if (r->raw != STELE_OK || stele__graph_status(g) != STELE_OK) {
+            return r->raw;
+        }
+        r->output = *out;
+        *f = (stele__fused){ .vt = vt, .inst = r->inst, .scope = &r->scope, .output = out };
+        f->n_features = r->plan.features;
+        f->x = values_of(g, a->target, n, r->plan.features);
+        rows = f->x != NULL ? stele__fused_log_prob(g, f) : NULL;
+    }
+    rig_output_add(ret, "log p(x | z)", rows);
+    return r->raw;
+}
+
+stele_status rig_modality(rig *r, stele_graph *g, int64_t n, stele_tensor *const *in, const double *const *value,
+                          rig_result *ret)
+{
+    stele_tensor *x = rig_measurement(r, g, n, in[0], value[0]);
+    stele_encode_args encode = { .struct_size = sizeof encode, .x = x };
+    stele_decode_args decode = { .struct_size = sizeof decode, .z = in[1], .target = x };
+    if (r->plan.covariates > 0) {
+        encode.covariates = in[2];
+        decode.covariates = in[3];
+    }
+    const stele_encode_args *a = longer(r, g, &encode, sizeof encode);
+    const stele_decode_args *b = longer(r, g, &decode, sizeof decode);
+    stele_dist q = { 0 };
+    if (x == NULL || a == NULL || b == NULL) {
+        return STELE_E_NOMEM;
+    }
+    r->raw = r->vt->modality.encode(r->inst, g, a, &q);
+    if (r->raw != STELE_OK || stele__graph_status(g) != STELE_OK) {
+        return r->raw;
+    }
+    rig_output_add(ret, "mean of the expert", q.p[0]);
+    rig_output_add(ret, "log-variance of the expert", q.p[1]);
+    return log_px(r, g, n, b, ret);
+}
+
+/* What a row lacks is never looked at: it counts as 0 here. */
+static void add_components(stele_graph *g, const stele_joint *j, rig_result *ret)
+{
+    static const char *const names[2][4] = { { "mean of component 0", "mean of component 1", "mean of component 2",
+                                               "mean of component 3" },
+                                             { "log-variance of component 0", "log-variance of component 1",
+                                               "log-variance of component 2", "log-variance of component 3" } };
+    stele_shape scalar = { 0 };
+    stele_tensor *none = ops->full(g, &scalar, -HUGE_VAL), *zero = ops->full(g, &scalar, 0.0);
+    for (uint32_t c = 0; c < j->n; c++) {
+        stele_tensor *has = NULL;
+        if (j->log_weight != NULL) {
+            has = ops->less(g, none, ops->slice(g, j->log_weight, 1, c, (int64_t)c + 1));
+        }
+        for (uint32_t k = 0; k < 2; k++) {
+            stele_tensor *p = j->component[c].p[k];
+            rig_output_add(ret, names[k][c < 4 ? c : 3], has != NULL ? ops->where(g, has, p, zero) : p);
+        }
+    }
+    if (j->log_weight != NULL) {
+        stele_tensor *has = ops->less(g, none, j->log_weight);
+        rig_output_add(ret, "log-weights", ops->where(g, has, j->log_weight, zero));
+    }
+}
+
+static stele_tensor *present_of(rig *r, stele_graph *g, int64_t n, const int64_t *index)
+{
+    double *p = stele__op_take(g, (size_t)(n * RIG_EXPERTS) + 1, sizeof *p);
+    for (int64_t i = 0; p != NULL && i < n * RIG_EXPERTS; i++) {
+        int64_t row = index != NULL ? index[i / RIG_EXPERTS] : i / RIG_EXPERTS;
+        p[i] = r->present[row * RIG_EXPERTS + i % RIG_EXPERTS];
+    }
+    stele_shape s = STELE__SHAPE(n, RIG_EXPERTS);
+    return p != NULL ? rig_constant(g, &s, p) : NULL;
+}
+
+/* (B, n), as the host gives it: in closed form for each component. */
+static stele_tensor *divergences(stele_graph *g, const stele_experts *e, const stele_joint *j)
+{
+    stele_tensor **column = stele__op_take(g, j->n, sizeof(stele_tensor *));
+    for (uint32_t c = 0; column != NULL && c < j->n; c++) {
+        stele_tensor *rows = NULL;
+        stele_shape shape;
+        if (ops->kl(g, &j->component[c], e->prior, &rows) != STELE_OK || ops->shape(rows, &shape) != STELE_OK) {
+            return NULL;
+        }
+        shape.dim[shape.ndim++] = 1;
+        column[c] = ops->reshape(g, rows, &shape);
+    }
+    return column != NULL ? ops->concat(g, j->n, column, 1) : NULL;
+}
+
+static stele_status own_loss(rig *r, stele_graph *g, const stele_experts *e, const stele_joint *j,
+                             stele_tensor *log_px_rows, rig_result *ret)
+{
+    stele_tensor *rows = NULL;
+    stele_loss_args a = { .struct_size = sizeof a, .experts = e, .joint = j, .beta = 0.7 };
+    a.log_px = ops->slice(g, log_px_rows, 1, 0, j->n);
+    a.divergence = divergences(g, e, j);
+    r->raw = r->vt->fusion.loss(r->inst, g, &a, &rows);
+    rig_output_add(ret, "loss", rows);
+    return r->raw;
+}
+
+stele_status rig_fusion(rig *r, stele_graph *g, int64_t n, const int64_t *index, stele_tensor *const *in,
+                        rig_result *ret)
+{
+    const stele_fusion_vt *vt = &r->vt->fusion;
+    stele_dist q[RIG_EXPERTS], prior = { .family = STELE_NORMAL, .n = 2, .p = { in[6], in[7] } };
+    for (int m = 0; m < RIG_EXPERTS; m++) {
+        q[m] = (stele_dist){ .family = STELE_NORMAL, .n = 2, .p = { in[2 * m], in[2 * m + 1] } };
+    }
+    stele_experts experts = { .struct_size = sizeof experts, .n = RIG_EXPERTS, .q = q, .prior = &prior };
+    stele_joint joint = { .struct_size = sizeof joint, .capacity = vt->max_components(r->inst, RIG_EXPERTS) };
+    if (joint.capacity < 1 || joint.capacity > 4096) {
+        return stele__diag_error(&r->diag, STELE_E_INTERNAL, NULL, "max_components gives %u", joint.capacity);
+    }
+    experts.present = present_of(r, g, n, index);
+    joint.component = stele__op_take(g, joint.capacity, sizeof *joint.component);
+    joint.subset = stele__op_take(g, joint.capacity, sizeof *joint.subset);
+    const stele_experts *e = longer(r, g, &experts, sizeof experts);
+    stele_joint *j = longer(r, g, &joint, sizeof joint);
+    if (experts.present == NULL || joint.component == NULL || joint.subset == NULL || e == NULL || j == NULL) {
+        return STELE_E_NOMEM;
+    }
+    memset(joint.component, 0, joint.capacity * sizeof *joint.component);
+    memset(joint.subset, 0, joint.capacity * sizeof *joint.subset);
+    r->raw = vt->fuse(r->inst, g, e, j);
+    if (r->raw != STELE_OK || stele__graph_status(g) != STELE_OK) {
+        return r->raw;
+    }
+    if (j->n < 1 || j->n > j->capacity || (j->n > 1 && j->log_weight == NULL)) {
+        return stele__diag_error(&r->diag, STELE_E_INTERNAL, NULL, "fuse gave %u components%s, capacity is %u", j->n,
+                                 j->log_weight == NULL ? " without weights" : "", j->capacity);
+    }
+    r->joint = *j;
+    add_components(g, j, ret);
+    return vt->loss != NULL ? own_loss(r, g, e, j, in[8], ret) : r->raw;
+}
+
+stele_status rig_head(rig *r, stele_graph *g, int64_t n, const int64_t *index, stele_tensor *const *in, rig_result *ret)
+{
+    const stele_head_vt *vt = &r->vt->head;
+    stele_tensor *y = NULL, *rows = NULL;
+    double *target = stele__op_take(g, (size_t)n + 1, sizeof *target);
+    for (int64_t i = 0; target != NULL && i < n; i++) {
+        target[i] = r->target[index != NULL ? index[i] : i];
+    }
+    r->raw = vt->predict(r->inst, g, in[0], r->plan.covariates > 0 ? in[1] : NULL, &y);
+    if (target == NULL || r->raw != STELE_OK || stele__graph_status(g) != STELE_OK) {
+        return target == NULL ? STELE_E_NOMEM : r->raw;
+    }
+    stele_shape s = STELE__SHAPE(n);
+    stele_tensor *t = rig_constant(g, &s, target);
+    if (r->field.content == STELE_FIELD_CATEGORY) {
+        t = ops->cast(g, t, STELE_I32); /* codes, as labels have them */
+    }
+    r->raw = vt->loss(r->inst, g, y, t, &rows);
+    rig_output_add(ret, "prediction", y);
+    rig_output_add(ret, "loss", rows);
+    return r->raw;
+}

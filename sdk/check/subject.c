@@ -1,0 +1,149 @@
+/* From what the command line names to the plugins in it. */
+#include "check.h"
+#include "cli/preload_table.h"
+#include "plugin/preload.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void first_message(const stele__diag *diag, stele_status status, char *why, size_t size)
+{
+    for (size_t i = 0; i < diag->n; i++) {
+        if (diag->message[i].severity == STELE__ERROR) {
+            snprintf(why, size, "%s", diag->message[i].text);
+            return;
+        }
+    }
+    snprintf(why, size, "%s", stele__status_text(status));
+}
+
+static stele_status open_preloaded(const check_subject *s, stele__library **ret, stele__diag *diag)
+{
+    const char *slash = strchr(s->name, '/');
+    uint32_t kind = slash != NULL ? stele__kind_of(s->name, (size_t)(slash - s->name)) : 0;
+    if (kind == 0) {
+        return stele__diag_error(diag, STELE_E_ARG, NULL, "%s: neither a file nor KIND/NAME of a plugin linked in",
+                                 s->name);
+    }
+    stele_status status = stele__preload_start(stele__preload_table, diag);
+    if (status == STELE_OK) {
+        status = stele__preload_open(stele__preload_table, kind, slash + 1, ret, diag);
+    }
+    if (status == STELE_OK && *ret == NULL) {
+        status = stele__diag_error(diag, STELE_E_ARG, NULL, "%s: is not linked into this program", s->name);
+    }
+    return status;
+}
+
+int check_open(const check_subject *s, stele__library **ret, char *why, size_t size)
+{
+    stele__diag diag;
+    stele__diag_init(&diag);
+    snprintf(why, size, "has no such plugin");
+    stele_status status = s->file != NULL ? stele__library_open(s->file, ret, &diag) : open_preloaded(s, ret, &diag);
+    if (status != STELE_OK) {
+        first_message(&diag, status, why, size);
+    }
+    stele__diag_finish(&diag);
+    return status == STELE_OK;
+}
+
+typedef struct scanned {
+    uint32_t n, refused;
+    char why[1024];
+    check_found found[CHECK_MOST_FOUND];
+} scanned;
+
+/* The first option that needs a value and has none. */
+static void find_missing(const check_subject *s, const stele_plugin *p, char *ret, size_t size)
+{
+    for (uint32_t i = 0; i < p->n_options; i++) {
+        const char *name = p->options[i].name;
+        int given = (p->options[i].flags & STELE_OPT_REQUIRED) == 0;
+        for (size_t k = 0; k < s->n_options; k++) {
+            given = given || (strncmp(s->option[k], name, strlen(name)) == 0 && s->option[k][strlen(name)] == '=');
+        }
+        if (!given) {
+            snprintf(ret, size, "%s", name);
+            return;
+        }
+    }
+}
+
+static void scan_here(const check_subject *s, scanned *ret)
+{
+    stele__library *library = NULL;
+    memset(ret, 0, sizeof *ret);
+    if (!check_open(s, &library, ret->why, sizeof ret->why)) {
+        ret->refused = 1;
+        return;
+    }
+    for (size_t i = 0; i < library->n && i < CHECK_MOST_FOUND; i++) {
+        const stele_plugin *p = &library->plugin[i].desc;
+        check_found *f = &ret->found[ret->n++];
+        f->kind = p->kind;
+        f->caps = p->caps;
+        snprintf(f->id, sizeof f->id, "%s", p->id);
+        snprintf(f->version, sizeof f->version, "%s", p->version);
+        find_missing(s, p, f->wants, sizeof f->wants);
+    }
+    stele__library_destroy(library);
+}
+
+/* The whole answer within the time, or nothing. */
+static size_t read_answer(int fd, double seconds, void *to, size_t size)
+{
+    size_t n = 0;
+    for (;;) {
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+        ssize_t k = poll(&p, 1, (int)(seconds * 1000.0)) > 0 ? read(fd, (char *)to + n, size - n) : -1;
+        if (k <= 0) {
+            return n;
+        }
+        n += (size_t)k;
+    }
+}
+
+int check_scan(const check_subject *s, check_found ret[CHECK_MOST_FOUND], char *why, size_t size)
+{
+    static scanned answer;
+    int ends[2], status;
+    if (s->in_process) {
+        scan_here(s, &answer);
+    } else {
+        if (pipe(ends) != 0) {
+            snprintf(why, size, "no pipe");
+            return -1;
+        }
+        fflush(NULL);
+        pid_t pid = fork();
+        if (pid == 0) {
+            scan_here(s, &answer);
+            if (write(ends[1], &answer, sizeof answer) < 0) {
+                _exit(1);
+            }
+            _exit(0);
+        }
+        close(ends[1]);
+        size_t n = pid > 0 ? read_answer(ends[0], s->timeout, &answer, sizeof answer) : 0;
+        close(ends[0]);
+        if (pid > 0) {
+            kill(pid, SIGKILL);
+            waitpid(pid, &status, 0);
+        }
+        if (n != sizeof answer) {
+            snprintf(why, size, "crashed or hung while it was loaded");
+            return -1;
+        }
+    }
+    if (answer.refused) {
+        snprintf(why, size, "%s", answer.why);
+        return -1;
+    }
+    memcpy(ret, answer.found, sizeof answer.found);
+    return (int)answer.n;
+}

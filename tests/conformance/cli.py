@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""The command line of stele-check: what it says, its exit status, its page.
+
+    cli.py [--update] stele-check stele-check-linked MUTANTS docs/stele-check.md
+
+--update writes the list of checks into the page. The last line is `N passed, N failed, 0 skipped`.
+"""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+BEGIN = "<!-- checks: written by tests/conformance/cli.py --update, compared by the test -->\n"
+END = "<!-- end of checks -->"
+
+
+def run(*command, cwd=None):
+    p = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd)
+    return p.returncode, p.stdout, p.stderr
+
+
+def page_table(checker):
+    code, out, _ = run(checker, "--list")
+    assert code == 0
+    rows = [line.split(None, 1) for line in out.splitlines()]
+    return "| check | what it does |\n|---|---|\n" + "".join(f"| `{i}` | {text} |\n" for i, text in rows)
+
+
+class Cases:
+    def __init__(self, checker, linked, mutants, page):
+        self.checker, self.linked, self.mutants, self.page = checker, linked, pathlib.Path(mutants), pathlib.Path(page)
+
+    def so(self, name):
+        return self.mutants / f"{name}.so"
+
+    def says(self, command, code, err):
+        got = run(self.checker, *command)
+        assert got[0] == code, got
+        assert got[2].splitlines()[:1] == [err], got
+
+    def test_usage(self):
+        self.says([], 2, "stele-check: which plugin?")
+        self.says(["a", "b"], 2, "stele-check: one plugin at a time")
+        self.says(["--what"], 2, "stele-check: unknown option `--what`")
+        self.says(["--seed"], 2, "stele-check: `--seed` wants a value")
+        self.says(["--seed", "x", "a"], 2, "stele-check: --seed: `x` is no whole number")
+        self.says(["--timeout", "-1", "a"], 2, "stele-check: --timeout: `-1` is no number of seconds")
+        self.says(["--only", "(", "a"], 2, "stele-check: `(` is no regular expression")
+        self.says(["--options", "width", "a"], 2, "stele-check: --options: `width` is not KEY=VALUE")
+
+    def test_files(self):
+        self.says(["./absent.so"], 2, "stele-check: ./absent.so: No such file or directory")
+        self.says(["fusion/absent"], 2, "stele-check: fusion/absent: is not linked into this program")
+        self.says([str(self.page)], 2, f"stele-check: {self.page}: is no shared object")
+        code, out, err = run(self.checker, self.so("product_sound"), "--only", "nothing-like-it")
+        assert (code, err.splitlines()[0]) == (2, "stele-check: no check of this plugin was picked"), (code, err)
+
+    def test_required_option(self):
+        code, _, err = run(self.linked, "source/h5mu")
+        want = "stele-check: source/h5mu has no default for `path`: give one with --options path=VALUE\n"
+        assert (code, err) == (2, want), (code, err)
+
+    def test_unknown_option(self):
+        code, out, _ = run(self.checker, self.so("product_sound"), "--only", "^silence$", "--options", "powr=2")
+        assert code == 1 and "no instance could be made" in out and "powr" in out, out
+
+    def test_pass(self):
+        code, out, err = run(self.checker, self.so("product_sound"), "--only", "^(silence|leak)$")
+        assert code == 0 and err == "", (code, err)
+        assert out.splitlines()[-1] == "2 passed, 0 failed, 0 skipped", out
+
+    def test_repeat_command(self):
+        code, out, _ = run(self.checker, self.so("counts_gradient_sign"), "--only", "likelihood-gradient", "--seed", "7")
+        assert code == 1 and re.search(r"d_eta 0, row \d+, feature \d+, x = [-\d.]+: analytic [-\d.e]+, numeric", out), out
+        command = re.search(r"repeat: stele-check (.*)", out).group(1)
+        again = subprocess.run(f"'{self.checker}' {command}", shell=True, stdout=subprocess.PIPE, text=True)
+        def said(text):
+            return [line for line in text.splitlines() if "analytic" in line]
+        assert again.returncode == 1 and said(again.stdout) == said(out) and said(out), again.stdout
+
+    def test_verdicts(self):
+        for name, check, verdict, text in (
+                ("product_crash_create", "silence", "crash", "signal 11"),
+                ("product_endless", "silence", "timeout", "not done after 1 s"),
+                ("product_exits", "silence", "fail", "ended the process with exit status 0"),
+                ("counts_writes_past", "silence", "fail", "touches memory beyond the end of `d_eta`"),
+                ("table_writes_past", "source-read", "fail", "touches memory beyond the end of `data`"),
+                ("product_unused_parameter", "grad-flow", "warn", "parameter `unused` is never used"),
+                ("mixture_sound", "options-fuzz", "skip", "the plugin has no options")):
+            code, out, _ = run(self.checker, self.so(name), "--json", "-", "--only", f"^{check}$", "--timeout",
+                               "1" if verdict == "timeout" else "30")
+            row = json.loads(out)["checks"][0]
+            assert row["verdict"] == verdict and text in row["message"], row
+            assert code == (0 if verdict in ("warn", "skip") else 1), code
+            assert ("repeat" in row) == (code == 1), row
+
+    def test_refused(self):
+        code, out, err = run(self.checker, self.so("product_null_slot"))
+        assert code == 1 and "its slot `fuse` is NULL" in out and "were not checked" in err, (out, err)
+        code, out, err = run(self.checker, self.so("product_constructor_crash"))
+        assert code == 1 and "died of signal 6" in out, out
+
+    def test_json_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "out.json"
+            code, out, _ = run(self.checker, self.so("product_sound"), "--only", "^silence$", "--json", path)
+            answer = json.loads(path.read_text())
+            assert code == 0 and answer["passed"] == 1 and answer["checks"][0]["plugin"] == "fusion/product_sound"
+            assert out.splitlines()[-1] == "1 passed, 0 failed, 0 skipped"
+            code, _, err = run(self.checker, self.so("product_sound"), "--only", "^silence$", "--json",
+                               pathlib.Path(folder) / "no" / "out.json")
+            assert code == 2 and "cannot write" in err, (code, err)
+
+    def test_in_process(self):
+        code, out, _ = run(self.checker, self.so("product_sound"), "--in-process", "--only", "^(grad-fd|mask-poison)$")
+        assert code == 0 and out.splitlines()[-1] == "2 passed, 0 failed, 0 skipped", out
+
+    def test_linked(self):
+        code, out, _ = run(self.linked, "fusion/poe", "--only", "^mask-poison$")
+        assert code == 0 and "fusion/poe 0.1.0 (linked in)" in out, out
+
+    def test_same_seed_same_answer(self):
+        def answer():
+            a = json.loads(run(self.checker, self.so("product_too_wide"), "--json", "-", "--only", "fusion-|mask-")[1])
+            return [(c["check"], c["verdict"], c.get("message")) for c in a["checks"]]
+        assert answer() == answer()
+
+    def test_page(self):
+        text = self.page.read_text(encoding="utf-8")
+        assert BEGIN + page_table(self.checker) + END in text, "docs/stele-check.md is out of date: run with --update"
+        for option in re.findall(r"^  (--[a-z-]+)", run(self.checker, "--help")[1], re.M):
+            assert option in text, option
+
+
+def main():
+    arguments = [a for a in sys.argv[1:] if a != "--update"]
+    if len(arguments) != 4:
+        sys.exit(__doc__)
+    cases = Cases(*arguments)
+    if "--update" in sys.argv:
+        text = cases.page.read_text(encoding="utf-8")
+        begin, end = text.index(BEGIN) + len(BEGIN), text.index(END)
+        cases.page.write_text(text[:begin] + page_table(cases.checker) + text[end:], encoding="utf-8")
+    passed = failed = 0
+    for name in sorted(n for n in dir(cases) if n.startswith("test_")):
+        try:
+            getattr(cases, name)()
+            passed += 1
+        except AssertionError as e:
+            failed += 1
+            print(f"{name}: {e}")
+    print(f"{passed} passed, {failed} failed, 0 skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

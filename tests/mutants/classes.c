@@ -1,0 +1,115 @@
+/* A linear classifier: the sound plugin of mutants of heads whose target is a category. */
+#include <stele/plugin.h>
+
+#include <stdlib.h>
+
+struct stele_inst {
+    const stele_host *host;
+    int64_t latent, classes;
+    uint32_t weight, bias;
+};
+
+static stele_status create(const stele_create_args *a, stele_inst **ret)
+{
+    if (a->input->content != STELE_FIELD_CATEGORY) {
+        return STELE_FAIL(a->host, STELE_E_DATA, "target: `%s` is no category", a->input->name);
+    }
+    stele_inst *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return STELE_E_NOMEM;
+    }
+    self->host = a->host;
+    self->latent = a->latent_dim;
+    self->classes = a->input->n_categories;
+    *ret = self;
+    return STELE_OK;
+}
+
+static void destroy(stele_inst *self)
+{
+    free(self);
+}
+
+static stele_status build(stele_inst *self, stele_build *b)
+{
+    stele_shape w = { 2, 0, { self->latent, self->classes } }, v = { 1, 0, { self->classes } };
+    stele_param_spec spec = {
+        .struct_size = sizeof spec, .name = "weight", .shape = &w, .init = STELE_INIT_ZERO
+    };
+    stele_status status = self->host->build->param(b, &spec, &self->weight);
+    spec.name = "bias";
+    spec.shape = &v;
+    return status == STELE_OK ? self->host->build->param(b, &spec, &self->bias) : status;
+}
+
+static stele_status traits(const stele_inst *self, stele_head_traits *ret)
+{
+    (void)self;
+    ret->gradient_scale = 1.0;
+#ifdef DEFECT_TRAITS_NAN
+    ret->gradient_scale = 0.0 / (double)(self->latent - self->latent);
+#endif
+    return STELE_OK;
+}
+
+static stele_status predict(const stele_inst *self, stele_graph *g, stele_tensor *z,
+                            stele_tensor *covariates, stele_tensor **ret_y)
+{
+    const stele_ops *ops = self->host->ops;
+    (void)covariates;
+#ifdef DEFECT_Z_DETACHED
+    z = ops->detach(g, z);
+#endif
+    *ret_y = ops->linear(g, z, ops->param(g, self->weight), ops->param(g, self->bias));
+    return ops->status(g);
+}
+
+/* -log softmax of the target's class: sum over classes of log p times (class == target). */
+static stele_status loss(const stele_inst *self, stele_graph *g, stele_tensor *y,
+                         stele_tensor *target, stele_tensor **ret_rows)
+{
+    const stele_ops *ops = self->host->ops;
+    double *unit = calloc((size_t)(self->classes * self->classes), sizeof *unit);
+    float *narrow = calloc((size_t)(self->classes * self->classes), sizeof *narrow);
+    if (unit == NULL || narrow == NULL) {
+        free(unit);
+        free(narrow);
+        return STELE_E_NOMEM;
+    }
+    for (int64_t c = 0; c < self->classes; c++) {
+        unit[c * self->classes + c] = 1.0;
+        narrow[c * self->classes + c] = 1.0f;
+    }
+    stele_shape s = { 2, 0, { self->classes, self->classes } };
+    const void *data = ops->dtype(g) == STELE_F64 ? (const void *)unit : (const void *)narrow;
+    stele_tensor *one_hot = ops->embedding(g, ops->constant(g, ops->dtype(g), &s, data), target);
+    free(unit);
+    free(narrow);
+    *ret_rows =
+        ops->scale(g, ops->sum(g, ops->mul(g, ops->log_softmax(g, y, -1), one_hot), -1, 0), -1.0);
+    return ops->status(g);
+}
+
+static const stele_head_vt vtable = {
+    .struct_size = sizeof vtable,
+    .create = create,
+    .destroy = destroy,
+    .build = build,
+    .traits = traits,
+    .predict = predict,
+    .loss = loss,
+};
+
+static const stele_plugin plugin = {
+    .struct_size = sizeof plugin,
+    .kind = STELE_HEAD,
+    .min_host_minor = STELE_ABI_MINOR,
+    .caps = STELE_CAP_ROW_INDEPENDENT | STELE_CAP_BITWISE_REPEAT | STELE_CAP_F64,
+    .id = "head/" NAME,
+    .version = "0.1.0",
+    .summary = "Linear classifier for tests.",
+    .license = "BSD-3-Clause",
+    .vtable = &vtable,
+};
+
+STELE_LIBRARY(&plugin)

@@ -1,0 +1,348 @@
+/* Poisson counts: the sound plugin of modality mutants. log rate = eta + offset_j + log size of the
+ * row. */
+#include <stele/count_model.h>
+#include <stele/draw.h>
+#include <stele/plugin.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct config {
+    stele_count_config counts;
+} config;
+
+static const char *const size_names[] = { "observed", "learned", "none", NULL };
+
+static const stele_option options[] = {
+    STELE_COUNT_MODEL_OPTIONS(config, counts, STELE_INPUT_LOG1P),
+    STELE_OPTION_ENUM(config, counts.size, "size", size_names, STELE_SIZE_OBSERVED,
+                      "Where a row's size comes from."),
+};
+
+struct stele_inst {
+    stele_count_model counts;
+    uint32_t weight, bias, offset;
+    int64_t seen;
+};
+
+static stele_status create(const stele_create_args *a, stele_inst **ret)
+{
+    stele_inst *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return STELE_E_NOMEM;
+    }
+    stele_count_model_init(a, &((const config *)a->config)->counts, 0, &self->counts);
+    *ret = self;
+    return STELE_OK;
+}
+
+static void destroy(stele_inst *self)
+{
+    free(self);
+}
+
+static stele_status build(stele_inst *self, stele_build *b)
+{
+    const stele_host *h = self->counts.host;
+    stele_status status = stele_count_model_build(&self->counts, b);
+    if (status == STELE_OK) {
+        status = stele_count_output_build(&self->counts, b, "output", &self->weight, &self->bias);
+    }
+    if (status == STELE_OK) {
+        status = stele_declare(h, b, "rate", "offset", stele_shape1(self->counts.n_features),
+                               STELE_INIT_ZERO, 0.0, 0.0, &self->offset);
+    }
+    return status == STELE_OK ? stele_count_size_build(&self->counts, b, "size") : status;
+}
+
+static stele_status validate(const stele_inst *self, const stele_view *x, stele_bad_value *ret)
+{
+    (void)self;
+    return stele_counts_validate(x, 1, ret);
+}
+
+static stele_status fit(const stele_inst *self, stele_fit *f)
+{
+    stele_count_stats s;
+    stele_status status = stele_count_model_fit(&self->counts, f, &s);
+    if (status == STELE_OK) {
+        stele_count_stats_finish(&s);
+    }
+    return status;
+}
+
+static stele_status encode(const stele_inst *self, stele_graph *g, const stele_encode_args *a,
+                           stele_dist *ret_q)
+{
+    stele_status status = stele_count_encode(&self->counts, g, a, ret_q);
+#ifdef DEFECT_BATCH_STATISTICS
+    const stele_ops *ops = self->counts.host->ops;
+    ret_q->p[0] = ops->sub(g, ret_q->p[0], ops->mean(g, ret_q->p[0], 0, 1));
+    status = ops->status(g);
+#endif
+#ifdef DEFECT_ENCODER_TRANSPOSED
+    const stele_ops *ops = self->counts.host->ops;
+    const uint32_t axes[2] = { 1, 0 };
+    ret_q->p[1] = ops->permute(g, ret_q->p[1], axes);
+    status = ops->status(g);
+#endif
+#ifdef DEFECT_ENDLESS
+    while (self->seen == 0) {
+    }
+#endif
+    return status;
+}
+
+static stele_status decode(const stele_inst *self, stele_graph *g, const stele_decode_args *a,
+                           stele_output *ret)
+{
+#ifdef DEFECT_REMEMBERS_SIZE
+    static double size;
+#endif
+    stele_count_decode(&self->counts, g, a, ret);
+    ret->n_eta = 1;
+    ret->weight[0] = self->weight;
+    ret->bias[0] = self->bias;
+    ret->n_feature = 1;
+    ret->feature[0] = self->offset;
+#ifdef DEFECT_REMEMBERS_SIZE
+    stele_view v = { .struct_size = sizeof v };
+    if (a->target != NULL && self->counts.host->ops->view(a->target, &v) == STELE_OK) {
+        size =
+            v.dtype == STELE_F64 ? ((const double *)v.data)[0] : (double)((const float *)v.data)[0];
+    } else {
+        ret->hidden = self->counts.host->ops->shift(g, ret->hidden, size);
+    }
+#endif
+#ifdef DEFECT_HIDDEN_DETACHED
+    ret->hidden = self->counts.host->ops->detach(g, ret->hidden);
+#endif
+    return self->counts.host->ops->status(g);
+}
+
+static void put(const stele_block *b, void *array, int64_t i, double v, int add)
+{
+    if (b->dtype == STELE_F64) {
+        ((double *)array)[i] = v + (add ? ((double *)array)[i] : 0.0);
+    } else {
+        ((float *)array)[i] = (float)(v + (add ? (double)((float *)array)[i] : 0.0));
+    }
+}
+
+/* x of an absolute feature of a row; *cursor walks a row's stored entries. */
+static double value_at(const stele_values *x, int64_t row, int64_t feature, int64_t *cursor)
+{
+    int64_t at = x->begin[row] + feature;
+    if (x->layout == STELE_CSR) {
+        while (*cursor < x->end[row] && x->column[*cursor] < feature) {
+            ++*cursor;
+        }
+#ifdef DEFECT_CSR_OFF_BY_ONE
+        if (*cursor >= x->end[row] || x->column[*cursor] > feature + 1) {
+#else
+        if (*cursor >= x->end[row] || x->column[*cursor] != feature) {
+#endif
+            return 0.0;
+        }
+        at = *cursor;
+    }
+    return x->dtype == STELE_F64 ? ((const double *)x->data)[at]
+                                 : (double)((const float *)x->data)[at];
+}
+
+static int64_t absolute(const stele_block *b, int64_t j)
+{
+#ifdef DEFECT_IGNORES_FIRST
+    (void)b;
+    return j;
+#else
+    return b->first + j;
+#endif
+}
+
+/* log p(x) and its derivative towards the log rate. */
+static double poisson(double log_rate, double x, double *ret_d)
+{
+    double rate = exp(log_rate);
+    *ret_d = x - rate;
+#ifdef DEFECT_GRADIENT_SIGN
+    *ret_d = rate - x;
+#endif
+#ifdef DEFECT_GRADIENT_FACTOR
+    *ret_d = x - 0.5 * rate;
+#endif
+#ifdef DEFECT_NO_FACTORIAL
+    return x * log_rate - rate;
+#else
+    return x * log_rate - rate - lgamma(x + 1.0);
+#endif
+}
+
+static void likelihood_row(const stele_block *b, int64_t r)
+{
+    int64_t cursor = b->x->layout == STELE_CSR ? b->x->begin[r] : 0;
+    double sum = 0.0, d_row = 0.0;
+    for (int64_t j = 0; j < b->n_features; j++) {
+        double x = value_at(b->x, r, absolute(b, j), &cursor), d;
+        double log_rate =
+            stele_block_eta(b, 0, r, j) + stele_block_feature(b, 0, j) + stele_block_row(b, 0, r);
+#ifdef DEFECT_SIZE_TWICE
+        log_rate += stele_block_row(b, 0, r);
+#endif
+        double p = isnan(x) ? 0.0 : poisson(log_rate, x, &d);
+#ifdef DEFECT_MISSING_IS_ZERO
+        p = isnan(x) ? poisson(log_rate, 0.0, &d) : p;
+#else
+        d = isnan(x) ? 0.0 : d;
+#endif
+        sum += p;
+        if (b->d_eta != NULL) {
+#ifndef DEFECT_WEIGHT_IGNORED
+            d *= stele_block_real(b, b->weight, r);
+#endif
+            d_row += d;
+#ifdef DEFECT_WRITES_PAST
+            put(b, b->d_eta[0], r * b->n_features + j + 1, 0.0, 1);
+#endif
+#ifdef DEFECT_ETA_ADDED
+            put(b, b->d_eta[0], r * b->n_features + j, d, 1);
+#else
+            put(b, b->d_eta[0], r * b->n_features + j, d, 0);
+#endif
+            if (b->d_feature != NULL && b->d_feature[0] != NULL) {
+#ifdef DEFECT_FEATURE_OVERWRITTEN
+                put(b, b->d_feature[0], j, d, r > 0);
+#else
+                put(b, b->d_feature[0], j, d, 1);
+#endif
+            }
+        }
+    }
+#ifdef DEFECT_LOG_PROB_OVERWRITTEN
+    b->log_prob[r] = sum;
+#else
+    b->log_prob[r] += sum;
+#endif
+    if (b->d_eta != NULL && b->d_row != NULL && b->d_row[0] != NULL) {
+#ifdef DEFECT_ROW_GRADIENT_MISSING
+        d_row = 0.0;
+#endif
+        put(b, b->d_row[0], r, d_row, 1);
+    }
+}
+
+static stele_status likelihood(const stele_inst *self, const stele_block *b)
+{
+    (void)self;
+    for (int64_t r = 0; r < b->n_rows; r++) {
+        likelihood_row(b, r);
+    }
+    return STELE_OK;
+}
+
+static double draw_one(const stele_block *b, uint32_t what, int64_t row, int64_t j, const double *u)
+{
+    double rate = exp(stele_block_eta(b, 0, row, j) + stele_block_feature(b, 0, j) +
+                      stele_block_row(b, 0, row));
+    double p = exp(-rate), total = p, x = 0.0;
+#ifdef DEFECT_DRAW_IGNORES_FEATURE
+    rate = what == STELE_DRAW_MEAN ? rate / exp(stele_block_feature(b, 0, j)) : rate;
+#endif
+    if (what == STELE_DRAW_MEAN) {
+        return rate;
+    }
+    if (what == STELE_DRAW_MODE) {
+        return floor(rate);
+    }
+    while (total < u[0] && x < 1e6) {
+        x += 1.0;
+        p *= rate / x;
+        total += p;
+    }
+#ifdef DEFECT_DRAW_NOT_WHOLE
+    x += 0.25;
+#endif
+    return x;
+}
+
+static stele_status draw(const stele_inst *self, const stele_block *b, const stele_draw *d)
+{
+    (void)self;
+    return stele_draw_elements(b, d, 1, draw_one);
+}
+
+/* Mean absolute error. */
+typedef struct score {
+    double sum, n;
+} score;
+
+static uint64_t score_size(const stele_inst *self)
+{
+    (void)self;
+    return sizeof(score);
+}
+
+static stele_status score_add(const stele_inst *self, void *state, const stele_scored *s)
+{
+    score *sc = state;
+    (void)self;
+#ifdef DEFECT_SCORE_RESETS
+    memset(sc, 0, sizeof *sc);
+#endif
+    for (int64_t i = 0; i < s->n_rows * s->n_features; i++) {
+        sc->sum += fabs((double)s->truth[i] - (double)s->predicted[i]);
+        sc->n += 1.0;
+    }
+    return STELE_OK;
+}
+
+static stele_status score_end(const stele_inst *self, void *state, uint32_t capacity,
+                              stele_metric *ret, uint32_t *ret_n)
+{
+    const score *sc = state;
+    (void)self;
+    if (capacity < 1) {
+        return STELE_E_ARG;
+    }
+    memset(ret, 0, sizeof *ret);
+    memcpy(ret->name, "absolute_error", sizeof "absolute_error");
+    ret->value = sc->n > 0.0 ? sc->sum / sc->n : NAN;
+#ifdef DEFECT_SCORE_DIRECTION
+    ret->higher_is_better = 1;
+#endif
+    *ret_n = 1;
+    return STELE_OK;
+}
+
+static const stele_modality_vt vtable = {
+    .struct_size = sizeof vtable,
+    .create = create,
+    .destroy = destroy,
+    .build = build,
+    .validate = validate,
+    .fit = fit,
+    .encode = encode,
+    .decode = decode,
+    .likelihood = likelihood,
+    .draw = draw,
+    .score_size = score_size,
+    .score_add = score_add,
+    .score_end = score_end,
+};
+
+static const stele_plugin plugin = {
+    .struct_size = sizeof plugin,
+    .kind = STELE_MODALITY,
+    .min_host_minor = STELE_ABI_MINOR,
+    .caps =
+        STELE_CAP_ROW_INDEPENDENT | STELE_CAP_BITWISE_REPEAT | STELE_CAP_F64 | STELE_CAP_SAMPLES,
+    .id = "modality/" NAME,
+    .version = "0.1.0",
+    .summary = "Poisson counts for tests.",
+    .license = "BSD-3-Clause",
+    STELE_PLUGIN_OPTIONS(options, config),
+    .vtable = &vtable,
+};
+
+STELE_LIBRARY(&plugin)

@@ -1,0 +1,307 @@
+/* A product of Gaussian experts: the sound plugin of fusion mutants. A mutant switches one defect
+ * on. */
+#include <stele/plugin.h>
+
+#include <fenv.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct config {
+    double power;
+} config;
+
+static const stele_option options[] = {
+#if defined(DEFECT_DEFAULT_OUTSIDE)
+    STELE_OPTION_F64(config, power, "power", 9.0, 0.1, 4.0, "Exponent of every expert."),
+#elif defined(DEFECT_HELP_MISSING)
+    STELE_OPTION_F64(config, power, "power", 1.0, 0.1, 4.0, "exponent"),
+#else
+    STELE_OPTION_F64(config, power, "power", 1.0, 0.1, 4.0, "Exponent of every expert."),
+#endif
+};
+
+struct stele_inst {
+    const stele_host *host;
+    const config *config;
+    int64_t calls, latent;
+    char *memory; /* of mutants that leak, and so on: a sound plugin has no use for it */
+    uint32_t shift, unused;
+};
+
+#if defined(DEFECT_GLOBAL_STATE) || defined(DEFECT_STATIC_COUNTER)
+static int64_t global;
+#endif
+
+static stele_status create(const stele_create_args *a, stele_inst **ret)
+{
+#ifdef DEFECT_CRASH_CREATE
+    *(volatile int *)(uintptr_t)a->latent_dim = 1;
+#endif
+    stele_inst *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return STELE_E_NOMEM;
+    }
+    self->host = a->host;
+    self->config = a->config;
+    self->latent = a->latent_dim;
+#ifdef DEFECT_LEAK_CREATE
+    self->memory = malloc(100);
+#endif
+#ifdef DEFECT_OPTION_CRASH
+    if (self->config->power > 3.0) {
+        abort();
+    }
+#endif
+#ifdef DEFECT_OPTION_SILENT
+    if (self->config->power > 3.0) {
+        free(self);
+        return STELE_E_OPTION;
+    }
+#endif
+#ifdef DEFECT_PRINTS
+    if (write(1, "hello\n", 6) < 0) {
+        return STELE_E_IO;
+    }
+#endif
+    *ret = self;
+    return STELE_OK;
+}
+
+static void destroy(stele_inst *self)
+{
+#ifdef DEFECT_DESTROY_NULL
+    *(volatile int64_t *)&self->calls = 0;
+#endif
+    free(self);
+}
+
+static stele_status build(stele_inst *self, stele_build *b)
+{
+    stele_shape shape = { 1, 0, { self->latent } };
+    stele_param_spec spec = { .struct_size = sizeof spec,
+                              .name = "shift",
+                              .shape = &shape,
+                              .init = STELE_INIT_ZERO,
+                              .decay = 1.0 };
+#ifdef DEFECT_LEAK_FAILED_BUILD
+    self->memory = malloc(100);
+#endif
+    stele_status status = self->host->build->param(b, &spec, &self->shift);
+#ifdef DEFECT_LEAK_FAILED_BUILD
+    if (status == STELE_OK) {
+        free(self->memory);
+    }
+#endif
+#ifdef DEFECT_UNUSED_PARAMETER
+    spec.name = "unused";
+    status = status != STELE_OK ? status : self->host->build->param(b, &spec, &self->unused);
+#endif
+#ifdef DEFECT_IGNORES_BUILD
+    status = STELE_OK;
+#endif
+    return status;
+}
+
+static uint32_t max_components(const stele_inst *self, uint32_t n_modalities)
+{
+    (void)self;
+    (void)n_modalities;
+    return 1;
+}
+
+/* Precision and precision-weighted mean of expert m, 0 where it is absent. */
+static void add_expert(const stele_inst *self, stele_graph *g, const stele_experts *in, uint32_t m,
+                       stele_tensor **precision, stele_tensor **weighted)
+{
+    const stele_ops *ops = self->host->ops;
+    stele_shape scalar = { 0 };
+    stele_tensor *present = ops->slice(g, in->present, 1, m, (int64_t)m + 1);
+    stele_tensor *zero = ops->full(g, &scalar, 0.0);
+    (void)zero; /* not every mutant looks at it */
+#if defined(DEFECT_MASK_MULTIPLY)
+    stele_tensor *mean = in->q[m].p[0];
+    stele_tensor *p = ops->exp(g, ops->scale(g, in->q[m].p[1], -1.0));
+    p = ops->mul(g, p, present);
+#elif defined(DEFECT_MEAN_UNMASKED)
+    stele_tensor *mean = in->q[m].p[0];
+    stele_tensor *p = ops->exp(g, ops->scale(g, ops->where(g, present, in->q[m].p[1], zero), -1.0));
+    p = ops->where(g, present, p, zero);
+#elif defined(DEFECT_ABSENT_IS_PRIOR)
+    stele_tensor *mean = ops->where(g, present, in->q[m].p[0], zero);
+    stele_tensor *p = ops->exp(g, ops->scale(g, ops->where(g, present, in->q[m].p[1], zero), -1.0));
+#else
+    stele_tensor *mean = ops->where(g, present, in->q[m].p[0], zero);
+    stele_tensor *p = ops->exp(g, ops->scale(g, ops->where(g, present, in->q[m].p[1], zero), -1.0));
+    p = ops->where(g, present, p, zero);
+#endif
+#ifdef DEFECT_FIRST_COUNTS_TWICE
+    p = m == 0 ? ops->scale(g, p, 2.0) : p;
+#endif
+#ifdef DEFECT_FIRST_DETACHED
+    mean = m == 0 ? ops->detach(g, mean) : mean;
+#endif
+#ifdef DEFECT_FORGETS_LAST
+    if (m + 1 == in->n) {
+        return;
+    }
+#endif
+#ifdef DEFECT_ROW_MEAN
+    mean = ops->add(g, mean, ops->scale(g, ops->mean(g, mean, 0, 1), 0.1));
+#endif
+    stele_tensor *w = ops->mul(g, p, mean);
+    *precision = *precision != NULL ? ops->add(g, *precision, p) : p;
+    *weighted = *weighted != NULL ? ops->add(g, *weighted, w) : w;
+}
+
+static stele_tensor *variance_of(const stele_ops *ops, stele_graph *g, stele_tensor *precision)
+{
+#if defined(DEFECT_VARIANCE_IS_PRECISION)
+    return ops->log(g, precision);
+#elif defined(DEFECT_TOO_WIDE)
+    return ops->shift(g, ops->scale(g, ops->log(g, precision), -1.0), 1.0);
+#else
+    return ops->scale(g, ops->log(g, precision), -1.0);
+#endif
+}
+
+#ifdef DEFECT_CHANGES_INSTANCE
+static void count_call(const stele_inst *self)
+{
+    ((stele_inst *)(uintptr_t)self)->calls++;
+}
+#endif
+
+static void misbehave(const stele_inst *self)
+{
+    (void)self;
+#ifdef DEFECT_CHANGES_INSTANCE
+    count_call(self);
+#endif
+#ifdef DEFECT_STATIC_COUNTER
+    global++;
+#endif
+#ifdef DEFECT_ENDLESS
+    while (getpid() != 0) {
+    }
+#endif
+#ifdef DEFECT_EXITS
+    exit(0);
+#endif
+#ifdef DEFECT_RAND
+    srand(1);
+#endif
+#ifdef DEFECT_ROUNDING
+    fesetround(FE_UPWARD);
+#endif
+#ifdef DEFECT_LEAK_FUSE
+    void *volatile lost = malloc(64);
+    (void)lost;
+#endif
+#ifdef DEFECT_LEAVES_FILE
+    int copy = dup(0);
+    (void)copy;
+#endif
+}
+
+/* A parameter to be learned: where several experts are present, the mean may be off by it. */
+static stele_tensor *agreement_shift(const stele_inst *self, stele_graph *g,
+                                     const stele_experts *in)
+{
+    const stele_ops *ops = self->host->ops;
+    stele_shape scalar = { 0 };
+    stele_tensor *several =
+        ops->less(g, ops->full(g, &scalar, 1.5), ops->sum(g, in->present, -1, 1));
+    return ops->where(g, several, ops->param(g, self->shift), ops->full(g, &scalar, 0.0));
+}
+
+__attribute__((unused)) static stele_status fuse(const stele_inst *self, stele_graph *g,
+                                                 const stele_experts *in, stele_joint *ret)
+{
+    const stele_ops *ops = self->host->ops;
+    stele_tensor *precision = NULL, *weighted = NULL;
+    misbehave(self);
+    for (uint32_t m = 0; m < in->n; m++) {
+        add_expert(self, g, in, m, &precision, &weighted);
+    }
+#ifndef DEFECT_EMPTY_IS_NAN
+    stele_tensor *any = ops->max(g, in->present, -1, 1);
+    stele_tensor *prior = ops->exp(g, ops->scale(g, in->prior->p[1], -1.0));
+    precision = ops->where(g, any, precision, prior);
+    weighted = ops->where(g, any, weighted, ops->mul(g, prior, in->prior->p[0]));
+#endif
+    stele_tensor *mean = ops->div(g, weighted, precision);
+#ifdef DEFECT_PROCESS_ID
+    mean = ops->shift(g, mean, 1e-3 * (double)(getpid() % 1000));
+#endif
+#ifdef DEFECT_GLOBAL_STATE
+    stele_shape shape;
+    mean = ops->shift(g, mean, 1e-3 * (double)global);
+    if (ops->shape(mean, &shape) == STELE_OK) {
+        global = shape.dim[0];
+    }
+#endif
+    mean = ops->add(g, mean, agreement_shift(self, g, in));
+    ret->n = 1;
+    ret->component[0].family = STELE_NORMAL;
+    ret->component[0].n = 2;
+    ret->component[0].p[0] = mean;
+    ret->component[0].p[1] = variance_of(ops, g, precision);
+    ret->subset[0] = (UINT64_C(1) << in->n) - 1;
+    ret->log_weight = NULL;
+#ifdef DEFECT_IGNORES_STATUS
+    return STELE_OK;
+#endif
+    return ops->status(g);
+}
+
+static const stele_fusion_vt vtable = {
+    .struct_size = sizeof vtable,
+    .create = create,
+    .destroy = destroy,
+    .build = build,
+    .max_components = max_components,
+#ifndef DEFECT_NULL_SLOT
+    .fuse = fuse,
+#endif
+};
+
+static const stele_plugin plugin = {
+    .struct_size = sizeof plugin,
+    .kind = STELE_FUSION,
+    .min_host_minor = STELE_ABI_MINOR,
+    .caps = STELE_CAP_ROW_INDEPENDENT | STELE_CAP_BITWISE_REPEAT | STELE_CAP_F64 |
+            STELE_CAP_ORDER_FREE | STELE_CAP_EMPTY_IS_PRIOR | STELE_CAP_SINGLE_IS_EXPERT |
+            STELE_CAP_SHARPENS,
+    .id = "fusion/" NAME,
+    .version = "0.1.0",
+    .summary = "Product of experts for tests.",
+    .license = "BSD-3-Clause",
+    STELE_PLUGIN_OPTIONS(options, config),
+    .vtable = &vtable,
+};
+
+#ifdef DEFECT_TWO_EXPORTS
+STELE_EXPORT int product_helper(void);
+int product_helper(void)
+{
+    return 1;
+}
+#endif
+
+#ifdef DEFECT_SLOW_QUERY
+__attribute__((constructor)) static void sleep_long(void)
+{
+    usleep(200000);
+}
+#endif
+
+#ifdef DEFECT_CONSTRUCTOR_CRASH
+__attribute__((constructor)) static void fall_over(void)
+{
+    abort();
+}
+#endif
+
+STELE_LIBRARY(&plugin)

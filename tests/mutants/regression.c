@@ -1,0 +1,170 @@
+/* A linear regression with a custom operation for its squared error: the sound plugin of head
+ * mutants. */
+#include <stele/plugin.h>
+
+#include <stdlib.h>
+
+struct stele_inst {
+    const stele_host *host;
+    int64_t latent, covariates;
+    uint32_t weight, bias, covariate_weight;
+};
+
+static stele_status create(const stele_create_args *a, stele_inst **ret)
+{
+    stele_inst *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return STELE_E_NOMEM;
+    }
+    self->host = a->host;
+    self->latent = a->latent_dim;
+    self->covariates = a->decoder_covariates;
+    *ret = self;
+    return STELE_OK;
+}
+
+static void destroy(stele_inst *self)
+{
+    free(self);
+}
+
+static stele_status declare(const stele_inst *self, stele_build *b, const char *name, int64_t n,
+                            int64_t m, uint32_t *ret)
+{
+    stele_shape shape = { 2, 0, { n, m } };
+    stele_param_spec spec = {
+        .struct_size = sizeof spec, .name = name, .shape = &shape, .init = STELE_INIT_ZERO
+    };
+    return self->host->build->param(b, &spec, ret);
+}
+
+static stele_status build(stele_inst *self, stele_build *b)
+{
+    stele_status status = declare(self, b, "weight", self->latent, 1, &self->weight);
+    if (status == STELE_OK) {
+        status = declare(self, b, "bias", 1, 1, &self->bias);
+    }
+    if (status == STELE_OK && self->covariates > 0) {
+        status = declare(self, b, "covariates", self->covariates, 1, &self->covariate_weight);
+    }
+    return status;
+}
+
+static stele_status traits(const stele_inst *self, stele_head_traits *ret)
+{
+    (void)self;
+    ret->gradient_scale = 1.0;
+    return STELE_OK;
+}
+
+static stele_status predict(const stele_inst *self, stele_graph *g, stele_tensor *z,
+                            stele_tensor *covariates, stele_tensor **ret_y)
+{
+    const stele_ops *ops = self->host->ops;
+    stele_tensor *y = ops->add(g, ops->linear(g, z, ops->param(g, self->weight), NULL),
+                               ops->param(g, self->bias));
+    if (covariates != NULL) {
+        y = ops->add(g, y, ops->linear(g, covariates, ops->param(g, self->covariate_weight), NULL));
+    }
+    *ret_y = y;
+    return ops->status(g);
+}
+
+static double real_at(const stele_view *v, int64_t i)
+{
+    return v->dtype == STELE_F64 ? ((const double *)v->data)[i]
+                                 : (double)((const float *)v->data)[i];
+}
+
+static stele_status square_forward(void *user, uint32_t n, const stele_view *const *in, void *out)
+{
+    (void)user;
+    (void)n;
+    for (int64_t i = 0; i < in[0]->shape.dim[0]; i++) {
+        double e = real_at(in[0], i) - real_at(in[1], i);
+        if (in[0]->dtype == STELE_F64) {
+            ((double *)out)[i] = e * e;
+        } else {
+            ((float *)out)[i] = (float)(e * e);
+        }
+    }
+    return STELE_OK;
+}
+
+static stele_status square_backward(void *user, uint32_t n, const stele_view *const *in,
+                                    const stele_view *out, const void *d_out, void *const *d_in)
+{
+    (void)user;
+    (void)n;
+    (void)out;
+    for (int64_t i = 0; d_in[0] != NULL && i < in[0]->shape.dim[0]; i++) {
+        double e = 2.0 * (real_at(in[0], i) - real_at(in[1], i));
+#ifdef DEFECT_CUSTOM_SIGN
+        e = -e;
+#endif
+#ifdef DEFECT_CUSTOM_FACTOR
+        e *= 0.5;
+#endif
+        if (in[0]->dtype == STELE_F64) {
+            ((double *)d_in[0])[i] += e * ((const double *)d_out)[i];
+        } else {
+            ((float *)d_in[0])[i] += (float)e * ((const float *)d_out)[i];
+        }
+    }
+    return STELE_OK;
+}
+
+static const stele_custom square = {
+    .struct_size = sizeof square,
+    .name = "squared error",
+    .forward = square_forward,
+    .backward = square_backward,
+};
+
+static stele_status loss(const stele_inst *self, stele_graph *g, stele_tensor *y,
+                         stele_tensor *target, stele_tensor **ret_rows)
+{
+    const stele_ops *ops = self->host->ops;
+    stele_shape s;
+    if (y == NULL || target == NULL) {
+        return ops->status(g);
+    }
+    stele_status status = ops->shape(target, &s);
+    if (status != STELE_OK) {
+        return status;
+    }
+    s = (stele_shape){ 1, 0, { s.dim[0] } };
+    stele_tensor *in[2] = { ops->reshape(g, y, &s), ops->reshape(g, target, &s) };
+#ifdef DEFECT_IGNORES_TARGET
+    in[1] = ops->scale(g, in[1], 0.0);
+#endif
+    *ret_rows = ops->custom(g, &square, NULL, 2, in, &s);
+#ifdef DEFECT_MEAN_LOSS
+    *ret_rows = ops->mean(g, *ret_rows, 0, 1);
+#endif
+    return ops->status(g);
+}
+
+static const stele_head_vt vtable = {
+    .struct_size = sizeof vtable,
+    .create = create,
+    .destroy = destroy,
+    .build = build,
+    .traits = traits,
+    .predict = predict,
+    .loss = loss,
+};
+
+static const stele_plugin plugin = {
+    .struct_size = sizeof plugin,
+    .kind = STELE_HEAD,
+    .min_host_minor = STELE_ABI_MINOR,
+    .caps = STELE_CAP_ROW_INDEPENDENT | STELE_CAP_BITWISE_REPEAT | STELE_CAP_F64,
+    .id = "head/" NAME,
+    .version = "0.1.0",
+    .summary = "Linear regression for tests.",
+    .license = "BSD-3-Clause",
+    .vtable = &vtable,
+};
+
+STELE_LIBRARY(&plugin)
