@@ -12,6 +12,7 @@
 
 #include "base/diag.h"
 #include "base/map.h"
+#include "plugin/guest.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -22,7 +23,8 @@ typedef struct stele__source {
     const char *name;
     const stele_source_vt *vt;
     const stele_inst *inst;
-    const char *file; /* what it reads, for messages; NULL: not known */
+    const char *file;    /* what it reads, for messages; NULL: not known */
+    stele__guest *guest; /* knows what the plugin says about a failure; NULL: nobody does */
 } stele__source;
 
 /* One modality. `from` is a field ("counts", "counts/layers/raw"); with several sources also

@@ -184,6 +184,9 @@ stele_status stele__field_find(const stele__data_request *request, const char *f
 stele_status stele__source_failed(const stele__source *source, const char *what, stele_status code,
                                   size_t n_errors, stele__diag *diag)
 {
+    if (diag != NULL && diag->n_errors == n_errors && source->guest != NULL) {
+        return stele__guest_check(source->guest, what, code, diag);
+    }
     if (diag != NULL && diag->n_errors == n_errors) {
         stele__diag_error(diag, code, NULL, "source `%s`: %s: %s", source->name, what,
                           stele__status_text(code));

@@ -51,7 +51,8 @@ static stele_status open_sources(const stele__run_request *q, stele__run *run, s
         run->source[i] = (stele__source){ .name = q->spec->source[i].name,
                                           .vt = vt,
                                           .file = stele__config_file(q->spec->source[i].config),
-                                          .inst = stele__guest_inst(run->source_guest[i]) };
+                                          .inst = stele__guest_inst(run->source_guest[i]),
+                                          .guest = run->source_guest[i] };
     }
     return status;
 }
