@@ -15,9 +15,14 @@ static stele_tensor *index_tensor(stele_graph *g, int64_t n, const int64_t *inde
     return stele__graph_dense(g, STELE_I64, &shape, index);
 }
 
-stele_status stele__graph_outcome(const stele_graph *g, stele_status status)
+stele_status stele__graph_outcome(stele_graph *g, stele_status status)
 {
-    return stele__graph_status(g) != STELE_OK ? stele__graph_status(g) : status;
+    if (status != STELE_OK && stele__graph_status(g) == STELE_OK) {
+        /* A plugin may fail without a failed operation; the pass must not go on as if it had
+         * nothing to do. */
+        stele__op_fail(g, status, "%s", stele__status_text(status));
+    }
+    return stele__graph_status(g);
 }
 
 static stele_tensor *measurements(stele_graph *g, const stele__modality *md,

@@ -67,8 +67,9 @@ stele_tensor *stele__posterior_log_prob(stele_graph *g, const stele_joint *j, co
 stele_tensor *stele__prior_log_prob(stele_graph *g, const stele__expert_set *e,
                                     const stele__draws *at);
 
-/* The graph's error if it has one, else `status`: what a call into a plugin has come to. */
-stele_status stele__graph_outcome(const stele_graph *g, stele_status status);
+/* What a call into a plugin has come to: the graph's error if it has one, else `status`, which a
+ * failure makes the graph's error. */
+stele_status stele__graph_outcome(stele_graph *g, stele_status status);
 
 /* Moments of the joint posterior of the rows given the modalities in `mask`: mean and standard
  * deviation (B, D) each; a row without any gets the prior's. A mixture gives the moments of the

@@ -66,6 +66,9 @@ static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_exp
     ret->component[0] = in->q[0];
     ret->subset[0] = 1;
     ret->log_weight = NULL;
+#ifdef DEFECT_REFUSES
+    return STELE_E_UNSUPPORTED;
+#endif
     return STELE_OK;
 }
 #endif
