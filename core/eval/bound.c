@@ -43,12 +43,6 @@ typedef struct tally {
     int64_t *index;
 } tally;
 
-static double real_at(const stele_tensor *t, int64_t i)
-{
-    return t->dtype == STELE_F64 ? ((const double *)t->data)[i]
-                                 : (double)((const float *)t->data)[i];
-}
-
 static int64_t stack_rows(const job *q)
 {
     return q->batch * q->per_pass * q->n_components;
@@ -92,7 +86,7 @@ static stele_status tally_init(tally *t, const job *q)
 
 static double weight_at(const stele__draws *d, int64_t r)
 {
-    return d->weight != NULL ? real_at(d->weight, r) : 1.0;
+    return d->weight != NULL ? stele__tensor_real(d->weight, r) : 1.0;
 }
 
 /* log p(x_i | z) of all draws, added to log_pxs, where draw k begins at first[k]. */
@@ -119,7 +113,7 @@ static stele_status add_modality(tally *t, const stele__expert_set *e, uint32_t 
     for (int64_t a = 0; a < rows.n; a++) {
         const stele__draws *d = &t->draws[t->draw[a]];
         int64_t r = t->index[a], at = d->position[r];
-        double value = real_at(log_px, a);
+        double value = stele__tensor_real(log_px, a);
         t->log_pxs[first[t->draw[a]] + r] += value;
         t->log_px[at * t->j.model->n_modalities + i] += weight_at(d, r) * value / t->job->n_samples;
     }
@@ -136,7 +130,7 @@ static stele_status add_closed(tally *t, const stele__expert_set *e)
                        : STELE_E_NOMEM;
     for (uint32_t k = 0; k < n && status == STELE_OK; k++) {
         for (int64_t r = 0; r < closed[k].n && closed[k].weight == NULL; r++) {
-            t->divergence[closed[k].position[r]] = real_at(closed[k].log_ratio, r);
+            t->divergence[closed[k].position[r]] = stele__tensor_real(closed[k].log_ratio, r);
         }
     }
     return status;
@@ -147,7 +141,7 @@ static void add_terms(tally *t, uint32_t sample, uint32_t k, const double *log_p
     const stele__draws *d = &t->draws[k];
     for (int64_t r = 0; r < d->n; r++) {
         int64_t at = d->position[r];
-        double ratio = real_at(d->log_ratio, r), weight = weight_at(d, r);
+        double ratio = stele__tensor_real(d->log_ratio, r), weight = weight_at(d, r);
         t->used[at] = 1;
         t->log_w[(at * t->job->n_samples + sample) * t->job->n_components + d->component] =
             log(weight) + log_px[r] - ratio;

@@ -25,6 +25,23 @@ struct stele_tensor {
     uint32_t uses; /* nodes of the tape that have it as an input */
 };
 
+/* Element i of the values of a float or double tensor. */
+static inline double stele__tensor_real(const stele_tensor *t, int64_t i)
+{
+    return t->dtype == STELE_F64 ? ((const double *)t->data)[i]
+                                 : (double)((const float *)t->data)[i];
+}
+
+/* Set element i of an array of that dtype, float or double. */
+static inline void stele__put_real(uint32_t dtype, void *p, int64_t i, double v)
+{
+    if (dtype == STELE_F64) {
+        ((double *)p)[i] = v;
+    } else {
+        ((float *)p)[i] = (float)v;
+    }
+}
+
 /* Bytes of one element; 0 for an unknown dtype. */
 size_t stele__dtype_size(uint32_t dtype);
 const char *stele__dtype_name(uint32_t dtype); /* "f32", "unknown" */

@@ -24,21 +24,6 @@ int stele__head_has_target(const stele__batch *b, uint32_t h, int64_t row)
     return l != NULL && (l->code != NULL ? l->code[row] >= 0 : !isnan(l->number[row]));
 }
 
-static void put_real(const stele_graph *g, void *p, int64_t i, double v)
-{
-    if (stele__graph_dtype(g) == STELE_F64) {
-        ((double *)p)[i] = v;
-    } else {
-        ((float *)p)[i] = (float)v;
-    }
-}
-
-static double get_real(const stele_tensor *t, int64_t i)
-{
-    return t->dtype == STELE_F64 ? ((const double *)t->data)[i]
-                                 : (double)((const float *)t->data)[i];
-}
-
 static stele_tensor *rows_of(stele_graph *g, stele_tensor *t, int64_t n, const int64_t *index)
 {
     stele_shape shape = STELE__SHAPE(n);
@@ -127,7 +112,7 @@ static stele_tensor *target_of(stele_graph *g, const stele__batch *b, uint32_t h
         if (l->code != NULL) {
             ((int32_t *)values)[i] = l->code[c->row[i]];
         } else {
-            put_real(g, values, i, l->number[c->row[i]]);
+            stele__put_real(stele__graph_dtype(g), values, i, l->number[c->row[i]]);
         }
     }
     uint32_t dtype = l->code != NULL ? STELE_I32 : stele__graph_dtype(g);
@@ -210,6 +195,6 @@ stele_status stele__head_loss_of(const stele__model *m, stele_graph *g, const st
         return stele__graph_outcome(g, STELE_E_NOMEM);
     }
     ret->n = c.n_rows;
-    ret->sum = get_real(ret->mean, 0) * (double)ret->n;
+    ret->sum = stele__tensor_real(ret->mean, 0) * (double)ret->n;
     return STELE_OK;
 }

@@ -157,19 +157,14 @@ stele_status stele__fuse(const stele__model *m, stele_graph *g, const stele__exp
     return status;
 }
 
-static double real_at(const stele_tensor *t, int64_t i)
-{
-    return t->dtype == STELE_F64 ? ((const double *)t->data)[i]
-                                 : (double)((const float *)t->data)[i];
-}
-
 /* Rows that have component c of a posterior from at least one modality. */
 static int64_t component_rows(const stele__batch *b, const stele_joint *j, uint32_t c,
                               const uint64_t *used, stele__draws *d)
 {
     int64_t n = 0;
     for (int64_t r = 0; r < b->n; r++) {
-        int has = j->log_weight == NULL || real_at(j->log_weight, r * j->n + c) > -HUGE_VAL;
+        int has =
+            j->log_weight == NULL || stele__tensor_real(j->log_weight, r * j->n + c) > -HUGE_VAL;
         if (used[r] != 0 && has) {
             d->position[n] = r;
             d->row[n++] = b->row[r];
@@ -324,7 +319,7 @@ stele_status stele__draw(const stele__model *m, stele_graph *g, const stele__exp
 /* Variance of one component: NORMAL exp(p1), LAPLACE 2 exp(2 p1). */
 static double variance_at(const stele_dist *q, int64_t i)
 {
-    double p = real_at(q->p[1], i);
+    double p = stele__tensor_real(q->p[1], i);
     return q->family == STELE_LAPLACE ? 2.0 * exp(2.0 * p) : exp(p);
 }
 
@@ -334,13 +329,15 @@ static void moments_at(const stele_joint *j, int64_t r, int64_t i, double *ret_m
 {
     double mean = 0.0, var = 0.0;
     for (uint32_t c = 0; c < j->n; c++) {
-        double w = j->log_weight == NULL ? 1.0 : exp(real_at(j->log_weight, r * j->n + c));
-        mean += w > 0.0 ? w * real_at(j->component[c].p[0], i) : 0.0;
+        double w =
+            j->log_weight == NULL ? 1.0 : exp(stele__tensor_real(j->log_weight, r * j->n + c));
+        mean += w > 0.0 ? w * stele__tensor_real(j->component[c].p[0], i) : 0.0;
     }
     for (uint32_t c = 0; c < j->n; c++) {
-        double w = j->log_weight == NULL ? 1.0 : exp(real_at(j->log_weight, r * j->n + c));
+        double w =
+            j->log_weight == NULL ? 1.0 : exp(stele__tensor_real(j->log_weight, r * j->n + c));
         if (w > 0.0) {
-            double distance = real_at(j->component[c].p[0], i) - mean;
+            double distance = stele__tensor_real(j->component[c].p[0], i) - mean;
             var += w * (variance_at(&j->component[c], i) + distance * distance);
         }
     }

@@ -73,21 +73,6 @@ static void choose_terms(step *s, uint64_t seed, uint64_t at_step)
     random_terms(s, seed, at_step);
 }
 
-static void put_real(stele_graph *g, void *p, int64_t i, double v)
-{
-    if (stele__graph_dtype(g) == STELE_F64) {
-        ((double *)p)[i] = v;
-    } else {
-        ((float *)p)[i] = (float)v;
-    }
-}
-
-static double get_real(const stele_tensor *t, int64_t i)
-{
-    return t->dtype == STELE_F64 ? ((const double *)t->data)[i]
-                                 : (double)((const float *)t->data)[i];
-}
-
 /* Does a further subset add anything in a row that has `present`? */
 static int adds_nothing(uint64_t mask, uint64_t present)
 {
@@ -123,7 +108,7 @@ static int weigh_draw(step *s, uint32_t i)
     }
     for (int64_t k = 0; k < d->n; k++) {
         int skip = s->draw_term[i] > 0 && adds_nothing(t->mask, s->b->present[d->position[k]]);
-        put_real(s->g, w, k, skip ? 0.0 : t->weight * s->scale);
+        stele__put_real(stele__graph_dtype(s->g), w, k, skip ? 0.0 : t->weight * s->scale);
     }
     s->draw_weight[i] = w;
     return 1;
@@ -203,7 +188,7 @@ static int64_t collect_rows(step *s, uint32_t i, uint32_t *draw, int64_t *index,
             }
             draw[n] = k;
             index[n] = r;
-            put_real(s->g, weight, n++, -own * t->weight * s->scale);
+            stele__put_real(stele__graph_dtype(s->g), weight, n++, -own * t->weight * s->scale);
         }
     }
     return n;
@@ -214,8 +199,8 @@ static void note_log_px(const step *s, uint32_t i, const stele_tensor *log_px,
 {
     for (int64_t k = 0; k < rows->n && s->draw_term[rows->draw[k]] == 0; k++) {
         const stele__draws *d = &s->draws[rows->draw[k]];
-        double mixture = d->weight != NULL ? get_real(d->weight, rows->index[k]) : 1.0;
-        ret->log_px[i] += mixture * get_real(log_px, k);
+        double mixture = d->weight != NULL ? stele__tensor_real(d->weight, rows->index[k]) : 1.0;
+        ret->log_px[i] += mixture * stele__tensor_real(log_px, k);
     }
     ret->n_px[i] = s->b->part[i].n;
     ret->elbo += ret->log_px[i] / (double)ret->n;
@@ -284,7 +269,8 @@ static int add_fusion_losses(step *s, double beta)
         for (int64_t r = 0; weight != NULL && r < s->b->n; r++) {
             int counts = s->posterior[t].used[r] != 0 &&
                          (t == 0 || !adds_nothing(s->term[t].mask, s->b->present[r]));
-            put_real(s->g, weight, r, counts ? s->term[t].weight * s->scale : 0.0);
+            stele__put_real(stele__graph_dtype(s->g), weight, r,
+                            counts ? s->term[t].weight * s->scale : 0.0);
             any |= counts;
         }
         if (weight == NULL) {
@@ -345,8 +331,8 @@ static void note_divergence(const step *s, stele__loss_terms *ret)
     for (uint32_t i = 0; i < s->n_draws && s->draw_term[i] == 0; i++) {
         const stele__draws *d = &s->draws[i];
         for (int64_t r = 0; r < d->n; r++) {
-            double mixture = d->weight != NULL ? get_real(d->weight, r) : 1.0;
-            ret->divergence += mixture * get_real(d->log_ratio, r) / (double)ret->n;
+            double mixture = d->weight != NULL ? stele__tensor_real(d->weight, r) : 1.0;
+            ret->divergence += mixture * stele__tensor_real(d->log_ratio, r) / (double)ret->n;
         }
     }
     ret->elbo -= ret->divergence;
@@ -414,7 +400,7 @@ stele_tensor *stele__objective_loss(const stele__model *m, stele_graph *g, const
     }
     note_divergence(&s, ret);
     if (s.loss != NULL) {
-        ret->loss = get_real(s.loss, 0);
+        ret->loss = stele__tensor_real(s.loss, 0);
     }
     return add_heads(&s, ret) ? s.loss : NULL;
 }

@@ -22,12 +22,6 @@ typedef struct pass {
     double *log_w;   /* (samples) log importance weights */
 } pass;
 
-static double real_at(const stele_tensor *t, int64_t i)
-{
-    return t->dtype == STELE_F64 ? ((const double *)t->data)[i]
-                                 : (double)((const float *)t->data)[i];
-}
-
 static uint32_t posteriors(const stele__model *m, uint64_t ret_mask[MAX_POSTERIORS])
 {
     uint32_t n = 0;
@@ -85,7 +79,7 @@ static stele_status stack(pass *p, const stele__draws *draws, uint32_t n_draws, 
             at->position[at->n] = d->position[r];
             at->row[at->n] = d->row[r];
             at->sample[at->n] = d->sample[r];
-            p->log_w[at->n] = d->weight != NULL ? log(real_at(d->weight, r)) : 0.0;
+            p->log_w[at->n] = d->weight != NULL ? log(stele__tensor_real(d->weight, r)) : 0.0;
         }
     }
     at->z = n_draws == 1 ? z[0] : ops->concat(p->g, n_draws, z, 0);
@@ -123,7 +117,7 @@ static stele_status add_model(pass *p)
     }
     memset(draw, 0, (size_t)at->n * sizeof *draw);
     for (int64_t k = 0; k < at->n; k++) {
-        p->log_w[k] += real_at(prior, k);
+        p->log_w[k] += stele__tensor_real(prior, k);
     }
     for (uint32_t i = 0; i < p->m->n_modalities; i++) {
         stele__decode_rows rows = { .draw = draw, .index = index };
@@ -141,7 +135,7 @@ static stele_status add_model(pass *p)
             return stele__graph_outcome(p->g, STELE_E_NOMEM);
         }
         for (int64_t k = 0; k < rows.n; k++) {
-            p->log_w[index[k]] += real_at(log_px, k);
+            p->log_w[index[k]] += stele__tensor_real(log_px, k);
         }
     }
     return STELE_OK;
@@ -173,7 +167,8 @@ static stele_status divide_by_proposals(pass *p)
             return stele__graph_outcome(p->g, status != STELE_OK ? status : STELE_E_NOMEM);
         }
         for (int64_t k = 0; k < at->n; k++) {
-            sum[k] = q.used[at->position[k]] != 0 ? log_add(sum[k], real_at(log_q, k)) : sum[k];
+            sum[k] = q.used[at->position[k]] != 0 ? log_add(sum[k], stele__tensor_real(log_q, k))
+                                                  : sum[k];
         }
     }
     for (int64_t k = 0; k < at->n; k++) {

@@ -142,10 +142,7 @@ static const stele_plugin plugin = {
     .summary = "Mixture of experts with equal weights, sampled in strata.",
     .license = "BSD-3-Clause",
     .reference = "Shi et al., NeurIPS 2019, arXiv:1911.03393",
-    .options = options,
-    .n_options = sizeof options / sizeof options[0],
-    .option_stride = sizeof options[0],
-    .config_size = sizeof(config),
+    STELE_PLUGIN_OPTIONS(options, config),
     .vtable = &vtable,
 };
 
