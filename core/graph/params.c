@@ -4,15 +4,13 @@
 #include "base/mem.h"
 #include "graph/noise.h"
 #include "graph/tensor.h"
+#include "kernels/adamw.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* The optimiser reads and writes one element of four buffers in turn. A load from an address whose
- * low 12 bits are those of a store just before it has to wait for that store, so equal elements
- * must not lie at equal places within their pages: each buffer begins a quarter of a page further
- * on than the one before. */
-enum { PAGE = 4096, STAGGER = PAGE / 4, N_AREAS = 4 };
+/* Flat areas with derivatives and moments: w, m, v, g as kernels/adamw.h wants them to lie. */
+enum { N_AREAS = 4 };
 
 /* 64 bytes in float; twice that in double, so that both layouts have the same offsets. */
 #define ALIGN 16
@@ -253,7 +251,7 @@ static stele_status place_frozen(stele__params *p, uint32_t i)
 /* The first place in an area, which is a page too long, that lies `phase` bytes into a page. */
 static void *staggered(char *area, uintptr_t phase)
 {
-    return area + (phase - (uintptr_t)area) % PAGE;
+    return area + (phase - (uintptr_t)area) % STELE__ALIAS_PAGE;
 }
 
 stele_status stele__params_finalize(stele__params *p, uint64_t seed, int training,
@@ -271,8 +269,9 @@ stele_status stele__params_finalize(stele__params *p, uint64_t seed, int trainin
     p->buffers = stele__calloc_aligned(p->n_buffer * size);
     int room = p->buffers != NULL;
     for (int i = 0; i < (training ? N_AREAS : 1); i++) {
-        p->area[i] = stele__calloc_aligned(p->n_trained * size + PAGE);
-        *flat[i] = p->area[i] != NULL ? staggered(p->area[i], (uintptr_t)i * STAGGER) : NULL;
+        p->area[i] = stele__calloc_aligned(p->n_trained * size + STELE__ALIAS_PAGE);
+        *flat[i] =
+            p->area[i] != NULL ? staggered(p->area[i], (uintptr_t)i * STELE__ALIAS_STEP) : NULL;
         room = room && p->area[i] != NULL;
     }
     if (!room) {

@@ -39,12 +39,12 @@ size_t stele__step_phase(const stele__stepping *s, size_t first)
 {
     /* Values and moments lie a quarter of a page apart; the last quarter is free. */
     uintptr_t w = (uintptr_t)s->w + first * stele__dtype_size(s->dtype);
-    return (w + STELE__STEP_PAGE / 4 * 3) % STELE__STEP_PAGE;
+    return (w + 3 * STELE__ALIAS_STEP) % STELE__ALIAS_PAGE;
 }
 
 void *stele__step_place(const stele__stepping *s, size_t first, void *room)
 {
-    size_t shift = (stele__step_phase(s, first) - (uintptr_t)room) % STELE__STEP_PAGE;
+    size_t shift = (stele__step_phase(s, first) - (uintptr_t)room) % STELE__ALIAS_PAGE;
     return (char *)room + shift / 64 * 64;
 }
 

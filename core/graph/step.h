@@ -32,10 +32,9 @@ int stele__step_begin(const stele_graph *g, const stele_tensor *t, int recorded,
 /* Step elements first .. first + n - 1, whose derivative is given; each element once. Any thread.
  */
 void stele__step_part(const stele__stepping *s, size_t first, size_t n, const void *derivative);
-/* The address modulo STELE__STEP_PAGE that a derivative from element `first` on had best have, away
- * from those of values and moments (params.c tells why), and such a place in `room`, which is
- * STELE__STEP_PAGE bytes longer than the derivative. */
-enum { STELE__STEP_PAGE = 4096 };
+/* The address modulo STELE__ALIAS_PAGE that a derivative from element `first` on had best have,
+ * away from those of values and moments (kernels/adamw.h tells why), and such a place in `room`,
+ * which is STELE__ALIAS_PAGE bytes longer than the derivative. */
 size_t stele__step_phase(const stele__stepping *s, size_t first);
 void *stele__step_place(const stele__stepping *s, size_t first, void *room);
 /* All elements are stepped; n parts of the derivative's sum of squares. No operation of the pass

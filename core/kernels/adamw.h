@@ -19,6 +19,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The pass reads and writes one element of four buffers in turn. A load from an address whose low
+ * 12 bits are those of a store just before it has to wait for that store, so equal elements must
+ * not lie at equal places within their pages: each buffer begins a quarter of a page further on
+ * than the one before, in the order w, m, v, g. */
+enum { STELE__ALIAS_PAGE = 4096, STELE__ALIAS_STEP = STELE__ALIAS_PAGE / 4 };
+
 /* Elements begin .. end - 1 and what holds for them. */
 typedef struct stele__adamw_segment {
     size_t begin, end;

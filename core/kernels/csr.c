@@ -1,5 +1,6 @@
 #include "kernels/csr.h"
 
+#include "kernels/adamw.h"
 #include "kernels/isa.h"
 
 #include <string.h>
@@ -8,15 +9,7 @@
  * few; each is worked through in tiles whose part of W stays in the cache while all rows of X pass
  * by. Backward, a tile's entries are sorted by column first, so that each row of dW is formed in
  * registers. It leaves in pieces that fit the first-level cache. */
-enum {
-    MAX_LANES = 16,
-    LANE_WIDTH = 64,
-    TILE = 512,
-    MAX_PARTS = 32,
-    WEIGHT_TILE = 256,
-    PIECE = 16,
-    PAGE = 4096
-};
+enum { MAX_LANES = 16, LANE_WIDTH = 64, TILE = 512, MAX_PARTS = 32, WEIGHT_TILE = 256, PIECE = 16 };
 
 static size_t ranges(size_t n_columns, size_t most)
 {
@@ -50,7 +43,8 @@ size_t stele__csr_parts(size_t n_columns)
 static size_t thread_bytes(const stele__csr *x, size_t h, size_t size)
 {
     return rounded(x->n_rows * sizeof(int64_t)) + rounded(WEIGHT_TILE * x->n_rows * size) +
-           rounded(WEIGHT_TILE * x->n_rows * sizeof(int32_t)) + rounded(PIECE * h * size) + PAGE;
+           rounded(WEIGHT_TILE * x->n_rows * sizeof(int32_t)) + rounded(PIECE * h * size) +
+           STELE__ALIAS_PAGE;
 }
 
 size_t stele__csr_weight_scratch(const stele__csr *x, size_t h, size_t size, unsigned n_threads)

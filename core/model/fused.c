@@ -137,7 +137,7 @@ static int pass_want_derivatives(stele_graph *g, const parts *q, const void *wei
         p->db[k] = stele__grad_open(g, q->bias[k], &p->fresh_b[k]);
     }
     if (steps) {
-        p->block_dw_bytes = (size_t)(p->block * p->hidden) * p->real + STELE__STEP_PAGE;
+        p->block_dw_bytes = (size_t)(p->block * p->hidden) * p->real + STELE__ALIAS_PAGE;
         p->block_dw = stele__op_take(g, threads, p->block_dw_bytes);
     }
     for (uint32_t i = 0; i < p->n_feature; i++) {

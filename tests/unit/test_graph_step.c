@@ -146,18 +146,18 @@ static void buffers_do_not_alias(void **state)
     (void)state;
     fixture f;
     stele__stepping s;
-    _Alignas(64) static char room[2 * STELE__STEP_PAGE];
+    _Alignas(64) static char room[2 * STELE__ALIAS_PAGE];
     open_fixture(&f, 0);
     stele_tensor *loss = loss_of(&f, 1, 0);
     assert_non_null(loss);
     assert_int_equal(stele__step_begin(f.g, stele__graph_param(f.g, f.params, f.wide), 1, &s), 1);
     char *place = stele__step_place(&s, 0, room);
-    assert_true(place >= room && place < room + STELE__STEP_PAGE);
+    assert_true(place >= room && place < room + STELE__ALIAS_PAGE);
     const uintptr_t at[] = { (uintptr_t)s.w, (uintptr_t)s.m, (uintptr_t)s.v, (uintptr_t)place };
     for (size_t i = 0; i < 4; i++) {
         for (size_t j = 0; j < i; j++) {
-            size_t apart = (at[i] - at[j]) % STELE__STEP_PAGE;
-            assert_true(apart >= 512 && apart <= STELE__STEP_PAGE - 512);
+            size_t apart = (at[i] - at[j]) % STELE__ALIAS_PAGE;
+            assert_true(apart >= 512 && apart <= STELE__ALIAS_PAGE - 512);
         }
     }
     close_fixture(&f);
