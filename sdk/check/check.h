@@ -35,6 +35,7 @@ typedef struct check_subject {
     uint64_t seed;
     double timeout; /* seconds, of one check */
     int in_process;
+    int strict; /* skipped is failed */
 } check_subject;
 
 typedef struct check_case check_case;
@@ -146,6 +147,7 @@ CHECK_DECLARE(check_modality_logprob);
 CHECK_DECLARE(check_modality_prediction);
 CHECK_DECLARE(check_modality_sparse);
 CHECK_DECLARE(check_head_target);
+CHECK_DECLARE(check_head_score);
 CHECK_DECLARE(check_source_fields);
 CHECK_DECLARE(check_source_read);
 CHECK_DECLARE(check_source_concurrent);

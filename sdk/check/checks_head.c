@@ -1,4 +1,6 @@
 /* Checks of heads. */
+#include "guard.h"
+#include "metric.h"
 #include "rig.h"
 
 #include "base/mem.h"
@@ -81,6 +83,113 @@ void check_head_target(check_trial *t)
         double after = descend(&r, 150, before);
         if (!(after < before - 0.1 * fabs(before))) {
             check_fail(t, "the loss goes from %.5g to %.5g only, though the target follows from z", before, after);
+        }
+    }
+    rig_finish(&r);
+}
+
+/* --- scores ------------------------------------------------------------------------------------------------------- */
+
+enum { MOST_METRICS = 16 };
+
+/* The prediction of every row, as evaluation hands it on. NULL: failed, which was said. */
+static float *predictions(rig *r, int64_t *ret_width)
+{
+    rig_result res;
+    if (!rig_compute(r, r->plan.rows, NULL, 0, &res)) {
+        return NULL;
+    }
+    const rig_output *y = &res.out[0];
+    float *ret = rig_take(r, (size_t)(y->rows * y->width) * sizeof *ret + 1);
+    for (int64_t i = 0; i < y->rows * y->width; i++) {
+        ret[i] = (float)y->value[i];
+    }
+    *ret_width = y->width;
+    rig_result_finish(&res);
+    return ret;
+}
+
+/* Metrics of the rows of a head in memory whose end is watched; `reverse`: last row first. 0: failed, which was said.
+ */
+static uint32_t score(rig *r, int64_t width, const float *predicted, int reverse, uint32_t capacity, stele_metric *ret)
+{
+    int64_t n = r->plan.rows;
+    int is_code = r->field.content == STELE_FIELD_CATEGORY;
+    float *y = rig_take(r, (size_t)(n * width) * sizeof *y + 1);
+    int32_t *code = rig_take(r, (size_t)n * sizeof *code);
+    double *number = rig_take(r, (size_t)n * sizeof *number);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t row = reverse ? n - 1 - i : i;
+        memcpy(y + i * width, predicted + row * width, (size_t)width * sizeof *y);
+        number[i] = r->target[row];
+        code[i] = is_code ? (int32_t)r->target[row] : 0;
+    }
+    stele_head_scored s = { .struct_size = sizeof s, .n_rows = n, .n_outputs = width, .predicted = y };
+    s.code = is_code ? code : NULL;
+    s.number = is_code ? NULL : number;
+    size_t mark = guard_mark();
+    stele_metric *watched = guard_take(capacity * sizeof *watched, "the metrics");
+    uint32_t n_metrics = 0;
+    stele_status status = r->vt->head.score(r->inst, &s, capacity, watched, &n_metrics);
+    if (status == STELE_OK && n_metrics <= capacity) {
+        memcpy(ret, watched, n_metrics * sizeof *ret);
+    }
+    guard_free(r->t, mark);
+    if (capacity > 1 && (status != STELE_OK || n_metrics < 1)) {
+        check_fail(r->t, "score failed, or gave no metric");
+        return 0;
+    }
+    if (status == STELE_OK && n_metrics > capacity) {
+        check_fail(r->t, "score gave %u metrics where there is room for %u", n_metrics, capacity);
+        return 0;
+    }
+    return status == STELE_OK ? n_metrics : 0;
+}
+
+/* A metric that judges ranks or hits has to prefer what training made of the head; one of calibration need not. */
+static void compare_scores(check_trial *t, uint32_t n, const stele_metric *before, const stele_metric *after,
+                           const stele_metric *reversed)
+{
+    uint32_t n_better = 0;
+    for (uint32_t k = 0; k < n; k++) {
+        const stele_metric *m = &after[k];
+        if (!metric_is_named(t, k, m)) {
+            continue;
+        }
+        if (isnan(m->value)) {
+            check_say(t, CHECK_HOLLOW, "`%s` is undefined on these data", m->name);
+        } else if (!(fabs(m->value - reversed[k].value) <= 1e-6 * (1.0 + fabs(m->value)))) {
+            check_fail(t, "`%s` is %.9g, and %.9g with the rows reversed", m->name, m->value, reversed[k].value);
+        }
+        n_better += (m->value - before[k].value) * (m->higher_is_better ? 1.0 : -1.0) > 0.0;
+    }
+    if (n_better == 0) {
+        check_fail(t, "no metric (`%s`: %.6g, then %.6g) is better after training than before", after[0].name,
+                   before[0].value, after[0].value);
+    }
+}
+
+void check_head_score(check_trial *t)
+{
+    rig r;
+    rig_plan plan = { .rows = 120, .latent = 2, .raw = 1 };
+    stele_metric before[MOST_METRICS], after[MOST_METRICS], reversed[MOST_METRICS];
+    int64_t width = 0;
+    if (t->plugin->vt.head.score == NULL) {
+        check_skip(t, "the plugin has no metrics");
+        return;
+    }
+    if (rig_start(t, &plan, &r)) {
+        const float *untrained = predictions(&r, &width);
+        uint32_t n = untrained != NULL ? score(&r, width, untrained, 0, MOST_METRICS, before) : 0;
+        descend(&r, 150, mean_loss(&r, 0));
+        const float *trained = n > 0 ? predictions(&r, &width) : NULL;
+        if (trained != NULL && score(&r, width, trained, 0, MOST_METRICS, after) == n &&
+            score(&r, width, trained, 1, MOST_METRICS, reversed) == n) {
+            compare_scores(t, n, before, after, reversed);
+            score(&r, width, trained, 0, 1, reversed); /* too little room: refused, or one metric */
+        } else if (trained != NULL) {
+            check_fail(t, "the number of metrics depends on the values");
         }
     }
     rig_finish(&r);

@@ -174,7 +174,7 @@ void check_mask_empty(check_trial *t)
 void check_mask_single(check_trial *t)
 {
     rig r;
-    rig_plan plan = { .rows = 14 };
+    rig_plan plan = { .rows = 14, .raw = 1 }; /* at their start parameters do not temper an expert yet */
     rig_result res;
     int n_single = 0;
     if (mixture_start(t, &plan, &r, &res)) {

@@ -1,12 +1,12 @@
 /* Checks of modalities beside the elementwise likelihood itself. */
 #include "block.h"
+#include "metric.h"
 #include "rig.h"
 
 #include "base/mem.h"
 #include "graph/op.h"
 #include "graph/tensor.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -208,13 +208,7 @@ static void compare_metrics(check_trial *t, uint32_t n, const stele_metric *whol
 {
     for (uint32_t k = 0; k < n; k++) {
         const stele_metric *m = &whole[k];
-        size_t len = strnlen(m->name, sizeof m->name);
-        int named = len > 0 && len < sizeof m->name;
-        for (size_t c = 0; named && c < len; c++) {
-            named = islower((unsigned char)m->name[c]) || isdigit((unsigned char)m->name[c]) || m->name[c] == '_';
-        }
-        if (!named || m->higher_is_better > 1) {
-            check_fail(t, "metric %u: its name is not of [a-z0-9_], or its direction neither 0 nor 1", k);
+        if (!metric_is_named(t, k, m)) {
             continue;
         }
         if (!(fabs(m->value - blocks[k].value) <= 1e-9 * (1.0 + fabs(m->value))) &&

@@ -34,6 +34,7 @@ static const char usage_text[] =
     "  --options KEY=VALUE  a value for an option of the plugin, as in a spec; repeatable\n"
     "  --seed N             of all random inputs (default 1)\n"
     "  --timeout SECONDS    of each check (default 10)\n"
+    "  --strict             a skipped check counts as failed\n"
     "  --in-process         no process per check: for a debugger\n"
     "  --json FILE          verdicts as one JSON object; - is standard output\n"
     "\n"
@@ -91,17 +92,12 @@ static int take_option(const char *text, arguments *a)
 static int parse(int argc, char **argv, arguments *a)
 {
     static const struct option known[] = {
-        { "list", no_argument, NULL, 'l' },
-        { "only", required_argument, NULL, 'o' },
-        { "skip", required_argument, NULL, 's' },
-        { "options", required_argument, NULL, 'O' },
-        { "seed", required_argument, NULL, 'n' },
-        { "timeout", required_argument, NULL, 't' },
-        { "in-process", no_argument, NULL, 'i' },
-        { "json", required_argument, NULL, 'j' },
-        { "help", no_argument, NULL, 'h' },
-        { "version", no_argument, NULL, 'v' },
-        { NULL, 0, NULL, 0 },
+        { "list", no_argument, NULL, 'l' },       { "only", required_argument, NULL, 'o' },
+        { "skip", required_argument, NULL, 's' }, { "options", required_argument, NULL, 'O' },
+        { "seed", required_argument, NULL, 'n' }, { "timeout", required_argument, NULL, 't' },
+        { "strict", no_argument, NULL, 'S' },     { "in-process", no_argument, NULL, 'i' },
+        { "json", required_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'v' },    { NULL, 0, NULL, 0 },
     };
     int code = EXIT_GOOD;
     opterr = 0;
@@ -113,6 +109,7 @@ static int parse(int argc, char **argv, arguments *a)
         case 'O': code = take_option(optarg, a); break;
         case 'n': code = take_number(optarg, a, 1); break;
         case 't': code = take_number(optarg, a, 0); break;
+        case 'S': a->subject.strict = 1; break;
         case 'i': a->subject.in_process = 1; break;
         case 'j': a->json = optarg; break;
         case 'h': a->quit = printf("%s", usage_text) >= 0; break;

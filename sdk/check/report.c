@@ -67,7 +67,7 @@ static void add_json(check_report *r, const char *id, const check_trial *t, cons
 
 void check_report_add(check_report *r, const char *id, const check_trial *t)
 {
-    int bad = t->verdict >= CHECK_HOLLOW;
+    int bad = t->verdict >= CHECK_HOLLOW || (r->subject->strict && t->verdict == CHECK_SKIP);
     const char *on = !r->colour ? "" : bad ? "\033[31m" : t->verdict == CHECK_PASS ? "\033[32m" : "\033[33m";
     char command[2048] = "";
     fprintf(r->out, "  %s%-8s%s%-22s %6.2f s\n", on, check_verdict_name(t->verdict), r->colour ? "\033[0m" : "",
@@ -115,6 +115,10 @@ int check_report_end(check_report *r)
 {
     unsigned passed = r->count[CHECK_PASS] + r->count[CHECK_WARN], skipped = r->count[CHECK_SKIP];
     unsigned failed = r->count[CHECK_FAIL] + r->count[CHECK_HOLLOW] + r->count[CHECK_CRASH] + r->count[CHECK_TIMEOUT];
+    if (r->subject->strict) {
+        failed += skipped;
+        skipped = 0;
+    }
     int code = failed > 0;
     if (r->rows != NULL && write_json(r, passed, failed, skipped)) {
         code = 2;

@@ -191,7 +191,6 @@ static int64_t fit_n_rows(const stele_fit *f)
     return f->r->plan.rows;
 }
 
-/* Two chunks, so that a plugin which takes the first for all of them is found out. */
 /* Targets of all rows at once, as a head's fit gets them: codes, or numbers. */
 static stele_status fit_targets(stele_fit *f, stele_view *ret)
 {
@@ -209,6 +208,7 @@ static stele_status fit_targets(stele_fit *f, stele_view *ret)
     return STELE_OK;
 }
 
+/* Two chunks, so that a plugin which takes the first for all of them is found out. */
 static stele_status fit_next(stele_fit *f, stele_view *ret)
 {
     rig *r = f->r;

@@ -1,4 +1,5 @@
 /* A linear classifier: the sound plugin of mutants of heads whose target is a category. */
+#include <stele/metrics.h>
 #include <stele/plugin.h>
 
 #include <stdlib.h>
@@ -90,6 +91,38 @@ static stele_status loss(const stele_inst *self, stele_graph *g, stele_tensor *y
     return ops->status(g);
 }
 
+/* Share of rows whose class has the highest logit. */
+static stele_status score(const stele_inst *self, const stele_head_scored *s, uint32_t capacity,
+                          stele_metric *ret, uint32_t *ret_n)
+{
+    int64_t hits = 0, n = s->n_rows;
+#ifdef DEFECT_SCORE_FIRST_HALF
+    n /= 2;
+#endif
+    for (int64_t r = 0; r < n; r++) {
+        const float *y = s->predicted + r * s->n_outputs;
+        int32_t best = 0;
+        for (int32_t c = 1; c < (int32_t)self->classes; c++) {
+            best = y[c] > y[best] ? c : best;
+        }
+        hits += best == s->code[r];
+    }
+    uint32_t n_metrics = 2;
+#ifndef DEFECT_SCORE_PAST_ROOM
+    n_metrics = capacity < n_metrics ? capacity : n_metrics;
+#endif
+    for (uint32_t k = 0; k < n_metrics; k++) {
+        stele_metric_set(&ret[k], k == 0 ? "accuracy" : "errors",
+                         k == 0 ? (double)hits / (double)n : (double)(n - hits), k == 0);
+#ifdef DEFECT_SCORE_DIRECTION
+        ret[k].higher_is_better = !ret[k].higher_is_better;
+#endif
+    }
+    (void)capacity;
+    *ret_n = n_metrics;
+    return STELE_OK;
+}
+
 static const stele_head_vt vtable = {
     .struct_size = sizeof vtable,
     .create = create,
@@ -98,6 +131,7 @@ static const stele_head_vt vtable = {
     .traits = traits,
     .predict = predict,
     .loss = loss,
+    .score = score,
 };
 
 static const stele_plugin plugin = {
