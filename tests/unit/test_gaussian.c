@@ -1,0 +1,151 @@
+/* Likelihoods of real values (stele/gaussian.h) against scipy.stats 1.17, by feature and by row,
+ * and what is drawn from them. Derivatives and integrals are stele-check's. */
+#include "test.h"
+
+#include "model/model.h"
+
+#include <stele/gaussian.h>
+
+#include <math.h>
+
+typedef struct golden {
+    double x, centre, log_scale, eta, log_variance, log_dof;
+    double normal, student; /* norm.logpdf and t.logpdf, variance 0.01 + exp(log_variance) */
+} golden;
+
+static const golden cases[] = {
+    { 1.3, 0, 0, 0.2, 0.5, 2.0, -1.53670082303473, -1.58721443418316 },
+    { -250.0, 12.0, 3.0, -1.0, -1.5, -1.0, -314.311137611777, -12.6819530343004 },
+    { 0.0, 5.0, -2.0, 0.7, 3.0, 6.0, -35.6799308477424, -33.0089187406808 },
+    { 10000.0, 0.0, 0.0, 0.0, 0.0, 0.0, -49504951.4189632, -35.6301003245123 },
+};
+enum { N_CASES = sizeof cases / sizeof cases[0], DRAWS = 20000 };
+
+/* Arrays of one element in either type. */
+typedef struct element {
+    double wide[8];
+    float narrow[8];
+    uint32_t dtype;
+} element;
+
+static const void *put(element *e, int i, double v)
+{
+    e->wide[i] = v;
+    e->narrow[i] = (float)v;
+    return e->dtype == STELE_F64 ? (const void *)&e->wide[i] : (const void *)&e->narrow[i];
+}
+
+/* log p of one measurement; `by_row`: the variance is the row's. */
+static double log_p(uint32_t dtype, const golden *c, double x, int student, int by_row)
+{
+    static const int64_t begin = 0;
+    element e = { .dtype = dtype };
+    double ret = 0.0;
+    stele_values values = { .struct_size = sizeof values, .dtype = dtype, .begin = &begin };
+    values.layout = STELE_DENSE;
+    values.data = put(&e, 0, x);
+    const void *eta[] = { put(&e, 1, c->eta) }, *row[] = { put(&e, 2, c->log_variance) };
+    const void *feature[] = { put(&e, 3, c->centre), put(&e, 4, c->log_scale),
+                              put(&e, 5, c->log_dof), put(&e, 6, c->log_variance) };
+    stele_block b = { .struct_size = sizeof b, .dtype = dtype, .n_eta = 1, .n_rows = 1 };
+    b.n_features = 1;
+    b.eta = eta;
+    b.feature = feature;
+    b.row = row;
+    b.x = &values;
+    b.log_prob = &ret;
+    stele_gaussian_terms t = { .centre = 0, .log_scale = 1, .floor = 0.01 };
+    t.log_variance = by_row ? -1 : 3;
+    t.row_log_variance = by_row ? 0 : -1;
+    t.log_dof = student ? 2 : -1;
+    assert_int_equal(stele_gaussian(stele__model_tables.vec, &b, &t), STELE_OK);
+    return ret;
+}
+
+static void near(double is, double want, double tolerance)
+{
+    if (!(fabs(is - want) <= tolerance * fmax(1.0, fabs(want)))) {
+        fail_msg("%.15g, expected %.15g", is, want);
+    }
+}
+
+static void test_values(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_CASES; i++) {
+        const golden *c = &cases[i];
+        for (int by_row = 0; by_row < 2; by_row++) {
+            near(log_p(STELE_F64, c, c->x, 0, by_row), c->normal, 1e-13);
+            near(log_p(STELE_F64, c, c->x, 1, by_row), c->student, 1e-13);
+            near(log_p(STELE_F32, c, c->x, 0, by_row), c->normal, 2e-6);
+            near(log_p(STELE_F32, c, c->x, 1, by_row), c->student, 2e-6);
+        }
+        assert_true(log_p(STELE_F64, c, NAN, 0, 0) == 0.0 && log_p(STELE_F64, c, NAN, 1, 0) == 0.0);
+    }
+}
+
+/* With many degrees of freedom nothing is left of the tails, in float as well. */
+static void test_student_becomes_normal(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        golden c = cases[i];
+        c.log_dof = 39.0;
+        near(log_p(STELE_F64, &c, c.x, 1, 0), c.normal, 1e-12);
+        near(log_p(STELE_F32, &c, c.x, 1, 0), c.normal, 2e-6);
+    }
+}
+
+/* Evenly spread pairs of numbers in place of random ones. */
+static void even_numbers(void *ctx, int64_t row, uint32_t k, double *ret)
+{
+    (void)ctx;
+    double u = k == 0 ? ((double)row + 0.5) / DRAWS : 0.6180339887498949 * ((double)row + 1.0);
+    ret[0] = u - floor(u);
+}
+
+/* Mean and variance of what is drawn: those of N, or variance v nu / (nu - 2) of t. */
+static void test_draws(void **state)
+{
+    static double eta[DRAWS], out[DRAWS];
+    (void)state;
+    for (int student = 0; student < 2; student++) {
+        double centre = 5.0, log_scale = 1.0, log_dof = 2.0, log_variance = -0.5, mean = 0.0,
+               var = 0.0;
+        const void *feature[] = { &centre, &log_scale, &log_dof, &log_variance }, *etas[] = { eta };
+        stele_block b = {
+            .struct_size = sizeof b, .dtype = STELE_F64, .n_eta = 1, .n_rows = DRAWS
+        };
+        stele_draw d = { .struct_size = sizeof d, .what = STELE_DRAW_SAMPLE };
+        stele_gaussian_terms t = { 3, -1, 0, 1, student ? 2 : -1, 0, 0.01 };
+        for (int i = 0; i < DRAWS; i++) {
+            eta[i] = 0.3;
+        }
+        b.n_features = 1;
+        b.eta = etas;
+        b.feature = feature;
+        d.uniform = even_numbers;
+        d.out = out;
+        assert_int_equal(stele_gaussian_draw(&b, &d, &t), STELE_OK);
+        for (int i = 0; i < DRAWS; i++) {
+            mean += out[i] / DRAWS;
+            var += out[i] * out[i] / DRAWS;
+        }
+        double nu = 2.0 + exp(2.0), v = (0.01 + exp(-0.5)) * exp(2.0);
+        near(mean, 5.0 + exp(1.0) * 0.3, 0.01);
+        near(var - mean * mean, student ? v * nu / (nu - 2.0) : v, 0.02);
+        d.what = STELE_DRAW_MEAN;
+        assert_int_equal(stele_gaussian_draw(&b, &d, &t), STELE_OK);
+        near(out[7], 5.0 + exp(1.0) * 0.3, 1e-12);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_student_becomes_normal),
+        cmocka_unit_test(test_draws),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
