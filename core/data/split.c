@@ -1,18 +1,11 @@
-#include "data/split.h"
+#include "data/split_private.h"
 
 #include "base/mem.h"
-#include "base/str.h"
-#include "kernels/philox.h"
 
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Parts including the unused rest, which gets its share like the others. */
 #define N_SHARES (STELE__N_PARTS + 1)
-
-/* Streams of random numbers. */
-enum { ROWS, GROUPS };
 
 const char *stele__part_name(int part)
 {
@@ -77,273 +70,107 @@ static stele_status list_parts(stele__split *s, const stele__place *place, stele
                : stele__diag_error(diag, STELE_E_DATA, place, "the split leaves no training rows");
 }
 
-/* --- by fractions ---------------------------------------------------------------------------- */
+/* --- one or two divisions -------------------------------------------------------------------- */
 
-/* Divide n rows of one class: largest remainders, with what earlier classes owe in `carry`. */
-static void divide(int64_t n, const double *share, double *carry, int64_t *ret)
+/* Divide the rows that are in part `from` now; the new part p is into[p]. */
+static stele_status divide_part(stele__split *s, const stele__split_spec *spec, int from,
+                                stele__division *d, const uint8_t *into, stele__diag *diag)
 {
-    double target[N_SHARES];
-    int64_t left = n;
-    for (int p = 0; p < N_SHARES; p++) {
-        target[p] = share[p] * (double)n + carry[p];
-        ret[p] = target[p] > 0 ? (int64_t)floor(target[p] + 1e-9) : 0;
-        ret[p] = ret[p] < left ? ret[p] : left;
-        left -= ret[p];
-    }
-    for (; left > 0; left--) {
-        int best = 0;
-        for (int p = 1; p < N_SHARES; p++) {
-            if (target[p] - (double)ret[p] > target[best] - (double)ret[best] + 1e-9) {
-                best = p;
-            }
-        }
-        ret[best]++;
-    }
-    /* What the model never saw it cannot be judged on. */
-    if (ret[STELE__TRAIN] == 0 && share[STELE__TRAIN] > 0 && n > 1) {
-        int most = STELE__VALID;
-        for (int p = STELE__VALID; p < N_SHARES; p++) {
-            most = ret[p] > ret[most] ? p : most;
-        }
-        ret[most]--;
-        ret[STELE__TRAIN]++;
-    }
-    for (int p = 0; p < N_SHARES; p++) {
-        carry[p] = target[p] - (double)ret[p];
-    }
-}
-
-/* Rows in random order, sorted by class: order (n_rows), start (n_classes + 1). */
-typedef struct classes {
-    int64_t n, *start, *order;
-} classes;
-
-/* Class of a row: its code, the last one when there is no label. */
-static int64_t class_of(const stele__label *label, int64_t row)
-{
-    if (label == NULL) {
-        return 0;
-    }
-    return label->code[row] >= 0 ? label->code[row] : label->n_categories;
-}
-
-static stele_status sort_classes(int64_t n_rows, const stele__label *label, uint64_t seed,
-                                 classes *ret)
-{
-    int64_t n = label != NULL ? label->n_categories + 1 : 1;
-    int64_t *shuffled = stele__malloc((size_t)(n_rows + 1) * sizeof *shuffled);
-    *ret = (classes){ .n = n,
-                      .start = stele__calloc((size_t)n + 2, sizeof *ret->start),
-                      .order = stele__malloc((size_t)(n_rows + 1) * sizeof *ret->order) };
-    if (shuffled == NULL || ret->start == NULL || ret->order == NULL) {
-        stele__free(shuffled);
-        return STELE_E_NOMEM;
-    }
-    /* start[c + 1] is moved on as class c fills, and so ends where class c + 1 begins. */
-    for (int64_t i = 0; i < n_rows; i++) {
-        ret->start[class_of(label, i) + 2]++;
-    }
-    for (int64_t c = 0; c < n; c++) {
-        ret->start[c + 2] += ret->start[c + 1];
-    }
-    stele__noise_permutation(stele__noise_at(seed, stele__noise_purpose("split", ROWS), 0),
-                             (size_t)n_rows, shuffled);
-    for (int64_t i = 0; i < n_rows; i++) {
-        ret->order[ret->start[class_of(label, shuffled[i]) + 1]++] = shuffled[i];
-    }
-    stele__free(shuffled);
-    return STELE_OK;
-}
-
-static stele_status check_single(const classes *c, const stele__split_spec *spec, stele__diag *diag)
-{
-    const stele__label *label = spec->stratify;
-    stele_status st = STELE_OK;
-    for (int64_t k = 0; label != NULL && k < label->n_categories; k++) {
-        if (c->start[k + 1] - c->start[k] == 1) {
-            st = stele__diag_error(diag, STELE_E_DATA, &spec->place,
-                                   "class `%s` of `%s` has one row, which cannot be divided",
-                                   label->category[k], label->name);
-            stele__diag_hint(diag, "leave that row out, merge the class, or do not stratify");
+    int64_t n = 0, *row = stele__malloc((size_t)(s->n_rows + 1) * sizeof *row);
+    int32_t *part = stele__malloc((size_t)(s->n_rows + 1) * sizeof *part);
+    stele_status st = row != NULL && part != NULL ? STELE_OK : STELE_E_NOMEM;
+    for (int64_t i = 0; i < s->n_rows && st == STELE_OK; i++) {
+        if (s->part[i] == from) {
+            row[n++] = i;
         }
     }
-    return st;
-}
-
-static stele_status by_class(stele__split *s, const stele__split_spec *spec, const double *share,
-                             stele__diag *diag)
-{
-    classes c = { 0 };
-    double carry[N_SHARES] = { 0 };
-    stele_status st = sort_classes(s->n_rows, spec->stratify, spec->seed, &c);
-    st = st == STELE_OK ? check_single(&c, spec, diag) : st;
-    for (int64_t k = 0; k < c.n && st == STELE_OK; k++) {
-        int64_t n[N_SHARES], at = c.start[k];
-        if (c.start[k + 1] == at) {
-            continue;
-        }
-        divide(c.start[k + 1] - at, share, carry, n);
-        for (int p = 0; p < N_SHARES; p++) {
-            for (int64_t i = 0; i < n[p]; i++) {
-                s->part[c.order[at++]] = (uint8_t)p;
-            }
-        }
-    }
-    stele__free(c.start);
-    stele__free(c.order);
-    return st;
-}
-
-/* --- by groups ------------------------------------------------------------------------------- */
-
-typedef struct unit {
-    int64_t rank, begin, n; /* random rank; rows order[begin .. begin + n - 1] */
-} unit;
-
-static int by_size_then_rank(const void *a, const void *b)
-{
-    const unit *x = a, *y = b;
-    if (x->n != y->n) {
-        return x->n < y->n ? 1 : -1;
-    }
-    return (x->rank > y->rank) - (x->rank < y->rank);
-}
-
-/* The part that lacks most rows; when only as many groups are left as there are empty parts, an
- * empty one. */
-static int choose_part(const double *lack, const int64_t *have, const double *share, int64_t left)
-{
-    int best = -1, n_empty = 0;
-    for (int p = 0; p < STELE__N_PARTS; p++) {
-        n_empty += share[p] > 0 && have[p] == 0;
-    }
-    for (int p = 0; p < N_SHARES; p++) {
-        int allowed = share[p] > 0 && (left > n_empty || (p < STELE__N_PARTS && have[p] == 0));
-        if (allowed && (best < 0 || lack[p] > lack[best])) {
-            best = p;
-        }
-    }
-    return best < 0 ? STELE__TRAIN : best;
-}
-
-static stele_status list_units(const classes *c, uint64_t seed, unit **ret, int64_t *ret_n)
-{
-    int64_t n_single = c->start[c->n] - c->start[c->n - 1], n = 0;
-    unit *u = stele__malloc((size_t)(c->n + n_single) * sizeof *u);
-    int64_t *rank = stele__malloc((size_t)(c->n + n_single) * sizeof *rank);
-    if (u == NULL || rank == NULL) {
-        stele__free(u);
-        stele__free(rank);
-        return STELE_E_NOMEM;
-    }
-    for (int64_t k = 0; k + 1 < c->n; k++) {
-        if (c->start[k + 1] > c->start[k]) {
-            u[n++] = (unit){ .begin = c->start[k], .n = c->start[k + 1] - c->start[k] };
-        }
-    }
-    for (int64_t i = c->start[c->n - 1]; i < c->start[c->n]; i++) {
-        u[n++] = (unit){ .begin = i, .n = 1 };
-    }
-    stele__noise_permutation(stele__noise_at(seed, stele__noise_purpose("split", GROUPS), 0),
-                             (size_t)n, rank);
-    for (int64_t i = 0; i < n; i++) {
-        u[i].rank = rank[i];
-    }
-    qsort(u, (size_t)n, sizeof *u, by_size_then_rank);
-    stele__free(rank);
-    *ret = u;
-    *ret_n = n;
-    return STELE_OK;
-}
-
-static stele_status by_group(stele__split *s, const stele__split_spec *spec, const double *share,
-                             stele__diag *diag)
-{
-    classes c = { 0 };
-    unit *u = NULL;
-    int64_t n = 0, have[N_SHARES] = { 0 }, n_parts = 0;
-    double lack[N_SHARES];
-    stele_status st = sort_classes(s->n_rows, spec->group, spec->seed, &c);
-    st = st == STELE_OK ? list_units(&c, spec->seed, &u, &n) : st;
-    for (int p = 0; p < N_SHARES; p++) {
-        lack[p] = share[p] * (double)s->n_rows;
-        n_parts += p < STELE__N_PARTS && share[p] > 0;
-    }
-    if (st == STELE_OK && n < n_parts) {
-        st = stele__diag_error(diag, STELE_E_DATA, &spec->place,
-                               "`%s` has %lld groups, too few for %lld parts", spec->group->name,
-                               (long long)n, (long long)n_parts);
-    }
+    d->row = row;
+    d->n_rows = n;
+    d->stratify = spec->stratify;
+    d->group = spec->group;
+    d->contiguous = spec->contiguous;
+    d->seed = spec->seed;
+    d->place = spec->place;
+    st = st == STELE_OK ? stele__split_divide(d, part, diag) : st;
     for (int64_t i = 0; i < n && st == STELE_OK; i++) {
-        int p = choose_part(lack, have, share, n - i);
-        for (int64_t k = 0; k < u[i].n; k++) {
-            s->part[c.order[u[i].begin + k]] = (uint8_t)p;
-        }
-        have[p] += u[i].n;
-        lack[p] -= (double)u[i].n;
+        s->part[row[i]] = into[part[i]];
     }
-    stele__free(u);
-    stele__free(c.start);
-    stele__free(c.order);
+    stele__free(row);
+    stele__free(part);
     return st;
 }
 
-static stele_status check_spec(const stele__split_spec *spec, double *ret_share, stele__diag *diag)
+static stele_status by_fractions(stele__split *s, const stele__split_spec *spec, stele__diag *diag)
 {
-    double sum = 0;
+    static const uint8_t into[] = { STELE__TRAIN, STELE__VALID, STELE__TEST, STELE__UNUSED };
+    double share[N_SHARES], sum = 0;
     for (int p = 0; p < STELE__N_PARTS; p++) {
-        double f = spec->fraction[p];
-        if (!(f >= 0 && f <= 1)) {
-            return stele__diag_error(diag, STELE_E_OPTION, &spec->place,
-                                     "the fraction for `%s` is %g; it has to be in 0 .. 1",
-                                     stele__part_name(p), f);
-        }
-        sum += f;
-        ret_share[p] = f;
+        share[p] = spec->fraction[p];
+        sum += share[p];
     }
     if (sum > 1 + 1e-9) {
         return stele__diag_error(diag, STELE_E_OPTION, &spec->place,
                                  "the fractions add up to %g, more than 1", sum);
     }
-    if (spec->stratify != NULL && spec->group != NULL) {
-        return stele__diag_error(diag, STELE_E_OPTION, &spec->place,
-                                 "`stratify` and `group` exclude each other");
-    }
-    const stele__label *label = spec->stratify != NULL ? spec->stratify : spec->group;
-    if (label != NULL && label->code == NULL) {
-        return stele__diag_error(diag, STELE_E_DATA, &spec->place,
-                                 "`%s` holds numbers, not classes", label->name);
-    }
-    ret_share[STELE__UNUSED] = sum < 1 - 1e-9 ? 1 - sum : 0;
-    return STELE_OK;
+    share[STELE__UNUSED] = sum < 1 - 1e-9 ? 1 - sum : 0;
+    stele__division d = {
+        .share = share, .n_shares = N_SHARES, .n_named = STELE__N_PARTS, .first_has_all = 1
+    };
+    return divide_part(s, spec, STELE__UNUSED, &d, into, diag);
 }
 
-stele_status stele__split_create(const stele__dataset *ds, const stele__split_spec *spec,
-                                 stele__split **ret, stele__diag *diag)
+/* One of n_folds equal parts is the test part; the others train, for now. */
+static stele_status by_folds(stele__split *s, const stele__split_spec *spec, stele__diag *diag)
 {
-    stele__split *s = NULL;
-    double share[N_SHARES];
-    stele_status st = check_spec(spec, share, diag);
-    st = st == STELE_OK ? create_unused(ds->n_rows, &s) : st;
-    if (st == STELE_OK) {
-        st = spec->group != NULL ? by_group(s, spec, share, diag) : by_class(s, spec, share, diag);
+    double share[STELE__MOST_SHARES];
+    uint8_t into[STELE__MOST_SHARES];
+    if (spec->n_folds < 2 || spec->n_folds > STELE__MOST_FOLDS || spec->fold < 1 ||
+        spec->fold > spec->n_folds) {
+        return stele__diag_error(diag, STELE_E_OPTION, &spec->place,
+                                 "fold %lld of %lld: there are 2 to %d folds, counted from 1",
+                                 (long long)spec->fold, (long long)spec->n_folds,
+                                 STELE__MOST_FOLDS);
     }
-    st = st == STELE_OK ? list_parts(s, &spec->place, diag) : st;
-    if (st != STELE_OK) {
-        stele__split_destroy(s);
-        return st;
+    for (int64_t k = 0; k < spec->n_folds; k++) {
+        share[k] = 1.0 / (double)spec->n_folds;
+        into[k] = k + 1 == spec->fold ? STELE__TEST : STELE__TRAIN;
     }
-    for (int p = STELE__VALID; p < STELE__N_PARTS; p++) {
-        if (share[p] > 0 && s->n[p] == 0) {
-            stele__diag_warning(diag, &spec->place, "part `%s` of the split is empty",
-                                stele__part_name(p));
+    stele__division d = { .share = share,
+                          .n_shares = (int)spec->n_folds,
+                          .n_named = (int)spec->n_folds };
+    return divide_part(s, spec, STELE__UNUSED, &d, into, diag);
+}
+
+/* Rows that choose the model, taken from those that train: a share of what is there. */
+static stele_status take_valid(stele__split *s, const stele__split_spec *spec, stele__diag *diag)
+{
+    static const uint8_t into[] = { STELE__TRAIN, STELE__VALID };
+    double fraction = spec->fraction[STELE__VALID];
+    if (spec->n_folds > 0) { /* of all rows */
+        fraction /= 1 - 1 / (double)spec->n_folds;
+    }
+    fraction = fraction < 1 ? fraction : 1;
+    double share[] = { 1 - fraction, fraction };
+    stele__division d = { .share = share, .n_shares = 2, .n_named = 2, .stage = 1 };
+    return share[1] > 0 ? divide_part(s, spec, STELE__TRAIN, &d, into, diag) : STELE_OK;
+}
+
+/* Rows that train or choose the model, but lie within `gap` rows of one that does more judging. */
+static void leave_gaps(stele__split *s, int64_t gap)
+{
+    for (int p = STELE__TEST; p > STELE__TRAIN; p--) {
+        int64_t near = -gap - 1;
+        for (int64_t i = 0; i < s->n_rows; i++) { /* `near`: the last row of part p */
+            near = s->part[i] == p ? i : near;
+            s->part[i] = s->part[i] < p && i - near <= gap ? STELE__UNUSED : s->part[i];
+        }
+        near = s->n_rows + gap + 1;
+        for (int64_t i = s->n_rows - 1; i >= 0; i--) {
+            near = s->part[i] == p ? i : near;
+            s->part[i] = s->part[i] < p && near - i <= gap ? STELE__UNUSED : s->part[i];
         }
     }
-    *ret = s;
-    return STELE_OK;
 }
-
-/* --- fixed ----------------------------------------------------------------------------------- */
 
 static int part_of_name(const char *name)
 {
@@ -362,10 +189,10 @@ static int part_of_name(const char *name)
     return -1;
 }
 
-stele_status stele__split_from_label(const stele__dataset *ds, const stele__label *label,
-                                     stele__split **ret, stele__diag *diag)
+/* Parts as a column names them. */
+static stele_status by_column(stele__split *s, const stele__label *label, int *ret_has_valid,
+                              stele__diag *diag)
 {
-    stele__split *s = NULL;
     if (label->code == NULL) {
         return stele__diag_error(diag, STELE_E_DATA, &label->place,
                                  "`%s` holds numbers, not the names of parts", label->name);
@@ -377,20 +204,84 @@ stele_status stele__split_from_label(const stele__dataset *ds, const stele__labe
                                      label->name, label->category[c]);
         }
     }
-    stele_status st = create_unused(ds->n_rows, &s);
-    for (int64_t i = 0; i < ds->n_rows && st == STELE_OK; i++) {
+    for (int64_t i = 0; i < s->n_rows; i++) {
         if (label->code[i] >= 0) {
             s->part[i] = (uint8_t)part_of_name(label->category[label->code[i]]);
+            *ret_has_valid = *ret_has_valid || s->part[i] == STELE__VALID;
         }
     }
-    st = st == STELE_OK ? list_parts(s, &label->place, diag) : st;
+    return STELE_OK;
+}
+
+static stele_status check_label(const stele__split_spec *spec, const stele__label *label,
+                                stele__diag *diag)
+{
+    return label == NULL || label->code != NULL
+               ? STELE_OK
+               : stele__diag_error(diag, STELE_E_DATA, &spec->place,
+                                   "`%s` holds numbers, not classes", label->name);
+}
+
+static stele_status check_spec(const stele__split_spec *spec, stele__diag *diag)
+{
+    for (int p = 0; p < STELE__N_PARTS; p++) {
+        double f = spec->fraction[p];
+        if (!(f >= 0 && f <= 1)) {
+            return stele__diag_error(diag, STELE_E_OPTION, &spec->place,
+                                     "the fraction for `%s` is %g; it has to be in 0 .. 1",
+                                     stele__part_name(p), f);
+        }
+    }
+    if (spec->stratify != NULL && (spec->group != NULL || spec->contiguous)) {
+        return stele__diag_error(diag, STELE_E_OPTION, &spec->place,
+                                 "`stratify` and `%s` exclude each other",
+                                 spec->group != NULL ? "group" : "contiguous");
+    }
+    stele_status st = check_label(spec, spec->stratify, diag);
+    return st == STELE_OK ? check_label(spec, spec->group, diag) : st;
+}
+
+static stele_status assign(stele__split *s, const stele__split_spec *spec, stele__diag *diag)
+{
+    stele_status st;
+    if (spec->column == NULL && spec->n_folds == 0) {
+        st = by_fractions(s, spec, diag);
+    } else {
+        int has_valid = 0;
+        st = spec->column != NULL ? by_column(s, spec->column, &has_valid, diag)
+                                  : by_folds(s, spec, diag);
+        st = st == STELE_OK && !has_valid ? take_valid(s, spec, diag) : st;
+    }
+    if (st == STELE_OK && spec->gap > 0) {
+        leave_gaps(s, spec->gap);
+    }
+    return st;
+}
+
+stele_status stele__split_create(const stele__dataset *ds, const stele__split_spec *spec,
+                                 stele__split **ret, stele__diag *diag)
+{
+    stele__split *s = NULL;
+    stele_status st = check_spec(spec, diag);
+    st = st == STELE_OK ? create_unused(ds->n_rows, &s) : st;
+    st = st == STELE_OK ? assign(s, spec, diag) : st;
+    st = st == STELE_OK ? list_parts(s, &spec->place, diag) : st;
     if (st != STELE_OK) {
         stele__split_destroy(s);
         return st;
     }
+    for (int p = STELE__VALID; p < STELE__N_PARTS; p++) {
+        int judged = p == STELE__TEST && (spec->column != NULL || spec->n_folds > 0);
+        if ((spec->fraction[p] > 0 || judged) && s->n[p] == 0) {
+            stele__diag_warning(diag, &spec->place, "part `%s` of the split is empty",
+                                stele__part_name(p));
+        }
+    }
     *ret = s;
     return STELE_OK;
 }
+
+/* --- fixed ----------------------------------------------------------------------------------- */
 
 stele_status stele__split_from_ids(const stele__dataset *ds,
                                    const char *const *const id[STELE__N_PARTS],

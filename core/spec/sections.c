@@ -26,10 +26,23 @@ static const stele_option DATA[] = {
                      "Fraction of the rows that schedule and early stopping look at."),
     STELE_OPTION_F64(stele__data_spec, test, "split.test", 0.1, 0.0, 1.0,
                      "Fraction of the rows that training never sees."),
+    STELE_OPTION_I64(stele__data_spec, n_folds, "split.folds", 0, 0, 1000,
+                     "Divide the rows into that many equal parts and test on one of them, in place "
+                     "of the fractions for training and test; 0: no folds."),
+    STELE_OPTION_I64(stele__data_spec, fold, "split.fold", 1, 1, 1000,
+                     "Which of the folds is the test part, counted from 1."),
+    STELE_OPTION_STR(stele__data_spec, column, "split.column", NULL, 0,
+                     "Label column that says train, valid, test or none for each row; where it "
+                     "says valid nowhere, the fraction split.valid of the training rows is taken."),
     STELE_OPTION_STR(stele__data_spec, stratify, "split.stratify", NULL, 0,
                      "Label column whose classes are spread evenly over the parts."),
     STELE_OPTION_STR(stele__data_spec, group, "split.group", NULL, 0,
                      "Label column whose groups (patients, donors) are never divided."),
+    STELE_OPTION_BOOL(stele__data_spec, contiguous, "split.contiguous", 0,
+                      "Cut the parts or folds as stretches of the row order, so that neighbours in "
+                      "time stay together."),
+    STELE_OPTION_I64(stele__data_spec, gap, "split.gap", 0, 0, INT64_MAX,
+                     "Rows left out on either side where a stretch ends; training rows go first."),
 };
 
 static const stele_option LATENT[] = {

@@ -6,10 +6,75 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A fraction that follows from other keys: it may be left out, or say what it is. */
+static void derive(stele__spec *spec, const char *key, double *value, double derived,
+                   stele__diag *diag)
+{
+    const stele__node *data = stele__node_find(stele__spec_doc_root(spec->doc), "data");
+    const stele__node *split = data != NULL ? stele__node_find(data, "split") : NULL;
+    int given = split != NULL && stele__node_find(split, key) != NULL;
+    if (given && fabs(*value - derived) > 1e-6) {
+        stele__str text;
+        stele__str_init(&text);
+        stele__str_printf(&text, "split.%s: is ", key);
+        stele__scalar_put_f64(&text, *value);
+        stele__str_append(&text, ", but with ");
+        stele__str_append(&text, spec->data->column != NULL ? "a column" : "folds");
+        stele__str_append(&text, " it is ");
+        stele__scalar_put_f64(&text, round(derived * 1e6) / 1e6);
+        stele__config_error(spec->section[STELE__SECTION_DATA], STELE_E_OPTION,
+                            text.data != NULL ? text.data : "", diag);
+        stele__diag_hint(diag, "leave the key out");
+        stele__str_finish(&text);
+    }
+    *value = derived;
+}
+
+/* What excludes or wants each other, and the fractions that follow. */
+static void check_parts(stele__spec *spec, stele__diag *diag)
+{
+    stele__config *config = spec->section[STELE__SECTION_DATA];
+    stele__data_spec *d = stele__config_block(config);
+    if (d->n_folds > 0 && d->column != NULL) {
+        stele__config_error(config, STELE_E_OPTION,
+                            "split.folds: and split.column exclude each other", diag);
+    } else if (d->n_folds == 1) {
+        stele__config_error(config, STELE_E_OPTION,
+                            "split.folds: one fold leaves nothing to train on", diag);
+    } else if (d->n_folds > 0 && d->fold > d->n_folds) {
+        stele__config_error(config, STELE_E_OPTION, "split.fold: is above the number of folds",
+                            diag);
+    } else if (d->n_folds == 0 && d->fold != 1) {
+        stele__config_error(config, STELE_E_OPTION, "split.fold: needs split.folds", diag);
+    }
+    if (d->column != NULL) {
+        derive(spec, "train", &d->train, 0.0, diag);
+        derive(spec, "test", &d->test, 0.0, diag);
+    } else if (d->n_folds > 1) {
+        double test = 1.0 / (double)d->n_folds;
+        derive(spec, "test", &d->test, test, diag);
+        derive(spec, "train", &d->train, 1.0 - test - d->valid, diag);
+    }
+    if (d->stratify != NULL && (d->group != NULL || d->contiguous)) {
+        stele__config_error(config, STELE_E_OPTION,
+                            d->group != NULL
+                                ? "split.group: and split.stratify exclude each other"
+                                : "split.contiguous: and split.stratify exclude each other",
+                            diag);
+    }
+    if (d->gap > 0 && !d->contiguous && d->column == NULL) {
+        stele__config_error(config, STELE_E_OPTION, "split.gap: needs split.contiguous", diag);
+    }
+}
+
 static void check_split(stele__spec *spec, stele__diag *diag)
 {
+    check_parts(spec, diag);
     const stele__data_spec *d = spec->data;
     double sum = d->train + d->valid + d->test;
+    if (d->column != NULL || d->n_folds == 1) {
+        return;
+    }
     if (fabs(sum - 1.0) > 1e-6) {
         stele__str text;
         stele__str_init(&text);
@@ -21,7 +86,7 @@ static void check_split(stele__spec *spec, stele__diag *diag)
         stele__diag_hint(diag, "a part that is left out keeps its default: train 0.8, valid 0.1, "
                                "test 0.1");
         stele__str_finish(&text);
-    } else if (d->train == 0.0) {
+    } else if (d->train <= 0.0) {
         stele__config_error(spec->section[STELE__SECTION_DATA], STELE_E_OPTION,
                             "split.train: there must be rows to train on", diag);
     }

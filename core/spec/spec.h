@@ -20,9 +20,13 @@ typedef struct stele__top_spec {
 
 typedef struct stele__data_spec {
     const char *source;        /* plugin of the only source, NULL when `sources` names several */
-    double train, valid, test; /* fractions of the rows, sum 1 */
+    double train, valid, test; /* fractions of the rows, sum 1; with `column` only valid counts */
+    int64_t n_folds, fold;     /* n_folds 0: none; fold 1 .. n_folds is the test part */
+    const char *column;        /* label column that names the part of each row, NULL: none */
     const char *stratify;      /* label column whose classes are spread evenly, NULL: none */
     const char *group;         /* label column whose groups stay on one side, NULL: none */
+    int32_t contiguous;        /* parts are stretches of the row order */
+    int64_t gap;               /* rows left out where a stretch ends */
 } stele__data_spec;
 
 typedef struct stele__latent_spec {

@@ -120,16 +120,20 @@ static void request_matrix(const stele__run_request *q, size_t i, stele__matrix_
 }
 
 /* What splits and evaluations ask for. */
+/* Columns that a split can go by. */
+enum { N_SPLIT_LABELS = 3 };
+
 static void add_other_labels(request *r, const stele__run_request *q)
 {
     const stele__data_spec *d = q->spec->data;
     const stele__node *data = stele__node_find(stele__spec_doc_root(q->spec->doc), "data");
     const stele__node *split = data != NULL ? stele__node_find(data, "split") : NULL;
-    if (q->state == NULL && d->stratify != NULL) {
-        add_label(r, d->stratify, STELE_FIELD_CATEGORY, place_of(split, "stratify", NULL), NULL, 0);
-    }
-    if (q->state == NULL && d->group != NULL) {
-        add_label(r, d->group, STELE_FIELD_CATEGORY, place_of(split, "group", NULL), NULL, 0);
+    const char *const column[] = { d->stratify, d->group, d->column };
+    const char *const key[] = { "stratify", "group", "column" };
+    for (size_t i = 0; i < N_SPLIT_LABELS && q->state == NULL; i++) {
+        if (column[i] != NULL) {
+            add_label(r, column[i], STELE_FIELD_CATEGORY, place_of(split, key[i], NULL), NULL, 0);
+        }
     }
     for (size_t i = 0; i < q->n_labels; i++) {
         stele__place nowhere = { 0 };
@@ -140,7 +144,7 @@ static void add_other_labels(request *r, const stele__run_request *q)
 
 static stele_status make_request(const stele__run_request *q, const stele__run *run, request *r)
 {
-    size_t n = q->spec->n_modalities, n_labels = 2 + q->n_labels;
+    size_t n = q->spec->n_modalities, n_labels = N_SPLIT_LABELS + q->n_labels;
     memset(r, 0, sizeof *r);
     for (size_t i = 0; i < n; i++) {
         const stele__modality_spec *host = stele__modality_host(&q->spec->modality[i]);
@@ -177,6 +181,11 @@ static stele_status make_request(const stele__run_request *q, const stele__run *
     return STELE_OK;
 }
 
+static const stele__label *split_label(const stele__run *run, const char *name)
+{
+    return name != NULL ? stele__dataset_label(run->data, name, STELE_FIELD_CATEGORY) : NULL;
+}
+
 static stele_status split_rows(const stele__run_request *q, stele__run *run, stele__diag *diag)
 {
     const stele__data_spec *d = q->spec->data;
@@ -189,14 +198,15 @@ static stele_status split_rows(const stele__run_request *q, stele__run *run, ste
         return stele__split_from_ids(run->data, id, q->state->n_ids, &run->split, diag);
     }
     stele__split_spec s = { .fraction = { d->train, d->valid, d->test },
+                            .n_folds = d->n_folds,
+                            .fold = d->fold,
+                            .stratify = split_label(run, d->stratify),
+                            .group = split_label(run, d->group),
+                            .column = split_label(run, d->column),
+                            .contiguous = d->contiguous,
+                            .gap = d->gap,
                             .seed = (uint64_t)q->spec->top->seed,
                             .place = place_of(data, "split", "data.split") };
-    if (d->stratify != NULL) {
-        s.stratify = stele__dataset_label(run->data, d->stratify, STELE_FIELD_CATEGORY);
-    }
-    if (d->group != NULL) {
-        s.group = stele__dataset_label(run->data, d->group, STELE_FIELD_CATEGORY);
-    }
     return stele__split_create(run->data, &s, &run->split, diag);
 }
 

@@ -185,13 +185,13 @@ static void fixed_splits_come_from_labels_or_ids(void **state)
                            .n_categories = 4,
                            .category = names,
                            .code = code };
-    stele__split *s = NULL;
-    assert_int_equal(stele__split_from_label(&ds, &label, &s, NULL), STELE_OK);
+    stele__split_spec spec = { .fraction = { 0, 0.5, 0 }, .column = &label };
+    stele__split *s = make(&ds, &spec); /* valid rows are named: no others become some */
     assert_memory_equal(s->part, want, 6);
     stele__split_destroy(s);
     s = NULL;
     names[3] = "tset";
-    assert_int_equal(stele__split_from_label(&ds, &label, &s, NULL), STELE_E_DATA);
+    assert_refused(&ds, &spec, "`part` has `tset`; parts are train, valid, test and none");
     const char *const train[] = { "r4", "r0" }, *const valid[] = { "r1" }, *const test[] = { "r2" };
     const char *const *const ids[] = { train, valid, test };
     const int64_t n[] = { 2, 1, 1 };
@@ -203,6 +203,151 @@ static void fixed_splits_come_from_labels_or_ids(void **state)
     const char *const *const twice[] = { train, train, test };
     assert_int_equal(stele__split_from_ids(&ds, twice, n, &s, NULL), STELE_E_DATA);
     assert_null(s);
+    stele__map_destroy(ds.id);
+}
+
+/* Every row is tested in one fold, and chooses the model in others. */
+static void folds_partition_the_rows(void **state)
+{
+    (void)state;
+    static int32_t code[N];
+    static int n_tested[N];
+    char *names[] = { "a", "b", "c", "d" };
+    stele__dataset ds = rows_only(N);
+    stele__label label = { .name = "class",
+                           .content = STELE_FIELD_CATEGORY,
+                           .n_categories = 4,
+                           .category = names,
+                           .code = code };
+    for (int i = 0; i < N; i++) {
+        code[i] = i % 10 < 7 ? 0 : i % 10 < 9 ? 1 : i % 20 < 15 ? 2 : 3;
+    }
+    for (int64_t fold = 1; fold <= 5; fold++) {
+        stele__split_spec spec = {
+            .fraction = { 0, 0.1, 0 }, .n_folds = 5, .fold = fold, .stratify = &label, .seed = 2
+        };
+        int64_t in_class[4] = { 0 };
+        stele__split *s = make(&ds, &spec);
+        assert_int_equal(s->n[STELE__TEST], 200);
+        assert_int_equal(s->n[STELE__VALID], 100);
+        assert_int_equal(s->n[STELE__TRAIN], 700);
+        for (int64_t k = 0; k < s->n[STELE__TEST]; k++) {
+            n_tested[s->row[STELE__TEST][k]]++;
+            in_class[code[s->row[STELE__TEST][k]]]++;
+        }
+        assert_int_equal(in_class[0], 140);
+        assert_int_equal(in_class[1], 40);
+        stele__split_destroy(s);
+    }
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(n_tested[i], 1);
+    }
+    stele__split_spec none = { .fraction = { 0, 0.1, 0 }, .n_folds = 5, .fold = 6 };
+    assert_refused(&ds, &none, "fold 6 of 5: there are 2 to 1000 folds, counted from 1");
+    stele__map_destroy(ds.id);
+}
+
+/* As many folds as groups: each leaves one out, whatever their sizes. */
+static void folds_of_groups_leave_one_out(void **state)
+{
+    (void)state;
+    static int32_t code[N];
+    char *names[] = { "a", "b", "c" };
+    stele__dataset ds = rows_only(N);
+    stele__label label = { .name = "subject",
+                           .content = STELE_FIELD_CATEGORY,
+                           .n_categories = 3,
+                           .category = names,
+                           .code = code };
+    int n_tested[3] = { 0 };
+    for (int i = 0; i < N; i++) {
+        code[i] = i < 700 ? 0 : i < 990 ? 1 : 2;
+    }
+    for (int64_t fold = 1; fold <= 3; fold++) {
+        stele__split_spec spec = { .n_folds = 3, .fold = fold, .group = &label };
+        stele__split *s = make(&ds, &spec);
+        int32_t who = code[s->row[STELE__TEST][0]];
+        n_tested[who]++;
+        assert_int_equal(s->n[STELE__TEST], who == 0 ? 700 : who == 1 ? 290 : 10);
+        for (int64_t k = 0; k < s->n[STELE__TRAIN]; k++) {
+            assert_int_not_equal(code[s->row[STELE__TRAIN][k]], who);
+        }
+        stele__split_destroy(s);
+    }
+    assert_true(n_tested[0] == 1 && n_tested[1] == 1 && n_tested[2] == 1);
+    stele__split_spec many = { .n_folds = 4, .fold = 1, .group = &label };
+    assert_refused(&ds, &many, "`subject` has 3 groups, too few for 4 parts");
+    stele__map_destroy(ds.id);
+}
+
+static void assert_parts(const stele__dataset *ds, const stele__split_spec *spec, const char *want)
+{
+    char is[64];
+    stele__split *s = make(ds, spec);
+    for (int64_t i = 0; i < ds->n_rows; i++) {
+        is[i] = "rv!."[s->part[i]]; /* r: trains, v: chooses, !: judges, .: unused */
+    }
+    is[ds->n_rows] = '\0';
+    assert_string_equal(is, want);
+    stele__split_destroy(s);
+}
+
+static void stretches_follow_the_row_order(void **state)
+{
+    (void)state;
+    int32_t code[20];
+    char *names[] = { "a", "b", "c", "d", "e" };
+    stele__dataset ds = rows_only(20);
+    stele__label run = { .name = "run",
+                         .content = STELE_FIELD_CATEGORY,
+                         .n_categories = 5,
+                         .category = names,
+                         .code = code };
+    stele__split_spec spec = { .fraction = { 0.6, 0.1, 0.3 }, .contiguous = 1 };
+    assert_parts(&ds, &spec, "rrrrrrrrrrrrvv!!!!!!");
+    spec.gap = 1;
+    assert_parts(&ds, &spec, "rrrrrrrrrrr.v.!!!!!!");
+    stele__split_spec fold = { .fraction = { 0, 0.2, 0 }, .n_folds = 4, .fold = 2 };
+    fold.contiguous = 1;
+    assert_parts(&ds, &fold, "rrrrr!!!!!rrrrrrvvvv");
+    fold.gap = 2;
+    assert_parts(&ds, &fold, "rrr..!!!!!..rr..vvvv");
+    /* Runs of 7, 3, 4, 2 and 4 rows stay whole. */
+    for (int i = 0; i < 20; i++) {
+        code[i] = i < 7 ? 0 : i < 10 ? 1 : i < 14 ? 2 : i < 16 ? 3 : 4;
+    }
+    spec = (stele__split_spec){ .fraction = { 0.5, 0.2, 0.3 }, .contiguous = 1, .group = &run };
+    assert_parts(&ds, &spec, "rrrrrrrrrrvvvv!!!!!!");
+    fold = (stele__split_spec){ .n_folds = 2, .fold = 2, .contiguous = 1, .group = &run };
+    assert_parts(&ds, &fold, "rrrrrrrrrr!!!!!!!!!!");
+    stele__map_destroy(ds.id);
+}
+
+/* A column that knows training and test only leaves the choice of validation rows to the fraction.
+ */
+static void columns_name_parts(void **state)
+{
+    (void)state;
+    int32_t code[20];
+    char *names[] = { "train", "test" };
+    stele__dataset ds = rows_only(20);
+    stele__label part = { .name = "part",
+                          .content = STELE_FIELD_CATEGORY,
+                          .n_categories = 2,
+                          .category = names,
+                          .code = code };
+    for (int i = 0; i < 20; i++) {
+        code[i] = i < 15 ? 0 : 1;
+    }
+    stele__split_spec spec = { .fraction = { 0, 0.2, 0 }, .column = &part, .contiguous = 1 };
+    assert_parts(&ds, &spec, "rrrrrrrrrrrrvvv!!!!!");
+    spec.contiguous = 0;
+    stele__split *s = make(&ds, &spec);
+    assert_int_equal(s->n[STELE__VALID], 3);
+    assert_int_equal(s->n[STELE__TEST], 5);
+    stele__split_destroy(s);
+    spec.fraction[STELE__VALID] = 0;
+    assert_parts(&ds, &spec, "rrrrrrrrrrrrrrr!!!!!");
     stele__map_destroy(ds.id);
 }
 
@@ -286,6 +431,10 @@ int main(void)
         cmocka_unit_test(groups_stay_together),
         cmocka_unit_test(bad_splits_are_explained),
         cmocka_unit_test(fixed_splits_come_from_labels_or_ids),
+        cmocka_unit_test(folds_partition_the_rows),
+        cmocka_unit_test(folds_of_groups_leave_one_out),
+        cmocka_unit_test(stretches_follow_the_row_order),
+        cmocka_unit_test(columns_name_parts),
         cmocka_unit_test(batches_cover_every_epoch_once),
         cmocka_unit_test(any_batch_is_reachable_directly),
     };
