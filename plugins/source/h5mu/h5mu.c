@@ -66,8 +66,11 @@ static stele_status open_file(stele_inst *s)
     if (stat(s->path, &status) != 0) {
         return h5mu_fail(s, STELE_E_IO, NULL, "cannot be opened: %s", strerror(errno));
     }
-    if (S_ISDIR(status.st_mode)) {
-        return h5mu_fail(s, STELE_E_IO, NULL, "is a folder, not a file");
+    if (!S_ISREG(status.st_mode)) {
+        return h5mu_fail(s, STELE_E_IO, NULL, "is %s, not a regular file",
+                         S_ISDIR(status.st_mode)    ? "a folder"
+                         : S_ISFIFO(status.st_mode) ? "a pipe"
+                                                    : "a device");
     }
     s->file_size = status.st_size;
     htri_t is_hdf5 = H5Fis_hdf5(s->path);
