@@ -14,8 +14,12 @@ typedef struct config {
 } config;
 
 static const stele_option options[] = {
-    STELE_OPTION_PATH(config, path, "path", STELE_OPT_REQUIRED,
-                      "A MuData (.h5mu) or AnnData (.h5ad) file."),
+    STELE_OPTION_PATH(
+        config, path, "path", STELE_OPT_REQUIRED,
+        "A MuData (.h5mu) or AnnData (.h5ad) file. Measurements (`from`) of modality M are M, "
+        "M/layers/L, M/obsm/E and M/raw/X in MuData; X, layers/L, obsm/E and raw/X in "
+        "AnnData. Label columns are C and, in MuData, M/obs/C; their last part is "
+        "enough where only one ends like that."),
 };
 
 static stele_status create(const stele_create_args *a, stele_inst **ret)
