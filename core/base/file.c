@@ -149,35 +149,82 @@ void stele__writer_abandon(stele__writer *w)
     memset(w, 0, sizeof *w);
 }
 
+/* Open for reading without waiting for the other end of a named pipe; reads then do wait. */
+static int open_to_read(const char *path, struct stat *ret)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return -1;
+    }
+    int flags = fcntl(fd, F_GETFL);
+    if (fstat(fd, ret) != 0 || flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0) {
+        int reason = errno;
+        close(fd);
+        errno = reason;
+        return -1;
+    }
+    return fd;
+}
+
+/* Up to `limit` + 1 bytes, so that the caller sees when there are more. *ret_len is set in any
+ * case; 0, or the reason. */
+static int read_to_end(int fd, size_t limit, char **text, size_t *ret_len)
+{
+    size_t capacity = 0, n = 0;
+    while (n <= limit) {
+        if (n == capacity) {
+            capacity = capacity != 0 ? 2 * capacity : 65536;
+            char *bigger = stele__realloc(*text, capacity + 1);
+            if (bigger == NULL) {
+                return ENOMEM;
+            }
+            *text = bigger;
+        }
+        ssize_t got = read(fd, *text + n, capacity - n);
+        if (got < 0 && errno != EINTR) {
+            return errno;
+        }
+        if (got == 0) {
+            break;
+        }
+        n += got > 0 ? (size_t)got : 0;
+    }
+    *ret_len = n;
+    return 0;
+}
+
 stele_status stele__file_read(const char *path, size_t limit, char **ret_text, size_t *ret_len,
                               stele__diag *diag)
 {
-    FILE *f = fopen(path, "rb");
     struct stat st;
-    if (f == NULL) {
+    char *text = NULL;
+    size_t n = 0;
+    int fd = open_to_read(path, &st);
+    if (fd < 0) {
         return stele__diag_error(diag, STELE_E_IO, NULL, "%s: cannot open: %s", path,
                                  strerror(errno));
     }
-    if (fstat(fileno(f), &st) != 0 || !S_ISREG(st.st_mode)) {
-        fclose(f);
+    if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode)) {
+        close(fd);
         return stele__diag_error(diag, STELE_E_IO, NULL, "%s: is not a regular file", path);
     }
-    if ((uint64_t)st.st_size > limit) {
-        fclose(f);
-        return stele__diag_error(diag, STELE_E_DATA, NULL,
-                                 "%s: has %lld bytes, more than the %zu allowed", path,
-                                 (long long)st.st_size, limit);
-    }
-    char *text = stele__malloc((size_t)st.st_size + 1);
-    size_t n = text != NULL ? fread(text, 1, (size_t)st.st_size, f) : 0;
-    int bad = ferror(f);
-    fclose(f);
-    if (text == NULL) {
-        return STELE_E_NOMEM;
-    }
-    if (bad) {
+    int reason = read_to_end(fd, limit, &text, &n);
+    close(fd);
+    if (reason == 0 && n == 0 && S_ISFIFO(st.st_mode)) {
         stele__free(text);
-        return stele__diag_error(diag, STELE_E_IO, NULL, "%s: cannot read", path);
+        return stele__diag_error(diag, STELE_E_IO, NULL, "%s: is a pipe that nobody writes to",
+                                 path);
+    }
+    if (reason == 0 && n > limit) {
+        stele__free(text);
+        return stele__diag_error(diag, STELE_E_DATA, NULL,
+                                 "%s: has more than the %zu bytes allowed", path, limit);
+    }
+    if (reason != 0) {
+        stele__free(text);
+        return reason == ENOMEM ? STELE_E_NOMEM
+                                : stele__diag_error(diag, STELE_E_IO, NULL, "%s: cannot read: %s",
+                                                    path, strerror(reason));
     }
     text[n] = '\0';
     *ret_text = text;

@@ -32,7 +32,8 @@ char *stele__path_folder(const char *path);
 /* Make a folder and its parents; an existing folder is fine. */
 STELE_NODISCARD stele_status stele__folder_create(const char *path, stele__diag *diag);
 /* Whole file as a NUL-terminated string of *ret_len bytes; the caller frees it. Refuses more than
- * `limit` bytes. */
+ * `limit` bytes, and what is no regular file, without waiting for it. A pipe that somebody writes
+ * to (`<(command)` of a shell, /dev/stdin) is read to its end. */
 STELE_NODISCARD stele_status stele__file_read(const char *path, size_t limit, char **ret_text,
                                               size_t *ret_len, stele__diag *diag);
 

@@ -175,9 +175,9 @@ static stele_status train_in_folder(job *j, stele__diag *diag)
     stele__display display;
     stele__trained trained = { 0 };
     int resume = j->kind == STELE__FOLDER_RESUMABLE;
-    stele_status status = resume ? stele__folder_resume(j->dir, &j->run, diag)
-                                 : stele__folder_begin(j->dir, j->o->spec.path, j->o->resume,
-                                                       &j->run, &j->lock, diag);
+    stele_status status = resume
+                              ? stele__folder_resume(j->dir, &j->run, diag)
+                              : stele__folder_begin(j->dir, j->o->resume, &j->run, &j->lock, diag);
     if (status != STELE_OK) {
         return status;
     }

@@ -7,6 +7,7 @@
 #include "graph/noise.h"
 #include "kernels/philox.h"
 
+#include <stdio.h>
 #include <string.h>
 
 stele__axis *stele__axis_of(const stele__dataset *ds, size_t source, uint32_t axis)
@@ -57,6 +58,18 @@ static const char *row_id(const stele__dataset *ds, const stele__axis *axis, int
     return src->vt->row_id(src->inst, axis->axis, row);
 }
 
+/* An error about the ids of an axis: "FILE: FIELD: text". */
+static stele_status bad_ids(const stele__dataset *ds, const stele__axis *axis, const char *text,
+                            stele__diag *diag)
+{
+    const stele__matrix *m = matrix_along(ds, axis);
+    const stele__source *src = &ds->source[axis->source];
+    return stele__diag_error(diag, STELE_E_DATA, m != NULL ? &m->place : NULL, "%s%s%s%s%s: %s",
+                             src->file != NULL ? src->file : "source `",
+                             src->file != NULL ? "" : src->name, src->file != NULL ? "" : "`",
+                             m != NULL ? ": " : "", m != NULL ? m->from : "", text);
+}
+
 /* Put the ids of one axis into `wanted`; an id that comes twice would make the join ambiguous. */
 static stele_status add_ids(const stele__dataset *ds, const stele__axis *axis, stele__map *wanted,
                             stele__diag *diag)
@@ -70,8 +83,9 @@ static stele_status add_ids(const stele__dataset *ds, const stele__axis *axis, s
         const char *id = row_id(ds, axis, r);
         int is_new = 0;
         if (id == NULL || id[0] == '\0') {
-            st = stele__diag_error(diag, STELE_E_DATA, NULL, "source `%s`: row %lld has no id",
-                                   ds->source[axis->source].name, (long long)r);
+            char text[64];
+            snprintf(text, sizeof text, "row %lld, counted from 0, has no id", (long long)r);
+            st = bad_ids(ds, axis, text, diag);
             break;
         }
         st = stele__map_add(own, id, NULL, &is_new);
@@ -83,15 +97,13 @@ static stele_status add_ids(const stele__dataset *ds, const stele__axis *axis, s
         }
     }
     if (st == STELE_OK && n_twice > 0) {
-        const stele__matrix *m = matrix_along(ds, axis);
-        const stele__source *src = &ds->source[axis->source];
-        st = stele__diag_error(diag, STELE_E_DATA, m != NULL ? &m->place : NULL,
-                               "%s%s%s%s%s: %lld row %s more than once: %s%s",
-                               src->file != NULL ? src->file : "source `",
-                               src->file != NULL ? "" : src->name, src->file != NULL ? "" : "`",
-                               m != NULL ? ": " : "", m != NULL ? m->from : "", (long long)n_twice,
-                               n_twice == 1 ? "id occurs" : "ids occur",
-                               twice.data != NULL ? twice.data : "", n_twice > 3 ? ", ..." : "");
+        stele__str text;
+        stele__str_init(&text);
+        stele__str_printf(&text, "%lld row %s more than once: %s%s", (long long)n_twice,
+                          n_twice == 1 ? "id occurs" : "ids occur",
+                          twice.data != NULL ? twice.data : "", n_twice > 3 ? ", ..." : "");
+        st = bad_ids(ds, axis, text.data != NULL ? text.data : "", diag);
+        stele__str_finish(&text);
     }
     stele__str_finish(&twice);
     stele__map_destroy(own);
@@ -157,6 +169,17 @@ static stele_status join(stele__dataset *ds, stele__diag *diag)
     return st;
 }
 
+/* What is wrong with a sample without a number of features. */
+static const char *why_featureless(const stele_shape *sample)
+{
+    for (uint32_t d = 0; d < sample->ndim && d < STELE_MAX_DIMS; d++) {
+        if (sample->dim[d] <= 0) {
+            return sample->dim[d] == 0 ? "has no features" : "has rows of varying length";
+        }
+    }
+    return "has more features than can be numbered";
+}
+
 /* Number of extents' product; 0 when it varies by row or overflows what a column number holds. */
 static int64_t features_of(const stele_shape *sample)
 {
@@ -202,8 +225,8 @@ static stele_status init_matrix(stele__dataset *ds, const stele__data_request *r
     m->n_features = features_of(&found.field.sample);
     stele__axis *axis = stele__axis_of(ds, found.source, found.field.axis);
     if (axis == NULL || m->n_features == 0) {
-        return stele__diag_error(diag, STELE_E_UNSUPPORTED, &r->place,
-                                 "`%s` has no features, or rows of varying length", r->from);
+        return stele__diag_error(diag, STELE_E_DATA, &r->place, "`%s` %s", r->from,
+                                 why_featureless(&found.field.sample));
     }
     axis->has_matrix = 1;
     return STELE_OK;

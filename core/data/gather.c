@@ -88,7 +88,7 @@ int64_t stele__dataset_count_entries(const stele__dataset *ds, size_t m, int64_t
     return total;
 }
 
-static void copy_values(const stele__matrix *m, int64_t begin, int64_t n, float *ret)
+void stele__matrix_values(const stele__matrix *m, int64_t begin, int64_t n, float *ret)
 {
     if (m->value_kind == STELE__VALUE_F32) {
         memcpy(ret, (const float *)m->value + begin, (size_t)n * sizeof *ret);
@@ -115,7 +115,7 @@ void stele__dataset_gather_csr(const stele__dataset *ds, size_t m, int64_t n, co
         int64_t len = x->row_start[x->store_row[row[i]] + 1] - begin;
         ret_row_start[i] = at;
         memcpy(ret_column + at, x->column + begin, (size_t)len * sizeof *ret_column);
-        copy_values(x, begin, len, ret_value + at);
+        stele__matrix_values(x, begin, len, ret_value + at);
         at += len;
     }
     ret_row_start[n] = at;

@@ -4,6 +4,7 @@
 #include "data/parts.h"
 #include "spec/scalar.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +71,24 @@ static stele_status list_rows(const stele__dataset *ds, const stele__axis *axis,
     return STELE_OK;
 }
 
+/* A trained model knows categories by their names. */
+static stele_status check_names(const stele__label *l, stele__diag *diag)
+{
+    stele__map *seen = NULL;
+    stele_status st = stele__map_create(&seen);
+    for (int64_t c = 0; c < l->n_categories && st == STELE_OK; c++) {
+        int is_new = 0;
+        st = stele__map_add(seen, l->category[c], NULL, &is_new);
+        if (st == STELE_OK && !is_new) {
+            st = stele__diag_error(diag, STELE_E_DATA, &l->place,
+                                   "`%s` has two categories of the name `%s`", l->name,
+                                   l->category[c]);
+        }
+    }
+    stele__map_destroy(seen);
+    return st;
+}
+
 /* Names of all categories as the source has them, and the codes of the rows. */
 static stele_status take_codes(const stele__source *src, const stele__found *found,
                                const int32_t *code, const rows *r, stele__label *l,
@@ -81,6 +100,7 @@ static stele_status take_codes(const stele__source *src, const stele__found *fou
         l->category[c] = stele__strdup(name != NULL ? name : "");
         st = l->category[c] != NULL ? STELE_OK : STELE_E_NOMEM;
     }
+    st = st == STELE_OK ? check_names(l, diag) : st;
     for (int64_t i = 0; i < r->n && st == STELE_OK; i++) {
         if (code[i] < -1 || code[i] >= l->n_categories) {
             return stele__diag_error(diag, STELE_E_DATA, &l->place,
@@ -365,6 +385,24 @@ static stele_status fix_categories(const stele__dataset *ds, stele__label *l,
     return st;
 }
 
+/* Missing is NaN; what float cannot hold would turn every parameter that it reaches into NaN. */
+static stele_status check_finite(const stele__dataset *ds, const stele__label *l, const char *file,
+                                 stele__diag *diag)
+{
+    for (int64_t i = 0; i < ds->n_rows; i++) {
+        if (fabs(l->number[i]) > FLT_MAX) {
+            stele__diag_error(diag, STELE_E_DATA, &l->place, "row `%s`%s%s: `%s` is %g, %s",
+                              stele__map_name(ds->id, i), file != NULL ? " of " : "",
+                              file != NULL ? file : "", l->name, l->number[i],
+                              isinf(l->number[i]) ? "not a finite number"
+                                                  : "more than a float can hold");
+            stele__diag_hint(diag, "a value that is not known is NaN in the data");
+            return STELE_E_DATA;
+        }
+    }
+    return STELE_OK;
+}
+
 stele_status stele__label_read(const stele__dataset *ds, const stele__label_request *request,
                                const stele__found *found, stele__label *ret, stele__diag *diag)
 {
@@ -396,6 +434,8 @@ stele_status stele__label_read(const stele__dataset *ds, const stele__label_requ
     if (st == STELE_OK && ret->content == STELE_FIELD_CATEGORY) {
         st = request->category == NULL ? keep_used(ds, ret, NULL, diag)
                                        : fix_categories(ds, ret, request, diag);
+    } else if (st == STELE_OK && !request->quiet) {
+        st = check_finite(ds, ret, found->missing ? NULL : ds->source[found->source].file, diag);
     }
     return st;
 }

@@ -57,6 +57,9 @@ static inline float stele__matrix_value(const stele__matrix *m, int64_t k)
     }
 }
 
+/* Stored entries begin .. begin + n - 1 as float. */
+void stele__matrix_values(const stele__matrix *m, int64_t begin, int64_t n, float *ret);
+
 static inline void stele__matrix_put(stele__matrix *m, int64_t k, float v)
 {
     switch (m->value_kind) {

@@ -280,6 +280,13 @@ static stele_status locate(stele__node *mapping, const stele_option *row, stele_
     return STELE_OK;
 }
 
+/* What else the help says would drown the message. */
+static void hint_first_sentence(const char *help, stele__diag *diag)
+{
+    const char *end = strstr(help, ". ");
+    stele__diag_hint(diag, "%.*s", end != NULL ? (int)(end - help) + 1 : (int)strlen(help), help);
+}
+
 static stele_status read_row(stele__config *config, const stele_option *row, const char *who,
                              stele__diag *diag)
 {
@@ -291,7 +298,7 @@ static stele_status read_row(stele__config *config, const stele_option *row, con
     if (v.node == NULL && (row->flags & STELE_OPT_REQUIRED) != 0) {
         stele__node_key_error(config->mapping, row->name, STELE_E_OPTION, diag,
                               "this key is required");
-        stele__diag_hint(diag, "%s", row->help);
+        hint_first_sentence(row->help, diag);
         return STELE_E_OPTION;
     }
     if (v.node == NULL) {

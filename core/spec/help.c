@@ -25,6 +25,23 @@ static int name_width(const stele__table *table, int advanced)
     return width;
 }
 
+/* `text` in lines of at most LINE columns, all indented. */
+static void append_wrapped(stele__str *out, int indent, const char *text)
+{
+    enum { LINE = 110, NARROWEST = 40 };
+    size_t width = indent < LINE - NARROWEST ? (size_t)(LINE - indent) : NARROWEST;
+    while (strlen(text) > width) {
+        size_t n = width;
+        while (n > 0 && text[n] != ' ') {
+            n--;
+        }
+        n = n > 0 ? n : strcspn(text, " "); /* a word longer than a line */
+        stele__str_printf(out, "%*s%.*s\n", indent, "", (int)n, text);
+        text += n + (text[n] == ' ');
+    }
+    stele__str_printf(out, "%*s%s\n", indent, "", text);
+}
+
 void stele__table_help(const stele__table *table, int advanced, stele__str *out)
 {
     int width = name_width(table, advanced), n_hidden = 0;
@@ -39,10 +56,11 @@ void stele__table_help(const stele__table *table, int advanced, stele__str *out)
         if (row.unit != NULL) {
             stele__str_printf(out, " (%s)", row.unit);
         }
-        stele__str_printf(out, "\n  %*s  %s\n", width, "", row.help);
+        stele__str_append(out, "\n");
+        append_wrapped(out, width + 4, row.help);
     }
     if (n_hidden != 0) {
-        stele__str_printf(out, "  (%d more with --advanced)\n", n_hidden);
+        stele__str_printf(out, "  (%d more with --all)\n", n_hidden);
     }
 }
 
@@ -114,7 +132,9 @@ static size_t said_length(const stele__section *s)
 static int is_named(const stele__section *s, const char *path)
 {
     size_t n = said_length(s);
-    return strcmp(path, s->path) == 0 || (strlen(path) == n && strncmp(path, s->path, n) == 0);
+    size_t len = strlen(path);
+    int is_below = len > 0 && strncmp(path, s->path, len) == 0 && s->path[len] == '.';
+    return strcmp(path, s->path) == 0 || is_below || (len == n && strncmp(path, s->path, n) == 0);
 }
 
 int stele__sections_help(const char *path, int advanced, stele__str *out)

@@ -6,15 +6,15 @@
 
 #include <jansson.h>
 
-/* Append two lines per option: name, type, range, unit, default; one indented sentence. Rows that
+/* Append two lines or more per option: name, type, range, unit, default; what it means. Rows that
  * are marked ADVANCED only with `advanced` not 0; deprecated rows never. */
 void stele__table_help(const stele__table *table, int advanced, stele__str *out);
 /* Append a Markdown table of all rows. */
 void stele__table_markdown(const stele__table *table, stele__str *out);
 /* Append the reference of the host's own sections: a heading, a sentence and a table each. */
 void stele__sections_markdown(stele__str *out);
-/* The same for a terminal; `path` picks one section ("train", "modalities"), NULL gives all. 0: no
- * such section. */
+/* The same for a terminal; `path` picks one section with those below it ("train", "modalities",
+ * "objective" with objective.beta), NULL gives all. 0: no such section. */
 int stele__sections_help(const char *path, int advanced, stele__str *out);
 /* Append the names of the sections that a path picks: "data, latent, ...". */
 void stele__sections_list(stele__str *out);

@@ -187,15 +187,16 @@ static void missing_fraction(stele__spec *spec, stele__node *node, const stele__
                              stele__diag *diag)
 {
     double fraction = -1.0;
+    stele_option row = stele__table_row(&stele__section_get(STELE__SECTION_MISSING)->table, 0);
     node->used = 1;
     if (node->kind != STELE__SCALAR || node->quoted ||
-        stele__scalar_f64(node->text, &fraction) != STELE__SCALAR_OK || !(fraction >= 0.0) ||
-        fraction > 1.0) {
+        stele__scalar_f64(node->text, &fraction) != STELE__SCALAR_OK ||
+        !(fraction >= row.min.f && fraction <= row.max.f)) {
         stele__str is;
         stele__str_init(&is);
         stele__node_describe(node, &is);
-        stele__node_error(node, STELE_E_OPTION, diag, "is %s, expected a fraction from 0 to 1",
-                          is.data != NULL ? is.data : "");
+        stele__node_error(node, STELE_E_OPTION, diag, "is %s, expected a fraction from %g to %g",
+                          is.data != NULL ? is.data : "", row.min.f, row.max.f);
         stele__str_finish(&is);
         node->reported = 1;
         return;

@@ -75,6 +75,31 @@ stele_status stele__spec_value_parse(const char *text, const char *name, stele__
     return parse(text, strlen(text), name, NULL, 1, ret, diag);
 }
 
+const char *stele__spec_doc_text(const stele__spec_doc *doc, size_t *ret_len)
+{
+    *ret_len = doc->n_text;
+    return doc->text;
+}
+
+/* `<(command)` of a shell arrives as /dev/fd/N. */
+static int is_stream(const char *path)
+{
+    return strcmp(path, "/dev/stdin") == 0 || strncmp(path, "/dev/fd/", 8) == 0 ||
+           strncmp(path, "/proc/self/fd/", 14) == 0;
+}
+
+static stele_status keep_text(stele__spec_doc *doc, const char *text, size_t len)
+{
+    char *copy = stele__pool_take(&doc->pool, len + 1);
+    if (copy == NULL) {
+        return STELE_E_NOMEM;
+    }
+    memcpy(copy, text, len + 1);
+    doc->text = copy;
+    doc->n_text = len;
+    return STELE_OK;
+}
+
 stele_status stele__spec_doc_read(const char *path, stele__spec_doc **ret, stele__diag *diag)
 {
     char *text = NULL;
@@ -84,13 +109,22 @@ stele_status stele__spec_doc_read(const char *path, stele__spec_doc **ret, stele
         return status;
     }
     /* A spec in the working directory keeps its relative paths as they were written. */
-    char *folder = strchr(path, '/') != NULL ? stele__path_folder(path) : NULL;
-    status = strchr(path, '/') != NULL && folder == NULL
-                 ? STELE_E_NOMEM
-                 : parse(text, len, path, folder, 0, ret, diag);
+    int has_folder = strchr(path, '/') != NULL && !is_stream(path);
+    char *folder = has_folder ? stele__path_folder(path) : NULL;
+    stele__spec_doc *doc = NULL;
+    status = has_folder && folder == NULL ? STELE_E_NOMEM
+                                          : parse(text, len, path, folder, 0, &doc, diag);
+    if (status == STELE_OK) {
+        status = keep_text(doc, text, len);
+    }
     stele__free(folder);
     stele__free(text);
-    return status;
+    if (status != STELE_OK) {
+        stele__spec_doc_destroy(doc);
+        return status;
+    }
+    *ret = doc;
+    return STELE_OK;
 }
 
 const char *stele__node_resolve_path(const stele__node *node, const char *path)

@@ -46,7 +46,8 @@ struct stele__known {
 };
 
 /* Read a spec. All errors that do not hide the rest of the file are reported. The root is a
- * mapping. The caller destroys *ret. */
+ * mapping. Relative paths are resolved against the folder of `path`; what comes through a stream of
+ * the process (/dev/stdin, /dev/fd/N) has none. The caller destroys *ret. */
 STELE_NODISCARD stele_status stele__spec_doc_read(const char *path, stele__spec_doc **ret,
                                                   stele__diag *diag);
 /* The same from `len` bytes of text; `name` stands in messages, relative paths are resolved against
@@ -69,6 +70,9 @@ STELE_NODISCARD stele_status stele__spec_doc_set(stele__spec_doc *doc, const cha
 STELE_NODISCARD stele_status stele__spec_doc_set_as(stele__spec_doc *doc, const char *assignment,
                                                     const char *said, stele__diag *diag);
 stele__node *stele__spec_doc_root(const stele__spec_doc *doc);
+/* What stele__spec_doc_read has read, *ret_len bytes: a pipe cannot be read twice. NULL for other
+ * documents. */
+const char *stele__spec_doc_text(const stele__spec_doc *doc, size_t *ret_len);
 /* A relative path as the spec that holds `node` means it: against the spec's folder, or against the
  * working directory for --set. In the pool of the document; NULL: out of memory. */
 const char *stele__node_resolve_path(const stele__node *node, const char *path);

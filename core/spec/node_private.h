@@ -9,6 +9,8 @@ struct stele__spec_doc {
     stele__pool pool;
     const char *name;   /* in messages */
     const char *folder; /* NULL: relative paths stay */
+    const char *text;   /* (n_text) as it was read; NULL: made by the program */
+    size_t n_text;
     stele__node *root;
     size_t n_nodes;
 };

@@ -145,13 +145,16 @@ static json_t *bounded_number(struct composer *c, double low, double high)
 static void set_data_keys(struct composer *c, json_t *object, int several)
 {
     json_t *properties = json_object_get(object, "properties");
-    set(c, properties, "missing",
-        named(c, bounded_number(c, 0.0, 1.0),
-              "Fraction of the rows that lose a modality, by the modality's name."));
+    const stele__section *s = stele__section_get(STELE__SECTION_MISSING);
+    stele_option row = stele__table_row(&s->table, 0);
+    json_t *fraction = bounded_number(c, row.min.f, row.max.f);
+    set(c, fraction, "description", json_string(row.help));
+    set(c, properties, "missing", named(c, fraction, s->summary));
     if (several) {
         json_t *one = json_object();
         set(c, one, "$ref", json_string("#/definitions/source"));
-        set(c, properties, "sources", named(c, one, "Sources whose rows are joined by id."));
+        set(c, properties, "sources",
+            named(c, one, stele__section_get(STELE__SECTION_SOURCE)->summary));
         stele__json_require(object, "sources", &c->ok);
         (void)json_object_del(properties, "source");
     }

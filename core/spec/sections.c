@@ -128,6 +128,11 @@ static const stele_option OUTPUT[] = {
                      "Run folder, from the working directory; runs/NAME if left out."),
 };
 
+static const stele_option MISSING[] = {
+    STELE_OPTION_F64(stele__missing_spec, fraction, "NAME", 0.0, 0.0, 1.0,
+                     "Fraction of the rows that lose modality NAME."),
+};
+
 typedef struct plugin_key {
     const char *plugin;
 } plugin_key;
@@ -144,7 +149,8 @@ static const stele_option MODALITY[] = {
     STELE_OPTION_STR(stele__modality_spec, plugin, "plugin", NULL, STELE_OPT_REQUIRED,
                      "Plugin with encoder, decoder and likelihood of this modality."),
     STELE_OPTION_STR(stele__modality_spec, from, "from", NULL, 0,
-                     "Part of the data it reads; the modality's name if left out."),
+                     "Part of the data it reads, as the source names it (stele help source/NAME); "
+                     "SOURCE:PART where several sources have it; the modality's name if left out."),
     STELE_OPTION_F64(stele__modality_spec, weight, "weight", 1.0, 0.0, 1e6,
                      "Weight of its log-likelihood in the objective."),
     STELE_OPTION_I64(stele__modality_spec, min_rows, "features.min_rows", 0, 0, INT64_MAX,
@@ -160,7 +166,7 @@ static const stele_option HEAD[] = {
     STELE_OPTION_STR(stele__head_spec, plugin, "plugin", NULL, STELE_OPT_REQUIRED,
                      "Plugin that predicts from the latent."),
     STELE_OPTION_STR(stele__head_spec, target, "target", NULL, STELE_OPT_REQUIRED,
-                     "Label column that it predicts."),
+                     "Label column that it predicts; SOURCE:COLUMN where several sources have it."),
     STELE_OPTION_F64(stele__head_spec, weight, "weight", 1.0, 0.0, 1e6,
                      "Weight of its loss in the objective."),
     STELE_OPTION_ENUM(stele__head_spec, target_type, "target_type", TARGET_TYPES,
@@ -187,8 +193,12 @@ static const stele__section SECTIONS[STELE__N_SECTIONS] = {
     [STELE__SECTION_BETA] = { "objective.beta",
                               "Weight of the KL term: a number, or a linear warm-up.",
                               STELE__TABLE(BETA), sizeof(stele__beta_spec) },
+    [STELE__SECTION_MISSING] = { "data.missing",
+                                 "For experiments: modalities that random rows lose.",
+                                 STELE__TABLE(MISSING), sizeof(stele__missing_spec) },
     [STELE__SECTION_SOURCE] = { "data.sources.NAME",
-                                "One of several sources, whose rows are joined by id.",
+                                "In place of data.source: one of several sources, whose rows are "
+                                "joined by id.",
                                 STELE__TABLE(SOURCE), sizeof(plugin_key) },
     [STELE__SECTION_MODALITY] = { "modalities.NAME", "One kind of measurement.",
                                   STELE__TABLE(MODALITY), sizeof(stele__modality_spec) },

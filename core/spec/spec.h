@@ -184,6 +184,7 @@ enum {
     STELE__SECTION_TRAIN,
     STELE__SECTION_OUTPUT, /* up to here one each, in stele__spec.section */
     STELE__SECTION_BETA,
+    STELE__SECTION_MISSING,
     STELE__SECTION_SOURCE,
     STELE__SECTION_MODALITY,
     STELE__SECTION_FUSION,

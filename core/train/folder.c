@@ -81,18 +81,6 @@ static stele_status write_text(const char *dir, const char *name, const char *te
     return status;
 }
 
-static stele_status copy_spec(const char *dir, const char *spec_path, stele__diag *diag)
-{
-    char *text = NULL;
-    size_t len = 0;
-    stele_status status = stele__file_read(spec_path, STELE__SPEC_BYTES, &text, &len, diag);
-    if (status == STELE_OK) {
-        status = write_text(dir, "spec.yaml", text, len, diag);
-    }
-    stele__free(text);
-    return status;
-}
-
 stele_status stele__folder_lock(const char *dir, int *ret_lock, stele__diag *diag)
 {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -124,11 +112,13 @@ static stele_status write_resolved(const char *dir, const stele__run *run, stele
     return status;
 }
 
-static stele_status write_files(const char *dir, const char *spec_path, const stele__run *run,
-                                stele__diag *diag)
+static stele_status write_files(const char *dir, const stele__run *run, stele__diag *diag)
 {
+    size_t len = 0;
+    const char *spec = stele__spec_doc_text(run->spec->doc, &len);
     char *state = stele__folder_path(dir, "data.json");
-    stele_status status = state != NULL ? copy_spec(dir, spec_path, diag) : STELE_E_NOMEM;
+    stele_status status =
+        state != NULL ? write_text(dir, "spec.yaml", spec, len, diag) : STELE_E_NOMEM;
     if (status == STELE_OK) {
         status = write_resolved(dir, run, diag);
     }
@@ -151,8 +141,8 @@ static void remove_files(const char *dir)
     }
 }
 
-stele_status stele__folder_begin(const char *dir, const char *spec_path, int resume,
-                                 const stele__run *run, int *ret_lock, stele__diag *diag)
+stele_status stele__folder_begin(const char *dir, int resume, const stele__run *run, int *ret_lock,
+                                 stele__diag *diag)
 {
     int made = access(dir, F_OK) != 0, fresh = !has(dir, "spec.yaml"), lock = -1;
     int kind = STELE__FOLDER_NEW;
@@ -167,7 +157,7 @@ stele_status stele__folder_begin(const char *dir, const char *spec_path, int res
         status = stele__diag_error(diag, STELE_E_IO, NULL,
                                    "%s: another training has used it meanwhile", dir);
     } else if (status == STELE_OK) {
-        status = write_files(dir, spec_path, run, diag);
+        status = write_files(dir, run, diag);
         if (status != STELE_OK && fresh) {
             remove_files(dir);
         }

@@ -25,11 +25,10 @@ STELE_NODISCARD stele_status stele__folder_check(const char *dir, int resume, in
  * the process ends. E_IO if one is in it. */
 STELE_NODISCARD stele_status stele__folder_lock(const char *dir, int *ret_lock, stele__diag *diag);
 
-/* A new training: make the folder, lock it, write spec.yaml (a copy of `spec_path`), resolved.yaml
- * and data.json. On failure what was made is removed. `resume` as for the check. */
-STELE_NODISCARD stele_status stele__folder_begin(const char *dir, const char *spec_path, int resume,
-                                                 const stele__run *run, int *ret_lock,
-                                                 stele__diag *diag);
+/* A new training: make the folder, lock it, write spec.yaml (the text of the run's spec),
+ * resolved.yaml and data.json. On failure what was made is removed. `resume` as for the check. */
+STELE_NODISCARD stele_status stele__folder_begin(const char *dir, int resume, const stele__run *run,
+                                                 int *ret_lock, stele__diag *diag);
 /* A resumed one: write resolved.yaml, in which epochs may have changed. */
 STELE_NODISCARD stele_status stele__folder_resume(const char *dir, const stele__run *run,
                                                   stele__diag *diag);

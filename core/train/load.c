@@ -3,7 +3,6 @@
 #include "base/mem.h"
 #include "train/target.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,16 +26,6 @@ static const stele__state_matrix *state_matrix(const stele__state *s, const char
     for (size_t i = 0; s != NULL && i < s->n_matrices; i++) {
         if (strcmp(s->matrix[i].name, name) == 0) {
             return &s->matrix[i];
-        }
-    }
-    return NULL;
-}
-
-static const stele__state_covariate *state_covariate(const stele__state *s, const char *name)
-{
-    for (size_t i = 0; s != NULL && i < s->n_covariates; i++) {
-        if (strcmp(s->covariate[i].name, name) == 0) {
-            return &s->covariate[i];
         }
     }
     return NULL;
@@ -66,7 +55,7 @@ static stele__label_request *add_label(request *r, const char *from, uint32_t co
     }
     stele__label_request *l = &r->label[r->data.n_labels++];
     *l = (stele__label_request){ .from = from, .place = place, .content = content, .quiet = quiet };
-    const stele__state_covariate *c = state_covariate(state, from);
+    const stele__state_covariate *c = stele__state_covariate_of(state, from);
     if (c != NULL && c->content == STELE_FIELD_CATEGORY) {
         l->category = (const char *const *)c->category;
         l->n_categories = c->n_categories;
@@ -80,7 +69,7 @@ static void add_covariates(request *r, const stele_str_list *names, const stele_
 {
     const stele__node *list = node != NULL ? stele__node_find(node, "covariates") : NULL;
     for (uint64_t k = 0; k < names->n; k++) {
-        const stele__state_covariate *c = state_covariate(state, names->v[k]);
+        const stele__state_covariate *c = stele__state_covariate_of(state, names->v[k]);
         const stele__node *item = list->child[k];
         stele__place place = { .file = item->file, .line = item->line, .column = item->column };
         add_label(r, names->v[k], c != NULL ? c->content : 0, place, state, quiet);
@@ -273,48 +262,19 @@ stele_status stele__run_load(const stele__run_request *q, stele__run *run, stele
         if (status == STELE_OK && q->state == NULL) {
             status = limit_labels(q, run, diag);
         }
+        if (status == STELE_OK && q->state == NULL) {
+            status = stele__covariates_check(q->spec, run->data, run->split, diag);
+        }
     }
     if (status == STELE_OK) {
         status =
             stele__dataset_load(run->data, run->split != NULL ? run->split->train : NULL, diag);
     }
+    if (status == STELE_OK && q->state != NULL && !q->new_data) {
+        status = stele__state_compare(q->state, run->data, diag);
+    }
     request_finish(&r);
     return status;
-}
-
-stele_status stele__covariate_describe(const stele__dataset *data, const stele__split *split,
-                                       const stele__state *state, const char *name,
-                                       stele__covariate *ret)
-{
-    const stele__state_covariate *known = state_covariate(state, name);
-    const stele__label *label = NULL;
-    for (size_t i = 0; i < data->n_labels && label == NULL; i++) {
-        label = strcmp(data->label[i].name, name) == 0 ? &data->label[i] : NULL;
-    }
-    *ret = (stele__covariate){ .name = known != NULL ? known->name : name, .width = 1, .sd = 1.0 };
-    ret->content = known != NULL ? known->content : label->content;
-    if (ret->content == STELE_FIELD_CATEGORY) {
-        ret->width = known != NULL ? known->n_categories : label->n_categories;
-        return STELE_OK;
-    }
-    if (known != NULL) {
-        ret->mean = known->mean;
-        ret->sd = known->sd;
-        return STELE_OK;
-    }
-    double n = 0.0, sum = 0.0, squares = 0.0;
-    for (int64_t i = 0; i < split->n[STELE__TRAIN]; i++) {
-        double v = label->number[split->row[STELE__TRAIN][i]];
-        if (!isnan(v)) {
-            n += 1.0;
-            double old = sum;
-            sum += (v - sum) / n; /* running mean and squared distances (Welford 1962) */
-            squares += (v - old) * (v - sum);
-        }
-    }
-    ret->mean = sum;
-    ret->sd = n > 1.0 && squares > 0.0 ? sqrt(squares / n) : 1.0;
-    return STELE_OK;
 }
 
 /* --- chunks of rows

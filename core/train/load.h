@@ -14,6 +14,12 @@ STELE_NODISCARD stele_status stele__covariate_describe(const stele__dataset *dat
                                                        const stele__state *state, const char *name,
                                                        stele__covariate *ret);
 
+/* Before a training: a covariate that no training row has is E_DATA, one that is the same in all of
+ * them a warning. */
+STELE_NODISCARD stele_status stele__covariates_check(const stele__spec *spec,
+                                                     const stele__dataset *data,
+                                                     const stele__split *split, stele__diag *diag);
+
 /* Ask the plugin whether it can hold the values of all rows; the message names row and feature. */
 STELE_NODISCARD stele_status stele__modality_validate(stele__model *m, uint32_t i,
                                                       const stele__dataset *data,

@@ -2,8 +2,11 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "data/digest.h"
 
+#include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { LIMIT = 1 << 30 };
@@ -25,6 +28,18 @@ static json_t *strings(char *const *text, int64_t n, const char **bad)
     return list;
 }
 
+static void print_digest(uint64_t digest, char ret[STELE__DIGEST_DIGITS + 1])
+{
+    snprintf(ret, STELE__DIGEST_DIGITS + 1, "%016" PRIx64, digest);
+}
+
+static void add_digest(json_t *object, uint64_t digest)
+{
+    char text[STELE__DIGEST_DIGITS + 1];
+    print_digest(digest, text);
+    json_object_set_new(object, "values", json_string(text));
+}
+
 static json_t *matrices_json(const stele__dataset *data, const char **bad)
 {
     json_t *all = json_object();
@@ -34,6 +49,7 @@ static json_t *matrices_json(const stele__dataset *data, const char **bad)
         if (x->feature_name != NULL) {
             json_object_set_new(one, "features", strings(x->feature_name, x->n_features, bad));
         }
+        add_digest(one, stele__matrix_digest(data, m));
         json_object_set_new(all, x->name, one);
     }
     return all;
@@ -50,6 +66,7 @@ static json_t *covariates_json(const stele__dataset *data, const stele__model *m
                           ? json_pack("{s:o}", "categories",
                                       strings(label->category, label->n_categories, bad))
                           : json_pack("{s:f, s:f}", "mean", c->mean, "sd", c->sd);
+        add_digest(one, stele__label_digest(data, label));
         json_object_set_new(all, c->name, one);
     }
     return all;
@@ -66,6 +83,7 @@ static json_t *heads_json(const stele__dataset *data, const stele__model *model,
             json_object_set_new(one, "categories",
                                 strings(label->category, label->n_categories, bad));
         }
+        add_digest(one, stele__label_digest(data, label));
         json_object_set_new(all, stele__head_short_name(&model->head[i]), one);
     }
     return all;
@@ -127,6 +145,16 @@ static char **read_strings(const json_t *list, int64_t *ret_n)
     return text;
 }
 
+static int read_digest(const json_t *object, char ret[STELE__DIGEST_DIGITS + 1])
+{
+    const json_t *values = json_object_get(object, "values");
+    if (json_string_length(values) != STELE__DIGEST_DIGITS) {
+        return 0;
+    }
+    memcpy(ret, json_string_value(values), STELE__DIGEST_DIGITS + 1);
+    return 1;
+}
+
 static int read_matrices(json_t *all, stele__state *s)
 {
     const char *name;
@@ -145,7 +173,7 @@ static int read_matrices(json_t *all, stele__state *s)
         if (features != NULL) {
             m->feature = read_strings(features, &m->n_features);
         }
-        if (m->name == NULL || n < 1 || m->n_features != n) {
+        if (m->name == NULL || n < 1 || m->n_features != n || !read_digest(one, m->values)) {
             return 0;
         }
     }
@@ -171,7 +199,8 @@ static int read_covariates(json_t *all, stele__state *s)
         }
         c->mean = json_number_value(json_object_get(one, "mean"));
         c->sd = json_number_value(json_object_get(one, "sd"));
-        if (c->name == NULL || (categories == NULL && !(c->sd > 0.0))) {
+        if (c->name == NULL || (categories == NULL && !(c->sd > 0.0)) ||
+            !read_digest(one, c->values)) {
             return 0;
         }
     }
@@ -191,11 +220,13 @@ static int read_heads(json_t *all, stele__state *s)
         stele__state_head *h = &s->head[s->n_heads++];
         json_t *categories = json_object_get(one, "categories");
         h->name = stele__strdup(name);
+        h->target = stele__strdup(json_string_value(json_object_get(one, "target")));
         h->content = categories != NULL ? STELE_FIELD_CATEGORY : STELE_FIELD_NUMBER;
         if (categories != NULL) {
             h->category = read_strings(categories, &h->n_categories);
         }
-        if (h->name == NULL || (categories != NULL && h->n_categories < 1)) {
+        if (h->name == NULL || h->target == NULL || (categories != NULL && h->n_categories < 1) ||
+            !read_digest(one, h->values)) {
             return 0;
         }
     }
@@ -250,6 +281,73 @@ stele_status stele__state_read(const char *path, stele__state **ret, stele__diag
     return STELE_OK;
 }
 
+/* `name`: "NAME: `FROM`" of a modality, or "`COLUMN`". */
+static stele_status refuse_values(const char *file, const stele__place *place, const char *name,
+                                  stele__diag *diag)
+{
+    stele__diag_error(diag, STELE_E_DATA, place,
+                      "%s%s%s holds other values, or the same in another order, than when the "
+                      "training began",
+                      name, file != NULL ? " of " : "", file != NULL ? file : "");
+    stele__diag_hint(diag, "bring back the data of the training, or train anew in another folder; "
+                           "stele embed --data takes other data");
+    return STELE_E_DATA;
+}
+
+static stele_status compare_label(const stele__dataset *data, const char *name, uint32_t content,
+                                  const char *values, stele__diag *diag)
+{
+    const stele__label *label = stele__dataset_label(data, name, content);
+    char now[STELE__DIGEST_DIGITS + 1], said[256];
+    if (label == NULL) { /* nobody asked for it */
+        return STELE_OK;
+    }
+    print_digest(stele__label_digest(data, label), now);
+    snprintf(said, sizeof said, "`%s`", name);
+    const char *file = data->n_sources == 1 ? data->source->file : NULL;
+    return strcmp(now, values) == 0 ? STELE_OK : refuse_values(file, &label->place, said, diag);
+}
+
+stele_status stele__state_compare(const stele__state *s, const stele__dataset *data,
+                                  stele__diag *diag)
+{
+    stele_status status = STELE_OK;
+    for (size_t i = 0; i < s->n_matrices; i++) {
+        int64_t m = stele__dataset_matrix(data, s->matrix[i].name);
+        char now[STELE__DIGEST_DIGITS + 1], said[256];
+        if (m < 0 || !data->matrix[m].available) {
+            continue;
+        }
+        print_digest(stele__matrix_digest(data, (size_t)m), now);
+        if (strcmp(now, s->matrix[i].values) != 0) {
+            const stele__matrix *x = &data->matrix[m];
+            snprintf(said, sizeof said, "%s: `%s`", x->name, x->from);
+            status = refuse_values(data->source[x->source].file, &x->place, said, diag);
+        }
+    }
+    for (size_t i = 0; i < s->n_covariates; i++) {
+        const stele__state_covariate *c = &s->covariate[i];
+        stele_status one = compare_label(data, c->name, c->content, c->values, diag);
+        status = one != STELE_OK ? one : status;
+    }
+    for (size_t i = 0; i < s->n_heads; i++) {
+        const stele__state_head *h = &s->head[i];
+        stele_status one = compare_label(data, h->target, h->content, h->values, diag);
+        status = one != STELE_OK ? one : status;
+    }
+    return status;
+}
+
+const stele__state_covariate *stele__state_covariate_of(const stele__state *s, const char *name)
+{
+    for (size_t i = 0; s != NULL && i < s->n_covariates; i++) {
+        if (strcmp(s->covariate[i].name, name) == 0) {
+            return &s->covariate[i];
+        }
+    }
+    return NULL;
+}
+
 const stele__state_head *stele__state_head_of(const stele__state *s, const char *name)
 {
     for (size_t i = 0; s != NULL && i < s->n_heads; i++) {
@@ -284,6 +382,7 @@ void stele__state_destroy(stele__state *s)
     for (size_t i = 0; i < s->n_heads; i++) {
         free_strings(s->head[i].category, s->head[i].n_categories);
         stele__free(s->head[i].name);
+        stele__free(s->head[i].target);
     }
     for (int p = 0; p < STELE__N_PARTS; p++) {
         free_strings(s->id[p], s->n_ids[p]);

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "data/dataset.h"
+#include "data/digest.h"
 #include "fake_source.h"
 
 #include <stdio.h>
@@ -140,6 +141,58 @@ static void gather_equals_the_table(void **state)
     }
     assert_string_equal(ds->matrix[0].feature_name[3], "g1-1");
     assert_null(ds->matrix[1].feature_name);
+    stele__dataset_destroy(ds);
+}
+
+static uint64_t digest_of(const char *from, int64_t min_rows)
+{
+    stele__matrix_request m = { .name = "M", .from = from, .min_rows = min_rows };
+    stele__dataset *ds = make(&m, 1, NULL, 0);
+    assert_int_equal(stele__dataset_load(ds, NULL, NULL), STELE_OK);
+    uint64_t digest = stele__matrix_digest(ds, 0);
+    stele__dataset_destroy(ds);
+    return digest;
+}
+
+/* Values, their order, columns and row ids count; how a number is held in memory does not. */
+static void digests_tell_values_apart(void **state)
+{
+    (void)state;
+    stele__matrix_request m[] = { { .name = "L", .from = "left" },
+                                  { .name = "D", .from = "right/dense" } };
+    stele__label_request l[] = { { .from = "number" }, { .from = "class" } };
+    stele__dataset *ds = make(m, 2, l, 2);
+    assert_int_equal(stele__dataset_load(ds, NULL, NULL), STELE_OK);
+    uint8_t *value = ds->matrix[0].value; /* 3 1 | 5 2 | 9 */
+    int32_t *column = ds->matrix[0].column;
+    uint64_t left = stele__matrix_digest(ds, 0), dense = stele__matrix_digest(ds, 1);
+    assert_true(left == digest_of("left", 0) && left != digest_of("left", 2));
+    value[4] ^= 128;
+    assert_true(stele__matrix_digest(ds, 0) != left);
+    value[4] ^= 128;
+    column[4] = 0;
+    assert_true(stele__matrix_digest(ds, 0) != left);
+    column[4] = 3;
+    int64_t *at = ds->matrix[0].store_row, swap = at[0];
+    at[0] = at[2];
+    at[2] = swap;
+    assert_true(stele__matrix_digest(ds, 0) != left);
+    at[2] = at[0];
+    at[0] = swap;
+    const float wide[] = { 3, 1, 5, 2, 9 };
+    ds->matrix[0].value = (void *)(uintptr_t)wide;
+    ds->matrix[0].value_kind = STELE__VALUE_F32;
+    assert_true(stele__matrix_digest(ds, 0) == left);
+    ds->matrix[0].value = value;
+    ds->matrix[0].value_kind = STELE__VALUE_U8;
+    ds->matrix[1].dense[7] += 1;
+    assert_true(stele__matrix_digest(ds, 1) != dense);
+    uint64_t number = stele__label_digest(ds, &ds->label[0]);
+    uint64_t code = stele__label_digest(ds, &ds->label[1]);
+    ds->label[0].number[1] += 1e-9;
+    ds->label[1].code[4] = 1 - ds->label[1].code[4];
+    assert_true(stele__label_digest(ds, &ds->label[0]) != number);
+    assert_true(stele__label_digest(ds, &ds->label[1]) != code);
     stele__dataset_destroy(ds);
 }
 
@@ -430,6 +483,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_joined_by_id),
         cmocka_unit_test(gather_equals_the_table),
+        cmocka_unit_test(digests_tell_values_apart),
         cmocka_unit_test(rare_features_go_by_training_rows_alone),
         cmocka_unit_test(fixed_features_are_found_by_name),
         cmocka_unit_test(labels_become_codes_or_numbers),

@@ -335,7 +335,7 @@ static void what_is_no_such_file_is_refused(void **state)
     assert_non_null(strstr(host_message, ": is not an HDF5 file"));
     unlink(path);
     assert_no_file("/no/such.h5mu", "such.h5mu: cannot be opened: No such file or directory");
-    assert_no_file("/tmp", "tmp: is a folder, not a file");
+    assert_no_file("/tmp", "tmp: is a folder, not a regular file");
 }
 
 /* Everything a file offers, asked for once; only crashes and endless memory would be wrong. */

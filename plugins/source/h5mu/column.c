@@ -97,7 +97,9 @@ stele_status h5mu_column_inspect(stele_inst *s, field *f)
     hid_t object = H5Oopen(s->file, f->path, H5P_DEFAULT);
     f->content = STELE_FIELD_NUMBER;
     if (object < 0) {
-        return h5mu_set_problem(f, "cannot be opened");
+        char text[H5MU_REASON];
+        h5mu_library_says("cannot be opened", text);
+        return h5mu_set_problem(f, "%s", text);
     }
     stele_status st = H5Iget_type(object) == H5I_GROUP ? inspect_group(s, f, object)
                                                        : inspect_dataset(s, f, object);

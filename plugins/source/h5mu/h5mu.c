@@ -14,8 +14,12 @@ typedef struct config {
 } config;
 
 static const stele_option options[] = {
-    STELE_OPTION_PATH(config, path, "path", STELE_OPT_REQUIRED,
-                      "A MuData (.h5mu) or AnnData (.h5ad) file."),
+    STELE_OPTION_PATH(
+        config, path, "path", STELE_OPT_REQUIRED,
+        "A MuData (.h5mu) or AnnData (.h5ad) file. Measurements (`from`) of modality M are M, "
+        "M/layers/L, M/obsm/E and M/raw/X in MuData; X, layers/L, obsm/E and raw/X in "
+        "AnnData. Label columns are C and, in MuData, M/obs/C; their last part is "
+        "enough where only one ends like that."),
 };
 
 static stele_status create(const stele_create_args *a, stele_inst **ret)
@@ -66,8 +70,11 @@ static stele_status open_file(stele_inst *s)
     if (stat(s->path, &status) != 0) {
         return h5mu_fail(s, STELE_E_IO, NULL, "cannot be opened: %s", strerror(errno));
     }
-    if (S_ISDIR(status.st_mode)) {
-        return h5mu_fail(s, STELE_E_IO, NULL, "is a folder, not a file");
+    if (!S_ISREG(status.st_mode)) {
+        return h5mu_fail(s, STELE_E_IO, NULL, "is %s, not a regular file",
+                         S_ISDIR(status.st_mode)    ? "a folder"
+                         : S_ISFIFO(status.st_mode) ? "a pipe"
+                                                    : "a device");
     }
     s->file_size = status.st_size;
     htri_t is_hdf5 = H5Fis_hdf5(s->path);

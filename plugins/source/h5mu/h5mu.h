@@ -76,7 +76,10 @@ void h5mu_leave(void);
 /* Record a message about object `where` of the file (NULL: the file) and return `code`. */
 stele_status h5mu_fail(const stele_inst *s, stele_status code, const char *where, const char *fmt,
                        ...) STELE_PRINTF(4, 5);
-/* The same, with what the HDF5 library had to say about its last error. */
+/* `what`, with what the HDF5 library had to say about its last error. */
+enum { H5MU_REASON = 256 };
+void h5mu_library_says(const char *what, char ret[H5MU_REASON]);
+/* Fail with that. */
 stele_status h5mu_fail_library(const stele_inst *s, const char *where, const char *what);
 stele_status h5mu_nomem(const stele_inst *s, const char *where);
 

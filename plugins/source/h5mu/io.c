@@ -51,12 +51,19 @@ static herr_t keep_innermost(unsigned n, const H5E_error2_t *error, void *ctx)
     return 0;
 }
 
-stele_status h5mu_fail_library(const stele_inst *s, const char *where, const char *what)
+void h5mu_library_says(const char *what, char ret[H5MU_REASON])
 {
     char why[200] = "";
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_innermost, why);
-    return h5mu_fail(s, STELE_E_IO, where, "%s%s%s%s", what, why[0] != '\0' ? " (HDF5: " : "", why,
-                     why[0] != '\0' ? ")" : "");
+    snprintf(ret, H5MU_REASON, "%s%s%s%s", what, why[0] != '\0' ? " (HDF5: " : "", why,
+             why[0] != '\0' ? ")" : "");
+}
+
+stele_status h5mu_fail_library(const stele_inst *s, const char *where, const char *what)
+{
+    char text[H5MU_REASON];
+    h5mu_library_says(what, text);
+    return h5mu_fail(s, STELE_E_IO, where, "%s", text);
 }
 
 stele_status h5mu_nomem(const stele_inst *s, const char *where)
@@ -305,11 +312,28 @@ static stele_status open_1d(const stele_inst *s, const char *path, hid_t *ret, i
     return st;
 }
 
+/* The library would cut fractions off without a word. */
+static int cuts_fractions(hid_t dataset, hid_t memory_type)
+{
+    if (H5Tget_class(memory_type) != H5T_INTEGER) {
+        return 0;
+    }
+    hid_t type = H5Dget_type(dataset);
+    int is_float = type >= 0 && H5Tget_class(type) == H5T_FLOAT;
+    if (type >= 0) {
+        H5Tclose(type);
+    }
+    return is_float;
+}
+
 stele_status h5mu_read_range(const stele_inst *s, const char *path, hid_t dataset, int64_t first,
                              int64_t n, hid_t type, void *ret)
 {
     if (n == 0) {
         return STELE_OK;
+    }
+    if (cuts_fractions(dataset, type)) {
+        return h5mu_fail(s, STELE_E_DATA, path, "holds fractions instead of whole numbers");
     }
     hsize_t start = (hsize_t)first, count = (hsize_t)n;
     hid_t file_space = H5Dget_space(dataset), memory = H5Screate_simple(1, &count, NULL);

@@ -107,12 +107,16 @@ stele_status h5mu_matrix_inspect(stele_inst *s, field *f, int64_t n_columns)
     hid_t object = H5Oopen(s->file, f->path, H5P_DEFAULT);
     int64_t n_rows = s->axis[f->axis].n;
     f->content = STELE_FIELD_MATRIX;
+    stele_status st = STELE_OK;
     if (object < 0) {
-        return h5mu_set_problem(f, "cannot be opened");
+        char text[H5MU_REASON];
+        h5mu_library_says("cannot be opened", text);
+        st = h5mu_set_problem(f, "%s", text);
+    } else {
+        st =
+            H5Iget_type(object) == H5I_GROUP ? inspect_sparse(f, object) : inspect_dense(f, object);
+        H5Oclose(object);
     }
-    stele_status st =
-        H5Iget_type(object) == H5I_GROUP ? inspect_sparse(f, object) : inspect_dense(f, object);
-    H5Oclose(object);
     if (st == STELE_OK && f->problem == NULL &&
         (f->m.n_rows != n_rows || (n_columns >= 0 && f->m.n_columns != n_columns))) {
         st = n_columns >= 0
@@ -273,7 +277,7 @@ static stele_status open_sparse(const stele_inst *s, field *f)
                          (unsigned long long)n_data, (unsigned long long)n_indices);
     }
     if (st == STELE_OK && f->m.n_columns > INT32_MAX) {
-        return h5mu_fail(s, STELE_E_UNSUPPORTED, f->path, "has more columns than 2^31");
+        return h5mu_fail(s, STELE_E_DATA, f->path, "has more columns than 2^31");
     }
     if (st != STELE_OK) {
         return st;

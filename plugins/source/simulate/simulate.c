@@ -27,11 +27,15 @@ typedef struct config {
 } config;
 
 static const stele_option options[] = {
-    STELE_OPTION_I64(config, n_rows, "n_rows", 2000, 1, 100000000, "Number of cells."),
-    STELE_OPTION_I64(config, n_genes, "n_genes", 1000, 1, 1000000, "Number of genes."),
-    STELE_OPTION_I64(config, n_peaks, "n_peaks", 5000, 1, 1000000, "Number of peaks."),
-    STELE_OPTION_I64(config, n_classes, "n_classes", 5, 1, 1000, "Number of classes of cells."),
-    STELE_OPTION_I64(config, n_batches, "n_batches", 1, 1, 64, "Number of batches."),
+    STELE_OPTION_I64(config, n_rows, "n_rows", 2000, 1, 100000000, "Number of cells, the rows."),
+    STELE_OPTION_I64(config, n_genes, "n_genes", 1000, 1, 1000000,
+                     "Number of genes, the features of `rna` (counts)."),
+    STELE_OPTION_I64(config, n_peaks, "n_peaks", 5000, 1, 1000000,
+                     "Number of peaks, the features of `atac`."),
+    STELE_OPTION_I64(config, n_classes, "n_classes", 5, 1, 1000,
+                     "Number of classes of cells, the categories of the label column `class`."),
+    STELE_OPTION_I64(config, n_batches, "n_batches", 1, 1, 64,
+                     "Number of batches, the categories of the label column `batch`."),
     STELE_OPTION_I64(config, n_programs, "n_programs", 10, 1, 64,
                      "Number of programs that genes and peaks take part in."),
     STELE_OPTION_F64(config, class_separation, "class_separation", 1.5, 0, 20,

@@ -29,7 +29,10 @@ static const char *const stele_input_names[] = { "log1p", "normalised", "binary"
         STELE_OPTION_F64(type_, fld_.input_decay, "encoder.input_decay", 1.0, 0.0, 1e6,                                \
                          "Factor on the weight decay of the encoder's first layer.")
 
-/* Counts are finite, whole and not negative. [compute] */
+/* Counts lie below 2^24: from there on float, in which they are held, skips whole numbers. */
+#define STELE_COUNT_LIMIT 16777216.0
+
+/* Counts are finite, whole, not negative and below STELE_COUNT_LIMIT. [compute] */
 static inline stele_status stele_counts_validate(const stele_view *x, int whole, stele_bad_value *ret)
 {
     int64_t rows = x->shape.dim[0], columns = x->shape.dim[1];
@@ -45,6 +48,8 @@ static inline stele_status stele_counts_validate(const stele_view *x, int whole,
                 reason = "is negative";
             } else if (whole && v != floor(v)) {
                 reason = "is not a whole number";
+            } else if (v >= STELE_COUNT_LIMIT) {
+                reason = "is no count below 2^24 (16777216)";
             }
             if (reason != NULL) {
                 ret->row = r;

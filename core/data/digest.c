@@ -1,0 +1,83 @@
+#include "data/digest.h"
+
+#include "data/parts.h"
+#include "graph/noise.h"
+
+#include <string.h>
+
+/* Entries that are brought to float at a time: they stay in cache. */
+enum { CHUNK = 4096 };
+
+/* Multipliers and rotation of xxHash64 (Collet 2012). */
+static const uint64_t prime[2] = { UINT64_C(11400714785074694791), UINT64_C(14029467366897019727) };
+
+static inline uint64_t mix(uint64_t h, uint64_t word)
+{
+    h += word * prime[1];
+    return (h << 31 | h >> 33) * prime[0];
+}
+
+/* Four chains, so that a multiplication need not wait for the one before. */
+static uint64_t mix_bytes(uint64_t h, const void *bytes, size_t n)
+{
+    const unsigned char *at = bytes;
+    uint64_t chain[4] = { h, h + 1, h + 2, h + 3 }, word[4];
+    size_t left = n;
+    for (; left >= sizeof word; left -= sizeof word, at += sizeof word) {
+        memcpy(word, at, sizeof word);
+        for (int c = 0; c < 4; c++) {
+            chain[c] = mix(chain[c], word[c]);
+        }
+    }
+    memset(word, 0, sizeof word);
+    memcpy(word, at, left);
+    for (int c = 0; c < 4; c++) {
+        h = mix(h, mix(chain[c], word[c]));
+    }
+    return mix(h, n);
+}
+
+static uint64_t mix_id(uint64_t h, const stele__dataset *ds, int64_t row)
+{
+    return mix(h, stele__noise_hash(stele__dataset_row_id(ds, row)));
+}
+
+static uint64_t mix_csr(uint64_t h, const stele__matrix *m)
+{
+    float value[CHUNK];
+    int64_t n = m->row_start[m->n_present];
+    h = mix_bytes(h, m->row_start, (size_t)(m->n_present + 1) * sizeof *m->row_start);
+    h = mix_bytes(h, m->column, (size_t)n * sizeof *m->column);
+    for (int64_t at = 0; at < n; at += CHUNK) {
+        int64_t some = n - at < CHUNK ? n - at : CHUNK;
+        stele__matrix_values(m, at, some, value);
+        h = mix_bytes(h, value, (size_t)some * sizeof *value);
+    }
+    return h;
+}
+
+uint64_t stele__matrix_digest(const stele__dataset *ds, size_t m)
+{
+    const stele__matrix *x = &ds->matrix[m];
+    uint64_t h = mix(0, (uint64_t)x->n_present);
+    for (int64_t row = 0; row < ds->n_rows; row++) {
+        if (x->store_row[row] >= 0) {
+            h = mix(mix_id(h, ds, row), (uint64_t)x->store_row[row]);
+        }
+    }
+    return x->dense == NULL
+               ? mix_csr(h, x)
+               : mix_bytes(h, x->dense,
+                           (size_t)x->n_present * (size_t)x->n_features * sizeof *x->dense);
+}
+
+uint64_t stele__label_digest(const stele__dataset *ds, const stele__label *label)
+{
+    uint64_t h = mix(0, (uint64_t)ds->n_rows);
+    for (int64_t row = 0; row < ds->n_rows; row++) {
+        h = mix_id(h, ds, row);
+    }
+    size_t n = (size_t)ds->n_rows;
+    return label->code != NULL ? mix_bytes(h, label->code, n * sizeof *label->code)
+                               : mix_bytes(h, label->number, n * sizeof *label->number);
+}

@@ -1,0 +1,1 @@
+cp "$GOLDEN_CASES"/fixtures/features-twice.h5ad .
