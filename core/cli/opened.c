@@ -274,6 +274,11 @@ stele_status stele__opened_mask(const stele__opened *o, const stele__open_reques
     *ret = 0;
     for (uint64_t i = 0; i < names.n && status == STELE_OK; i++) {
         int64_t at = modality_named(m, names.v[i]);
+        if (at >= 0 && (*ret >> at & 1) != 0) {
+            status = stele__diag_error(diag, STELE_E_ARG, NULL, "--modalities: names `%s` twice",
+                                       names.v[i]);
+            break;
+        }
         if (at >= 0) {
             *ret |= UINT64_C(1) << at;
             continue;

@@ -253,6 +253,25 @@ static stele_status init_presence(stele__dataset *ds)
     return STELE_OK;
 }
 
+/* A measurement that is there but without rows: a source may be asked for one. */
+static stele_status check_rows(const stele__dataset *ds, stele__diag *diag)
+{
+    stele_status status = STELE_OK;
+    for (size_t i = 0; i < ds->n_matrices; i++) {
+        const stele__matrix *m = &ds->matrix[i];
+        if (m->available && m->n_present == 0) {
+            status = stele__diag_error(diag, STELE_E_DATA, &m->place,
+                                       "no row of the data has `%s`: the measurement `%s` is empty",
+                                       m->name, m->from);
+        }
+    }
+    if (status != STELE_OK) {
+        stele__diag_hint(diag,
+                         "look at what `data` asks its source for, or leave the modality out");
+    }
+    return status;
+}
+
 /* With several modalities and no row that has two, nothing joint can be learned: as a rule the ids
  * are written differently. Show one of each. */
 static stele_status check_overlap(const stele__dataset *ds, stele__diag *diag)
@@ -344,6 +363,9 @@ static stele_status build(stele__dataset *ds, const stele__data_request *request
     }
     if (st == STELE_OK) {
         st = init_presence(ds);
+    }
+    if (st == STELE_OK && !request->new_data) {
+        st = check_rows(ds, diag);
     }
     if (st == STELE_OK && ds->n_matrices > 1 && !request->new_data) {
         st = check_overlap(ds, diag);

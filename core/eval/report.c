@@ -146,19 +146,51 @@ static stele_status folds_of(const stele__report_request *q, const int32_t *code
     return status;
 }
 
+static size_t n_of(const stele__report_request *q, const int32_t *code)
+{
+    size_t n = 0;
+    for (int64_t r = 0; r < q->n; r++) {
+        n += code[r] >= 0;
+    }
+    return n;
+}
+
+/* The class that all rows judged have, -1 if there are several or none: one class is found by every
+ * rule and agrees with no clusters, so that figures would say nothing of the latent. */
+static int32_t class_of_all(const stele__report_request *q, const int32_t *code)
+{
+    int32_t only = -1;
+    for (int64_t r = 0; r < q->n; r++) {
+        if (code[r] >= 0 && only >= 0 && code[r] != only) {
+            return -1;
+        }
+        only = code[r] >= 0 ? code[r] : only;
+    }
+    return only;
+}
+
+static void put_knn(const stele__knn_result *result, json_t *at)
+{
+    json_object_set_new(at, "rows", json_integer((json_int_t)result->n));
+    json_object_set_new(at, "knn", number(result->accuracy));
+    json_object_set_new(at, "knn_error", number(result->standard_error));
+}
+
 static stele_status score_knn(const stele__report_request *q, const stele__label_task *t,
                               const latent *l, const int32_t *code, json_t *at)
 {
-    stele__knn_result result = { .accuracy = NAN, .standard_error = NAN };
+    stele__knn_result result = { .accuracy = NAN, .standard_error = NAN, .n = n_of(q, code) };
+    if (class_of_all(q, code) >= 0) {
+        put_knn(&result, at);
+        return STELE_OK;
+    }
     int32_t *fold = stele__calloc((size_t)q->n, sizeof *fold);
     stele_status status = fold != NULL ? folds_of(q, code, t->folds, fold) : STELE_E_NOMEM;
     if (status == STELE_OK) {
         status = stele__knn_accuracy(l->mean, code, fold, (size_t)q->n, q->judge->model->latent_dim,
                                      (size_t)t->k, (int32_t)t->folds, &result, NULL);
     }
-    json_object_set_new(at, "rows", json_integer((json_int_t)result.n));
-    json_object_set_new(at, "knn", number(result.accuracy));
-    json_object_set_new(at, "knn_error", number(result.standard_error));
+    put_knn(&result, at);
     stele__free(fold);
     return status;
 }
@@ -166,9 +198,13 @@ static stele_status score_knn(const stele__report_request *q, const stele__label
 static stele_status score_clusters(const stele__report_request *q, const stele__label_task *t,
                                    const latent *l, const int32_t *code, json_t *at)
 {
-    stele__clustering result = { .best = { .ari = NAN, .nmi = NAN }, .resolution = NAN };
-    stele_status status = stele__clustering_score(
-        l->mean, code, (size_t)q->n, q->judge->model->latent_dim, (size_t)t->k, 1, &result, NULL);
+    stele__clustering result = { .best = { .ari = NAN, .nmi = NAN, .n = n_of(q, code) },
+                                 .resolution = NAN };
+    stele_status status = STELE_OK;
+    if (class_of_all(q, code) < 0) {
+        status = stele__clustering_score(l->mean, code, (size_t)q->n, q->judge->model->latent_dim,
+                                         (size_t)t->k, 1, &result, NULL);
+    }
     json_object_set_new(at, "rows", json_integer((json_int_t)result.best.n));
     json_object_set_new(at, "ari", number(result.best.ari));
     json_object_set_new(at, "nmi", number(result.best.nmi));
@@ -224,6 +260,63 @@ static void warn_of_exclusions(const stele__report_request *q, stele__diag *diag
             }
         }
     }
+}
+
+/* Warn if the rows that `mask` has anything of are of one class; *ret tells so. */
+static stele_status warn_of_one_class(const stele__report_request *q, const stele__label_task *t,
+                                      uint64_t mask, int *ret, stele__diag *diag)
+{
+    const stele__label *label =
+        stele__dataset_label(q->judge->data, t->labels, STELE_FIELD_CATEGORY);
+    int32_t *code = stele__calloc((size_t)q->n, sizeof *code);
+    if (code == NULL) {
+        return STELE_E_NOMEM;
+    }
+    codes_of(q, t, label, mask, code);
+    int32_t only = class_of_all(q, code);
+    *ret = only >= 0;
+    if (only >= 0) {
+        json_t *title = title_of(q, mask);
+        stele__diag_warning(diag, NULL,
+                            "%s: all %zu rows judged have `%s` in `%s`: with one class neighbours "
+                            "and clusters have no figures",
+                            json_string_value(title), n_of(q, code), label->category[only],
+                            t->labels);
+        json_decref(title);
+    }
+    stele__free(code);
+    return STELE_OK;
+}
+
+static int same_rows(const stele__label_task *a, const stele__label_task *b)
+{
+    int same = strcmp(a->labels, b->labels) == 0 && a->exclude.n == b->exclude.n;
+    for (uint64_t i = 0; same && i < a->exclude.n; i++) {
+        same = strcmp(a->exclude.v[i], b->exclude.v[i]) == 0;
+    }
+    return same;
+}
+
+/* Each label once, and a single modality only if all of them together have more classes. */
+static stele_status warn_of_one_classes(const stele__report_request *q, stele__diag *diag)
+{
+    stele_status status = STELE_OK;
+    for (size_t i = 0; i < q->plan->n_tasks && status == STELE_OK; i++) {
+        const stele__label_task *t = &q->plan->task[i];
+        size_t first = 0;
+        while (!same_rows(&q->plan->task[first], t)) {
+            first++;
+        }
+        int one = first < i;
+        status = one ? STELE_OK : warn_of_one_class(q, t, q->mask, &one, diag);
+        for (uint32_t m = 0; m < q->judge->model->n_modalities && !one && status == STELE_OK; m++) {
+            int alone = 0;
+            if ((q->mask >> m & 1) != 0 && q->mask != UINT64_C(1) << m) {
+                status = warn_of_one_class(q, t, UINT64_C(1) << m, &alone, diag);
+            }
+        }
+    }
+    return status;
 }
 
 /* --- heads --- */
@@ -375,7 +468,10 @@ stele_status stele__report_make(const stele__report_request *q, json_t **ret, st
         return STELE_E_NOMEM;
     }
     warn_of_exclusions(q, diag);
-    stele_status status = add_posteriors(q, posteriors, diag);
+    stele_status status = warn_of_one_classes(q, diag);
+    if (status == STELE_OK) {
+        status = add_posteriors(q, posteriors, diag);
+    }
     if (status == STELE_OK && q->plan->cross) {
         status = add_cross(q, cross, diag);
     }

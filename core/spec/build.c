@@ -173,6 +173,15 @@ stele_status stele__spec_doc_set_as(stele__spec_doc *doc, const char *assignment
         stele__diag_hint(diag, "for example --set train.epochs=10");
         return STELE_E_OPTION;
     }
+    /* As YAML it would mean the default; typed, it is a shell variable that is not set. */
+    if (equals[1 + strspn(equals + 1, " \t")] == '\0') {
+        stele__diag_error(diag, STELE_E_OPTION, &place, "there is no value");
+        if (said == NULL) {
+            stele__diag_hint(diag, "the default has the value null: --set %.*s=null",
+                             (int)(equals - assignment), assignment);
+        }
+        return STELE_E_OPTION;
+    }
     const char *keys = stele__pool_strndup(&doc->pool, assignment, (size_t)(equals - assignment));
     const char *rest = keys, *key = keys != NULL ? next_segment(doc, &rest) : NULL;
     stele__node *at = doc->root, *value = NULL;

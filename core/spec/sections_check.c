@@ -219,8 +219,22 @@ static void check_covariates(const stele__config *host, const char *option,
     }
 }
 
+/* Results are named by them. Without a top level nobody has made up a folder. */
+static void check_names(const stele__spec *spec, stele__diag *diag)
+{
+    if (spec->top != NULL && spec->top->name[0] == '\0') {
+        stele__config_error(spec->section[STELE__SECTION_TOP], STELE_E_OPTION,
+                            "name: is empty, expected a name", diag);
+    }
+    if (spec->output != NULL && spec->output->dir != NULL && spec->output->dir[0] == '\0') {
+        stele__config_error(spec->section[STELE__SECTION_OUTPUT], STELE_E_OPTION,
+                            "dir: is empty, expected a folder", diag);
+    }
+}
+
 void stele__sections_check(stele__spec *spec, stele__diag *diag)
 {
+    check_names(spec, diag);
     if (spec->data != NULL) {
         check_split(spec, diag);
     }

@@ -261,6 +261,12 @@ static stele_status read_position(const stele__safetensors *file, const char *pa
                                  path, (long long)at->epoch, (long long)at->batch,
                                  (long long)at->step, (int)at->finished);
     }
+    if (at->plateau.best_epoch < -1 || at->plateau.waited < 0 || at->plateau.waited_lr < 0) {
+        return stele__diag_error(diag, STELE_E_DATA, NULL,
+                                 "%s: is damaged: best epoch %lld, waited %lld and %lld", path,
+                                 (long long)at->plateau.best_epoch, (long long)at->plateau.waited,
+                                 (long long)at->plateau.waited_lr);
+    }
     *ret = position;
     return STELE_OK;
 }

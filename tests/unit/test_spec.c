@@ -386,7 +386,7 @@ static void set_reaches_every_level(void **state)
     stele__spec_doc *doc = parse("a: {b: 1}\nc: x\nfusion: f\n", &diag);
     assert_int_equal(stele__spec_doc_set(doc, "a.b=[1, 2]", &diag), STELE_OK);
     assert_int_equal(stele__spec_doc_set(doc, "n.e.w={k: v}", &diag), STELE_OK);
-    assert_int_equal(stele__spec_doc_set(doc, "c=", &diag), STELE_OK);
+    assert_int_equal(stele__spec_doc_set(doc, "c=null", &diag), STELE_OK);
     assert_int_equal(stele__spec_doc_set(doc, "fusion.k=1", &diag), STELE_OK);
     stele__node *root = stele__spec_doc_root(doc);
     stele__node *fusion = stele__node_find(root, "fusion"); /* was short for {plugin: f} */

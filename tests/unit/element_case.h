@@ -1,6 +1,7 @@
-/* Random values, modes and means of the plugins' likelihoods: samples have the moments of their
- * distribution, every element follows its own predictors. */
-#include "test.h"
+/* One modality of a whole model at work on given predictors, for tests of likelihoods: what its
+ * plugin draws, with the moments of it, and its log-probability of one value. */
+#ifndef STELE_ELEMENT_CASE_H
+#define STELE_ELEMENT_CASE_H
 
 #include "toy_data.h"
 #include "toy_model.h"
@@ -73,7 +74,7 @@ static void moments(const block *b, int64_t j, int64_t odd, double *ret_mean, do
     *ret_var = squares / (ROWS / 2) - *ret_mean * *ret_mean;
 }
 
-static void near(double is, double want, double tolerance)
+__attribute__((unused)) static void near(double is, double want, double tolerance)
 {
     if (!(fabs(is - want) <= tolerance * fabs(want))) {
         fail_msg("%g, expected %g", is, want);
@@ -90,84 +91,30 @@ static void open_models(toy *t)
              &toy_source, toy_others, 1, STELE_F32, 1);
 }
 
-static void counts_have_their_moments(void **state)
+/* log p(x) of one element with these predictors, of its feature and row; in double. */
+static inline double log_prob_of(const stele__modality *md, uint32_t n_eta, const double eta[2],
+                                 double feature, double size, double x)
 {
-    (void)state;
-    toy t;
-    open_models(&t);
-    for (int k = 0; k < 4; k++) {
-        static block b;
-        b = (block){ .dtype = k % 2 ? STELE_F32 : STELE_F64,
-                     .n_eta = k < 2 ? 1 : 2,
-                     .eta = { { log(6.0), log(0.5) }, { -1.0, 0.4 } },
-                     .feature = { log(3.0), log(0.8) },
-                     .size = log(2.5) };
-        for (int64_t i = 0; i < 4; i++) {
-            int64_t j = i % 2, odd = i / 2;
-            double zero = b.n_eta > 1 ? 1.0 / (1.0 + exp(-b.eta[1][j])) : 0.0, mean, var;
-            double theta = exp(b.feature[j]), mu = exp(b.eta[0][j]) * (odd ? 2.5 : 1.0);
-            draw(&t.model.modality[0], &b, STELE_DRAW_MEAN);
-            moments(&b, j, odd, &mean, &var);
-            near(mean, (1.0 - zero) * mu, 1e-5);
-            draw(&t.model.modality[0], &b, STELE_DRAW_SAMPLE);
-            moments(&b, j, odd, &mean, &var);
-            near(mean, (1.0 - zero) * mu, 0.02);
-            near(var, (1.0 - zero) * (mu + mu * mu / theta + zero * mu * mu), 0.08);
-        }
-    }
-    toy_close(&t);
+    double log_p = 0.0;
+    const int64_t begin = 0;
+    const void *etas[] = { &eta[0], &eta[1] }, *features[] = { &feature }, *rows[] = { &size };
+    stele_values values = { .struct_size = sizeof values,
+                            .dtype = STELE_F64,
+                            .layout = STELE_DENSE,
+                            .data = &x,
+                            .begin = &begin };
+    stele_block s = { .struct_size = sizeof s,
+                      .dtype = STELE_F64,
+                      .n_eta = n_eta,
+                      .n_rows = 1,
+                      .n_features = 1,
+                      .eta = etas,
+                      .feature = features,
+                      .row = rows,
+                      .x = &values,
+                      .log_prob = &log_p };
+    assert_int_equal(md->vt->likelihood(stele__guest_inst(md->part.guest), &s), STELE_OK);
+    return log_p;
 }
 
-static void modes_are_the_likeliest_values(void **state)
-{
-    (void)state;
-    toy t;
-    static block b;
-    open_models(&t);
-    b = (block){ .dtype = STELE_F64,
-                 .n_eta = 1,
-                 .eta = { { log(6.0), log(6.0) } },
-                 .feature = { log(3.0), log(0.8) } };
-    draw(&t.model.modality[0], &b, STELE_DRAW_MODE);
-    assert_true(b.out[0] == 4.0 && b.out[1] == 0.0); /* floor(6 (3 - 1) / 3) */
-    b = (block){ .dtype = STELE_F64, .n_eta = 1, .eta = { { -0.3, 0.2 } }, .size = 0.4 };
-    draw(&t.model.modality[1], &b, STELE_DRAW_MODE);
-    assert_true(b.out[0] == 0.0 && b.out[1] == 1.0 && b.out[2] == 1.0 && b.out[3] == 1.0);
-    toy_close(&t);
-}
-
-static void peaks_have_their_probabilities(void **state)
-{
-    (void)state;
-    toy t;
-    open_models(&t);
-    for (int k = 0; k < 2; k++) {
-        static block b;
-        b = (block){ .dtype = k ? STELE_F32 : STELE_F64,
-                     .n_eta = 1,
-                     .eta = { { -2.0, 0.7 } },
-                     .size = k ? 0.9 : 0.0 };
-        for (int64_t i = 0; i < 4; i++) {
-            int64_t j = i % 2, odd = i / 2;
-            double p = 1.0 / (1.0 + exp(-b.eta[0][j] - (odd ? b.size : 0.0))), mean, var;
-            draw(&t.model.modality[1], &b, STELE_DRAW_MEAN);
-            moments(&b, j, odd, &mean, &var);
-            near(mean, p, 1e-6);
-            draw(&t.model.modality[1], &b, STELE_DRAW_SAMPLE);
-            moments(&b, j, odd, &mean, &var);
-            near(mean, p, 0.01);
-            near(var, p * (1.0 - p), 0.01);
-        }
-    }
-    toy_close(&t);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts_have_their_moments),
-        cmocka_unit_test(modes_are_the_likeliest_values),
-        cmocka_unit_test(peaks_have_their_probabilities),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+#endif

@@ -1,0 +1,110 @@
+/* head/classifier: losses and metrics by hand. */
+#include "test.h"
+
+#include "toy_specs.h"
+
+#include <math.h>
+
+enum { N = 4, CLASSES = 3 };
+static const double logit[N * CLASSES] = { 2.0,  0.5, -1.0, 0.0, 0.0, 0.0,
+                                           -1.0, 3.0, 1.0,  0.2, 0.1, 0.4 };
+static const int32_t code[N] = { 0, 2, 1, 0 };
+
+/* Of the toy's eleven rows with a batch four are x, four y and three z. */
+static void open_head(toy *t, const char *options)
+{
+    char text[1024];
+    snprintf(text, sizeof text,
+             HEAD A POE TRAIN "heads: {k: {plugin: classifier, target: batch%s}}\n", options);
+    toy_open(t, text, &toy_source, toy_others, 1, STELE_F64, 1);
+}
+
+static double log_softmax(int64_t r, int64_t k)
+{
+    double sum = 0.0;
+    for (int64_t j = 0; j < CLASSES; j++) {
+        sum += exp(logit[r * CLASSES + j]);
+    }
+    return logit[r * CLASSES + k] - log(sum);
+}
+
+/* Cross entropy with the class's share 1 - s + s / 3 and s / 3 of the others, times its weight. */
+static void check_loss(const char *options, double s, const double weight[CLASSES])
+{
+    toy t;
+    open_head(&t, options);
+    stele__head *h = &t.model.head[0];
+    const stele_shape shape = STELE__SHAPE(N, CLASSES), rows = STELE__SHAPE(N);
+    stele_tensor *loss = NULL;
+    toy_begin(&t, 0, NULL, 0, 0);
+    stele__graph_enter(t.graph, &h->part.scope);
+    TOY_OK(&t, h->vt->loss(stele__guest_inst(h->part.guest), t.graph,
+                           stele__graph_dense(t.graph, STELE_F64, &shape, logit),
+                           stele__graph_dense(t.graph, STELE_I32, &rows, code), &loss));
+    for (int64_t r = 0; r < N; r++) {
+        double want = -(1.0 - s) * log_softmax(r, code[r]);
+        for (int64_t k = 0; k < CLASSES; k++) {
+            want -= s / CLASSES * log_softmax(r, k);
+        }
+        assert_float_equal(((const double *)loss->data)[r], weight[code[r]] * want, 1e-6);
+    }
+    stele__graph_enter(t.graph, NULL);
+    toy_close(&t);
+}
+
+static void the_loss_is_the_cross_entropy(void **state)
+{
+    static const double one[CLASSES] = { 1.0, 1.0, 1.0 };
+    (void)state;
+    check_loss("", 0.0, one);
+    check_loss(", label_smoothing: 0.3", 0.3, one);
+}
+
+/* n / (classes n_class), over the training rows with a batch. */
+static void rare_classes_weigh_more(void **state)
+{
+    static const double weight[CLASSES] = { 11.0 / 12.0, 11.0 / 12.0, 11.0 / 9.0 };
+    (void)state;
+    check_loss(", class_weights: balanced", 0.0, weight);
+}
+
+/* Rows 0 and 2 are right; row 1 ties, which is the first class; row 3 is taken for the third. */
+static void metrics_are_those_of_the_logits(void **state)
+{
+    toy t;
+    float predicted[N * CLASSES];
+    stele_metric metric[8];
+    uint32_t n = 0;
+    double entropy = 0.0;
+    (void)state;
+    open_head(&t, "");
+    for (int64_t i = 0; i < N * CLASSES; i++) {
+        predicted[i] = (float)logit[i];
+        entropy -= i % CLASSES == 0 ? log_softmax(i / CLASSES, code[i / CLASSES]) / N : 0.0;
+    }
+    stele_head_scored s = { .struct_size = sizeof s,
+                            .n_rows = N,
+                            .n_outputs = CLASSES,
+                            .predicted = predicted,
+                            .code = code };
+    const stele__head *h = &t.model.head[0];
+    TOY_OK(&t, h->vt->score(stele__guest_inst(h->part.guest), &s, 8, metric, &n));
+    assert_int_equal(n, 3);
+    assert_string_equal(metric[0].name, "accuracy");
+    assert_float_equal(metric[0].value, 0.5, 1e-12);
+    assert_string_equal(metric[1].name, "balanced_accuracy");
+    assert_float_equal(metric[1].value, (0.5 + 1.0 + 0.0) / 3.0, 1e-12);
+    assert_string_equal(metric[2].name, "cross_entropy");
+    assert_float_equal(metric[2].value, entropy, 1e-6);
+    toy_close(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_loss_is_the_cross_entropy),
+        cmocka_unit_test(rare_classes_weigh_more),
+        cmocka_unit_test(metrics_are_those_of_the_logits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""The best checkpoint is the one of the best epoch. best.py STELE
+
+The learning rate rises until the validation loss, which fell at first, rises too: best.safetensors holds, bit for bit,
+what another training has that ends with the epoch of the lowest loss; summary.json and metrics.jsonl agree on which.
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from same_bits import tensors  # noqa: E402
+
+SPEC = """stele: 1
+name: best
+data: {source: simulate, n_rows: 60, n_genes: 40, n_peaks: 60, split: {train: 0.5, valid: 0.5, test: 0}}
+latent: {dim: 4}
+modalities:
+  rna: {plugin: nb_counts, encoder: {hidden: [32]}, decoder: {hidden: [32]}}
+  atac: {plugin: bernoulli_peaks, encoder: {hidden: [32]}, decoder: {hidden: [32]}}
+fusion: poe
+train: {epochs: 24, batch_size: 10, optimiser: {lr: 1}, schedule: {warmup_epochs: 24}}
+"""
+
+
+def train(stele, scratch, name, *sets):
+    folder = scratch / name
+    words = [word for s in sets for word in ("--set", s)]
+    subprocess.run([stele, "train", scratch / "spec.yaml", "--run", folder, "--quiet", *words], check=True)
+    return folder
+
+
+def values(path):
+    return {n: t for n, t in tensors(path).items() if not n.startswith("moment")}
+
+
+def main():
+    stele = str(pathlib.Path(sys.argv[1]).resolve())
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = pathlib.Path(scratch)
+        (scratch / "spec.yaml").write_text(SPEC, encoding="utf-8")
+        run = train(stele, scratch, "run")
+        loss = [json.loads(line)["valid"]["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+        best = 1 + loss.index(min(loss))
+        print(f"lowest in epoch {best}: {loss}")
+        assert 3 <= best <= len(loss) - 3, "the loss does not fall and rise: the test shows nothing"
+        summary = json.loads((run / "summary.json").read_text())
+        assert summary["best_epoch"] == best and abs(summary["best_valid_loss"] - min(loss)) < 1e-9, summary
+        short = train(stele, scratch, "short", f"train.epochs={best}")
+        assert values(run / "best.safetensors") == values(short / "last.safetensors"), "not the parameters of that epoch"
+        assert values(run / "best.safetensors") != values(run / "last.safetensors")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

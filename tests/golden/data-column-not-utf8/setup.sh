@@ -1,0 +1,1 @@
+cp "$GOLDEN_CASES"/fixtures/latin1.h5ad .
