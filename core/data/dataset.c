@@ -35,6 +35,7 @@ static stele_status list_axes(stele__dataset *ds)
             ds->axis[ds->n_axes++] =
                 (stele__axis){ .source = s, .axis = a, .n_rows = src->vt->n_rows(src->inst, a) };
         }
+        stele__guest_restore(src->guest, "n_rows");
     }
     return STELE_OK;
 }
@@ -54,7 +55,9 @@ static const stele__matrix *matrix_along(const stele__dataset *ds, const stele__
 static const char *row_id(const stele__dataset *ds, const stele__axis *axis, int64_t row)
 {
     const stele__source *src = &ds->source[axis->source];
-    return src->vt->row_id(src->inst, axis->axis, row);
+    const char *id = src->vt->row_id(src->inst, axis->axis, row);
+    stele__guest_restore(src->guest, "row_id");
+    return id;
 }
 
 /* Put the ids of one axis into `wanted`; an id that comes twice would make the join ambiguous. */
