@@ -266,6 +266,13 @@ static void change_settings(const char *which)
     }
 }
 
+static int settings_are_good(void)
+{
+    volatile float subnormal = 1e-39f, tenth = 0.1f, smallest = 1.17549435e-38f, one = 1.0f;
+    return fegetround() == FE_TONEAREST && fegetexcept() == 0 && subnormal * one != 0.0f &&
+           smallest * tenth != 0.0f && strcmp(setlocale(LC_ALL, NULL), "C") == 0;
+}
+
 /* What a call changes of the process is put back, with one warning that names the culprit. */
 static void settings_are_put_back(void **state)
 {
@@ -283,26 +290,30 @@ static void settings_are_put_back(void **state)
     };
     scene s;
     char line[256];
-    volatile float subnormal = 1e-39f, tenth = 0.1f, smallest = 1.17549435e-38f, one = 1.0f;
+    int n_changed = 0;
     stele__log log = { keep_line, line };
     open_scene(&s, "{plugin: sound}");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         stele__guest *guest = start(&s, &log, STELE_OK);
         change_settings(cases[i].which);
+        int changed = !settings_are_good(); /* valgrind knows the rounding alone */
+        n_changed += changed;
+        line[0] = '\0';
         stele__guest_end(guest, "fuse", STELE_OK, NULL);
-        assert_int_equal(fegetround(), FE_TONEAREST);
-        assert_int_equal(fegetexcept(), 0);
-        assert_string_equal(setlocale(LC_ALL, NULL), "C");
-        assert_true(subnormal * one != 0.0f && smallest * tenth != 0.0f);
-        assert_non_null(strstr(line, "3 fusion warning: fusion/sound 0.1.0: fuse changed the "));
-        assert_non_null(strstr(line, cases[i].line));
+        assert_true(settings_are_good());
+        if (changed) {
+            assert_non_null(
+                strstr(line, "3 fusion warning: fusion/sound 0.1.0: fuse changed the "));
+            assert_non_null(strstr(line, cases[i].line));
+        }
         line[0] = '\0';
         change_settings(cases[i].which);
         stele__guest_end(guest, "fuse", STELE_OK, NULL);
-        assert_int_equal(fegetround(), FE_TONEAREST);
+        assert_true(settings_are_good());
         assert_int_equal(line[0], '\0');
         stele__guest_destroy(guest);
     }
+    assert_true(n_changed >= 2);
     close_scene(&s);
 }
 
