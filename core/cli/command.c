@@ -11,9 +11,26 @@ void stele__command_usage(const stele__command *command)
 {
     printf("usage: stele %s%s%s\n\n%s\n", command->name, command->arguments[0] != '\0' ? " " : "",
            command->arguments, command->summary);
-    if (command->options != NULL) {
-        printf("\n%s", command->options);
+    printf("\n%s"
+           "  --allow-unsafe-plugins  load plugins that other users can change, too\n",
+           command->options != NULL ? command->options : "");
+}
+
+static int allow_unsafe;
+
+int stele__cli_take_shared(int argc, char **argv)
+{
+    int kept = 1;
+    for (int i = 1, options = 1; i < argc; i++) {
+        options = options && strcmp(argv[i], "--") != 0;
+        if (options && strcmp(argv[i], "--allow-unsafe-plugins") == 0) {
+            allow_unsafe = 1;
+        } else {
+            argv[kept++] = argv[i];
+        }
     }
+    argv[kept] = NULL;
+    return kept;
 }
 
 int stele__cli_usage_error(const char *command, const char *fmt, ...)
@@ -99,7 +116,8 @@ stele_status stele__cli_registry(stele__registry **ret, stele__diag *diag)
     }
     stele__registry_settings settings = { .preload = stele__preload_table,
                                           .folder = (const char *const *)places.folder,
-                                          .n_folders = places.n };
+                                          .n_folders = places.n,
+                                          .allow_unsafe = allow_unsafe };
     status = stele__registry_create(&settings, ret, diag);
     stele__places_finish(&places);
     return status;

@@ -47,6 +47,9 @@ void stele__cli_show(stele__diag *diag);
 int stele__cli_finish(stele__diag *diag, stele_status status);
 /* Where plugins' log lines go: to stderr; quiet leaves warnings and errors. */
 stele__log stele__cli_log(int quiet);
+/* Take --allow-unsafe-plugins, which every command has, out of the arguments behind the command;
+ * the number of arguments that are left. It has to be spelled out. */
+int stele__cli_take_shared(int argc, char **argv);
 /* All plugins that this program can reach. The caller destroys *ret. */
 STELE_NODISCARD stele_status stele__cli_registry(stele__registry **ret, stele__diag *diag);
 

@@ -117,7 +117,7 @@ static int run(int argc, char **argv)
         return STELE__EXIT_OK;
     }
     opterr = 0;
-    return command->run(argc - 1, argv + 1);
+    return command->run(stele__cli_take_shared(argc - 1, argv + 1), argv + 1);
 }
 
 /* A standard stream that is closed would give its number to the next file that is opened, and

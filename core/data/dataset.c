@@ -36,6 +36,7 @@ static stele_status list_axes(stele__dataset *ds)
             ds->axis[ds->n_axes++] =
                 (stele__axis){ .source = s, .axis = a, .n_rows = src->vt->n_rows(src->inst, a) };
         }
+        stele__guest_restore(src->guest, "n_rows");
     }
     return STELE_OK;
 }
@@ -55,7 +56,9 @@ static const stele__matrix *matrix_along(const stele__dataset *ds, const stele__
 static const char *row_id(const stele__dataset *ds, const stele__axis *axis, int64_t row)
 {
     const stele__source *src = &ds->source[axis->source];
-    return src->vt->row_id(src->inst, axis->axis, row);
+    const char *id = src->vt->row_id(src->inst, axis->axis, row);
+    stele__guest_restore(src->guest, "row_id");
+    return id;
 }
 
 /* An error about the ids of an axis: "FILE: FIELD: text". */

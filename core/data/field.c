@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "data/parts.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static int content_fits(uint32_t content, int what)
@@ -25,14 +26,16 @@ static int match(const char *name, const char *from, int what)
 typedef stele_status visit_fn(void *ctx, size_t source, uint32_t index, const stele_field *field);
 
 static stele_status each_field(const stele__data_request *request, int what, visit_fn *visit,
-                               void *ctx)
+                               void *ctx, stele__diag *diag)
 {
     for (size_t s = 0; s < request->n_sources; s++) {
         const stele__source *src = &request->source[s];
         uint32_t n = src->vt->n_fields(src->inst);
         for (uint32_t f = 0; f < n; f++) {
             stele_field field = { .struct_size = sizeof field };
+            size_t n_errors = diag != NULL ? diag->n_errors : 0;
             stele_status st = src->vt->field(src->inst, f, &field);
+            st = stele__source_ended(src, "field", NULL, st, n_errors, diag);
             if (st == STELE_OK && content_fits(field.content, what)) {
                 st = visit(ctx, s, f, &field);
             }
@@ -112,7 +115,7 @@ static stele_status report_missing(const search *s, const stele__place *place, s
 {
     listing l = { .request = s->request };
     stele__str_init(&l.text);
-    stele_status st = each_field(s->request, s->what, visit_list, &l);
+    stele_status st = each_field(s->request, s->what, visit_list, &l, diag);
     if (st != STELE_OK) {
         stele__str_finish(&l.text);
         return st;
@@ -163,16 +166,13 @@ stele_status stele__field_find(const stele__data_request *request, const char *f
     search s = { .request = request, .from = from, .only = request->n_sources, .what = what };
     stele__str_init(&s.candidates);
     split_prefix(&s);
-    size_t n_errors = diag != NULL ? diag->n_errors : 0;
-    stele_status st = each_field(request, what, visit_search, &s);
+    stele_status st = each_field(request, what, visit_search, &s, diag);
     if (st == STELE_OK && s.n_best == 0) {
         s.found.missing = request->new_data;
         st = request->new_data ? STELE_OK : report_missing(&s, place, diag);
     } else if (st == STELE_OK && s.n_best > 1) {
         st = stele__diag_error(diag, STELE_E_DATA, place, "`%s` is ambiguous: it may be %s", from,
                                s.candidates.data != NULL ? s.candidates.data : "several");
-    } else if (st != STELE_OK) {
-        st = stele__source_failed(&request->source[0], "listing fields", st, n_errors, diag);
     }
     if (st == STELE_OK) {
         *ret = s.found;
@@ -181,15 +181,19 @@ stele_status stele__field_find(const stele__data_request *request, const char *f
     return st;
 }
 
-stele_status stele__source_failed(const stele__source *source, const char *what, stele_status code,
-                                  size_t n_errors, stele__diag *diag)
+stele_status stele__source_ended(const stele__source *source, const char *slot, const char *field,
+                                 stele_status code, size_t n_errors, stele__diag *diag)
 {
-    if (diag != NULL && diag->n_errors == n_errors && source->guest != NULL) {
-        return stele__guest_check(source->guest, what, code, diag);
+    char call[192];
+    snprintf(call, sizeof call, "%s%s%s%s", slot, field != NULL ? " of `" : "",
+             field != NULL ? field : "", field != NULL ? "`" : "");
+    if (code == STELE_OK || diag == NULL || diag->n_errors != n_errors) {
+        stele__guest_end(source->guest, call, code, NULL);
+        return code;
     }
-    if (diag != NULL && diag->n_errors == n_errors) {
-        stele__diag_error(diag, code, NULL, "source `%s`: %s: %s", source->name, what,
-                          stele__status_text(code));
+    if (source->guest != NULL) {
+        return stele__guest_check(source->guest, call, code, diag);
     }
-    return code;
+    return stele__diag_error(diag, code, NULL, "source `%s`: %s failed: %s", source->name, call,
+                             stele__status_text(code));
 }

@@ -100,6 +100,7 @@ static stele_status take_codes(const stele__source *src, const stele__found *fou
         l->category[c] = stele__strdup(name != NULL ? name : "");
         st = l->category[c] != NULL ? STELE_OK : STELE_E_NOMEM;
     }
+    stele__guest_restore(src->guest, "category");
     st = st == STELE_OK ? check_names(l, diag) : st;
     for (int64_t i = 0; i < r->n && st == STELE_OK; i++) {
         if (code[i] < -1 || code[i] >= l->n_categories) {
@@ -170,14 +171,13 @@ static stele_status read_column(const stele__dataset *ds, const stele__found *fo
                             .text = content == STELE_FIELD_TEXT ? (const char **)data : NULL };
         size_t n_errors = diag != NULL ? diag->n_errors : 0;
         st = src->vt->read(src->inst, &read);
-        if (st != STELE_OK) {
-            stele__source_failed(src, l->name, st, n_errors, diag);
-        } else if (content == STELE_FIELD_CATEGORY) {
+        st = stele__source_ended(src, "read", l->name, st, n_errors, diag);
+        if (st == STELE_OK && content == STELE_FIELD_CATEGORY) {
             st = take_codes(src, found, data, &r, l, diag);
-        } else if (content == STELE_FIELD_TEXT) {
+        } else if (st == STELE_OK && content == STELE_FIELD_TEXT) {
             st = take_texts((const char *const *)data, &r, l);
         } else {
-            for (int64_t i = 0; i < r.n; i++) {
+            for (int64_t i = 0; st == STELE_OK && i < r.n; i++) {
                 l->number[r.row[i]] = ((const double *)data)[i];
             }
         }

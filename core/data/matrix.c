@@ -161,7 +161,7 @@ static stele_status call_read(const reader *r, int64_t first, int64_t n, int32_t
                         .column = column };
     size_t n_errors = r->diag != NULL ? r->diag->n_errors : 0;
     stele_status st = r->src->vt->read(r->src->inst, &read);
-    return st == STELE_OK ? st : stele__source_failed(r->src, r->m->from, st, n_errors, r->diag);
+    return stele__source_ended(r->src, "read", r->m->from, st, n_errors, r->diag);
 }
 
 static stele_status check_columns(const reader *r, const int32_t *column, int64_t n_rows)
@@ -217,8 +217,9 @@ static stele_status count_entries(reader *r)
     }
     stele_status st =
         r->src->vt->count(r->src->inst, m->source_field, (uint64_t)n, r->row, m->row_start + 1);
+    st = stele__source_ended(r->src, "count", m->from, st, n_errors, r->diag);
     if (st != STELE_OK) {
-        return stele__source_failed(r->src, m->from, st, n_errors, r->diag);
+        return st;
     }
     for (int64_t i = 0; i < n; i++) {
         int64_t entries = m->row_start[i + 1];

@@ -74,9 +74,10 @@ static inline size_t stele__value_size(int value_kind)
     return value_kind == STELE__VALUE_U8 ? 1 : value_kind == STELE__VALUE_U16 ? 2 : 4;
 }
 
-/* A call into a source failed: make sure that there is a message, and pass the code on.
- * `n_errors` is diag's count before the call. */
-stele_status stele__source_failed(const stele__source *source, const char *what, stele_status code,
-                                  size_t n_errors, stele__diag *diag);
+/* A call of `slot` of a source has ended with `code`, which is passed on: on failure make sure that
+ * there is a message. `field` is what was asked for, NULL if nothing in particular; `n_errors`
+ * diag's count before the call. */
+stele_status stele__source_ended(const stele__source *source, const char *slot, const char *field,
+                                 stele_status code, size_t n_errors, stele__diag *diag);
 
 #endif

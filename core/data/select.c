@@ -39,6 +39,7 @@ static stele_status read_names(const stele__dataset *ds, stele__matrix *m, stele
         }
         stele__str_finish(&text);
     }
+    stele__guest_restore(src->guest, "feature_name");
     if (st == STELE_OK && n_twice > 0) {
         stele__diag_warning(diag, &m->place,
                             "`%s`: %lld feature names occur before; they get a number (-1, -2)",

@@ -274,7 +274,7 @@ static stele_status outcome(const job *q, unsigned n_threads, stele__diag *diag)
         }
     }
     return worst != NULL
-               ? stele__judge_report(&worst->j, worst->status, "log-likelihood failed", diag)
+               ? stele__judge_report(&worst->j, worst->status, " in the log-likelihood", diag)
                : STELE_OK;
 }
 

@@ -93,6 +93,7 @@ static stele_status make_room(cross *c)
     int ok = c->block != NULL && c->predicted != NULL && c->marginal != NULL &&
              c->class_mean != NULL && c->class_rows != NULL;
     uint64_t bytes = c->md->vt->score_size(stele__guest_inst(c->md->part.guest));
+    stele__guest_restore(c->md->part.guest, "score_size");
     for (int i = 0; i < STELE__N_CROSS; i++) {
         c->state[i] = stele__calloc(1, (size_t)bytes);
         ok = ok && c->state[i] != NULL;
@@ -141,7 +142,7 @@ static stele_status predict(cross *c, int64_t first, int64_t width, stele__diag 
     if (status == STELE_OK) {
         status = stele__prediction_block(&p, first, width, &d);
     }
-    return stele__judge_report(c->j, status, "prediction failed", diag);
+    return stele__judge_report(c->j, status, " in prediction", diag);
 }
 
 /* Means of the block over all training rows and over those of each class. */

@@ -109,7 +109,7 @@ stele_status stele__head_score_of(const stele__judge *j, const stele__head_reque
     stele_status status = choose(&s);
     for (int64_t at = 0; at < s.n && status == STELE_OK; at += BATCH) {
         status = predict(&s, at, s.n - at < BATCH ? s.n - at : BATCH);
-        status = stele__judge_report(j, status, "prediction failed", diag);
+        status = stele__judge_report(j, status, " in prediction", diag);
     }
     if (status == STELE_OK && s.n > 0) {
         ret->n = s.n;

@@ -12,16 +12,11 @@ void stele__judge_begin(const stele__judge *j)
     stele__graph_begin(j->graph, &pass);
 }
 
-stele_status stele__judge_report(const stele__judge *j, stele_status status, const char *what,
+stele_status stele__judge_report(const stele__judge *j, stele_status status, const char *when,
                                  stele__diag *diag)
 {
     status = stele__graph_outcome(j->graph, status);
-    if (status == STELE_OK || stele__graph_error(j->graph)[0] == '\0') {
-        return status;
-    }
-    const char *scope = stele__graph_error_scope(j->graph);
-    return stele__diag_error(diag, status, NULL, "%s%s%s: %s", what, scope[0] != '\0' ? ": " : "",
-                             scope, stele__graph_error(j->graph));
+    return status == STELE_OK ? STELE_OK : stele__graph_report(j->model, j->graph, when, diag);
 }
 
 uint64_t stele__judge_all(const stele__judge *j)
@@ -54,7 +49,7 @@ stele_status stele__judge_moments(const stele__judge *j, const int64_t *row, int
         stele__judge_begin(j);
         status = stele__posterior_moments(j->model, j->graph, b, mask, ret_mean + at * width,
                                           ret_sd + at * width);
-        status = stele__judge_report(j, status, "encoding failed", diag);
+        status = stele__judge_report(j, status, " while encoding", diag);
     }
     stele__batch_destroy(b);
     return status;

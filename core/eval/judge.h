@@ -17,8 +17,9 @@ typedef struct stele__judge {
 
 /* Begin a pass without dropout and without a tape. */
 void stele__judge_begin(const stele__judge *j);
-/* `status`, with what the graph or the plugin said about it as a message. */
-stele_status stele__judge_report(const stele__judge *j, stele_status status, const char *what,
+/* `status`, with what the graph or the plugin said about it as a message; `when` (" in prediction")
+ * follows it. */
+stele_status stele__judge_report(const stele__judge *j, stele_status status, const char *when,
                                  stele__diag *diag);
 /* Bits of all modalities of the model. */
 uint64_t stele__judge_all(const stele__judge *j);

@@ -51,7 +51,8 @@ void stele__graph_begin(stele_graph *g, const stele__pass *pass)
     g->cache = NULL;
     g->status = STELE_OK;
     g->error[0] = '\0';
-    g->error_scope = "";
+    g->hint[0] = '\0';
+    g->error_scope = NULL;
 }
 
 void stele__graph_enter(stele_graph *g, const stele__scope *scope)
@@ -186,17 +187,21 @@ static void forget(stele_tensor *t)
 
 static stele_status walk(stele_graph *g)
 {
-    for (stele__tape_node *node = g->last; node != NULL; node = node->previous) {
+    const stele__scope *outer = g->scope;
+    stele_status status = STELE_OK;
+    for (stele__tape_node *node = g->last; node != NULL && status == STELE_OK;
+         node = node->previous) {
         if (!*node->out->has_gradient) {
             continue;
         }
-        stele_status status = node->backward(g, node);
+        g->scope = node->scope;
+        status = node->backward(g, node);
         if (status != STELE_OK) {
             stele__op_fail(g, status, "backward: %s", stele__status_text(status));
-            return status;
         }
     }
-    return STELE_OK;
+    g->scope = outer;
+    return status;
 }
 
 stele_status stele__graph_backward_from(stele_graph *g, uint32_t n, stele_tensor *const *t,
@@ -255,9 +260,14 @@ const char *stele__graph_error(const stele_graph *g)
     return g->error;
 }
 
-const char *stele__graph_error_scope(const stele_graph *g)
+const char *stele__graph_hint(const stele_graph *g)
 {
-    return g->error_scope == NULL ? "" : g->error_scope;
+    return g->hint;
+}
+
+const stele__scope *stele__graph_error_scope(const stele_graph *g)
+{
+    return g->error_scope;
 }
 
 const void *stele__tensor_data(const stele_tensor *t)

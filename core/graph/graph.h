@@ -38,6 +38,10 @@ typedef struct stele__scope {
     stele__params *params; /* of the graph's dtype; NULL if the instance has none */
     const uint32_t *entry; /* n entries of params: parameter id of the instance -> entry */
     uint32_t n;
+    /* Called on the graph's thread after code of the instance ran outside of a call into it: the
+     * derivative of an operation of its own. NULL: nobody wants to know. */
+    void (*ran)(void *user, const char *what);
+    void *user;
 } stele__scope;
 
 /* pool: borrowed; NULL runs on the calling thread. dtype: STELE_F32 or STELE_F64. */
@@ -78,8 +82,10 @@ stele_status stele__graph_status(const stele_graph *g);
 /* Why, in one sentence that starts with the operation; "" without an error. Lives until the next
  * begin. */
 const char *stele__graph_error(const stele_graph *g);
-/* Name of the scope in which it happened; "" if none. */
-const char *stele__graph_error_scope(const stele_graph *g);
+/* What else is known about it, "" if nothing. */
+const char *stele__graph_hint(const stele_graph *g);
+/* The scope in which it happened; NULL if none. */
+const stele__scope *stele__graph_error_scope(const stele_graph *g);
 
 const void *stele__tensor_data(const stele_tensor *t);
 /* Derivative after backward, NULL if none arrived. */

@@ -27,9 +27,19 @@ stele_tensor *stele__op_fail(stele_graph *g, stele_status code, const char *fmt,
         vsnprintf(g->error, sizeof g->error, fmt, args);
         va_end(args);
         g->status = code;
-        g->error_scope = g->scope == NULL ? "" : g->scope->name;
+        g->error_scope = g->scope;
     }
     return NULL;
+}
+
+void stele__op_hint(stele_graph *g, const char *fmt, ...)
+{
+    if (g->hint[0] == '\0') {
+        va_list args;
+        va_start(args, fmt);
+        vsnprintf(g->hint, sizeof g->hint, fmt, args);
+        va_end(args);
+    }
 }
 
 int stele__op_real(stele_graph *g, const char *op, const char *name, const stele_tensor *t)
@@ -149,9 +159,12 @@ void stele__op_record(stele_graph *g, stele_tensor *out, uint32_t n, stele_tenso
     if (node == NULL) {
         return;
     }
-    *node = (stele__tape_node){
-        .previous = g->last, .backward = backward, .saved = saved, .out = out, .n = n
-    };
+    *node = (stele__tape_node){ .previous = g->last,
+                                .backward = backward,
+                                .saved = saved,
+                                .scope = g->scope,
+                                .out = out,
+                                .n = n };
     if (n > 0) {
         memcpy(node->in, in, n * sizeof *in);
     }

@@ -34,6 +34,7 @@ struct stele__tape_node {
     stele__backward_fn backward;
     const void
         *saved; /* whatever the operation keeps for backward: in the arena, or outliving the pass */
+    const stele__scope *scope; /* on whose behalf it ran */
     stele_tensor *out;
     uint32_t n;
     stele_tensor *in[]; /* n inputs, NULL where an optional one is missing */
@@ -51,8 +52,8 @@ struct stele_graph {
     const uint32_t *sample;           /* n_rows or NULL */
     struct stele__param_cache *cache; /* parameters already asked for in this pass */
     stele_status status;
-    char error[512];
-    const char *error_scope;
+    char error[1280], hint[1280]; /* room for what a plugin says */
+    const stele__scope *error_scope;
 };
 
 /* 1 if the graph has no error and none of the n inputs is NULL. */
@@ -60,6 +61,8 @@ int stele__op_ready(const stele_graph *g, uint32_t n, stele_tensor *const *in);
 /* Record the first error; gives NULL for the caller to return. */
 stele_tensor *stele__op_fail(stele_graph *g, stele_status code, const char *fmt, ...)
     STELE_PRINTF(3, 4);
+/* Say more about the error that the graph has; the first that is said stays. */
+void stele__op_hint(stele_graph *g, const char *fmt, ...) STELE_PRINTF(2, 3);
 /* 1 if t is dense and of the graph's dtype; else fails with "op: name is ...". */
 int stele__op_real(stele_graph *g, const char *op, const char *name, const stele_tensor *t);
 /* 1 if t is dense I64 (or I32, if allowed). */

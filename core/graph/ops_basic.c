@@ -182,6 +182,9 @@ static stele_status custom_back(stele_graph *g, const stele__tape_node *node)
     stele_view out = { .struct_size = sizeof out };
     stele__tensor_view(node->out, &out);
     stele_status status = c->op.backward(c->user, node->n, c->view, &out, node->out->gradient, d);
+    if (g->scope != NULL && g->scope->ran != NULL) {
+        g->scope->ran(g->scope->user, "backward");
+    }
     if (status != STELE_OK) {
         stele__op_fail(g, status, "%s: backward failed: %s", c->op.name,
                        stele__status_text(status));

@@ -148,6 +148,7 @@ static stele__fused fused_of(const stele__modality *md, const stele_output *out)
 {
     return (stele__fused){ .vt = md->vt,
                            .inst = stele__guest_inst(md->part.guest),
+                           .guest = md->part.guest,
                            .scope = &md->part.scope,
                            .output = out,
                            .n_features = md->n_features };
@@ -158,7 +159,7 @@ static stele_tensor *elementwise(stele_graph *g, const stele__modality *md,
 {
     stele_output out = { .struct_size = sizeof out };
     stele_status status = md->vt->decode(stele__guest_inst(md->part.guest), g, a, &out);
-    if (stele__graph_outcome(g, status) != STELE_OK) {
+    if (stele__part_outcome(&md->part, g, "decode", status) != STELE_OK) {
         return NULL;
     }
     stele__fused f = fused_of(md, &out);
@@ -182,7 +183,8 @@ stele_tensor *stele__decode_log_prob(const stele__model *m, stele_graph *g,
         } else {
             stele_status status =
                 md->vt->log_prob(stele__guest_inst(md->part.guest), g, &a, &log_px);
-            log_px = stele__graph_outcome(g, status) == STELE_OK ? log_px : NULL;
+            status = stele__part_outcome(&md->part, g, "log_prob", status);
+            log_px = status == STELE_OK ? log_px : NULL;
         }
     }
     stele__graph_enter(g, NULL);
@@ -204,14 +206,19 @@ stele_status stele__decode_predict(const stele__model *m, stele_graph *g,
         status = md->vt->decode != NULL
                      ? md->vt->decode(stele__guest_inst(md->part.guest), g, &a, &ret->output)
                      : STELE_E_UNSUPPORTED;
+        status = stele__part_outcome(&md->part, g, "decode", status);
     }
+    status = stele__graph_outcome(g, status);
     stele__graph_enter(g, NULL);
-    return stele__graph_outcome(g, status);
+    return status;
 }
 
 stele_status stele__prediction_block(const stele__prediction *p, int64_t first, int64_t n_features,
                                      stele_draw *d)
 {
     stele__fused f = fused_of(p->modality, &p->output);
-    return stele__fused_draw(p->graph, &f, first, n_features, d);
+    stele__graph_enter(p->graph, &p->modality->part.scope);
+    stele_status status = stele__fused_draw(p->graph, &f, first, n_features, d);
+    stele__graph_enter(p->graph, NULL);
+    return status;
 }

@@ -3,6 +3,7 @@
 #include "graph/params.h"
 #include "model/fused_pass.h"
 #include "model/fused_sums.h"
+#include "model/infer.h"
 
 #include <string.h>
 
@@ -103,9 +104,11 @@ static int pass_init(stele_graph *g, const stele__fused *f, const parts *q, stel
     size_t n_log_prob = (size_t)(p->n_lanes * p->rows);
     p->lane_log_prob = stele__op_take(g, n_log_prob, sizeof(double));
     p->begin = stele__op_take(g, threads * (size_t)p->rows, sizeof *p->begin);
+    p->lane_said = stele__op_take(g, (size_t)p->n_lanes, sizeof *p->lane_said);
     p->packed_size = stele__fused_packed_size(p, p->block);
     p->packed = stele__op_take(g, threads * p->packed_size, p->real);
-    if (p->eta == NULL || p->lane_log_prob == NULL || p->packed == NULL || p->begin == NULL) {
+    if (p->eta == NULL || p->lane_log_prob == NULL || p->packed == NULL || p->begin == NULL ||
+        p->lane_said == NULL) {
         return 0;
     }
     memset(p->lane_log_prob, 0, n_log_prob * sizeof(double));
@@ -163,11 +166,10 @@ static int pass_want_derivatives(stele_graph *g, const parts *q, const void *wei
 
 static stele_status pass_run(stele_graph *g, stele__fused_pass *p)
 {
-    stele_status status = stele__fused_pass_run(stele__graph_pool(g), p);
-    if (status != STELE_OK) {
-        stele__op_fail(g, status, "likelihood: %s", stele__status_text(status));
-    }
-    return status;
+    const stele__said *said = NULL;
+    stele_status status = stele__fused_pass_run(stele__graph_pool(g), p, &said);
+    stele__guest_restore(p->f->guest, "likelihood");
+    return status == STELE_OK ? STELE_OK : stele__said_outcome(g, "likelihood", status, said);
 }
 
 static void add_to(stele_graph *g, stele_tensor *t, const void *d)
@@ -328,5 +330,8 @@ stele_status stele__fused_draw(stele_graph *g, const stele__fused *f, int64_t fi
     stele__fused_predictors(&p, first, n_features, packed, eta);
     b.eta = (const void *const *)eta;
     b.row = p.n_row > 0 ? row : NULL;
-    return f->vt->draw(f->inst, &b, d);
+    stele__said said;
+    stele_status status = f->vt->draw(f->inst, &b, d);
+    stele__guest_end(f->guest, "draw", status, &said);
+    return stele__said_outcome(g, "draw", status, &said);
 }

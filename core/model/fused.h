@@ -12,12 +12,14 @@
 #define STELE_MODEL_FUSED_H
 
 #include "graph/graph.h"
+#include "plugin/guest.h"
 
 #include <stele/kinds.h>
 
 typedef struct stele__fused {
     const stele_modality_vt *vt;
     const stele_inst *inst;
+    stele__guest *guest;        /* that inst belongs to; NULL: what it says is not heard */
     const stele__scope *scope;  /* of the instance: output's parameter ids */
     const stele_output *output; /* hidden (R, H) */
     int64_t n_features;

@@ -250,6 +250,8 @@ static void run_lane(void *ctx, size_t task, unsigned thread)
             b.d_row = p->lane_row != NULL ? d_row : NULL;
         }
         stele_status status = p->f->vt->likelihood(p->f->inst, &b);
+        stele__guest_end_block(p->f->guest, "likelihood", status,
+                               status != STELE_OK ? &p->lane_said[lane] : NULL);
         if (status != STELE_OK) {
             p->lane_status[lane] = status;
             return;
@@ -260,7 +262,8 @@ static void run_lane(void *ctx, size_t task, unsigned thread)
     }
 }
 
-stele_status stele__fused_pass_run(stele__pool *pool, stele__fused_pass *p)
+stele_status stele__fused_pass_run(stele__pool *pool, stele__fused_pass *p,
+                                   const stele__said **ret_said)
 {
     if (p->packed_h != NULL) {
         pack(p, 0, p->rows, p->hidden, p->h, p->hidden, p->packed_h);
@@ -268,6 +271,7 @@ stele_status stele__fused_pass_run(stele__pool *pool, stele__fused_pass *p)
     stele__pool_run(pool, (size_t)p->n_lanes, run_lane, p);
     for (int64_t i = 0; i < p->n_lanes; i++) {
         if (p->lane_status[i] != STELE_OK) {
+            *ret_said = &p->lane_said[i];
             return p->lane_status[i];
         }
     }

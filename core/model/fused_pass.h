@@ -35,13 +35,16 @@ typedef struct stele__fused_pass {
     char *lane_h;          /* (lanes, rows, hidden) */
     char *lane_row;        /* (lanes, n_row, rows) */
     stele_status lane_status[STELE__FUSED_LANES];
+    stele__said *lane_said; /* (lanes), written where the status is a failure */
 } stele__fused_pass;
 
 /* Elements that a block of n features takes up when packed. */
 size_t stele__fused_packed_size(const stele__fused_pass *p, int64_t n);
 
-/* All blocks. The first failure of a likelihood in the order of the lanes. */
-STELE_NODISCARD stele_status stele__fused_pass_run(stele__pool *pool, stele__fused_pass *p);
+/* All blocks. The first failure of a likelihood in the order of the features, whichever thread came
+ * upon it when, and what was said about that one. */
+STELE_NODISCARD stele_status stele__fused_pass_run(stele__pool *pool, stele__fused_pass *p,
+                                                   const stele__said **ret_said);
 
 /* Predictors eta[k] (rows, n) of features first .. first + n - 1; `packed` as
  * stele__fused_packed_size says. */

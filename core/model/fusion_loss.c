@@ -50,10 +50,9 @@ stele_tensor *stele__fusion_loss(const stele__model *m, stele_graph *g, const st
     stele__graph_enter(g, &m->fusion.scope);
     stele__graph_rows(g, b->n, b->row, NULL);
     stele_status status = m->fusion_vt->loss(stele__guest_inst(m->fusion.guest), g, &a, &rows);
-    if (stele__graph_outcome(g, STELE_OK) == STELE_OK && status != STELE_OK) {
-        stele__op_fail(g, status, "loss: %s", stele__status_text(status));
-    } else if (status == STELE_OK &&
-               (rows == NULL || rows->shape.ndim != 1 || rows->shape.dim[0] != b->n)) {
+    status = stele__part_outcome(&m->fusion, g, "loss", status);
+    if (status == STELE_OK &&
+        (rows == NULL || rows->shape.ndim != 1 || rows->shape.dim[0] != b->n)) {
         stele__op_fail(g, STELE_E_SHAPE, "loss: gave no number for each of %lld rows",
                        (long long)b->n);
     }

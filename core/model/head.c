@@ -127,10 +127,8 @@ static stele_tensor *predict(const stele__head *h, stele_graph *g, const stele__
     stele_tensor *covariates = stele__covariate_tensor(g, b, &h->covariates, n, row);
     stele__graph_rows(g, n, row, sample);
     stele_status status = h->vt->predict(stele__guest_inst(h->part.guest), g, z, covariates, &y);
-    if (stele__graph_outcome(g, status) != STELE_OK) {
-        return status == STELE_OK
-                   ? NULL
-                   : stele__op_fail(g, status, "predict: %s", stele__status_text(status));
+    if (stele__part_outcome(&h->part, g, "predict", status) != STELE_OK) {
+        return NULL;
     }
     if (y == NULL || y->shape.ndim < 1 || y->shape.dim[0] != n) {
         return stele__op_fail(g, STELE_E_SHAPE, "predict: gave no prediction for each of %lld rows",
@@ -161,10 +159,8 @@ static stele_tensor *row_losses(const stele__head *h, stele_graph *g, const stel
         return NULL;
     }
     stele_status status = h->vt->loss(stele__guest_inst(h->part.guest), g, y, target, &rows);
-    if (stele__graph_outcome(g, status) != STELE_OK) {
-        return status == STELE_OK
-                   ? NULL
-                   : stele__op_fail(g, status, "loss: %s", stele__status_text(status));
+    if (stele__part_outcome(&h->part, g, "loss", status) != STELE_OK) {
+        return NULL;
     }
     if (rows == NULL || rows->shape.ndim != 1 || rows->shape.dim[0] != c->n) {
         return stele__op_fail(g, STELE_E_SHAPE, "loss: gave no number for each of %lld rows",

@@ -15,16 +15,6 @@ static stele_tensor *index_tensor(stele_graph *g, int64_t n, const int64_t *inde
     return stele__graph_dense(g, STELE_I64, &shape, index);
 }
 
-stele_status stele__graph_outcome(stele_graph *g, stele_status status)
-{
-    if (status != STELE_OK && stele__graph_status(g) == STELE_OK) {
-        /* A plugin may fail without a failed operation; the pass must not go on as if it had
-         * nothing to do. */
-        stele__op_fail(g, status, "%s", stele__status_text(status));
-    }
-    return stele__graph_status(g);
-}
-
 static stele_tensor *measurements(stele_graph *g, const stele__modality *md,
                                   const stele__batch_part *p)
 {
@@ -71,8 +61,8 @@ static stele_status encode_one(const stele__model *m, stele_graph *g, const stel
     stele_encode_args a = { .struct_size = sizeof a, .x = e->x[i] };
     a.covariates = stele__covariate_tensor(g, b, &md->encoder_covariates, p->n, p->row);
     memset(q, 0, sizeof *q);
-    stele_status status =
-        stele__graph_outcome(g, md->vt->encode(stele__guest_inst(md->part.guest), g, &a, q));
+    stele_status status = stele__part_outcome(
+        &md->part, g, "encode", md->vt->encode(stele__guest_inst(md->part.guest), g, &a, q));
     stele__graph_enter(g, NULL);
     if (status == STELE_OK) {
         spread(g, b, p, q);
@@ -146,14 +136,15 @@ stele_status stele__fuse(const stele__model *m, stele_graph *g, const stele__exp
     }
     stele__graph_enter(g, &m->fusion.scope);
     stele__graph_rows(g, e->batch->n, e->batch->row, NULL);
-    stele_status status = stele__graph_outcome(
-        g, m->fusion_vt->fuse(stele__guest_inst(m->fusion.guest), g, &ret->experts, joint));
-    stele__graph_enter(g, NULL);
+    stele_status status = stele__part_outcome(
+        &m->fusion, g, "fuse",
+        m->fusion_vt->fuse(stele__guest_inst(m->fusion.guest), g, &ret->experts, joint));
     if (status == STELE_OK && (joint->n < 1 || joint->n > joint->capacity)) {
-        stele__op_fail(g, STELE_E_INTERNAL, "fuse: gave %u components, promised 1 to %u", joint->n,
+        status = STELE_E_INTERNAL;
+        stele__op_fail(g, status, "fuse: gave %u components, promised 1 to %u", joint->n,
                        joint->capacity);
-        return STELE_E_INTERNAL;
     }
+    stele__graph_enter(g, NULL);
     return status;
 }
 

@@ -67,9 +67,21 @@ stele_tensor *stele__posterior_log_prob(stele_graph *g, const stele_joint *j, co
 stele_tensor *stele__prior_log_prob(stele_graph *g, const stele__expert_set *e,
                                     const stele__draws *at);
 
-/* What a call into a plugin has come to: the graph's error if it has one, else `status`, which a
- * failure makes the graph's error. */
+/* What work on a graph has come to: the graph's error if it has one, else `status`, which a failure
+ * makes the graph's error. */
 stele_status stele__graph_outcome(stele_graph *g, stele_status status);
+/* The same after a call of `slot` of a part, inside its scope and on the thread of the call: what
+ * the plugin said is the graph's error, or stands beside that of an operation. */
+stele_status stele__part_outcome(const stele__part *part, stele_graph *g, const char *slot,
+                                 stele_status status);
+/* The same when the call's end has handed the words over already. */
+stele_status stele__said_outcome(stele_graph *g, const char *slot, stele_status status,
+                                 const stele__said *said);
+
+/* Report the graph's error, at the section of the spec that named the plugin in whose scope it
+ * happened; `when` as in stele__guest_report. Returns the graph's status. */
+stele_status stele__graph_report(const stele__model *m, const stele_graph *g, const char *when,
+                                 stele__diag *diag);
 
 /* Moments of the joint posterior of the rows given the modalities in `mask`: mean and standard
  * deviation (B, D) each; a row without any gets the prior's. A mixture gives the moments of the

@@ -108,20 +108,30 @@ const stele_build_api stele__build_api = {
     .frozen = build_frozen,
 };
 
+/* Code of the plugin ran within an operation. */
+static void part_ran(void *user, const char *what)
+{
+    stele__guest_restore(user, what);
+}
+
 /* Calls into plugins go through the slots that all kinds share. */
 static stele_status part_build(stele__model *m, stele__part *part, const char *name,
                                stele_status (*build)(stele_inst *, stele_build *),
                                stele__diag *diag)
 {
     stele_build b = { .model = m, .part = part, .diag = diag };
-    part->scope =
-        (stele__scope){ .name = name, .purpose = stele__noise_hash(name), .params = m->params };
+    part->scope = (stele__scope){ .name = name,
+                                  .purpose = stele__noise_hash(name),
+                                  .params = m->params,
+                                  .ran = part_ran,
+                                  .user = part->guest };
     if (build == NULL) {
         return STELE_OK;
     }
     size_t before = diag->n_errors;
     stele_status status = build(stele__guest_inst(part->guest), &b);
     if (status != STELE_OK && diag->n_errors > before) {
+        stele__guest_end(part->guest, "build", status, NULL);
         return status;
     }
     return stele__guest_check(part->guest, "build", status, diag);
@@ -160,6 +170,7 @@ stele_status stele__model_build(stele__model *m, uint32_t dtype, uint64_t seed, 
         m->latent = (stele__scope){ .name = "latent", .purpose = stele__noise_hash("latent") };
         m->max_components =
             m->fusion_vt->max_components(stele__guest_inst(m->fusion.guest), m->n_modalities);
+        stele__guest_restore(m->fusion.guest, "max_components");
         if (m->max_components < 1 || m->max_components > STELE__MAX_COMPONENTS) {
             return stele__diag_error(diag, STELE_E_UNSUPPORTED, NULL,
                                      "fusion: %u components, this version can have 1 to %d",

@@ -1,12 +1,11 @@
 #include "plugin/guest.h"
 
 #include "base/mem.h"
+#include "plugin/environment.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-
-enum { LONGEST_TEXT = 1024, LONGEST_PLACE = 128 };
 
 struct stele__guest {
     const stele__plugin *plugin;
@@ -15,17 +14,23 @@ struct stele__guest {
     const stele__log *log;
     stele_inst *inst;
     stele_host host;
-    /* What the plugin said about a failure. A fixed buffer: memory may be what it ran out of. */
-    pthread_mutex_t lock;
-    stele_status said_code; /* STELE_OK: nothing was said */
-    char said_where[LONGEST_PLACE], said_text[LONGEST_TEXT];
+    pthread_mutex_t lock;           /* of log and warned */
+    stele__environment environment; /* as it was before the plugin ran */
+    int warned;                     /* that it changed the environment */
 };
+
+/* What was said last on this thread, and by whom. Everything a plugin says is picked up by the end
+ * of the call in which it was said. */
+static _Thread_local struct {
+    const stele__guest *speaker;
+    stele__said said;
+} heard;
 
 static void host_log(const stele_host *h, int32_t level, const char *fmt, ...) STELE_PRINTF(3, 4);
 static void host_log(const stele_host *h, int32_t level, const char *fmt, ...)
 {
     stele__guest *guest = h->self;
-    char text[LONGEST_TEXT];
+    char text[sizeof heard.said.text];
     if (guest->log == NULL) {
         return;
     }
@@ -43,18 +48,19 @@ static stele_status host_fail(const stele_host *h, stele_status code, const char
 static stele_status host_fail(const stele_host *h, stele_status code, const char *where,
                               const char *fmt, ...)
 {
-    stele__guest *guest = h->self;
-    va_list args;
+    stele__said *said = &heard.said;
     /* The first message is nearest to the cause; those of the callers above only repeat it. */
-    pthread_mutex_lock(&guest->lock);
-    if (guest->said_code == STELE_OK && code != STELE_OK) {
-        guest->said_code = code;
-        snprintf(guest->said_where, sizeof guest->said_where, "%s", where != NULL ? where : "");
+    if (code != STELE_OK && (heard.speaker != h->self || said->code == STELE_OK)) {
+        const char *slash = where != NULL ? strrchr(where, '/') : NULL;
+        const char *base = slash != NULL ? slash + 1 : where != NULL ? where : "";
+        va_list args;
+        heard.speaker = h->self;
+        said->code = code;
+        snprintf(said->where, sizeof said->where, "%s", base);
         va_start(args, fmt);
-        vsnprintf(guest->said_text, sizeof guest->said_text, fmt, args);
+        vsnprintf(said->text, sizeof said->text, fmt, args);
         va_end(args);
     }
-    pthread_mutex_unlock(&guest->lock);
     return code;
 }
 
@@ -77,6 +83,8 @@ stele_status stele__guest_create(const stele__plugin *plugin, const char *name,
         return STELE_E_NOMEM;
     }
     pthread_mutex_init(&guest->lock, NULL);
+    stele__environment_save(&guest->environment);
+    heard.said.code = STELE_OK; /* of another guest at the same address */
     guest->plugin = plugin;
     guest->name = copy;
     guest->config = config;
@@ -104,6 +112,7 @@ void stele__guest_destroy(stele__guest *guest)
     /* All kinds start with the same slots. */
     if (guest->inst != NULL) {
         guest->plugin->vt.source.destroy(guest->inst);
+        stele__guest_restore(guest, "destroy");
     }
     pthread_mutex_destroy(&guest->lock);
     stele__free(guest->name);
@@ -147,38 +156,89 @@ const stele_host *stele__guest_host(const stele__guest *guest)
     return &guest->host;
 }
 
-/* Mistakes that the user can mend need no place in the plugin's source; others are for its author.
- */
-static int concerns_author(stele_status status)
+static void warn(stele__guest *guest, const char *slot, const char *change)
 {
-    return status != STELE_E_OPTION && status != STELE_E_DATA && status != STELE_E_IO &&
-           status != STELE_E_NOMEM && status != STELE_E_INTERRUPTED;
+    const stele_plugin *p = &guest->plugin->desc;
+    char text[512];
+    if (change == NULL || guest->log == NULL) {
+        return;
+    }
+    int locale = strcmp(change, "the locale") == 0;
+    snprintf(text, sizeof text, "warning: %s %s: %s changed %s%s%s; restored", p->id, p->version,
+             slot, locale ? "" : "the floating-point environment (", change, locale ? "" : ")");
+    pthread_mutex_lock(&guest->lock);
+    if (!guest->warned) {
+        guest->log->write(guest->log->user, STELE_LOG_WARNING, guest->name, text);
+    }
+    guest->warned = 1;
+    pthread_mutex_unlock(&guest->lock);
+}
+
+/* Hand over what was said about this failure. A plugin may have failed, recovered and succeeded; or
+ * said one thing and returned another. */
+static void pick_up(const stele__guest *guest, stele_status status, stele__said *ret)
+{
+    if (ret != NULL) {
+        ret->code = STELE_OK;
+        if (status != STELE_OK && heard.speaker == guest && heard.said.code == status) {
+            *ret = heard.said;
+        }
+    }
+    heard.said.code = STELE_OK;
+}
+
+void stele__guest_restore(stele__guest *guest, const char *slot)
+{
+    if (guest != NULL) {
+        warn(guest, slot, stele__environment_restore(&guest->environment));
+    }
+}
+
+void stele__guest_end_block(stele__guest *guest, const char *slot, stele_status status,
+                            stele__said *ret)
+{
+    if (guest != NULL) {
+        warn(guest, slot, stele__float_restore(&guest->environment));
+    }
+    pick_up(guest, status, ret);
+}
+
+void stele__guest_end(stele__guest *guest, const char *slot, stele_status status, stele__said *ret)
+{
+    stele__guest_restore(guest, slot);
+    pick_up(guest, status, ret);
+}
+
+stele_status stele__guest_report(const stele__guest *guest, stele_status status, const char *text,
+                                 const char *when, const char *hint, stele__diag *diag)
+{
+    const stele_plugin *p = &guest->plugin->desc;
+    char whole[sizeof heard.said.text + 512];
+    snprintf(whole, sizeof whole, "%s%s (%s %s)", text, when, p->id, p->version);
+    if (guest->config != NULL) {
+        stele__config_error(guest->config, status, whole, diag);
+    } else {
+        stele__diag_error(diag, status, NULL, "%s: %s", guest->name, whole);
+    }
+    if (hint[0] != '\0') {
+        stele__diag_hint(diag, "%s", hint);
+    }
+    return status;
 }
 
 stele_status stele__guest_check(stele__guest *guest, const char *slot, stele_status status,
                                 stele__diag *diag)
 {
-    const stele_plugin *p = &guest->plugin->desc;
-    char text[LONGEST_TEXT + 256], where[LONGEST_PLACE];
-    pthread_mutex_lock(&guest->lock);
-    /* A plugin may have failed, recovered and succeeded; or said one thing and returned another. */
-    if (guest->said_code == status && status != STELE_OK) {
-        snprintf(text, sizeof text, "%s (%s %s)", guest->said_text, p->id, p->version);
-        snprintf(where, sizeof where, "%s", guest->said_where);
-    } else {
-        snprintf(text, sizeof text, "%s failed: %s (%s %s)", slot, stele__status_text(status),
-                 p->id, p->version);
-        where[0] = '\0';
-    }
-    guest->said_code = STELE_OK;
-    pthread_mutex_unlock(&guest->lock);
+    stele__said said;
+    char hint[sizeof said.where + 256] = "";
+    stele__guest_end(guest, slot, status, &said);
     if (status == STELE_OK) {
         return STELE_OK;
     }
-    stele__config_error(guest->config, status, text, diag);
-    if (where[0] != '\0' && concerns_author(status)) {
-        const char *base = strrchr(where, '/');
-        stele__diag_hint(diag, "in %s, said by %s", slot, base != NULL ? base + 1 : where);
+    if (said.code == STELE_OK) {
+        snprintf(said.text, sizeof said.text, "%s failed: %s", slot, stele__status_text(status));
+    } else if (said.where[0] != '\0') {
+        snprintf(hint, sizeof hint, "in %s, said by %s", slot, said.where);
     }
-    return status;
+    return stele__guest_report(guest, status, said.text, "", hint, diag);
 }

@@ -43,11 +43,35 @@ const char *stele__guest_name(const stele__guest *guest);
 stele_inst *stele__guest_inst(const stele__guest *guest);
 const stele_host *stele__guest_host(const stele__guest *guest);
 
-/* After a call of `slot` ("encode") gave `status`: STELE_OK passes silently. Otherwise report what
- * the plugin said about it, or the status's own text if it said nothing, and return `status`.
- * "width: must be even", where width is an option, is reported at its line of the spec. What was
- * said is forgotten. Any thread, with a diag of its own. */
+/* What a plugin said about a failure through STELE_FAIL. Fixed buffers: memory may be what it ran
+ * out of. */
+typedef struct stele__said {
+    stele_status code; /* STELE_OK: nothing */
+    char where[128];   /* file:line in the plugin's source, without folders; may be "" */
+    char text[1024];
+} stele__said;
+
+/* A call of `slot` ("encode") has ended with `status`, on the calling thread. What the plugin said
+ * about this failure goes to *ret (may be NULL) and is forgotten: words belong to the thread on
+ * which they were said, so that every failing call has its own, whatever other threads do. What the
+ * plugin changed of the processor's state and the locale is put back; the first time a warning in
+ * the log names it. NULL is legal and says nothing. [any] */
+void stele__guest_end(stele__guest *guest, const char *slot, stele_status status, stele__said *ret);
+/* The same for the inner loops, which look at the processor's state alone. [any] */
+void stele__guest_end_block(stele__guest *guest, const char *slot, stele_status status,
+                            stele__said *ret);
+/* Only put back, after calls that cannot fail and where code of the plugin ran in the middle of
+ * something else. [any] */
+void stele__guest_restore(stele__guest *guest, const char *slot);
+
+/* stele__guest_end and a report: STELE_OK passes silently, otherwise what the plugin said, or the
+ * status's own text if it said nothing. Returns `status`. [any], with a diag of its own */
 stele_status stele__guest_check(stele__guest *guest, const char *slot, stele_status status,
                                 stele__diag *diag);
+/* Report `text` at the section of the spec that named the plugin, with the plugin's id behind it.
+ * "width: must be even", where width is an option, goes to the line of that option. `when`
+ * (" at step 3") follows the text; hint "" is none. Returns `status`. */
+stele_status stele__guest_report(const stele__guest *guest, stele_status status, const char *text,
+                                 const char *when, const char *hint, stele__diag *diag);
 
 #endif

@@ -1,86 +1,26 @@
 #include "plugin/loader.h"
 
 #include "base/mem.h"
+#include "plugin/environment.h"
+#include "plugin/trust.h"
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <fenv.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-/* A shared object that was linked with -ffast-math sets the processor to flush subnormal numbers to
- * zero in the thread that loads it, and every thread started later inherits that. Both directions
- * are probed: a subnormal result and a subnormal operand. volatile keeps the compiler from knowing.
- */
-static bool flushes_subnormals(void)
+/* What `query` or dlopen did to the process is put back. */
+static void restore(const stele__environment *before, const char *path, stele__diag *diag)
 {
-    volatile float smallest_normal = 1.17549435e-38f, tenth = 0.1f, subnormal = 1e-39f, one = 1.0f;
-    volatile float result = smallest_normal * tenth;
-    volatile float kept = subnormal * one;
-    return result == 0.0f || kept == 0.0f;
-}
-
-/* Runs `query` or `dlopen` between guard_start and guard_end. */
-typedef struct guard {
-    fenv_t before;
-    int rounding, traps;
-    bool flushes;
-} guard;
-
-static void guard_start(guard *g)
-{
-    fegetenv(&g->before);
-    g->rounding = fegetround();
-    g->traps = fegetexcept();
-    g->flushes = flushes_subnormals();
-}
-
-static void guard_end(const guard *g, const char *path, stele__diag *diag)
-{
-    bool flushes = flushes_subnormals() && !g->flushes;
-    bool rounds = fegetround() != g->rounding;
-    bool traps = fegetexcept() != g->traps;
-    fesetenv(&g->before);
-    if (flushes || rounds || traps) {
+    const char *change = stele__environment_restore(before);
+    if (change != NULL && strcmp(change, "the locale") == 0) {
+        stele__diag_warning(diag, NULL, "%s: loading it changed the locale; restored", path);
+    } else if (change != NULL) {
         stele__diag_warning(diag, NULL,
-                            "%s: loading it changed the floating-point environment "
-                            "(%s); restored",
-                            path,
-                            flushes  ? "subnormal numbers became zero: linked with -ffast-math"
-                            : rounds ? "the rounding mode"
-                                     : "the traps");
+                            "%s: loading it changed the floating-point environment (%s); restored",
+                            path, change);
     }
-}
-
-/* Others must not be able to change code that runs in this process. */
-static stele_status check_permissions(const char *path, stele__diag *diag)
-{
-    struct stat st;
-    if (stat(path, &st) != 0) {
-        return stele__diag_error(diag, STELE_E_IO, NULL, "%s: cannot open: %s", path,
-                                 strerror(errno));
-    }
-    if (!S_ISREG(st.st_mode)) {
-        return stele__diag_error(diag, STELE_E_IO, NULL, "%s: is not a regular file", path);
-    }
-    if ((st.st_mode & S_IWOTH) != 0) {
-        return stele__diag_error(diag, STELE_E_IO, NULL,
-                                 "%s: every user may write to this file: not loaded", path);
-    }
-    char *folder = stele__strndup(path, (size_t)(strrchr(path, '/') - path) + 1);
-    if (folder == NULL) {
-        return STELE_E_NOMEM;
-    }
-    stele_status status = STELE_OK;
-    if (stat(folder, &st) != 0 || (st.st_mode & S_IWOTH) != 0) {
-        status = stele__diag_error(diag, STELE_E_IO, NULL,
-                                   "%s: every user may write to its folder: not loaded", path);
-    }
-    stele__free(folder);
-    return status;
 }
 
 /* dlerror's text without the path that its messages mostly start with. */
@@ -104,10 +44,11 @@ static stele_plugin_query_fn *entry_of(void *handle)
     return query;
 }
 
-static stele_status open_real(const char *path, stele__library **ret, stele__diag *diag)
+static stele_status open_real(const char *path, int allow_unsafe, stele__library **ret,
+                              stele__diag *diag)
 {
-    guard g;
-    stele_status status = check_permissions(path, diag);
+    stele__environment before;
+    stele_status status = stele__file_trust(path, allow_unsafe, diag);
     if (status != STELE_OK) {
         return status;
     }
@@ -120,7 +61,7 @@ static stele_status open_real(const char *path, stele__library **ret, stele__dia
     if (stem == NULL) {
         return STELE_E_NOMEM;
     }
-    guard_start(&g);
+    stele__environment_save(&before);
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (handle == NULL) {
         status = stele__diag_error(diag, STELE_E_ABI, NULL, "%s: cannot load: %s", path,
@@ -135,12 +76,13 @@ static stele_status open_real(const char *path, stele__library **ret, stele__dia
             status = stele__library_accept(query, path, stem, ret, diag);
         }
     }
-    guard_end(&g, path, diag);
+    restore(&before, path, diag);
     stele__free(stem);
     return status;
 }
 
-stele_status stele__library_open(const char *path, stele__library **ret, stele__diag *diag)
+stele_status stele__library_open(const char *path, int allow_unsafe, stele__library **ret,
+                                 stele__diag *diag)
 {
     /* A link may lead out of a safe folder, and one file must not be loaded under two names. */
     char real[PATH_MAX];
@@ -148,5 +90,5 @@ stele_status stele__library_open(const char *path, stele__library **ret, stele__
         return stele__diag_error(diag, STELE_E_IO, NULL, "%s: cannot open: %s", path,
                                  strerror(errno));
     }
-    return open_real(real, ret, diag);
+    return open_real(real, allow_unsafe, ret, diag);
 }

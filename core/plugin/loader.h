@@ -35,12 +35,12 @@ typedef struct stele__library {
 
 #define STELE__BUILT_IN "built in"
 
-/* Open a file. Refused with the true reason as a message: world-writable files and folders, what
- * dlopen cannot load with all symbols bound, and what stele__library_accept refuses. Should the
- * file change the floating-point environment, it is restored and a warning tells. Main thread,
- * before any worker starts. */
-STELE_NODISCARD stele_status stele__library_open(const char *path, stele__library **ret,
-                                                 stele__diag *diag);
+/* Open a file. Refused with the true reason as a message: what others can change (trust.h, unless
+ * `allow_unsafe`), what dlopen cannot load with all symbols bound, and what stele__library_accept
+ * refuses. Should the file change the floating-point environment or the locale, that is put back
+ * and a warning tells. Main thread, before any worker starts. */
+STELE_NODISCARD stele_status stele__library_open(const char *path, int allow_unsafe,
+                                                 stele__library **ret, stele__diag *diag);
 
 /* Judge what a plugin file says about itself and copy it. `origin` names the file in messages,
  * every plugin has to be called `stem`. STELE_E_ABI and one message for a refusal. */

@@ -26,6 +26,7 @@ static stele_status add(stele__places *p, char *folder)
 static stele_status add_listed(stele__places *p, const char *listed, stele__diag *diag)
 {
     stele_status status = STELE_OK;
+    int empty = 0;
     while (status == STELE_OK && listed != NULL && *listed != '\0') {
         size_t len = strcspn(listed, ":");
         if (listed[0] == '/') {
@@ -35,7 +36,14 @@ static stele_status add_listed(stele__places *p, const char *listed, stele__diag
                                 "STELE_PLUGIN_PATH: `%.*s` is not an absolute path: left out",
                                 (int)len, listed);
         }
+        /* At the front, at the end, or between two colons. */
+        empty |= len == 0 || strcmp(listed + len, ":") == 0;
         listed += len + (listed[len] == ':');
+    }
+    if (empty) {
+        stele__diag_warning(diag, NULL,
+                            "STELE_PLUGIN_PATH: an empty element would be the working directory, "
+                            "from which nothing is loaded: left out");
     }
     return status;
 }

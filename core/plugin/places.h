@@ -17,7 +17,8 @@ typedef struct stele__layout {
 } stele__layout;
 
 /* `listed` is the value of STELE_PLUGIN_PATH, colon separated, or NULL: its absolute folders come
- * first, others are left out with a warning. Then, if `program` (the running file) lies in the
+ * first, others are left out with a warning, as is an empty element, which by the custom of PATH
+ * would be the working directory. Then, if `program` (the running file) lies in the
  * build folder, BUILD/plugins. Then the installed folder, found from `program` when that was moved.
  */
 STELE_NODISCARD stele_status stele__places_find(const stele__layout *layout, const char *listed,

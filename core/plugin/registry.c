@@ -15,6 +15,7 @@ struct stele__registry {
     const lt_dlsymlist *preload;
     char **folder;
     size_t n_folders;
+    int allow_unsafe;
     stele__library **library; /* all that were loaded */
     size_t n_libraries;
 };
@@ -32,6 +33,7 @@ stele_status stele__registry_create(const stele__registry_settings *settings, st
         return status;
     }
     r->preload = settings->preload;
+    r->allow_unsafe = settings->allow_unsafe;
     r->folder = stele__calloc(settings->n_folders + 1, sizeof *r->folder);
     for (size_t i = 0; r->folder != NULL && i < settings->n_folders; i++) {
         r->folder[i] = stele__strdup(settings->folder[i]);
@@ -142,6 +144,9 @@ static stele_status relay(const search *s, stele_status status, const stele__dia
         } else {
             stele__diag_warning(s->diag, s->at, "%s", m->text);
         }
+        if (m->hint != NULL) {
+            stele__diag_hint(s->diag, "%s", m->hint);
+        }
     }
     return status;
 }
@@ -177,7 +182,7 @@ static stele_status take_file(const search *s, const char *path, const stele__pl
         }
     }
     stele__diag_init(&local);
-    stele_status status = stele__library_open(path, &lib, &local);
+    stele_status status = stele__library_open(path, s->registry->allow_unsafe, &lib, &local);
     if (status == STELE_OK) {
         status = take(s, lib, ret, &local);
     }
@@ -395,7 +400,7 @@ stele_status stele__candidate_open(const stele__registry *registry,
                                    stele__diag *diag)
 {
     if (candidate->path != NULL) {
-        return stele__library_open(candidate->path, ret, diag);
+        return stele__library_open(candidate->path, registry->allow_unsafe, ret, diag);
     }
     return stele__preload_open(registry->preload, candidate->kind, candidate->name, ret, diag);
 }

@@ -17,6 +17,7 @@ typedef struct stele__registry_settings {
     const lt_dlsymlist *preload; /* plugins linked into the program; NULL: none */
     const char *const *folder;   /* copied */
     size_t n_folders;
+    int allow_unsafe; /* load files that others can change too: see trust.h */
 } stele__registry_settings;
 
 STELE_NODISCARD stele_status stele__registry_create(const stele__registry_settings *settings,

@@ -1,6 +1,7 @@
 /* Parameters that training rows would judge too kindly are fitted to the validation rows. */
 #include "base/file.h"
 #include "base/mem.h"
+#include "model/infer.h"
 #include "train/loop.h"
 #include "train/targets.h"
 
@@ -55,8 +56,10 @@ static stele_status load_best(stele__loop *l, stele__diag *diag)
 
 static stele_status failed(const stele__loop *l, stele_status status, stele__diag *diag)
 {
-    return stele__diag_error(diag, status, NULL, "calibration failed: %s",
-                             stele__graph_error(l->graph));
+    if (stele__graph_outcome(l->graph, status) == STELE_OK) {
+        return status;
+    }
+    return stele__graph_report(l->t->model, l->graph, " in calibration", diag);
 }
 
 /* The batches of a calibration: some of the validation rows, each with samples of its own. */

@@ -217,10 +217,9 @@ stele_status stele__loop_backward(stele__loop *l, stele_tensor *loss, stele__dia
         status = stele__graph_backward(l->graph, loss);
     }
     if (status != STELE_OK) {
-        return stele__diag_error(diag, status, NULL, "%s%s%s at step %lld",
-                                 stele__graph_error_scope(l->graph),
-                                 stele__graph_error_scope(l->graph)[0] != '\0' ? ": " : "",
-                                 stele__graph_error(l->graph), (long long)l->at.step + 1);
+        char when[48];
+        snprintf(when, sizeof when, " at step %lld", (long long)l->at.step + 1);
+        return stele__graph_report(l->t->model, l->graph, when, diag);
     }
     stele__params_end_gradient(l->t->model->params);
     return STELE_OK;

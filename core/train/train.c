@@ -296,8 +296,7 @@ static stele_status end_epoch(stele__loop *l, stele__diag *diag)
                                   t->split->row[STELE__VALID], n_valid,
                                   (uint64_t)t->spec->top->seed, &valid);
         if (status != STELE_OK) {
-            return stele__diag_error(diag, status, NULL, "validation failed: %s",
-                                     stele__graph_error(l->graph));
+            return stele__graph_report(t->model, l->graph, " in validation", diag);
         }
         status = stele__loop_check_valid(l, &valid, diag);
         if (status != STELE_OK) {

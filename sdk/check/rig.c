@@ -153,17 +153,26 @@ static stele_status read_options(rig *r)
     return status;
 }
 
-static void drop_line(void *user, int32_t level, const char *who, const char *text)
+static char changed[512];
+
+/* The host puts back what create, build and fit changed of the process: its warning is all that is left of it. */
+static void keep_change(void *user, int32_t level, const char *who, const char *text)
 {
     (void)user;
-    (void)level;
     (void)who;
-    (void)text;
+    if (level == STELE_LOG_WARNING && strstr(text, "; restored") != NULL) {
+        snprintf(changed, sizeof changed, "%s", text);
+    }
+}
+
+const char *rig_change(void)
+{
+    return changed[0] != '\0' ? changed : NULL;
 }
 
 static stele_status create_instance(rig *r)
 {
-    static const stele__log silent = { .write = drop_line };
+    static const stele__log silent = { .write = keep_change };
     const rig_plan *p = &r->plan;
     uint32_t kind = r->plugin->desc.kind;
     const stele__host_tables *tables = p->tables != NULL ? p->tables : rig_tables();

@@ -104,6 +104,8 @@ void *rig_take(rig *r, size_t size); /* zeroed, released by rig_finish */
  * rig_result_finish. Its tensors live until the next run. */
 stele_status rig_run(rig *r, int64_t n, const int64_t *index, int record, rig_result *ret);
 void rig_result_finish(rig_result *ret);
+/* What the host said that create, build or fit changed of the process, in any rig so far; NULL: nothing. */
+const char *rig_change(void);
 /* The same; a failure was said. */
 int rig_compute(rig *r, int64_t n, const int64_t *index, int record, rig_result *ret);
 /* Weighted sum of all outputs, unequal weights. */

@@ -110,6 +110,7 @@ static stele_status log_px(rig *r, stele_graph *g, int64_t n, const stele_decode
     stele_tensor *rows = NULL;
     if (vt->decode == NULL) {
         r->raw = vt->log_prob(r->inst, g, a, &rows);
+        stele__guest_restore(r->guest, "log_prob");
     } else {
         stele_output *out = stele__op_take(g, 1, sizeof *out);
         stele__fused *f = stele__op_take(g, 1, sizeof *f);
@@ -118,11 +119,12 @@ static stele_status log_px(rig *r, stele_graph *g, int64_t n, const stele_decode
         }
         *out = (stele_output){ .struct_size = sizeof *out };
         r->raw = vt->decode(r->inst, g, a, out);
+        stele__guest_restore(r->guest, "decode");
         if (r->raw != STELE_OK || stele__graph_status(g) != STELE_OK) {
             return r->raw;
         }
         r->output = *out;
-        *f = (stele__fused){ .vt = vt, .inst = r->inst, .scope = &r->scope, .output = out };
+        *f = (stele__fused){ .vt = vt, .inst = r->inst, .guest = r->guest, .scope = &r->scope, .output = out };
         f->n_features = r->plan.features;
         f->x = values_of(g, a->target, n, r->plan.features);
         rows = f->x != NULL ? stele__fused_log_prob(g, f) : NULL;
@@ -148,6 +150,7 @@ stele_status rig_modality(rig *r, stele_graph *g, int64_t n, stele_tensor *const
         return STELE_E_NOMEM;
     }
     r->raw = r->vt->modality.encode(r->inst, g, a, &q);
+    stele__guest_restore(r->guest, "encode");
     if (r->raw != STELE_OK || stele__graph_status(g) != STELE_OK) {
         return r->raw;
     }
@@ -216,6 +219,7 @@ static stele_status own_loss(rig *r, stele_graph *g, const stele_experts *e, con
     a.log_px = ops->slice(g, log_px_rows, 1, 0, j->n);
     a.divergence = divergences(g, e, j);
     r->raw = r->vt->fusion.loss(r->inst, g, &a, &rows);
+    stele__guest_restore(r->guest, "loss");
     rig_output_add(ret, "loss", rows);
     return r->raw;
 }
@@ -244,6 +248,7 @@ stele_status rig_fusion(rig *r, stele_graph *g, int64_t n, const int64_t *index,
     memset(joint.component, 0, joint.capacity * sizeof *joint.component);
     memset(joint.subset, 0, joint.capacity * sizeof *joint.subset);
     r->raw = vt->fuse(r->inst, g, e, j);
+    stele__guest_restore(r->guest, "fuse");
     if (r->raw != STELE_OK || stele__graph_status(g) != STELE_OK) {
         return r->raw;
     }
@@ -265,6 +270,7 @@ stele_status rig_head(rig *r, stele_graph *g, int64_t n, const int64_t *index, s
         target[i] = r->target[index != NULL ? index[i] : i];
     }
     r->raw = vt->predict(r->inst, g, in[0], r->plan.covariates > 0 ? in[1] : NULL, &y);
+    stele__guest_restore(r->guest, "predict");
     if (target == NULL || r->raw != STELE_OK || stele__graph_status(g) != STELE_OK) {
         return target == NULL ? STELE_E_NOMEM : r->raw;
     }
@@ -274,6 +280,7 @@ stele_status rig_head(rig *r, stele_graph *g, int64_t n, const int64_t *index, s
         t = ops->cast(g, t, STELE_I32); /* codes, as labels have them */
     }
     r->raw = vt->loss(r->inst, g, y, t, &rows);
+    stele__guest_restore(r->guest, "loss");
     rig_output_add(ret, "prediction", y);
     rig_output_add(ret, "loss", rows);
     return r->raw;

@@ -44,7 +44,7 @@ int check_open(const check_subject *s, stele__library **ret, char *why, size_t s
     stele__diag diag;
     stele__diag_init(&diag);
     snprintf(why, size, "has no such plugin");
-    stele_status status = s->file != NULL ? stele__library_open(s->file, ret, &diag) : open_preloaded(s, ret, &diag);
+    stele_status status = s->file != NULL ? stele__library_open(s->file, 0, ret, &diag) : open_preloaded(s, ret, &diag);
     if (status != STELE_OK) {
         first_message(&diag, status, why, size);
     }

@@ -88,14 +88,20 @@ def judge(case, work, code, out, err):
     return problems
 
 
+def kept(path, text):
+    """What a case wrote with placeholders stays as long as it still fits; a line of a plugin's source never does."""
+    was = path.read_text() if path.exists() else ""
+    return was if matches(was, text) else re.sub(r"(said by (?!fails\.c)\S+:)\d+", r"\1@ANY@", text)
+
+
 def update(case, code, out, err):
     (case / "exit").write_text(f"{code}\n")
     if err:
-        (case / "expect").write_text(err)
+        (case / "expect").write_text(kept(case / "expect", err))
     else:
         (case / "expect").unlink(missing_ok=True)
     if (case / "stdout").exists():
-        (case / "stdout").write_text(out)
+        (case / "stdout").write_text(kept(case / "stdout", out))
 
 
 def run_case(case, args):
@@ -116,9 +122,7 @@ def run_case(case, args):
         out, err = (t.decode("utf-8", "backslashreplace").replace(str(work), "@TMP@")
                     for t in (done.stdout, done.stderr))
         if args.update:
-            # What a case wrote with placeholders stays as long as it still fits.
-            expected = (case / "expect").read_text() if (case / "expect").exists() else ""
-            update(case, done.returncode, out, expected if matches(expected, err) else err)
+            update(case, done.returncode, out, err)
         problems = judge(case, work, done.returncode, out, err)
         return ("fail", "".join(problems)) if problems else ("pass", "")
     finally:

@@ -26,7 +26,7 @@ static void expect(const char *name, stele_status code, const char *want)
     stele__diag diag;
     stele__diag_init(&diag);
     snprintf(path, sizeof path, "%s%s.so", FOLDER, name);
-    stele_status status = stele__library_open(path, &lib, &diag);
+    stele_status status = stele__library_open(path, 0, &lib, &diag);
     for (size_t i = 0; i < diag.n; i++) {
         /* Every message starts with the whole path of the culprit. */
         assert_memory_equal(diag.message[i].text, FOLDER, strlen(FOLDER));
@@ -92,7 +92,7 @@ static void floating_point_environment_survives(void **state)
     stele__library *lib = NULL;
     stele__diag diag;
     stele__diag_init(&diag);
-    assert_int_equal(stele__library_open(path, &lib, &diag), STELE_OK);
+    assert_int_equal(stele__library_open(path, 0, &lib, &diag), STELE_OK);
     assert_true(diag.n == 0 || strstr(diag.message[0].text, "linked with -ffast-math") != NULL);
     assert_true(subnormal * one != 0.0f);
     stele__library_destroy(lib);
@@ -103,7 +103,7 @@ static void copies_are_whole(void **state)
 {
     (void)state;
     stele__library *lib = NULL;
-    assert_int_equal(stele__library_open(FOLDER "sound.so", &lib, NULL), STELE_OK);
+    assert_int_equal(stele__library_open(FOLDER "sound.so", 0, &lib, NULL), STELE_OK);
     assert_int_equal(lib->n, 1);
     const stele__plugin *p = &lib->plugin[0];
     assert_string_equal(p->desc.id, "fusion/sound");
@@ -150,7 +150,7 @@ static int remove_root(void **state)
     return status;
 }
 
-static void what_everybody_may_write_is_refused(void **state)
+static void what_others_can_change_is_refused(void **state)
 {
     char path[160], folder[128];
     stele__library *lib = NULL;
@@ -160,14 +160,37 @@ static void what_everybody_may_write_is_refused(void **state)
     snprintf(path, sizeof path, "%s/sound.so", folder);
     copy_file(FOLDER "sound.so", path);
     assert_int_equal(chmod(path, 0666), 0);
-    assert_int_equal(stele__library_open(path, &lib, &diag), STELE_E_IO);
+    assert_int_equal(stele__library_open(path, 0, &lib, &diag), STELE_E_IO);
     assert_non_null(strstr(diag.message[0].text, "every user may write to this file: not loaded"));
     assert_int_equal(chmod(path, 0644), 0);
     assert_int_equal(chmod(folder, 01777), 0);
-    assert_int_equal(stele__library_open(path, &lib, &diag), STELE_E_IO);
+    assert_int_equal(stele__library_open(path, 0, &lib, &diag), STELE_E_IO);
     assert_non_null(strstr(diag.message[1].text, "every user may write to its folder: not loaded"));
+    /* A folder further up could be renamed and replaced; the sticky bit forbids that. */
     assert_int_equal(chmod(folder, 0755), 0);
-    assert_int_equal(stele__library_open(path, &lib, NULL), STELE_OK);
+    assert_int_equal(chmod(*state, 0777), 0);
+    assert_int_equal(stele__library_open(path, 0, &lib, &diag), STELE_E_IO);
+    assert_non_null(strstr(diag.message[2].text, " above it: not loaded"));
+    assert_int_equal(stele__library_open(path, 1, &lib, &diag), STELE_OK);
+    assert_int_equal(diag.message[3].severity, STELE__WARNING);
+    assert_non_null(strstr(diag.message[3].text, " above it: loaded all the same"));
+    stele__library_destroy(lib);
+    assert_int_equal(chmod(*state, 01777), 0);
+    assert_int_equal(stele__library_open(path, 0, &lib, NULL), STELE_OK);
+    stele__library_destroy(lib);
+    assert_int_equal(chmod(*state, 0755), 0);
+    if (geteuid() == 0) {
+        /* Only root can give files away. */
+        assert_int_equal(chown(path, 12345, 0), 0);
+        assert_int_equal(stele__library_open(path, 0, &lib, &diag), STELE_E_IO);
+        assert_non_null(strstr(diag.message[4].text, "this file belongs to user 12345, who"));
+        assert_int_equal(chown(path, 0, 0), 0);
+        assert_int_equal(chown(folder, 12345, 0), 0);
+        assert_int_equal(stele__library_open(path, 0, &lib, &diag), STELE_E_IO);
+        assert_non_null(strstr(diag.message[5].text, "its folder belongs to user 12345, who"));
+        assert_int_equal(chown(folder, 0, 0), 0);
+    }
+    assert_int_equal(stele__library_open(path, 0, &lib, NULL), STELE_OK);
     stele__library_destroy(lib);
     stele__diag_finish(&diag);
 }
@@ -236,7 +259,7 @@ static void unknown_names_near_ones_and_places(void **state)
     assert_non_null(strstr(diag.message[0].hint, "/fusion, " TEST_PLUGINS "/fusion"));
     assert_int_equal(stele__registry_find(r, STELE_MODALITY, "sound", NULL, &p, &diag),
                      STELE_E_ABI);
-    assert_non_null(strstr(diag.message[1].hint, "`sound` is a fusion plugin; there are none\n"));
+    assert_non_null(strstr(diag.message[1].hint, "`sound` is a fusion plugin; there are: fails\n"));
     stele__diag_finish(&diag);
     stele__registry_destroy(r);
 }
@@ -405,9 +428,10 @@ static void places_come_in_order(void **state)
     assert_string_equal(p.folder[1], "/c");
     assert_string_equal(p.folder[2], "/nowhere/build/plugins");
     assert_string_equal(p.folder[3], "/nowhere/lib/plugins-0");
-    assert_int_equal(diag.n, 2);
+    assert_int_equal(diag.n, 3);
     assert_string_equal(diag.message[0].text,
                         "STELE_PLUGIN_PATH: `.` is not an absolute path: left out");
+    assert_non_null(strstr(diag.message[2].text, "an empty element would be the working "));
     stele__places_finish(&p);
     stele__diag_finish(&diag);
     /* ROOT/fusion/stele, a program that was moved, finds ROOT/fusion; a namesake of the build
@@ -432,7 +456,7 @@ int main(void)
         cmocka_unit_test(every_refusal_says_why),
         cmocka_unit_test(floating_point_environment_survives),
         cmocka_unit_test(copies_are_whole),
-        WITH_ROOT(what_everybody_may_write_is_refused),
+        WITH_ROOT(what_others_can_change_is_refused),
         WITH_ROOT(first_folder_wins),
         WITH_ROOT(first_match_wins_even_if_refused),
         WITH_ROOT(unknown_names_near_ones_and_places),

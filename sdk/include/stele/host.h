@@ -75,10 +75,10 @@ struct stele_host {
     void (*log)(const stele_host *h, int32_t level, const char *fmt, ...) STELE_PRINTF(3, 4); /* [any] */
     /* Record why and return `code`. Use through STELE_FAIL. Text before a first colon that names an option ("width:
      * ...") or a key of the host beside it ("target: ...") is mapped back to its line in the spec. The first message of
-     * a failing call is the one shown. [any] */
+     * a failing call is the one shown, with `where`; it has to be said on the thread that runs the call. [any] */
     stele_status (*fail)(const stele_host *h, stele_status code, const char *where, const char *fmt, ...)
         STELE_PRINTF(4, 5);
-    /* Draft services by id with revision: "org.example.name/2". NULL when unknown. [any] */
+    /* Draft services by id with revision: "org.example.name/2". Static; NULL when unknown. [any] */
     const void *(*extension)(const stele_host *h, const char *id);
     /* append only below this line */
 };

@@ -47,7 +47,7 @@ typedef struct stele_create_args {
 /* First slots of every kind, same order, same meaning. destroy accepts NULL and a half-built instance. */
 #define STELE_COMMON_SLOTS                                                                                             \
     uint64_t struct_size;                                                                                              \
-    stele_status (*create)(const stele_create_args *a, stele_inst **ret); /* [main] */                                 \
+    stele_status (*create)(const stele_create_args *a, stele_inst **ret); /* the plugin's, until destroy [main] */     \
     void (*destroy)(stele_inst * self);                                   /* [main] */                                 \
     stele_status (*build)(stele_inst * self, stele_build * b)             /* optional [main & new] */
 
@@ -294,12 +294,15 @@ typedef struct stele_source_vt {
     STELE_COMMON_SLOTS;
     uint32_t (*n_axes)(const stele_inst *self);               /* [any & built] */
     int64_t (*n_rows)(const stele_inst *self, uint32_t axis); /* [any & built] */
-    /* Id of a row, unique in its axis; the source's string. [any & built] */
+    /* Id of a row, unique in its axis; the source's string, as long as the instance lives. [any & built] */
     const char *(*row_id)(const stele_inst *self, uint32_t axis, int64_t row);
-    uint32_t (*n_fields)(const stele_inst *self);                                         /* [any & built] */
-    stele_status (*field)(const stele_inst *self, uint32_t field, stele_field *ret);      /* [any & built] */
-    const char *(*feature_name)(const stele_inst *self, uint32_t field, int64_t feature); /* NULL: none [any & built] */
-    const char *(*category)(const stele_inst *self, uint32_t field, int64_t code);        /* [any & built] */
+    uint32_t (*n_fields)(const stele_inst *self); /* [any & built] */
+    /* Strings in *ret are the source's, as long as the instance lives. [any & built] */
+    stele_status (*field)(const stele_inst *self, uint32_t field, stele_field *ret);
+    /* The source's string, as long as the instance lives; NULL: features have no names. [any & built] */
+    const char *(*feature_name)(const stele_inst *self, uint32_t field, int64_t feature);
+    /* The source's string, as long as the instance lives. [any & built] */
+    const char *(*category)(const stele_inst *self, uint32_t field, int64_t code);
     /* Stored entries of each row of a CSR field. [any & built] */
     stele_status (*count)(const stele_inst *self, uint32_t field, uint64_t n_rows, const int64_t *row, int64_t *ret_n);
     stele_status (*read)(const stele_inst *self, const stele_read *r); /* [any & built] */

@@ -49,8 +49,9 @@ typedef struct stele_ops {
     /* --- the graph and its tensors --- */
     stele_status (*status)(const stele_graph *g);                   /* first error so far [compute] */
     stele_status (*shape)(const stele_tensor *t, stele_shape *ret); /* [any] */
-    stele_status (*view)(const stele_tensor *t, stele_view *ret);   /* set ret->struct_size first [any] */
-    uint32_t (*dtype)(const stele_graph *g);                        /* STELE_F32 or STELE_F64 [compute] */
+    stele_status (*view)(const stele_tensor *t,
+                         stele_view *ret);     /* set ret->struct_size first; values stay the graph's [any] */
+    uint32_t (*dtype)(const stele_graph *g);   /* STELE_F32 or STELE_F64 [compute] */
     int32_t (*training)(const stele_graph *g); /* 1 while training: dropout is on, add noise then [compute] */
     stele_tensor *(*param)(stele_graph *g,
                            uint32_t id); /* parameter, buffer or frozen tensor of this instance [compute] */

@@ -7,7 +7,8 @@
  *   [compute] any thread; concurrent calls on one instance use different graphs or different blocks
  *   [any]     any thread, any time
  * States of an instance: "new" after create, "built" after build. Unless a comment says otherwise a slot is required,
- * pointers passed in are valid for the call only, and ret_ outputs are written on success only.
+ * pointers passed in are valid for the call only, and ret_ outputs are written on success only. A slot that hands out
+ * memory says whose it is and how long it stays.
  * Structs that may grow start with `struct_size`, set by whoever fills them; new members are appended.
  */
 #ifndef STELE_TYPES_H

@@ -1,10 +1,9 @@
 /* A head for tests that does what its options say: classes by softmax, numbers by squares, linear
- * in z, with any traits. */
+ * in z, with any traits. And something wrong in one slot, if fails.h is told so. */
+#include "../fails.h"
+
 #include <stele/dense.h>
 #include <stele/metrics.h>
-#include <stele/plugin.h>
-
-#include <stdlib.h>
 
 enum { DEFECT_NONE = 0, DEFECT_NAN, DEFECT_SHAPE };
 static const char *const defects[] = { "none", "nan", "shape", NULL };
@@ -31,6 +30,7 @@ struct stele_inst {
 
 static stele_status create(const stele_create_args *a, stele_inst **ret)
 {
+    FAILS(a->host, "head.create", "no head for %s", a->input->name);
     stele_inst *self = calloc(1, sizeof *self);
     if (self == NULL) {
         return STELE_E_NOMEM;
@@ -52,6 +52,7 @@ static void destroy(stele_inst *self)
 
 static stele_status build(stele_inst *self, stele_build *b)
 {
+    FAILS(self->host, "head.build", "a head cannot be built");
     stele_status status = stele_declare_linear(self->host, b, "out", self->latent_dim,
                                                self->n_outputs, 1.0, &self->weight, &self->bias);
     if (status == STELE_OK && self->n_covariates > 0) {
@@ -64,8 +65,16 @@ static stele_status build(stele_inst *self, stele_build *b)
 
 static stele_status traits(const stele_inst *self, stele_head_traits *ret)
 {
+    FAILS(self->host, "head.traits", "without character");
     ret->gradient_scale = self->config->gradient_scale;
     ret->own_step = (uint32_t)self->config->own_step;
+    return STELE_OK;
+}
+
+static stele_status fit(const stele_inst *self, stele_fit *f)
+{
+    (void)f;
+    FAILS(self->host, "head.fit", "the cap does not fit");
     return STELE_OK;
 }
 
@@ -73,6 +82,7 @@ static stele_status predict(const stele_inst *self, stele_graph *g, stele_tensor
                             stele_tensor *covariates, stele_tensor **ret_y)
 {
     const stele_ops *ops = self->host->ops;
+    FAILS(self->host, "head.predict", "the future is dark");
     *ret_y = ops->linear(g, z, ops->param(g, self->weight), ops->param(g, self->bias));
     if (self->n_covariates > 0) {
         stele_tensor *more = ops->linear(g, covariates, ops->param(g, self->covariates), NULL);
@@ -107,6 +117,7 @@ static stele_status loss(const stele_inst *self, stele_graph *g, stele_tensor *y
 {
     const stele_ops *ops = self->host->ops;
     stele_shape flat;
+    FAILS(self->host, "head.loss", "lost its head");
     if (ops->shape(target, &flat) != STELE_OK) {
         return ops->status(g);
     }
@@ -124,6 +135,7 @@ static stele_status score(const stele_inst *self, const stele_head_scored *s, ui
                           stele_metric *ret, uint32_t *ret_n)
 {
     double sum = 0.0;
+    FAILS(self->host, "head.score", "nobody kept count");
     for (int64_t r = 0; r < s->n_rows; r++) {
         const float *y = s->predicted + r * s->n_outputs;
         int64_t best = 0;
@@ -145,6 +157,7 @@ static const stele_head_vt vtable = {
     .destroy = destroy,
     .build = build,
     .traits = traits,
+    .fit = fit,
     .predict = predict,
     .loss = loss,
     .score = score,

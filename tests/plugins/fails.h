@@ -1,0 +1,51 @@
+/* fails.h - for plugins of tests that do something wrong in one slot: the variable FAILS_IN names
+ * it
+ * ("modality.encode"), FAILS_HOW what they do there. A variable and no option, so that a run that
+ * was trained in peace can be evaluated with a failure. */
+#ifndef TEST_FAILS_H
+#define TEST_FAILS_H
+
+#include <stele/plugin.h>
+
+#include <fenv.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+
+static inline int fails_is(const char *variable, const char *value)
+{
+    const char *is = getenv(variable);
+    return is != NULL && strcmp(is, value) == 0;
+}
+
+/* What goes wrong without a failure: settings of the whole process. */
+static inline void fails_disturb(void)
+{
+    if (fails_is("FAILS_HOW", "rounding")) {
+        fesetround(FE_UPWARD);
+    } else if (fails_is("FAILS_HOW", "traps")) {
+        feenableexcept(FE_DIVBYZERO);
+    } else if (fails_is("FAILS_HOW", "locale")) {
+        setlocale(LC_ALL, "C.UTF-8");
+#if defined(__x86_64__)
+    } else if (fails_is("FAILS_HOW", "flush")) {
+        __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | 0x8040);
+#endif
+    }
+}
+
+/* At the start of a slot; the other arguments say why, should words be wanted. */
+#define FAILS(host_, slot_, ...)                                                                   \
+    do {                                                                                           \
+        if (fails_is("FAILS_IN", slot_)) {                                                         \
+            if (fails_is("FAILS_HOW", "words")) {                                                  \
+                return STELE_FAIL(host_, STELE_E_UNSUPPORTED, __VA_ARGS__);                        \
+            }                                                                                      \
+            if (fails_is("FAILS_HOW", "silence")) {                                                \
+                return STELE_E_UNSUPPORTED;                                                        \
+            }                                                                                      \
+            fails_disturb();                                                                       \
+        }                                                                                          \
+    } while (0)
+
+#endif
