@@ -201,12 +201,12 @@ static void add_steps(stele__str *out, const request *o, const sdk *s)
     stele__str_printf(out, " %s/%s.so%s\n    STELE_PLUGIN_PATH=\"$PWD\" ", kind, name,
                       stele__template_check_options(kind));
     add_program(out, s, "stele");
-    stele__str_append(out, " train spec.yaml\n\nThe same with Meson:\n\n    PKG_CONFIG_PATH=");
+    stele__str_printf(out,
+                      " train spec.yaml\n\nThe same with Meson, which makes build/%s/%s.so:\n\n"
+                      "    PKG_CONFIG_PATH=",
+                      kind, name);
     add_word(out, s->pkgconfig);
-    stele__str_append(out, " meson setup build\n    meson test -C build\n    "
-                           "STELE_PLUGIN_PATH=\"$PWD/build\" ");
-    add_program(out, s, "stele");
-    stele__str_append(out, " train spec.yaml\n\n");
+    stele__str_append(out, " meson setup build\n    meson test -C build\n\n");
 }
 
 static stele_status print_steps(const request *o)

@@ -93,8 +93,8 @@ def make(who, kind):
     folder = who.home / name
     for path in folder.rglob("*"):
         assert path.is_dir() or not re.search(r"my_(kind|plugin|check_options)", path.read_text()), path
-    assert len(commands) == 7 and commands[0] == f"cd {name}", commands
-    cc, check, train, setup, test, train_again = commands[1:]
+    assert len(commands) == 6 and commands[0] == f"cd {name}", commands
+    cc, check, train, setup, test = commands[1:]
     out = who.run(cc + " -Wall -Wextra -Wpedantic -Wno-missing-field-initializers", folder)
     assert out == "", out
     out = who.run(check, folder, trace=False)
@@ -102,12 +102,11 @@ def make(who, kind):
     out = who.run(train, folder)
     used = json.loads((folder / "runs" / name / "summary.json").read_text())["plugins"]
     assert {"id": f"{kind}/{name}", "version": "0.1.0", "origin": str(folder / kind / f"{name}.so")} in used, used
-    shutil.rmtree(folder / "runs")
     out = who.run(setup, folder, trace=False)
     assert "WARNING" not in out, out
     out = who.run(test, folder, trace=False)
     assert re.search(r"^Ok: +2", out, re.M) and "warning:" not in out, out
-    who.run(train_again, folder)
+    who.run("stele train spec.yaml --quiet --run runs/meson", folder, STELE_PLUGIN_PATH=f"{folder}/build")
     out = who.run(f"stele help {kind}/{name}", folder, STELE_PLUGIN_PATH=f"{folder}/build")
     assert out.startswith(f"{kind}/{name} 0.1.0"), out
     out = who.run(f"stele new {kind}/{name} -o again", who.home, expect=2, STELE_PLUGIN_PATH=f"{folder}/build")
@@ -142,6 +141,33 @@ def swap(who, folders):
     shutil.rmtree(installed)
 
 
+def by_readme(who, folder):
+    """The three commands of the README, with the flags and the variables of stele-sdk.pc."""
+    pc = next(who.prefix.rglob("stele-sdk.pc")).parent
+    readme = (folder / "README.md").read_text()
+    commands = printed(readme)[:3]
+    assert commands[0].startswith("cc ") and commands[1].startswith("stele-check ") and "train" in commands[2], readme
+    next(folder.glob("*/*.so")).unlink()
+    shutil.rmtree(folder / "runs")
+    for command in commands:
+        who.run(command, folder, trace=False, PKG_CONFIG_PATH=str(pc))
+    names = ("plugindir", "abi_major", "abi_minor", "checker", "program")
+    values = [who.run(f"pkg-config --variable={n} stele-sdk", folder, PKG_CONFIG_PATH=str(pc)).strip() for n in names]
+    assert values[1].isdigit() and values[2].isdigit(), values
+    for value, last in (values[0], ""), (values[3], "stele-check"), (values[4], "stele"):
+        path = pathlib.Path(value).resolve()
+        assert path.is_relative_to(who.prefix) and path.exists() and path.name.endswith(last), values
+
+
+def without_installation(build, home):
+    """The same from the build folder."""
+    who = Stranger(pathlib.Path("/nowhere"), home, ())
+    commands = printed(who.run(f"'{build}/stele' new fusion/uninstalled", home, trace=False))
+    assert str(build) in commands[2] and str(build) in commands[4], commands
+    for command in commands[1:]:
+        who.run(command, home / "uninstalled", trace=False)
+
+
 def put_among_installed(who, folder):
     """`meson install` of a plugin puts it where the program looks."""
     who.run("meson install -C build", folder, trace=False)
@@ -163,6 +189,8 @@ def main():
             assert listed and all(p["origin"].startswith(str(prefix)) and p["refused"] is None for p in listed), listed
             folders = {kind: make(who, kind) for kind in KINDS}
             swap(who, folders)
+            by_readme(who, folders["source"])
+            without_installation(build, home)
             put_among_installed(who, folders["fusion"])
         except AssertionError as error:
             print("failed:", error)
