@@ -43,6 +43,10 @@ class Stranger:
         self.strace = shutil.which("strace") is not None and self.can_trace()
         self.traced = 0
 
+    def owns(self, origin):
+        """A plugin of the installation."""
+        return origin == "built in" or origin.startswith(f"{self.prefix}/")
+
     def can_trace(self):
         return subprocess.run(["strace", "-f", "-o", "/dev/null", "true"], stderr=subprocess.DEVNULL).returncode == 0
 
@@ -128,7 +132,7 @@ def swap(who, folders):
         used = json.loads((who.home / f"swap-{kind}" / "summary.json").read_text())["plugins"]
         origins = {p["id"]: p["origin"] for p in used}
         assert origins.pop(f"{kind}/mine_{kind}") == f"{folders[kind]}/build/{kind}/mine_{kind}.so", origins
-        assert all(o.startswith(str(who.prefix) + "/") for o in origins.values()), origins
+        assert all(who.owns(o) for o in origins.values()), origins
         out = who.run(f"stele check swap.yaml --set {key}=mine_{kind}", who.home, expect=4)
         assert f"there is no {kind} plugin `mine_{kind}`" in out, out
         looked = re.search(r"looked in (.*)", out)
@@ -168,6 +172,14 @@ def without_installation(build, home):
         who.run(command, home / "uninstalled", trace=False)
 
 
+def demo(who):
+    """What else is installed is there, and the demo runs from anywhere."""
+    share = who.prefix / "share"
+    for name in "man/man1/stele.1", "man/man1/stele-check.1", "bash-completion/completions/stele-check":
+        assert (share / name).stat().st_size > 0, name
+    who.run(f"stele train {share}/stele/configs/demo.yaml --run demo --quiet --set train.epochs=1", who.home)
+
+
 def put_among_installed(who, folder):
     """`meson install` of a plugin puts it where the program looks."""
     who.run("meson install -C build", folder, trace=False)
@@ -186,11 +198,12 @@ def main():
             home.mkdir()
             who = Stranger(prefix, home, (build, sources, scratch / "dest"))
             listed = json.loads(who.run("stele plugins --json", home))
-            assert listed and all(p["origin"].startswith(str(prefix)) and p["refused"] is None for p in listed), listed
+            assert listed and all(who.owns(p["origin"]) and p["refused"] is None for p in listed), listed
             folders = {kind: make(who, kind) for kind in KINDS}
             swap(who, folders)
             by_readme(who, folders["source"])
             without_installation(build, home)
+            demo(who)
             put_among_installed(who, folders["fusion"])
         except AssertionError as error:
             print("failed:", error)
