@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Plugins written by somebody who has an installed Stele and nothing else. out_of_tree.py NINJA BUILD SOURCES
 
-Installs into a clean folder, moves it elsewhere, and works with that alone: for every kind `stele new`, the commands that it
-prints (one line of cc, stele-check, training), then Meson with its tests. After that the plugins take their places in one spec
-by name. strace, where there is one, shows that nothing opens a file of the sources or of the build.
+Installs into a clean folder, moves it elsewhere, and works with that alone: for every kind `stele new`, the commands that
+it prints (one line of cc, stele-check, training), then Meson with its tests. After that the plugins take their places in one
+spec by name. strace, where there is one, shows that nothing opens a file of the sources or of the build.
 """
 
 import filecmp
@@ -38,8 +38,8 @@ class Stranger:
 
     def __init__(self, prefix, home, forbidden):
         self.prefix, self.home, self.forbidden = prefix, home, [str(f) + "/" for f in forbidden]
-        self.env = {"PATH": f"{prefix}/bin:{os.environ['PATH']}", "HOME": str(home), "LC_ALL": "C", "OPENBLAS_NUM_THREADS": "1",
-                    "TMPDIR": str(home)}
+        self.env = {"PATH": f"{prefix}/bin:{os.environ['PATH']}", "HOME": str(home), "TMPDIR": str(home),
+                    "LC_ALL": "C", "OPENBLAS_NUM_THREADS": "1"}
         self.strace = shutil.which("strace") is not None and self.can_trace()
         self.traced = 0
 
@@ -117,6 +117,17 @@ def make(who, kind):
     assert f"{kind}/{name} is taken: {folder}/build/{kind}/{name}.so" in out, out
     print(f"{kind}: {time.monotonic() - start:.1f} s")
     return folder
+
+
+def bad_tables(who, folder):
+    """The source says what is wrong with a file, and in which row."""
+    cells = "row `y` does not have 2 cells"
+    for text, message in (("", "the file is empty"), ("id,a\nx,1\ny,1,2\n", cells), ("id,a\nx,1\ny\n", cells),
+                          ("id,a\nx,1e\n", "row `x`: `1e` is no number")):
+        (folder / "bad.csv").write_text(text)
+        out = who.run("stele check spec.yaml --set data.path=bad.csv", folder, expect=3,
+                      STELE_PLUGIN_PATH=f"{folder}/build")
+        assert message in out, out
 
 
 def swap(who, folders):
@@ -200,6 +211,7 @@ def main():
             listed = json.loads(who.run("stele plugins --json", home))
             assert listed and all(who.owns(p["origin"]) and p["refused"] is None for p in listed), listed
             folders = {kind: make(who, kind) for kind in KINDS}
+            bad_tables(who, folders["source"])
             swap(who, folders)
             by_readme(who, folders["source"])
             without_installation(build, home)

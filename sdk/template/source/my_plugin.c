@@ -157,8 +157,11 @@ static stele_status read_line(stele_inst *self, char *line)
     int64_t column = 0;
     self->id[row] = next_cell(&line);
     self->code[row] = -1;
-    for (char *cell; (cell = next_cell(&line)) != NULL && column < n_columns; column++) {
+    for (char *cell; (cell = next_cell(&line)) != NULL; column++) {
         char *end = cell;
+        if (column >= n_columns) {
+            continue; /* too many: refused below */
+        }
         if (column == self->class_column) {
             self->code[row] = cell[0] != '\0' ? code_of(self, cell) : -1;
             continue;
@@ -169,7 +172,7 @@ static stele_status read_line(stele_inst *self, char *line)
             return STELE_FAIL(self->host, STELE_E_DATA, "path: row `%s`: `%s` is no number", self->id[row], cell);
         }
     }
-    if (column != n_columns || line != NULL) {
+    if (column != n_columns) {
         return STELE_FAIL(self->host, STELE_E_DATA, "path: row `%s` does not have %lld cells", self->id[row],
                           (long long)n_columns + 1);
     }
