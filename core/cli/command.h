@@ -24,6 +24,7 @@ int stele__cmd_check(int argc, char **argv);
 int stele__cmd_embed(int argc, char **argv);
 int stele__cmd_eval(int argc, char **argv);
 int stele__cmd_help(int argc, char **argv);
+int stele__cmd_new(int argc, char **argv);
 int stele__cmd_plugins(int argc, char **argv);
 int stele__cmd_schema(int argc, char **argv);
 int stele__cmd_train(int argc, char **argv);

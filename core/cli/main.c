@@ -55,6 +55,11 @@ const stele__command stele__commands[] = {
       stele__cmd_eval },
     { "plugins", "[--json]", "List all plugins, and the files that were refused with the reason.",
       "  --json           one JSON array\n", stele__cmd_plugins },
+    { "new", "KIND/NAME [-o FOLDER]",
+      "Make a plugin that builds, passes stele-check and trains, to be edited from there.",
+      "  -o FOLDER        (or --output) the folder to make (default: NAME)\n"
+      "\nKIND is modality, fusion, head or source.\n",
+      stele__cmd_new },
     { "schema", "", "Print the JSON Schema of specs, for editors.", NULL, stele__cmd_schema },
     { "help", "[COMMAND | SECTION | KIND/NAME] [--all]",
       "Explain a command, a section of the spec, or a plugin.",

@@ -48,15 +48,13 @@ static stele_status add_listed(stele__places *p, const char *listed, stele__diag
     return status;
 }
 
-/* `path` lies below `folder`. */
-static int is_below(const char *path, const char *folder)
+int stele__place_is_built(const stele__layout *layout, const char *program)
 {
-    size_t len = strlen(folder);
-    return strncmp(path, folder, len) == 0 && path[len] == '/';
+    size_t len = strlen(layout->build_root);
+    return strncmp(program, layout->build_root, len) == 0 && program[len] == '/';
 }
 
-/* A program that was moved together with its plugins finds them; otherwise what the build says. */
-static char *installed_folder(const stele__layout *layout, const char *program)
+char *stele__place_installed(const stele__layout *layout, const char *program)
 {
     char real[PATH_MAX];
     char *folder = stele__path_folder(program);
@@ -75,11 +73,11 @@ stele_status stele__places_find(const stele__layout *layout, const char *listed,
 {
     stele__places p = { 0 };
     stele_status status = add_listed(&p, listed, diag);
-    if (status == STELE_OK && is_below(program, layout->build_root)) {
+    if (status == STELE_OK && stele__place_is_built(layout, program)) {
         status = add(&p, stele__path_join(layout->build_root, "plugins"));
     }
     if (status == STELE_OK) {
-        status = add(&p, installed_folder(layout, program));
+        status = add(&p, stele__place_installed(layout, program));
     }
     if (status != STELE_OK) {
         stele__places_finish(&p);
@@ -89,14 +87,25 @@ stele_status stele__places_find(const stele__layout *layout, const char *listed,
     return STELE_OK;
 }
 
+char *stele__program_path(void)
+{
+    char program[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", program, sizeof program - 1);
+    program[len > 0 ? len : 0] = '\0';
+    return stele__strdup(program);
+}
+
 stele_status stele__places_default(stele__places *ret, stele__diag *diag)
 {
     static const stele__layout layout = { STELE_BUILD_ROOT, STELE_INSTALLED_PLUGINS,
                                           STELE_PLUGINS_FROM_PROGRAM };
-    char program[PATH_MAX];
-    ssize_t len = readlink("/proc/self/exe", program, sizeof program - 1);
-    program[len > 0 ? len : 0] = '\0';
-    return stele__places_find(&layout, secure_getenv("STELE_PLUGIN_PATH"), program, ret, diag);
+    char *program = stele__program_path();
+    stele_status status =
+        program != NULL
+            ? stele__places_find(&layout, secure_getenv("STELE_PLUGIN_PATH"), program, ret, diag)
+            : STELE_E_NOMEM;
+    stele__free(program);
+    return status;
 }
 
 void stele__places_finish(stele__places *places)

@@ -9,12 +9,21 @@ typedef struct stele__places {
     size_t n;
 } stele__places;
 
-/* What the build knows about where things lie. */
+/* What the build knows about where something that is installed lies: plugins, headers. */
 typedef struct stele__layout {
     const char *build_root;   /* the build folder */
-    const char *installed;    /* absolute folder of installed plugins */
+    const char *installed;    /* absolute folder where it is installed */
     const char *from_program; /* the same, relative to the folder of the installed program */
 } stele__layout;
+
+/* The running file, links resolved. The caller frees it; NULL: out of memory. */
+char *stele__program_path(void);
+/* `program`, the running file, lies in the build folder: it was not installed. */
+int stele__place_is_built(const stele__layout *layout, const char *program);
+/* The installed folder as it lies beside `program`: an installation that was moved as a whole finds
+ * its parts. Where nothing lies there, the folder that the build was told. The caller frees it;
+ * NULL: out of memory. */
+char *stele__place_installed(const stele__layout *layout, const char *program);
 
 /* `listed` is the value of STELE_PLUGIN_PATH, colon separated, or NULL: its absolute folders come
  * first, others are left out with a warning, as is an empty element, which by the custom of PATH
