@@ -42,7 +42,7 @@ void stele__table_help(const stele__table *table, int advanced, stele__str *out)
         stele__str_printf(out, "\n  %*s  %s\n", width, "", row.help);
     }
     if (n_hidden != 0) {
-        stele__str_printf(out, "  (%d more with --advanced)\n", n_hidden);
+        stele__str_printf(out, "  (%d more with --all)\n", n_hidden);
     }
 }
 
