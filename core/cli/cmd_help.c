@@ -194,15 +194,44 @@ static int help_topic(const char *topic, int advanced)
     return stele__cli_finish(&diag, status);
 }
 
+/* All that a spec may hold but the options of plugins. */
+static void print_markdown(void)
+{
+    const stele__schema_plugin *e = stele__evaluations();
+    stele__str out;
+    stele__str_init(&out);
+    stele__str_append(&out, "# Keys of a spec\n\n");
+    stele__sections_markdown(&out);
+    for (int i = 0; i < STELE__N_EVALUATIONS; i++) {
+        stele__str_printf(&out, "\n## `evaluate: %s`\n\n%s\n\n", e[i].name, e[i].summary);
+        if (e[i].table.n != 0) {
+            stele__table_markdown(&e[i].table, &out);
+        }
+    }
+    fputs(out.data != NULL ? out.data : "", stdout);
+    stele__str_finish(&out);
+}
+
 int stele__cmd_help(int argc, char **argv)
 {
-    static const struct option options[] = { { "all", no_argument, NULL, 'a' }, { 0 } };
-    int advanced = 0;
+    static const struct option options[] = { { "all", no_argument, NULL, 'a' },
+                                             { "markdown", no_argument, NULL, 'm' },
+                                             { 0 } };
+    int advanced = 0, markdown = 0;
     for (int c; (c = getopt_long(argc, argv, ":", options, NULL)) != -1;) {
-        if (c != 'a') {
+        if (c != 'a' && c != 'm') {
             return stele__cli_option_error(c, argv);
         }
-        advanced = 1;
+        advanced = advanced || c == 'a';
+        markdown = markdown || c == 'm';
+    }
+    if (markdown && optind != argc) {
+        return stele__cli_usage_error(argv[0], "--markdown prints the whole spec and takes no "
+                                               "topic; a plugin's page: stele-check --page");
+    }
+    if (markdown) {
+        print_markdown();
+        return STELE__EXIT_OK;
     }
     if (argc - optind > 1) {
         return stele__cli_usage_error(argv[0], "unexpected argument `%s`", argv[optind + 1]);

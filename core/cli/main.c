@@ -61,9 +61,11 @@ const stele__command stele__commands[] = {
       "\nKIND is modality, fusion, head or source.\n",
       stele__cmd_new },
     { "schema", "", "Print the JSON Schema of specs, for editors.", NULL, stele__cmd_schema },
-    { "help", "[COMMAND | SECTION | KIND/NAME] [--all]",
+    { "help", "[COMMAND | SECTION | KIND/NAME] [--all | --markdown]",
       "Explain a command, a section of the spec, or a plugin.",
-      "  --all            advanced options too\n", stele__cmd_help },
+      "  --all            advanced options too\n"
+      "  --markdown       all sections of the spec as one page; of a plugin: stele-check --page\n",
+      stele__cmd_help },
     { NULL, NULL, NULL, NULL, NULL },
 };
 

@@ -99,6 +99,10 @@ int check_open(const check_subject *s, stele__library **ret, char *why, size_t s
 /* List its plugins from a child process; -1 if it was refused or crashed, with the reason in `why`. */
 int check_scan(const check_subject *s, check_found ret[CHECK_MOST_FOUND], char *why, size_t size);
 
+/* Print the reference page of each plugin of the subject in Markdown, from a child process. 0: failed, which was said.
+ */
+int check_page(const check_subject *s);
+
 /* --- report ----------------------------------------------------------------------------------------------------- */
 
 typedef struct check_report check_report;

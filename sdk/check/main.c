@@ -20,7 +20,7 @@ typedef struct arguments {
     const char *option[MOST_SETTINGS];
     const char *json;
     regex_t only, skip;
-    int has_only, has_skip, list, quit;
+    int has_only, has_skip, list, page, quit;
 } arguments;
 
 static const char usage_text[] =
@@ -37,6 +37,7 @@ static const char usage_text[] =
     "  --strict             a skipped check counts as failed\n"
     "  --in-process         no process per check: for a debugger\n"
     "  --json FILE          verdicts as one JSON object; - is standard output\n"
+    "  --page               no checks: print the plugin's reference page in Markdown\n"
     "\n"
     "Exit status: 0 all passed, 1 a check failed, 2 the command line or the file cannot be used.\n";
 
@@ -92,12 +93,19 @@ static int take_option(const char *text, arguments *a)
 static int parse(int argc, char **argv, arguments *a)
 {
     static const struct option known[] = {
-        { "list", no_argument, NULL, 'l' },       { "only", required_argument, NULL, 'o' },
-        { "skip", required_argument, NULL, 's' }, { "options", required_argument, NULL, 'O' },
-        { "seed", required_argument, NULL, 'n' }, { "timeout", required_argument, NULL, 't' },
-        { "strict", no_argument, NULL, 'S' },     { "in-process", no_argument, NULL, 'i' },
-        { "json", required_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' },
-        { "version", no_argument, NULL, 'v' },    { NULL, 0, NULL, 0 },
+        { "list", no_argument, NULL, 'l' },
+        { "only", required_argument, NULL, 'o' },
+        { "skip", required_argument, NULL, 's' },
+        { "options", required_argument, NULL, 'O' },
+        { "seed", required_argument, NULL, 'n' },
+        { "timeout", required_argument, NULL, 't' },
+        { "strict", no_argument, NULL, 'S' },
+        { "in-process", no_argument, NULL, 'i' },
+        { "json", required_argument, NULL, 'j' },
+        { "page", no_argument, NULL, 'p' },
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'v' },
+        { NULL, 0, NULL, 0 },
     };
     int code = EXIT_GOOD;
     opterr = 0;
@@ -112,6 +120,7 @@ static int parse(int argc, char **argv, arguments *a)
         case 'S': a->subject.strict = 1; break;
         case 'i': a->subject.in_process = 1; break;
         case 'j': a->json = optarg; break;
+        case 'p': a->page = 1; break;
         case 'h': a->quit = printf("%s", usage_text) >= 0; break;
         case 'v':
             a->quit =
@@ -200,16 +209,19 @@ static int check_all(arguments *a)
         return code;
     }
     int n = check_scan(&a->subject, found, why, sizeof why);
-    if (n < 0 && a->subject.file == NULL) {
+    if (n < 0 && (a->subject.file == NULL || a->page)) {
         fprintf(stderr, "stele-check: %s\n", why);
         return EXIT_USAGE;
     }
     for (int i = 0; i < n; i++) {
-        if (found[i].wants[0] != '\0') {
+        if (found[i].wants[0] != '\0' && !(a->page && found[i].kind == STELE_SOURCE)) { /* its page needs no instance */
             fprintf(stderr, "stele-check: %s has no default for `%s`: give one with --options %s=VALUE\n", found[i].id,
                     found[i].wants, found[i].wants);
             return EXIT_USAGE;
         }
+    }
+    if (a->page) {
+        return check_page(&a->subject) ? EXIT_GOOD : EXIT_BAD;
     }
     check_report *r = check_report_create(&a->subject, a->json);
     if (r == NULL) {

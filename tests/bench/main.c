@@ -1,5 +1,5 @@
-/* stele-bench [--json FILE] [--rounds N] [--threads N] [--quick]: a training step against the floor
- * of the machine and against PyTorch, and what it costs in memory. */
+/* stele-bench [--json FILE] [--rounds N] [--threads N] [--quick | --border]: a training step
+ * against the floor of the machine and against PyTorch, and what it costs in memory. */
 #include "floor.h"
 #include "measure.h"
 #include "report.h"
@@ -10,16 +10,16 @@
 
 typedef struct options {
     const char *json;
-    int rounds, threads, quick;
+    int rounds, threads, quick, border;
 } options;
 
 static int parse(int argc, char **argv, options *o)
 {
-    static const struct option longs[] = { { "json", required_argument, NULL, 'j' },
-                                           { "rounds", required_argument, NULL, 'r' },
-                                           { "threads", required_argument, NULL, 't' },
-                                           { "quick", no_argument, NULL, 'q' },
-                                           { 0 } };
+    static const struct option longs[] = {
+        { "json", required_argument, NULL, 'j' },    { "rounds", required_argument, NULL, 'r' },
+        { "threads", required_argument, NULL, 't' }, { "quick", no_argument, NULL, 'q' },
+        { "border", no_argument, NULL, 'b' },        { 0 }
+    };
     for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
         if (c == 'j') {
             o->json = optarg;
@@ -29,6 +29,8 @@ static int parse(int argc, char **argv, options *o)
             o->threads = atoi(optarg);
         } else if (c == 'q') {
             o->quick = 1;
+        } else if (c == 'b') {
+            o->border = 1;
         } else {
             return -1;
         }
@@ -80,15 +82,28 @@ static int measure(const options *o, json_t *figures)
     return 0;
 }
 
+static int measure_border(const options *o, json_t *figures)
+{
+    bench_shape s = complete(shapes[0], o);
+    bench_border border;
+    if (bench_border_measure(&s, o->rounds * 2, &border) != 0) {
+        return -1;
+    }
+    report_border(figures, &s, &border);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     options o = { .rounds = 15 };
     if (parse(argc, argv, &o) != 0) {
-        fprintf(stderr, "usage: %s [--json FILE] [--rounds N] [--threads N] [--quick]\n", argv[0]);
+        fprintf(stderr, "usage: %s [--json FILE] [--rounds N] [--threads N] [--quick | --border]\n",
+                argv[0]);
         return 2;
     }
     json_t *figures = json_array();
-    int failed = figures == NULL || measure(&o, figures) != 0;
+    int failed = figures == NULL || (!o.border && measure(&o, figures) != 0) ||
+                 measure_border(&o, figures) != 0;
     if (!failed && o.json != NULL) {
         failed = json_dump_file(figures, o.json, JSON_INDENT(2)) != 0;
         if (failed) {

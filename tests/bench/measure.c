@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "floor.h"
 #include "model/fused.h"
+#include "stats.h"
 #include "trace.h"
 
 #include <stdio.h>
@@ -13,31 +14,6 @@
 #include <unistd.h>
 
 enum { MOST_ROUNDS = 1000, STEPS_PER_ROUND = 5, WARM_UP = 10 };
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *x, int n)
-{
-    qsort(x, (size_t)n, sizeof *x, compare);
-    return x[n / 2];
-}
-
-static int complain(stele__diag *diag)
-{
-    for (size_t i = 0; i < diag->n; i++) {
-        char *text = NULL;
-        if (stele__message_format(&diag->message[i], &text) == STELE_OK) {
-            fprintf(stderr, "stele-bench: %s", text);
-        }
-        stele__free(text);
-    }
-    stele__diag_finish(diag);
-    return -1;
-}
 
 /* --- steps and floor ------------------------------------------------------------------------- */
 
@@ -141,7 +117,7 @@ static void medians(const series *s, const bench_shape *shape, bench_step *ret)
 {
     double m[N_SERIES];
     for (int i = 0; i < N_SERIES; i++) {
-        m[i] = median(s->x[i], s->n[i]);
+        m[i] = bench_median(s->x[i], s->n[i]);
     }
     double flops =
         6.0 * (double)shape->batch * shape->hidden * (double)(shape->genes + shape->peaks);
@@ -197,11 +173,7 @@ int bench_step_measure(const bench_shape *shape, int rounds, bench_step *ret)
     }
     bench_floor_destroy(f);
     bench_training_finish(&t);
-    if (status != STELE_OK) {
-        return complain(&diag);
-    }
-    stele__diag_finish(&diag);
-    return 0;
+    return bench_complain(&diag, status);
 }
 
 /* --- memory and scale ------------------------------------------------------------------------ */
@@ -241,7 +213,7 @@ static stele_status train_a_little(const bench_shape *shape, double began, bench
     if (status == STELE_OK) {
         ret->allocations =
             (double)(stele__mem_count() - before) / (FOOTPRINT_STEPS - FOOTPRINT_STEPS / 2 - 1);
-        ret->step = median(seconds, FOOTPRINT_STEPS);
+        ret->step = bench_median(seconds, FOOTPRINT_STEPS);
         ret->allowed_mb =
             16e-6 * (double)bench_training_parameters(&t) + sparse_mb(t.run.data) + 150;
     }
@@ -255,8 +227,8 @@ static void child(const bench_shape *shape, int out)
     stele__diag diag;
     double began = stele__now();
     stele__diag_init(&diag);
-    if (train_a_little(shape, began, &f, &diag) != STELE_OK) {
-        _exit(complain(&diag) != 0);
+    if (bench_complain(&diag, train_a_little(shape, began, &f, &diag)) != 0) {
+        _exit(1);
     }
     _exit(write(out, &f, sizeof f) != (ssize_t)sizeof f);
 }

@@ -57,6 +57,28 @@ void report_step(json_t *figures, const bench_shape *shape, const bench_step *s,
            f->allowed_mb, f->first_step);
 }
 
+/* Two shares of a step: as timed, and what all calls over the border take together, which is more
+ * than what their being loaded adds. */
+void report_border(json_t *figures, const bench_shape *shape, const bench_border *b)
+{
+    char name[96];
+    double bound = b->calls * b->call / b->built_in;
+    title(shape, "border", name);
+    printf("\n%s: a rule that does nothing, loaded %.3f ms, built in %.3f ms: %+.2f %% of a step "
+           "(quartiles %+.2f to %+.2f)\n",
+           name, 1e3 * b->loaded, 1e3 * b->built_in, 100.0 * b->difference / b->built_in,
+           100.0 * b->low / b->built_in, 100.0 * b->high / b->built_in);
+    printf("  %.0f calls of %.2f ns (built in %.2f) together: %.4f %%\n", b->calls, 1e9 * b->call,
+           1e9 * b->call_built_in, 100.0 * bound);
+    json_array_append_new(
+        figures,
+        json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "name", name, "loaded_ms",
+                  1e3 * b->loaded, "built_in_ms", 1e3 * b->built_in, "share",
+                  b->difference / b->built_in, "share_low", b->low / b->built_in, "share_high",
+                  b->high / b->built_in, "calls", b->calls, "call_ns", 1e9 * b->call,
+                  "call_built_in_ns", 1e9 * b->call_built_in, "share_of_calls", bound));
+}
+
 void report_scale(json_t *figures, const bench_shape *shape, const bench_footprint *f)
 {
     char name[96];

@@ -2,6 +2,7 @@
 #ifndef STELE_BENCH_REPORT_H
 #define STELE_BENCH_REPORT_H
 
+#include "border.h"
 #include "measure.h"
 
 #include <jansson.h>
@@ -11,6 +12,7 @@ double twin_ms(const bench_shape *shape);
 
 void report_step(json_t *figures, const bench_shape *shape, const bench_step *step,
                  const bench_footprint *footprint, double pytorch_ms);
+void report_border(json_t *figures, const bench_shape *shape, const bench_border *b);
 void report_scale(json_t *figures, const bench_shape *shape, const bench_footprint *f);
 
 #endif

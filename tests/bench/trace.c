@@ -12,7 +12,7 @@ static struct {
     const stele_modality_vt *original[MOST];
     const stele_inst *inst[MOST];
     double encode_began, encode_ended, decode_began[MOST], decode_ended[MOST];
-    _Atomic uint64_t likelihood_ns;
+    _Atomic uint64_t likelihood_ns, calls;
 } trace;
 
 static int index_of(const stele_inst *inst)
@@ -28,6 +28,7 @@ static stele_status encode(const stele_inst *self, stele_graph *g, const stele_e
     }
     stele_status status = trace.original[index_of(self)]->encode(self, g, a, ret);
     trace.encode_ended = stele__now();
+    atomic_fetch_add(&trace.calls, 1);
     return status;
 }
 
@@ -38,6 +39,7 @@ static stele_status decode(const stele_inst *self, stele_graph *g, const stele_d
     trace.decode_began[i] = stele__now();
     stele_status status = trace.original[i]->decode(self, g, a, ret);
     trace.decode_ended[i] = stele__now();
+    atomic_fetch_add(&trace.calls, 1);
     return status;
 }
 
@@ -46,6 +48,7 @@ static stele_status likelihood(const stele_inst *self, const stele_block *b)
     double start = stele__now();
     stele_status status = trace.original[index_of(self)]->likelihood(self, b);
     atomic_fetch_add(&trace.likelihood_ns, (uint64_t)(1e9 * (stele__now() - start)));
+    atomic_fetch_add(&trace.calls, 1);
     return status;
 }
 
@@ -67,6 +70,7 @@ void bench_trace_clear(void)
 {
     trace.encode_began = trace.encode_ended = 0.0;
     atomic_store(&trace.likelihood_ns, 0);
+    atomic_store(&trace.calls, 0);
 }
 
 bench_trace bench_trace_get(const bench_training *t)
@@ -74,6 +78,7 @@ bench_trace bench_trace_get(const bench_training *t)
     bench_trace r = { .encode = trace.encode_ended - trace.encode_began };
     r.fused = trace.decode_began[1] - trace.decode_ended[0];
     r.fused += t->loop.ended[STELE__PHASE_FORWARD] - trace.decode_ended[1];
+    r.calls = atomic_load(&trace.calls);
     r.likelihood =
         1e-9 * (double)atomic_load(&trace.likelihood_ns) / stele__pool_threads(t->run.pool);
     return r;

@@ -9,6 +9,7 @@ typedef struct bench_trace {
     double encode;     /* from the first encoder's begin to the last one's end */
     double fused;      /* in the fused output layers, likelihoods included */
     double likelihood; /* the same, in the plugins alone, per thread */
+    uint64_t calls;    /* of encode, decode and likelihood */
 } bench_trace;
 
 /* Put clocks around the slots of the model's modalities. One training at a time. */

@@ -25,7 +25,7 @@ static const char spec_text[] = "stele: 1\n"
                                 "    plugin: bernoulli_peaks\n"
                                 "    encoder: {hidden: [%d]}\n"
                                 "    decoder: {hidden: [%d]}\n"
-                                "fusion: {plugin: poe, prior_expert: true}\n"
+                                "fusion: %s\n"
                                 "objective: {bound: elbo, subsets: all}\n"
                                 "train: {batch_size: %d, threads: %d, "
                                 "optimiser: {clip_norm: %g}}\n";
@@ -34,10 +34,11 @@ static stele_status make_spec(bench_training *t, const bench_shape *s, stele__di
 {
     char text[2048];
     stele__spec_doc *doc = NULL;
-    int n =
-        snprintf(text, sizeof text, spec_text, (long long)s->rows, (long long)s->genes,
-                 (long long)s->peaks, (long long)s->rna_depth, (long long)s->atac_depth, s->hidden,
-                 s->hidden, s->hidden, s->hidden, s->batch, s->threads, s->clip_norm);
+    int n = snprintf(text, sizeof text, spec_text, (long long)s->rows, (long long)s->genes,
+                     (long long)s->peaks, (long long)s->rna_depth, (long long)s->atac_depth,
+                     s->hidden, s->hidden, s->hidden, s->hidden,
+                     s->fusion != NULL ? s->fusion : "{plugin: poe, prior_expert: true}", s->batch,
+                     s->threads, s->clip_norm);
     stele_status status = stele__spec_doc_parse(text, (size_t)n, "bench", NULL, &doc, diag);
     if (status == STELE_OK) {
         status = stele__spec_create(doc, &t->spec, diag);
@@ -48,15 +49,24 @@ static stele_status make_spec(bench_training *t, const bench_shape *s, stele__di
     return status == STELE_OK ? stele__spec_finish(t->spec, diag) : status;
 }
 
-static stele_status make_registry(bench_training *t, stele__diag *diag)
+enum { MOST_FOLDERS = 16 };
+
+static stele_status make_registry(bench_training *t, const bench_shape *s, stele__diag *diag)
 {
     stele__places places;
+    const char *folder[MOST_FOLDERS];
+    size_t n = 0;
     stele_status status = stele__places_default(&places, diag);
     if (status != STELE_OK) {
         return status;
     }
-    stele__registry_settings settings = { .folder = (const char *const *)places.folder,
-                                          .n_folders = places.n };
+    if (s->folder != NULL) {
+        folder[n++] = s->folder;
+    }
+    for (size_t i = 0; i < places.n && n < MOST_FOLDERS; i++) {
+        folder[n++] = places.folder[i];
+    }
+    stele__registry_settings settings = { .preload = s->preload, .folder = folder, .n_folders = n };
     status = stele__registry_create(&settings, &t->registry, diag);
     stele__places_finish(&places);
     return status;
@@ -65,7 +75,7 @@ static stele_status make_registry(bench_training *t, stele__diag *diag)
 stele_status bench_training_init(bench_training *t, const bench_shape *shape, stele__diag *diag)
 {
     memset(t, 0, sizeof *t);
-    stele_status status = make_registry(t, diag);
+    stele_status status = make_registry(t, shape, diag);
     if (status == STELE_OK) {
         status = make_spec(t, shape, diag);
     }

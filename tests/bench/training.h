@@ -11,8 +11,11 @@
 /* Widths of data and model; depth: median counts of a cell. */
 typedef struct bench_shape {
     int64_t rows, genes, peaks, rna_depth, atac_depth;
-    int hidden, batch, threads; /* threads 0: one per core */
-    double clip_norm;           /* 0: none */
+    int hidden, batch, threads;  /* threads 0: one per core */
+    double clip_norm;            /* 0: none */
+    const char *fusion;          /* plugin; NULL: the product of experts */
+    const char *folder;          /* searched for plugins first; NULL: none */
+    const lt_dlsymlist *preload; /* plugins linked into the program; NULL: none */
 } bench_shape;
 
 typedef struct bench_training {

@@ -128,6 +128,22 @@ class Cases:
             return [(c["check"], c["verdict"], c.get("message")) for c in a["checks"]]
         assert answer() == answer()
 
+    def test_page_of_plugin(self):
+        code, out, err = run(self.linked, "--page", "modality/nb_counts")
+        assert (code, err) == (0, "") and out.startswith("# modality/nb_counts\n"), (code, err, out)
+        assert "| `dispersion` | number | 0.001 to 1000 | `1` |" in out, out
+        assert "| `feature_correlation` | higher |" in out, out
+        code, out, err = run(self.linked, "--page", "source/h5mu")  # has a required option
+        assert code == 0 and "| `path` | path |  | required |" in out and "Metrics" not in out, (code, err, out)
+        code, out, err = run(self.checker, "--page", self.so("regression_sound"))
+        assert code == 0 and "draws random data" not in out, (code, err, out)
+
+    def test_page_of_broken_plugins(self):
+        code, out, err = run(self.checker, "--page", self.so("product_null_slot"))
+        assert code == 2 and out == "" and "its slot `fuse` is NULL" in err, (code, out, err)
+        code, out, err = run(self.checker, "--page", self.so("product_constructor_crash"))
+        assert code == 2 and out == "" and err != "", (code, out, err)
+
     def test_page(self):
         text = self.page.read_text(encoding="utf-8")
         assert BEGIN + page_table(self.checker) + END in text, "docs/stele-check.md is out of date: run with --update"

@@ -92,7 +92,7 @@ typedef struct stele_output {
  * features after its last are there; features of the block that are not named are zeros. */
 typedef struct stele_values {
     uint64_t struct_size;
-    uint32_t dtype, layout;
+    uint32_t dtype, layout; /* F32 or F64, whatever the block's dtype is */
     const void *data;
     const int64_t *begin;
     const int64_t *end;    /* CSR only */
@@ -109,7 +109,7 @@ typedef struct stele_block {
     void *const *d_eta;         /* the same; written, every element; NULL: value only. May be the same memory as eta */
     const void *const *feature; /* n_feature arrays (n_features), those of this block */
     void *const *d_feature;     /* added to; NULL: value only; entries NULL for buffers */
-    const void *const *row;     /* n_row arrays (n_rows) */
+    const void *const *row;     /* n_row arrays (n_rows); NULL: decode() gave none, as where a size is not known */
     void *const *d_row;         /* added to; NULL: value only; entries NULL where no derivative is wanted */
     const void *weight;         /* (n_rows); NULL: value only */
     const stele_values *x;      /* NULL for draw() */

@@ -1,0 +1,176 @@
+/* The reference page of a plugin in Markdown: what it says about itself, its options, and its metrics, which only an
+ * instance can name. */
+#include "rig.h"
+
+#include "base/str.h"
+#include "spec/help.h"
+
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { MOST_METRICS = 32, SCORED = 40, FEATURES = 6 };
+
+static const struct {
+    uint64_t cap;
+    const char *text;
+} promises[] = {
+    { STELE_CAP_ROW_INDEPENDENT, "a row's result depends on that row alone" },
+    { STELE_CAP_BITWISE_REPEAT, "the same bits for any number of threads" },
+    { STELE_CAP_F64, "works in double too" },
+    { STELE_CAP_ORDER_FREE, "the order of the modalities is irrelevant" },
+    { STELE_CAP_EMPTY_IS_PRIOR, "a row with nothing present yields the prior" },
+    { STELE_CAP_SINGLE_IS_EXPERT, "a row with one modality yields that expert" },
+    { STELE_CAP_SHARPENS, "the joint is at least as sharp as each expert" },
+    { STELE_CAP_SAMPLES, "draws random data" },
+};
+
+static void add_head(const stele_plugin *p, stele__str *out)
+{
+    const char *comma = "";
+    stele__str_printf(out, "# %s\n\n%s\n\n| | |\n|---|---|\n", p->id, p->summary);
+    stele__str_printf(out, "| version | %s |\n", p->version);
+    stele__str_printf(out, "| licence | %s |\n", p->license);
+    if (p->reference != NULL) {
+        stele__str_printf(out, "| reference | %s |\n", p->reference);
+    }
+    if (p->caps != 0) {
+        stele__str_append(out, "| promises | ");
+        for (size_t i = 0; i < sizeof promises / sizeof promises[0]; i++) {
+            if ((p->caps & promises[i].cap) != 0) {
+                stele__str_printf(out, "%s%s", comma, promises[i].text);
+                comma = "; ";
+            }
+        }
+        stele__str_append(out, " |\n");
+    }
+    stele__str_append(out, "\n## Options\n\n");
+    if (p->n_options == 0) {
+        stele__str_append(out, "None.\n");
+        return;
+    }
+    stele__table table = { p->options, p->n_options, p->option_stride };
+    stele__table_markdown(&table, out);
+}
+
+static uint32_t modality_metrics(rig *r, stele_metric *ret)
+{
+    const stele_modality_vt *vt = &r->vt->modality;
+    float truth[SCORED * FEATURES], predicted[SCORED * FEATURES];
+    stele_scored s = { sizeof s, SCORED, 0, FEATURES, truth, predicted };
+    uint32_t n = 0;
+    for (int64_t i = 0; i < SCORED * FEATURES; i++) {
+        truth[i] = (float)rig_value(r, 500, i);
+        predicted[i] = (float)(0.7 * (double)truth[i] + 0.3 * rig_uniform(r->t, 501, i));
+    }
+    void *state = rig_take(r, (size_t)vt->score_size(r->inst) + 1);
+    if (vt->score_add(r->inst, state, &s) != STELE_OK ||
+        vt->score_end(r->inst, state, MOST_METRICS, ret, &n) != STELE_OK || n > MOST_METRICS) {
+        check_fail(r->t, "its metrics failed");
+        return 0;
+    }
+    return n;
+}
+
+static uint32_t head_metrics(rig *r, stele_metric *ret)
+{
+    rig_result res;
+    float predicted[4096];
+    int32_t code[SCORED];
+    uint32_t n = 0;
+    if (!rig_compute(r, SCORED, NULL, 0, &res)) {
+        return 0;
+    }
+    int64_t width = res.out[0].width;
+    int category = r->field.content == STELE_FIELD_CATEGORY;
+    for (int64_t i = 0; i < SCORED * width && i < 4096; i++) {
+        predicted[i] = (float)res.out[0].value[i];
+    }
+    for (int i = 0; i < SCORED; i++) {
+        code[i] = (int32_t)r->target[i];
+    }
+    rig_result_finish(&res);
+    stele_head_scored s = { sizeof s, SCORED, width, predicted, category ? code : NULL, category ? NULL : r->target };
+    if (SCORED * width > 4096 || r->vt->head.score(r->inst, &s, MOST_METRICS, ret, &n) != STELE_OK ||
+        n > MOST_METRICS) {
+        check_fail(r->t, "its metrics failed");
+        return 0;
+    }
+    return n;
+}
+
+static void add_metrics(check_trial *t, stele__str *out)
+{
+    stele_metric metric[MOST_METRICS];
+    rig r;
+    rig_plan plan = { .rows = SCORED, .features = FEATURES };
+    uint32_t kind = t->plugin->desc.kind, n = 0;
+    const stele__vtable *vt = &t->plugin->vt;
+    if (!(kind == STELE_MODALITY && vt->modality.score_size != NULL) &&
+        !(kind == STELE_HEAD && vt->head.score != NULL)) {
+        return;
+    }
+    if (rig_start(t, &plan, &r)) {
+        n = kind == STELE_MODALITY ? modality_metrics(&r, metric) : head_metrics(&r, metric);
+        stele__str_printf(out, "\n## Metrics\n\nOn held-out rows%s:\n\n| metric | better |\n|---|---|\n",
+                          kind == STELE_MODALITY                    ? ""
+                          : r.field.content == STELE_FIELD_CATEGORY ? ", here for a target of three classes"
+                                                                    : ", here for a target of numbers");
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        stele__str_printf(out, "| `%.*s` | %s |\n", (int)sizeof metric[i].name, metric[i].name,
+                          metric[i].higher_is_better ? "higher" : "lower");
+    }
+    rig_finish(&r);
+}
+
+/* Of all plugins of the subject, to standard output. 0: failed, which was said. */
+static int print_pages(const check_subject *s)
+{
+    static check_trial t;
+    char why[1024];
+    stele__library *library = NULL;
+    stele__str out;
+    stele__str_init(&out);
+    if (!check_open(s, &library, why, sizeof why)) {
+        fprintf(stderr, "stele-check: %s: %s\n", s->name, why);
+        return 0;
+    }
+    for (size_t i = 0; i < library->n && t.verdict < CHECK_FAIL; i++) {
+        t.subject = s;
+        t.plugin = &library->plugin[i];
+        stele__str_append(&out, i > 0 ? "\n" : "");
+        add_head(&t.plugin->desc, &out);
+        add_metrics(&t, &out);
+    }
+    if (t.verdict >= CHECK_FAIL) {
+        fprintf(stderr, "stele-check: %s: %s", t.plugin->desc.id, t.text);
+    } else {
+        fputs(out.data != NULL ? out.data : "", stdout);
+    }
+    stele__str_finish(&out);
+    stele__library_destroy(library);
+    return t.verdict < CHECK_FAIL && fflush(stdout) == 0;
+}
+
+int check_page(const check_subject *s)
+{
+    int status = 0;
+    if (s->in_process) {
+        return print_pages(s);
+    }
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        alarm((unsigned)s->timeout + 1);
+        _exit(print_pages(s) ? 0 : 1);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid) {
+        fprintf(stderr, "stele-check: no process for the plugin\n");
+        return 0;
+    }
+    if (WIFSIGNALED(status)) {
+        fprintf(stderr, "stele-check: %s: died of signal %d while its page was made\n", s->name, WTERMSIG(status));
+    }
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
