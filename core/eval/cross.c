@@ -24,7 +24,7 @@ typedef struct cross {
     int64_t width;                 /* features of a block */
     float *block, *predicted;      /* (n or n_train, width), (n, width) */
     double *marginal, *class_mean; /* (width), (classes, width) */
-    double *class_rows;            /* (classes) */
+    double *seen, *class_seen;     /* the same: entries that they are means of */
     int64_t n_classes;
     void *state[STELE__N_CROSS];
 } cross;
@@ -47,8 +47,9 @@ static void cross_finish(cross *c)
     stele__free(c->block);
     stele__free(c->predicted);
     stele__free(c->marginal);
+    stele__free(c->seen);
     stele__free(c->class_mean);
-    stele__free(c->class_rows);
+    stele__free(c->class_seen);
     for (int i = 0; i < STELE__N_CROSS; i++) {
         stele__free(c->state[i]);
     }
@@ -89,9 +90,10 @@ static stele_status make_room(cross *c)
     c->predicted = stele__calloc((size_t)(c->n * c->width), sizeof *c->predicted);
     c->marginal = stele__calloc((size_t)c->width, sizeof *c->marginal);
     c->class_mean = stele__calloc((size_t)(c->n_classes * c->width), sizeof *c->class_mean);
-    c->class_rows = stele__calloc((size_t)c->n_classes, sizeof *c->class_rows);
+    c->class_seen = stele__calloc((size_t)(c->n_classes * c->width), sizeof *c->class_seen);
+    c->seen = stele__calloc((size_t)c->width, sizeof *c->seen);
     int ok = c->block != NULL && c->predicted != NULL && c->marginal != NULL &&
-             c->class_mean != NULL && c->class_rows != NULL;
+             c->class_mean != NULL && c->class_seen != NULL && c->seen != NULL;
     uint64_t bytes = c->md->vt->score_size(stele__guest_inst(c->md->part.guest));
     stele__guest_restore(c->md->part.guest, "score_size");
     for (int i = 0; i < STELE__N_CROSS; i++) {
@@ -145,32 +147,37 @@ static stele_status predict(cross *c, int64_t first, int64_t width, stele__diag 
     return stele__judge_report(c->j, status, " in prediction", diag);
 }
 
-/* Means of the block over all training rows and over those of each class. */
+/* Means of the block over all training rows and over those of each class, of the entries that are
+ * there. */
 static void learn(cross *c, int64_t width)
 {
     const int32_t *code = c->n_classes > 0 ? c->q->label->code : NULL;
+    size_t n = (size_t)(c->n_classes * width);
     memset(c->marginal, 0, (size_t)width * sizeof *c->marginal);
-    memset(c->class_mean, 0, (size_t)(c->n_classes * width) * sizeof *c->class_mean);
-    memset(c->class_rows, 0, (size_t)c->n_classes * sizeof *c->class_rows);
+    memset(c->seen, 0, (size_t)width * sizeof *c->seen);
+    memset(c->class_mean, 0, n * sizeof *c->class_mean);
+    memset(c->class_seen, 0, n * sizeof *c->class_seen);
     for (int64_t r = 0; r < c->n_train; r++) {
         int32_t k = code != NULL ? code[c->train[r]] : -1;
         for (int64_t f = 0; f < width; f++) {
-            double v = isnan(c->block[r * width + f]) ? 0.0 : (double)c->block[r * width + f];
-            c->marginal[f] += v / (double)c->n_train;
-            if (k >= 0) {
+            double v = (double)c->block[r * width + f];
+            if (!isnan(v)) {
+                c->marginal[f] += v;
+                c->seen[f] += 1.0;
+            }
+            if (!isnan(v) && k >= 0) {
                 c->class_mean[k * width + f] += v;
+                c->class_seen[k * width + f] += 1.0;
             }
         }
-        if (k >= 0) {
-            c->class_rows[k] += 1.0;
-        }
     }
-    for (int64_t k = 0; k < c->n_classes; k++) {
-        for (int64_t f = 0; f < width; f++) {
-            double *mean = &c->class_mean[k * width + f];
-            *mean = (*mean + STELE__PSEUDO_ROWS * c->marginal[f]) /
-                    (c->class_rows[k] + STELE__PSEUDO_ROWS);
-        }
+    for (int64_t f = 0; f < width; f++) {
+        c->marginal[f] /= c->seen[f] > 0.0 ? c->seen[f] : 1.0;
+    }
+    for (size_t i = 0; i < n; i++) {
+        c->class_mean[i] =
+            (c->class_mean[i] + STELE__PSEUDO_ROWS * c->marginal[i % (size_t)width]) /
+            (c->class_seen[i] + STELE__PSEUDO_ROWS);
     }
 }
 
