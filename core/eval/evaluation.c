@@ -14,6 +14,7 @@ typedef struct label_options {
     const char *labels;
     stele_str_list exclude;
     int64_t k, folds;
+    int32_t reference;
 } label_options;
 
 typedef struct cross_options {
@@ -38,6 +39,7 @@ static const stele_option clustering_rows[] = {
                      "Neighbours of the graph, the row itself included."),
 };
 
+static const char *const references[] = { "judged", "train", NULL };
 static const stele_option knn_rows[] = {
     STELE_OPTION_STR(label_options, labels, "labels", NULL, STELE_OPT_REQUIRED,
                      "Label column to be told from the neighbours."),
@@ -46,6 +48,9 @@ static const stele_option knn_rows[] = {
     STELE_OPTION_I64(label_options, k, "k", K, 1, 1000, "Neighbours that vote."),
     STELE_OPTION_I64(label_options, folds, "folds", FOLDS, 2, 100,
                      "Folds of the cross-validation, stratified."),
+    STELE_OPTION_ENUM(label_options, reference, "reference", references, STELE__REFERENCE_JUDGED,
+                      "Where neighbours are sought: among the rows judged, by cross-validation, or "
+                      "among the training rows; rows that were trained on are then not judged."),
 };
 
 static const stele_option cross_rows[] = {
@@ -171,7 +176,8 @@ static void read_one(stele__plan *plan, const stele__instance *instance, int own
                                       .labels = l->labels,
                                       .exclude = l->exclude,
                                       .k = l->k,
-                                      .folds = l->folds },
+                                      .folds = l->folds,
+                                      .reference = l->reference },
                  instance->node);
     }
 }

@@ -16,12 +16,16 @@ const stele__schema_plugin *stele__evaluations(void);
 
 enum { STELE__TASK_KNN = 1, STELE__TASK_CLUSTERING };
 
+/* Among which rows a row's neighbours are sought. */
+enum { STELE__REFERENCE_JUDGED, STELE__REFERENCE_TRAIN };
+
 /* A label column against which latents are judged. */
 typedef struct stele__label_task {
     int kind;
     const char *labels;
     stele_str_list exclude; /* classes whose rows are left out */
-    int64_t k, folds;       /* folds: KNN only */
+    int64_t k, folds;       /* folds, reference: KNN only */
+    int32_t reference;      /* STELE__REFERENCE_* */
 } stele__label_task;
 
 typedef struct stele__plan {

@@ -124,6 +124,20 @@ static void room_fill(fold_room *room, const float *x, const int32_t *label, con
     }
 }
 
+/* How many of the room's queries get their class. */
+static stele_status count_right(const fold_room *room, size_t n_columns, size_t k, size_t *ret,
+                                stele__diag *diag)
+{
+    stele_status status =
+        stele__knn_search(room->query, room->n_query, room->reference, room->n_reference, n_columns,
+                          k, 0, room->index, NULL, diag);
+    *ret = 0;
+    for (size_t i = 0; status == STELE_OK && i < room->n_query; i++) {
+        *ret += vote(room->index + i * k, k, room->reference_label) == room->query_label[i];
+    }
+    return status;
+}
+
 stele_status stele__knn_accuracy(const float *x, const int32_t *label, const int32_t *fold,
                                  size_t n, size_t n_columns, size_t k, int32_t n_folds,
                                  stele__knn_result *ret, stele__diag *diag)
@@ -145,12 +159,8 @@ stele_status stele__knn_accuracy(const float *x, const int32_t *label, const int
                                        k, (int)n_folds, n_rows);
             break;
         }
-        status = stele__knn_search(room.query, room.n_query, room.reference, room.n_reference,
-                                   n_columns, k, 0, room.index, NULL, diag);
-        size_t n_right = 0;
-        for (size_t i = 0; status == STELE_OK && i < room.n_query; i++) {
-            n_right += vote(room.index + i * k, k, room.reference_label) == room.query_label[i];
-        }
+        size_t n_right;
+        status = count_right(&room, n_columns, k, &n_right, diag);
         stele__moments_add(&accuracy, (double)n_right / (double)room.n_query);
     }
     if (status == STELE_OK && n_rows == 0) {
@@ -160,6 +170,49 @@ stele_status stele__knn_accuracy(const float *x, const int32_t *label, const int
     if (status == STELE_OK) {
         *ret =
             (stele__knn_result){ accuracy.mean, stele__moments_standard_error(&accuracy), n_rows };
+    }
+    room_finish(&room);
+    stele__free(row);
+    return status;
+}
+
+/* Usable rows of x and their labels, one after the other; returns their number. */
+static size_t pick(const float *x, const int32_t *label, size_t n, size_t n_columns, size_t *row,
+                   float *ret_x, int32_t *ret_label)
+{
+    size_t n_rows = stele__usable_rows(x, label, n, n_columns, row);
+    for (size_t i = 0; i < n_rows; i++) {
+        ret_label[i] = label[row[i]];
+        memcpy(ret_x + i * n_columns, x + row[i] * n_columns, n_columns * sizeof *x);
+    }
+    return n_rows;
+}
+
+stele_status stele__knn_classify(const float *x, const int32_t *label, size_t n,
+                                 const float *reference, const int32_t *reference_label,
+                                 size_t n_reference, size_t n_columns, size_t k,
+                                 stele__knn_result *ret, stele__diag *diag)
+{
+    fold_room room = { 0 };
+    size_t most = n > n_reference ? n : n_reference, n_right = 0;
+    size_t *row = stele__malloc((most + 1) * sizeof *row);
+    stele_status status = row != NULL ? room_init(&room, most, n_columns, k) : STELE_E_NOMEM;
+    if (status == STELE_OK) {
+        room.n_query = pick(x, label, n, n_columns, row, room.query, room.query_label);
+        room.n_reference = pick(reference, reference_label, n_reference, n_columns, row,
+                                room.reference, room.reference_label);
+        if (room.n_query == 0 || room.n_reference < k) {
+            status = stele__diag_error(diag, STELE_E_DATA, NULL,
+                                       "%zu rows with a label are to be told from %zu: too few for "
+                                       "%zu neighbours",
+                                       room.n_query, room.n_reference, k);
+        }
+    }
+    status = status == STELE_OK ? count_right(&room, n_columns, k, &n_right, diag) : status;
+    if (status == STELE_OK) {
+        double share = (double)n_right / (double)room.n_query;
+        *ret = (stele__knn_result){ share, sqrt(share * (1.0 - share) / (double)room.n_query),
+                                    room.n_query };
     }
     room_finish(&room);
     stele__free(row);

@@ -44,6 +44,14 @@ STELE_NODISCARD stele_status stele__knn_accuracy(const float *x, const int32_t *
                                                  size_t k, int32_t n_folds, stele__knn_result *ret,
                                                  stele__diag *diag);
 
+/* The same without folds: every row of x[n, n_columns] is given the most frequent class among its k
+ * nearest rows of reference[n_reference, n_columns]; standard_error is that of a share. */
+STELE_NODISCARD stele_status stele__knn_classify(const float *x, const int32_t *label, size_t n,
+                                                 const float *reference,
+                                                 const int32_t *reference_label, size_t n_reference,
+                                                 size_t n_columns, size_t k, stele__knn_result *ret,
+                                                 stele__diag *diag);
+
 /* Rows that such measures use: label >= 0 (label may be NULL) and all values finite. ret_row[n]
  * gets their indices, ascending; returns their number. */
 size_t stele__usable_rows(const float *x, const int32_t *label, size_t n, size_t n_columns,

@@ -114,6 +114,33 @@ static void accuracy_is_that_of_scikit_learn(void **state)
     assert_true(r.standard_error > 0.0 && r.standard_error < 0.2);
 }
 
+/* A fold told from the rows of the others, which are not their own neighbours. */
+static void known_rows_tell_new_ones(void **state)
+{
+    (void)state;
+    double sum = 0.0;
+    stele__knn_result r = { 0 };
+    for (int f = 0; f < 5; f++) {
+        int32_t query[FIX_N], known[FIX_N];
+        size_t n = 0;
+        for (int i = 0; i < FIX_N; i++) {
+            query[i] = fix_fold[i] == f ? fix_label[i] : -1;
+            known[i] = fix_fold[i] == f ? -1 : fix_label[i];
+            n += query[i] >= 0;
+        }
+        assert_int_equal(stele__knn_classify(fix_x, query, FIX_N, fix_x, known, FIX_N, FIX_COLUMNS,
+                                             FIX_VOTERS, &r, NULL),
+                         STELE_OK);
+        assert_int_equal(r.n, n);
+        assert_close(r.standard_error, sqrt(r.accuracy * (1.0 - r.accuracy) / (double)n), 1e-12);
+        sum += r.accuracy;
+    }
+    assert_close(sum / 5.0, fix_knn_accuracy, 1e-12);
+    assert_int_equal(stele__knn_classify(fix_x, fix_label, FIX_N, fix_x, fix_label, 3, FIX_COLUMNS,
+                                         FIX_VOTERS, &r, NULL),
+                     STELE_E_DATA);
+}
+
 /* Rows without label, and rows with a NaN, must not vote. */
 static void rows_left_out_have_no_say(void **state)
 {
@@ -409,6 +436,7 @@ int main(void)
         cmocka_unit_test(nearest_in_blocks_are_exact),
         cmocka_unit_test(equal_points_come_in_the_order_of_their_rows),
         cmocka_unit_test(accuracy_is_that_of_scikit_learn),
+        cmocka_unit_test(known_rows_tell_new_ones),
         cmocka_unit_test(rows_left_out_have_no_say),
         cmocka_unit_test(folds_have_every_class_in_equal_shares),
         cmocka_unit_test(graph_has_the_weights_of_umap),
