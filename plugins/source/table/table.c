@@ -38,7 +38,7 @@ static const stele_option options[] = {
         csv_config, texts, "texts", "[]",
         "Columns, names or patterns, that are texts even where they are numbers or "
         "have few different ones."),
-    STELE_OPTION_STR_LIST(csv_config, missing, "missing", MISSING,
+    STELE_OPTION_STR_LIST(csv_config, missing, "missing_values", MISSING,
                           "What stands for a missing value, in any column but the row ids."),
     STELE_OPTION_ENUM(csv_config, delimiter, "delimiter", delimiters, 0,
                       "What separates cells; auto: what the header has most of."),

@@ -23,13 +23,13 @@ typedef struct decimal {
     int n_digits, exponent, negative, infinite;
 } decimal;
 
-static const char *take_digits(const char *s, const char *end, decimal *d, int fraction)
+static const char *take_digits(const char *s, const char *end, uint64_t *digits)
 {
+    uint64_t v = *digits;
     for (; s < end && (unsigned char)(*s - '0') <= 9; s++) {
-        d->digits = 10 * d->digits + (uint64_t)(*s - '0');
-        d->n_digits++;
-        d->exponent -= fraction;
+        v = 10 * v + (uint64_t)(*s - '0');
     }
+    *digits = v;
     return s;
 }
 
@@ -38,9 +38,14 @@ static int take_decimal(const char *s, const char *end, decimal *d)
 {
     *d = (decimal){ .negative = s < end && *s == '-' };
     s += s < end && (*s == '-' || *s == '+');
-    s = take_digits(s, end, d, 0);
+    const char *begin = s;
+    s = take_digits(s, end, &d->digits);
+    d->n_digits = (int)(s - begin);
     if (s < end && *s == '.') {
-        s = take_digits(s + 1, end, d, 1);
+        begin = s + 1;
+        s = take_digits(begin, end, &d->digits);
+        d->exponent = (int)(begin - s);
+        d->n_digits -= d->exponent;
     }
     if (d->n_digits == 0) {
         size_t n = (size_t)(end - s);
