@@ -67,10 +67,18 @@ stele_status csv_nomem(const stele_host *host, const csv_file *f);
 
 /* --- record.c: from text to cells ------------------------------------------------------------ */
 
+/* A decimal number in pieces: digits * 10^exponent. */
+typedef struct csv_decimal {
+    uint64_t digits; /* modulo 2^64 if there are more than 19 */
+    int n_digits, exponent, negative, infinite;
+} csv_decimal;
+
 typedef struct csv_cell {
-    const char *text; /* not terminated */
+    const char *text; /* not terminated, but what follows cannot go on with a number */
     size_t len;
-    int escaped; /* quotes inside are still doubled; only while a record is being cut */
+    int escaped;         /* quotes inside are still doubled; only while a record is being cut */
+    int is_number;       /* it was seen to be one; else nothing is known */
+    csv_decimal decimal; /* then its pieces */
 } csv_cell;
 
 /* Walks through the records of a part of a file: blank lines and comments are left out. */
@@ -122,6 +130,33 @@ static inline char csv_fold(char c)
 }
 /* Is a text of n bytes this word in small letters, capitals aside? */
 int csv_is_word(const char *text, size_t n, const char *word);
+/* The longest text from s on that is [+-] digits [. digits] [e [+-] digits] or an infinity: its
+ * end, NULL if there is none. Something that cannot be part of it has to follow. */
+const char *csv_scan_rest(const char *s, csv_decimal *d);
+static inline const char *csv_scan_digits(const char *s, uint64_t *digits)
+{
+    for (; (unsigned char)(*s - '0') <= 9; s++) {
+        *digits = 10 * *digits + (uint64_t)(*s - '0');
+    }
+    return s;
+}
+static inline const char *csv_scan(const char *s, csv_decimal *d)
+{
+    uint64_t digits = 0;
+    int exponent = 0, negative = *s == '-';
+    s += negative || *s == '+';
+    const char *begin = s;
+    s = csv_scan_digits(s, &digits);
+    long n = s - begin;
+    if (*s == '.') {
+        begin = s + 1;
+        s = csv_scan_digits(begin, &digits);
+        n += s - begin;
+        exponent = (int)(begin - s);
+    }
+    *d = (csv_decimal){ digits, (int)n, exponent, negative, 0 };
+    return n > 0 && *s != 'e' && *s != 'E' ? s : csv_scan_rest(s, d);
+}
 /* At most a line's worth of a text for a message. */
 enum { CSV_SHOWN = 64 };
 const char *csv_show(const char *text, size_t len, char ret[CSV_SHOWN]);

@@ -80,19 +80,32 @@ static stele_status bring_more(csv_reader *r)
 
 /* --- cutting --------------------------------------------------------------------------------- */
 
-static int add_cell(csv_reader *r, const char *text, const char *end, int escaped)
+/* The next cell of the record; NULL: no memory. */
+static csv_cell *add_cell(csv_reader *r)
 {
     if (r->n == r->cells) {
         size_t cells = 2 * r->cells + 64;
         csv_cell *cell = realloc(r->cell, cells * sizeof *cell);
         if (cell == NULL) {
-            return -1;
+            return NULL;
         }
         r->cell = cell;
         r->cells = cells;
     }
-    r->cell[r->n++] = (csv_cell){ text, (size_t)(end - text), escaped };
-    return 0;
+    return &r->cell[r->n++];
+}
+
+/* A cell without quotes: its end. Most cells of large tables are numbers, which are taken to pieces
+ * while their end is looked for. */
+static const char *plain_end(const csv_reader *r, const char *s, csv_cell *cell)
+{
+    const char *end = csv_scan(s, &cell->decimal);
+    cell->is_number = end != NULL && r->stop[(unsigned char)*end];
+    end = end != NULL ? end : s;
+    while (!r->stop[(unsigned char)*end]) {
+        end++;
+    }
+    return end;
 }
 
 /* The text of a cell in quotes, from behind the first one: its end, NULL if that did not come. */
@@ -128,33 +141,31 @@ static int cut_cells(csv_reader *r, int last, const char **ret_next)
 {
     const char *s = r->buffer + r->begin, *end = r->buffer + r->fill;
     for (r->n = 0;; s++) {
-        const char *text = s;
-        int escaped = 0;
+        csv_cell *cell = add_cell(r);
+        if (cell == NULL) {
+            return CUT_NOMEM;
+        }
+        cell->text = s;
+        cell->escaped = 0;
         if (s < end && *s == '"') {
             r->quote = offset_of(r, (size_t)(s - r->buffer));
-            text = s + 1;
-            s = quoted_end(text, end, &escaped);
+            cell->text = s + 1;
+            cell->is_number = 0;
+            s = quoted_end(cell->text, end, &cell->escaped);
             if (s == NULL || (s + 1 == end && !last)) {
                 return s == NULL && last ? CUT_OPEN_QUOTE : CUT_MORE;
             }
-            if (add_cell(r, text, s, escaped) != 0) {
-                return CUT_NOMEM;
-            }
-            s++;
+            cell->len = (size_t)(s++ - cell->text);
             if (s < end && !r->stop[(unsigned char)*s]) {
                 return CUT_AFTER_QUOTE;
             }
             r->quote = -1;
         } else {
-            while (!r->stop[(unsigned char)*s]) {
-                s++;
-            }
+            s = plain_end(r, s, cell);
             if (s == end && !last) {
                 return CUT_MORE;
             }
-            if (add_cell(r, text, s, 0) != 0) {
-                return CUT_NOMEM;
-            }
+            cell->len = (size_t)(s - cell->text);
         }
         if (s == end || *s != r->file->delimiter) {
             *ret_next = skip_line_end(s, end, last);

@@ -17,63 +17,33 @@ int csv_is_word(const char *text, size_t n, const char *word)
 
 /* --- numbers --------------------------------------------------------------------------------- */
 
-/* A decimal number in pieces: digits * 10^exponent. */
-typedef struct decimal {
-    uint64_t digits;
-    int n_digits, exponent, negative, infinite;
-} decimal;
-
-static const char *take_digits(const char *s, const char *end, uint64_t *digits)
+/* Behind the digits: an exponent, or an infinity in place of digits. */
+const char *csv_scan_rest(const char *s, csv_decimal *d)
 {
-    uint64_t v = *digits;
-    for (; s < end && (unsigned char)(*s - '0') <= 9; s++) {
-        v = 10 * v + (uint64_t)(*s - '0');
-    }
-    *digits = v;
-    return s;
-}
-
-/* [+-] digits [. digits] [e [+-] digits], or an infinity. Is the whole text that? */
-static int take_decimal(const char *s, const char *end, decimal *d)
-{
-    *d = (decimal){ .negative = s < end && *s == '-' };
-    s += s < end && (*s == '-' || *s == '+');
-    const char *begin = s;
-    s = take_digits(s, end, &d->digits);
-    d->n_digits = (int)(s - begin);
-    if (s < end && *s == '.') {
-        begin = s + 1;
-        s = take_digits(begin, end, &d->digits);
-        d->exponent = (int)(begin - s);
-        d->n_digits -= d->exponent;
-    }
+    int power = 0;
     if (d->n_digits == 0) {
-        size_t n = (size_t)(end - s);
-        d->infinite = csv_is_word(s, n, "inf") || csv_is_word(s, n, "infinity");
-        return d->infinite;
+        size_t n = csv_is_word(s, 8, "infinity") ? 8 : 3;
+        d->infinite = n == 8 || csv_is_word(s, 3, "inf");
+        return d->infinite ? s + n : NULL;
     }
-    if (s < end && (*s == 'e' || *s == 'E')) {
-        int power = 0, down = ++s < end && *s == '-';
-        s += s < end && (*s == '-' || *s == '+');
-        if (s == end) {
-            return 0;
-        }
-        for (; s < end && (unsigned char)(*s - '0') <= 9; s++) {
-            power = power < 100000 ? 10 * power + (*s - '0') : power;
-        }
-        d->exponent += down ? -power : power;
+    int down = *++s == '-';
+    s += down || *s == '+';
+    const char *begin = s;
+    for (; (unsigned char)(*s - '0') <= 9; s++) {
+        power = power < 100000 ? 10 * power + (*s - '0') : power;
     }
-    return s == end;
+    d->exponent += down ? -power : power;
+    return s > begin ? s : NULL;
 }
 
 /* What is exact in a double needs one correctly rounded operation only: digits up to 2^53 and
  * powers of ten up to 10^22 (Clinger 1990, How to read floating point numbers accurately). */
-static int convert_fast(const decimal *d, double *ret)
+static int convert_fast(const csv_decimal *d, double *ret)
 {
     static const double power[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                     1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                     1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
-    if (FLT_EVAL_METHOD != 0 || d->n_digits > 19 || d->digits > UINT64_C(1) << 53 ||
+    if (FLT_EVAL_METHOD != 0 || d->infinite || d->n_digits > 19 || d->digits > UINT64_C(1) << 53 ||
         d->exponent < -22 || d->exponent > 22) {
         return 0;
     }
@@ -82,6 +52,89 @@ static int convert_fast(const decimal *d, double *ret)
     *ret = d->negative ? -v : v;
     return 1;
 }
+
+#ifdef __SIZEOF_INT128__
+__extension__ typedef unsigned __int128 wide;
+
+static int leading_zeros(wide v)
+{
+    uint64_t high = (uint64_t)(v >> 64);
+    return high != 0 ? __builtin_clzll(high) : 64 + __builtin_clzll((uint64_t)v);
+}
+
+/* v * 2^exponent, a little more if `more`, as the nearest double; ties to even. */
+static double round_wide(wide v, int more, int exponent)
+{
+    int shift = 128 - leading_zeros(v) - 54; /* 53 digits and one to round by */
+    if (shift > 0) {
+        more |= (v & (((wide)1 << shift) - 1)) != 0;
+        v >>= shift;
+    } else {
+        v <<= -shift;
+    }
+    uint64_t m = (uint64_t)v >> 1;
+    m += (v & 1) != 0 && (more || (m & 1) != 0);
+    return ldexp((double)m, exponent + shift + 1);
+}
+
+/* All 17 digits that programs print of a double: 5^27 fits in 63 bits, so that products and
+ * quotients of 128 bits are exact or known with a remainder; the power of two is the double's. */
+static int convert_wide(const csv_decimal *d, double *ret)
+{
+    static const uint64_t five[] = {
+        UINT64_C(1),
+        UINT64_C(5),
+        UINT64_C(25),
+        UINT64_C(125),
+        UINT64_C(625),
+        UINT64_C(3125),
+        UINT64_C(15625),
+        UINT64_C(78125),
+        UINT64_C(390625),
+        UINT64_C(1953125),
+        UINT64_C(9765625),
+        UINT64_C(48828125),
+        UINT64_C(244140625),
+        UINT64_C(1220703125),
+        UINT64_C(6103515625),
+        UINT64_C(30517578125),
+        UINT64_C(152587890625),
+        UINT64_C(762939453125),
+        UINT64_C(3814697265625),
+        UINT64_C(19073486328125),
+        UINT64_C(95367431640625),
+        UINT64_C(476837158203125),
+        UINT64_C(2384185791015625),
+        UINT64_C(11920928955078125),
+        UINT64_C(59604644775390625),
+        UINT64_C(298023223876953125),
+        UINT64_C(1490116119384765625),
+        UINT64_C(7450580596923828125),
+    };
+    if (d->infinite || d->n_digits > 19 || d->digits == 0 || d->exponent < -27 ||
+        d->exponent > 27) {
+        return 0;
+    }
+    double v;
+    if (d->exponent >= 0) {
+        v = round_wide((wide)d->digits * five[d->exponent], 0, d->exponent);
+    } else {
+        uint64_t by = five[-d->exponent];
+        int zeros = __builtin_clzll(d->digits);
+        wide n = (wide)(d->digits << zeros) << 63, quotient = n / by;
+        v = round_wide(quotient, quotient * by != n, d->exponent - zeros - 63);
+    }
+    *ret = d->negative ? -v : v;
+    return 1;
+}
+#else
+static int convert_wide(const csv_decimal *d, double *ret)
+{
+    (void)d;
+    (void)ret;
+    return 0;
+}
+#endif
 
 static double convert_any(locale_t c, const char *text, size_t len)
 {
@@ -135,44 +188,60 @@ static int is_missing(const csv_values *v, const char *text, size_t len)
     return 0;
 }
 
-static int classify(const csv_values *v, const csv_cell *cell, const char **ret_text,
-                    size_t *ret_len, decimal *d)
+/* Without the blanks at both ends. */
+static csv_cell trimmed(const csv_cell *cell)
 {
-    const char *s = cell->text, *end = s + cell->len;
-    while (s < end && (*s == ' ' || *s == '\t')) {
-        s++;
+    csv_cell c = *cell;
+    while (c.len > 0 && (*c.text == ' ' || *c.text == '\t')) {
+        c.text++;
+        c.len--;
     }
-    while (end > s && (end[-1] == ' ' || end[-1] == '\t')) {
-        end--;
+    while (c.len > 0 && (c.text[c.len - 1] == ' ' || c.text[c.len - 1] == '\t')) {
+        c.len--;
     }
-    *ret_text = s;
-    *ret_len = (size_t)(end - s);
-    if (is_missing(v, s, *ret_len)) {
+    return c;
+}
+
+/* What a cell holds, its text without blanks and, if it is a number, its pieces. */
+static int classify(const csv_values *v, csv_cell *cell)
+{
+    if (!cell->is_number) {
+        *cell = trimmed(cell);
+    }
+    if (is_missing(v, cell->text, cell->len)) {
         return CSV_MISSING;
     }
-    return take_decimal(s, end, d) ? CSV_NUMBER : CSV_TEXT;
+    if (!cell->is_number) {
+        cell->is_number =
+            cell->len > 0 && csv_scan(cell->text, &cell->decimal) == cell->text + cell->len;
+    }
+    return cell->is_number ? CSV_NUMBER : CSV_TEXT;
 }
 
 int csv_kind(const csv_values *v, const csv_cell *cell)
 {
-    const char *text;
-    size_t len;
-    decimal d;
-    return classify(v, cell, &text, &len, &d);
+    if (cell->is_number && !v->first[(unsigned char)cell->text[0]]) {
+        return CSV_NUMBER;
+    }
+    csv_cell copy = *cell;
+    return classify(v, &copy);
 }
 
 int csv_value(const csv_values *v, const csv_cell *cell, double *ret)
 {
-    const char *text;
-    size_t len;
-    decimal d;
-    int kind = classify(v, cell, &text, &len, &d);
+    if (cell->is_number && !v->first[(unsigned char)cell->text[0]] &&
+        (convert_fast(&cell->decimal, ret) || convert_wide(&cell->decimal, ret))) {
+        return CSV_NUMBER;
+    }
+    csv_cell c = *cell;
+    int kind = classify(v, &c);
     if (kind == CSV_MISSING) {
         *ret = (double)NAN;
-    } else if (kind == CSV_NUMBER && d.infinite) {
-        *ret = d.negative ? -HUGE_VAL : HUGE_VAL;
-    } else if (kind == CSV_NUMBER && !convert_fast(&d, ret)) {
-        *ret = convert_any(v->c, text, len);
+    } else if (kind == CSV_NUMBER && c.decimal.infinite) {
+        *ret = c.decimal.negative ? -HUGE_VAL : HUGE_VAL;
+    } else if (kind == CSV_NUMBER && !convert_fast(&c.decimal, ret) &&
+               !convert_wide(&c.decimal, ret)) {
+        *ret = convert_any(v->c, c.text, c.len);
     }
     return kind;
 }
