@@ -13,7 +13,7 @@ static void columns_are_measured_or_labels(void **state)
     const char *text = ",a1,a2,a3,b[1],b1,batch,ok,note,late\n"
                        "p,1,2,3,4,5,10,True,one,1\n"
                        "q,1,2,3,4,5,2,False,two,x\n"
-                       "r,1,2,3,4,5,10,True,three,1\n"
+                       "r,1,2,3,4,5,10,True,three,x\n"
                        "s,1,2,,4,5,NA,True,four,x\n";
     c.columns = (stele_str_list){ columns, 2 };
     c.exclude = (stele_str_list){ exclude, 1 };
@@ -95,7 +95,7 @@ static void rows_without_a_measurement_are_absent(void **state)
     find(s, "kind", &d);
     assert_int_equal(d.axis, 0);
     assert_true(isnan(x_at(s, 1, 0)));
-    assert_float_equal(x_at(s, 1, 1), 5, 0);
+    assert_true(x_at(s, 1, 1) == 5);
     int64_t outside = 2;
     float v[2];
     assert_int_equal(read_rows(s, "X", 1, &outside, v, NULL), STELE_E_ARG);
@@ -148,7 +148,7 @@ static void gzip_is_known_by_its_content(void **state)
     c.path = path_of("packed.csv");
     assert_int_equal(host_open_source(&c, &vt, &s), STELE_OK);
     assert_int_equal(vt->n_rows(s, 0), 2);
-    assert_float_equal(x_at(s, 1, 0), 2, 0);
+    assert_true(x_at(s, 1, 0) == 2);
     vt->destroy(s);
     c.path = put("plain.csv.gz", "id,a\nx,1\n", 9);
     assert_int_equal(host_open_source(&c, &vt, &s), STELE_OK);
@@ -175,7 +175,7 @@ static void further_files_add_rows(void **state)
     assert_string_equal(vt->row_id(s, 0, 4), "v");
     assert_int_equal(read_rows(s, "X", 10, row, v, NULL), STELE_OK);
     for (int i = 0; i < 10; i++) {
-        assert_float_equal(v[i], (float)(row[i] + 1), 0);
+        assert_true(v[i] == (float)(row[i] + 1));
     }
     vt->destroy(s);
 }
@@ -222,7 +222,7 @@ static void rows_read_alike_alone_and_together(void **state)
         char want[32];
         snprintf(want, sizeof want, "\"%d\r\n", i);
         assert_string_equal(t + i % 400, want);
-        assert_float_equal(x_at(s, i, 0), (float)i + 0.5F, 0);
+        assert_true(x_at(s, i, 0) == (float)i + 0.5F);
     }
     vt->destroy(s);
     free(text);
@@ -280,7 +280,7 @@ static void tables_of_the_same_cells_are_joined(void **state)
     assert_int_equal(ds->label[0].n_categories, 10);
     assert_int_equal(ds->label[1].content, STELE_FIELD_NUMBER);
     assert_string_equal(stele__dataset_row_id(ds, 0), "20171204_sample_2");
-    assert_float_equal(ds->matrix[0].dense[0], 0.940205F, 0);
+    assert_true(ds->matrix[0].dense[0] == 0.940205F);
     stele__dataset_destroy(ds);
     stele__diag_finish(&d);
     for (int i = 0; i < 3; i++) {

@@ -121,21 +121,6 @@ static const char *quoted_end(const char *s, const char *end, int *ret_escaped)
     }
 }
 
-/* Behind a line end, of which CR LF is one; NULL: what follows a CR is not known yet. */
-static const char *skip_line_end(const char *s, const char *end, int last)
-{
-    if (s == end) {
-        return s;
-    }
-    if (*s == '\n') {
-        return s + 1;
-    }
-    if (s + 1 == end && !last) {
-        return NULL;
-    }
-    return s + 1 + (s + 1 < end && s[1] == '\n');
-}
-
 /* Cells of the record that starts at the beginning of the buffer. `last`: nothing follows. */
 static int cut_cells(csv_reader *r, int last, const char **ret_next)
 {
@@ -168,8 +153,8 @@ static int cut_cells(csv_reader *r, int last, const char **ret_next)
             cell->len = (size_t)(s - cell->text);
         }
         if (s == end || *s != r->file->delimiter) {
-            *ret_next = skip_line_end(s, end, last);
-            return *ret_next != NULL ? CUT_RECORD : CUT_MORE;
+            *ret_next = s + (s < end); /* the LF of a CR LF is a blank line */
+            return CUT_RECORD;
         }
     }
 }
@@ -189,8 +174,11 @@ static int cut_skipped(const csv_reader *r, int last, const char **ret_next)
     } else if (*s != '\n' && *s != '\r') {
         return CUT_RECORD;
     }
-    *ret_next = s == end && !last ? NULL : skip_line_end(s, end, last);
-    return *ret_next != NULL ? CUT_SKIPPED : CUT_MORE;
+    if (s == end && !last) {
+        return CUT_MORE;
+    }
+    *ret_next = s + (s < end);
+    return CUT_SKIPPED;
 }
 
 static int cut(csv_reader *r, const char **ret_next)
