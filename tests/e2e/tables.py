@@ -21,7 +21,7 @@ data:
   sources:
     labels:  {plugin: table, path: labels.csv, columns: [], categories: [batch]}
     rna:     {plugin: table, path: counts.csv.gz, sparse: true}
-    signals: {plugin: table, path: signals.tsv, append: [signals-more.csv]}
+    signals: {plugin: table, path: "signals*.?sv"}
   split: {train: 0.7, valid: 0.1, test: 0.2, stratify: kind}
 latent: {dim: 2}
 modalities:

@@ -130,7 +130,7 @@ static int make_folder(void **state)
 static int remove_folder(void **state)
 {
     static const char *const name[] = { "t.csv",      "packed.csv", "plain.csv.gz", "part-1.csv",
-                                        "part-2.csv", "part-3.csv", "more.tsv" };
+                                        "part-2.csv", "part-3.csv", "part-4.csv",   "part-?.csv" };
     (void)state;
     for (size_t i = 0; i < sizeof name / sizeof name[0]; i++) {
         unlink(path_of(name[i]));

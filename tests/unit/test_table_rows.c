@@ -157,17 +157,16 @@ static void gzip_is_known_by_its_content(void **state)
 
 static void further_files_add_rows(void **state)
 {
-    static const char *const append[] = { "part-*.csv", "more.tsv" };
     static const int64_t row[] = { 4, 3, 2, 1, 0, 0, 1, 2, 3, 4 };
     csv_config c = usual();
     stele_inst *s = NULL;
     float v[10];
     (void)state;
+    put_gzip("part-4.csv", "wb", "id\ta\nv\t5\n");
     put("part-2.csv", "id,a\ny,2\nz,3\n", 13);
     put("part-3.csv", "id;a\n\nw;4", 9);
-    put_gzip("more.tsv", "wb", "id\ta\nv\t5\n");
-    c.path = put("part-1.csv", "id,a\nx,1\n", 9);
-    c.append = (stele_str_list){ append, 2 };
+    put("part-1.csv", "id,a\nx,1\n", 9);
+    c.path = path_of("part-*.csv");
     if (host_open_source(&c, &vt, &s) != STELE_OK) {
         fail_msg("%s", host_message);
     }
@@ -177,6 +176,16 @@ static void further_files_add_rows(void **state)
     for (int i = 0; i < 10; i++) {
         assert_true(v[i] == (float)(row[i] + 1));
     }
+    vt->destroy(s);
+    c.path = path_of("part-{3,1}.csv");
+    assert_int_equal(host_open_source(&c, &vt, &s), STELE_OK);
+    assert_string_equal(vt->row_id(s, 0, 0), "w");
+    assert_string_equal(vt->row_id(s, 0, 1), "x");
+    vt->destroy(s);
+    /* A file whose name reads like a pattern is that file. */
+    c.path = put("part-?.csv", "id,a\nu,6\n", 9);
+    assert_int_equal(host_open_source(&c, &vt, &s), STELE_OK);
+    assert_int_equal(vt->n_rows(s, 0), 1);
     vt->destroy(s);
 }
 

@@ -37,7 +37,6 @@ void csv_strings_finish(csv_strings *s);
 /* --- input.c: files of text ------------------------------------------------------------------ */
 
 typedef struct csv_file {
-    const char *key; /* the option that names it */
     char *path;
     int fd;        /* of the text: the file itself, or what it was unpacked to; -1: none */
     int64_t size;  /* of the text */
@@ -50,8 +49,7 @@ typedef struct csv_file {
 } csv_file;
 
 /* Open a file, unpack it if it starts like gzip. csv_file_close takes it either way. */
-stele_status csv_file_open(const stele_host *host, const char *key, const char *path,
-                           csv_file *ret);
+stele_status csv_file_open(const stele_host *host, const char *path, csv_file *ret);
 void csv_file_close(csv_file *f);
 /* Is it still the file that was opened? */
 stele_status csv_file_check(const stele_host *host, const csv_file *f);
@@ -165,7 +163,7 @@ const char *csv_show(const char *text, size_t len, char ret[CSV_SHOWN]);
 
 typedef struct csv_config {
     const char *path, *key, *comment;
-    stele_str_list append, columns, exclude, categories, texts, missing;
+    stele_str_list columns, exclude, categories, texts, missing;
     int32_t delimiter, numbered, sparse;
 } csv_config;
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* --- names ----------------------------------------------------------------------------------- */
 
@@ -100,16 +101,16 @@ static stele_status no_column(const stele_inst *s, const char *option, const cha
 
 /* --- files ----------------------------------------------------------------------------------- */
 
-static stele_status add_file(stele_inst *s, const char *key, const char *path)
+static stele_status add_file(stele_inst *s, const char *path)
 {
+    static const char delimiter[] = "?,\t;";
     csv_file *file = realloc(s->file, (s->n_files + 1) * sizeof *file);
     if (file == NULL) {
         return STELE_FAIL(s->host, STELE_E_NOMEM, "out of memory");
     }
     s->file = file;
     csv_file *f = &file[s->n_files++];
-    stele_status st = csv_file_open(s->host, key, path, f);
-    static const char delimiter[] = "?,\t;";
+    stele_status st = csv_file_open(s->host, path, f);
     if (st == STELE_OK && s->config->delimiter == 0) {
         st = csv_find_delimiter(s->host, f, s->config->comment, &f->delimiter);
     } else if (st == STELE_OK) {
@@ -118,51 +119,66 @@ static stele_status add_file(stele_inst *s, const char *key, const char *path)
     return st;
 }
 
-/* "folder of s->config->path/name"; NULL: no memory. */
-static char *beside(const stele_inst *s, const char *name)
+static int by_name(const void *a, const void *b)
 {
-    const char *slash = strrchr(s->config->path, '/');
-    size_t folder = name[0] == '/' || slash == NULL ? 0 : (size_t)(slash + 1 - s->config->path);
-    char *path = malloc(folder + strlen(name) + 1);
-    if (path != NULL) {
-        memcpy(path, s->config->path, folder);
-        memcpy(path + folder, name, strlen(name) + 1);
-    }
-    return path;
+    return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The files of one item of `append`: itself or, if it is a pattern, all that match but `path`. */
-static stele_status append_files(stele_inst *s, const char *name)
+/* All files that match, in an order that does not depend on the locale. */
+static stele_status add_matching(stele_inst *s, const char *pattern)
 {
     glob_t found = { 0 };
-    char *path = beside(s, name);
-    stele_status st = path != NULL ? STELE_OK : STELE_FAIL(s->host, STELE_E_NOMEM, "out of memory");
-    if (st == STELE_OK && !is_pattern(name)) {
-        st = add_file(s, "append", path);
-    } else if (st == STELE_OK) {
-        int code = glob(path, 0, NULL, &found);
-        if (code != 0) {
-            st = STELE_FAIL(s->host, code == GLOB_NOSPACE ? STELE_E_NOMEM : STELE_E_IO,
-                            "append: %s: no file has such a name", path);
-        }
-        for (size_t i = 0; i < found.gl_pathc && st == STELE_OK; i++) {
-            if (strcmp(found.gl_pathv[i], s->config->path) != 0) {
-                st = add_file(s, "append", found.gl_pathv[i]);
-            }
-        }
-        globfree(&found);
+    stele_status st = STELE_OK;
+    int code = glob(pattern, GLOB_NOSORT, NULL, &found);
+    if (code != 0) {
+        return STELE_FAIL(s->host, code == GLOB_NOSPACE ? STELE_E_NOMEM : STELE_E_IO,
+                          "path: %s: no file has such a name", pattern);
     }
-    free(path);
+    qsort(found.gl_pathv, found.gl_pathc, sizeof *found.gl_pathv, by_name);
+    for (size_t i = 0; i < found.gl_pathc && st == STELE_OK; i++) {
+        st = add_file(s, found.gl_pathv[i]);
+    }
+    globfree(&found);
     return st;
+}
+
+static stele_status add_path(stele_inst *s, const char *path);
+
+/* `{a,b}` one by one: other than with glob's own braces, a file that is not there is missed. */
+static stele_status add_each(stele_inst *s, const char *path, const char *open, const char *close)
+{
+    size_t before = (size_t)(open - path), len = strlen(path);
+    char *one = malloc(len + 1);
+    stele_status st = one != NULL ? STELE_OK : STELE_FAIL(s->host, STELE_E_NOMEM, "out of memory");
+    for (const char *item = open + 1; item <= close && st == STELE_OK;) {
+        size_t n = strcspn(item, ",}");
+        memcpy(one, path, before);
+        memcpy(one + before, item, n);
+        memcpy(one + before + n, close + 1, strlen(close));
+        st = add_path(s, one);
+        item += n + 1;
+    }
+    free(one);
+    return st;
+}
+
+/* One file, or a pattern for several if no file has that very name. */
+static stele_status add_path(stele_inst *s, const char *path)
+{
+    struct stat status;
+    const char *open = strchr(path, '{'), *close = open != NULL ? strchr(open, '}') : NULL;
+    if (stat(path, &status) == 0) {
+        return add_file(s, path);
+    }
+    if (close != NULL) {
+        return add_each(s, path, open, close);
+    }
+    return strpbrk(path, "*?[") != NULL ? add_matching(s, path) : add_file(s, path);
 }
 
 stele_status csv_open_files(stele_inst *s)
 {
-    stele_status st = add_file(s, "path", s->config->path);
-    for (uint64_t i = 0; i < s->config->append.n && st == STELE_OK; i++) {
-        st = append_files(s, s->config->append.v[i]);
-    }
-    return st;
+    return add_path(s, s->config->path);
 }
 
 /* --- headers --------------------------------------------------------------------------------- */

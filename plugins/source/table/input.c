@@ -23,10 +23,9 @@ stele_status csv_fail(const stele_host *host, stele_status code, const csv_file 
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     if (at < 0) {
-        return STELE_FAIL(host, code, "%s: %s: %s", f->key, f->path, text);
+        return STELE_FAIL(host, code, "path: %s: %s", f->path, text);
     }
-    return STELE_FAIL(host, code, "%s: %s: line %lld: %s", f->key, f->path, csv_file_line(f, at),
-                      text);
+    return STELE_FAIL(host, code, "path: %s: line %lld: %s", f->path, csv_file_line(f, at), text);
 }
 
 stele_status csv_nomem(const stele_host *host, const csv_file *f)
@@ -283,12 +282,12 @@ static stele_status check_kind(const stele_host *host, csv_file *f, const struct
     return STELE_OK;
 }
 
-stele_status csv_file_open(const stele_host *host, const char *key, const char *path, csv_file *ret)
+stele_status csv_file_open(const stele_host *host, const char *path, csv_file *ret)
 {
     struct stat status;
     unsigned char magic[2] = { 0 };
     size_t len = strlen(path) + 1;
-    *ret = (csv_file){ .key = key, .fd = -1, .path = malloc(len) };
+    *ret = (csv_file){ .fd = -1, .path = malloc(len) };
     if (ret->path == NULL) {
         return STELE_FAIL(host, STELE_E_NOMEM, "out of memory");
     }

@@ -13,10 +13,8 @@ static const char *const delimiters[] = { "auto", "comma", "tab", "semicolon", N
 
 static const stele_option options[] = {
     STELE_OPTION_PATH(csv_config, path, "path", STELE_OPT_REQUIRED,
-                      "A CSV or TSV file with a header, as UTF-8, plain or packed with gzip."),
-    STELE_OPTION_STR_LIST(csv_config, append, "append", "[]",
-                          "Further files with the same columns, beside `path`, whose rows follow; "
-                          "`part-*.csv` means all such files."),
+                      "A CSV or TSV file with a header, as UTF-8, plain or packed with gzip; "
+                      "`part-*.csv` or `{a,b}.csv` are several with the same columns."),
     STELE_OPTION_STR(
         csv_config, key, "key", NULL, 0,
         "Column with the row ids; default: the first one if it has no name or is called "
