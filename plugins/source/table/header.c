@@ -1,0 +1,358 @@
+/* Which files there are, what their headers say, and which column is what. */
+#include "csv.h"
+
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* --- names ----------------------------------------------------------------------------------- */
+
+/* `*` stands for any text, `?` for one byte; nothing else is special, as names hold brackets. */
+static int matches(const char *pattern, const char *name)
+{
+    const char *star = NULL, *retry = NULL;
+    while (*name != '\0') {
+        if (*pattern == '*') {
+            star = pattern++;
+            retry = name;
+        } else if (*pattern == '?' || *pattern == *name) {
+            pattern++;
+            name++;
+        } else if (star != NULL) {
+            pattern = star + 1;
+            name = ++retry;
+        } else {
+            return 0;
+        }
+    }
+    while (*pattern == '*') {
+        pattern++;
+    }
+    return *pattern == '\0';
+}
+
+static int is_pattern(const char *text)
+{
+    return strpbrk(text, "*?") != NULL;
+}
+
+/* Edits (Levenshtein) that make b of a, both shorter than NEAR bytes, capitals for free. */
+#define NEAR 64
+
+static int distance(const char *a, const char *b)
+{
+    size_t n = strlen(a), m = strlen(b);
+    int row[NEAR];
+    for (size_t j = 0; j <= m; j++) {
+        row[j] = (int)j;
+    }
+    for (size_t i = 1; i <= n; i++) {
+        int corner = row[0];
+        row[0] = (int)i;
+        for (size_t j = 1; j <= m; j++) {
+            int change = corner + (csv_fold(a[i - 1]) != csv_fold(b[j - 1]));
+            int other = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            corner = row[j];
+            row[j] = change < other ? change : other;
+        }
+    }
+    return row[m];
+}
+
+/* The column with the name nearest to `word`, at most a third of it away; NULL: none. */
+static const char *nearest(const csv_strings *names, const char *word)
+{
+    const char *found = NULL;
+    int best = (int)(strlen(word) / 3 + 1);
+    for (int64_t k = 0; k < names->n && strlen(word) < NEAR; k++) {
+        const char *name = csv_strings_get(names, k);
+        int d = strlen(name) < NEAR && name[0] != '\0' ? distance(word, name) : best;
+        if (d < best) {
+            best = d;
+            found = name;
+        }
+    }
+    return found;
+}
+
+static stele_status no_column(const stele_inst *s, const char *option, const char *word)
+{
+    char shown[CSV_SHOWN], list[240] = "";
+    const char *near = is_pattern(word) ? NULL : nearest(&s->name, word);
+    csv_show(word, strlen(word), shown);
+    if (near != NULL) {
+        return STELE_FAIL(s->host, STELE_E_DATA, "%s: %s has no column `%s`; did you mean `%s`?",
+                          option, s->file[0].path, shown, near);
+    }
+    for (int64_t k = 0; k < s->name.n; k++) {
+        size_t used = strlen(list);
+        const char *name = csv_strings_get(&s->name, k);
+        if (used + strlen(name) + 8 > sizeof list) {
+            snprintf(list + used, sizeof list - used, ", ...");
+            break;
+        }
+        snprintf(list + used, sizeof list - used, "%s%s", k > 0 ? ", " : "", name);
+    }
+    return STELE_FAIL(s->host, STELE_E_DATA, "%s: %s has no column `%s`; there %s %s", option,
+                      s->file[0].path, shown, s->name.n == 1 ? "is" : "are", list);
+}
+
+/* --- files ----------------------------------------------------------------------------------- */
+
+static stele_status add_file(stele_inst *s, const char *path)
+{
+    static const char delimiter[] = "?,\t;";
+    csv_file *file = realloc(s->file, (s->n_files + 1) * sizeof *file);
+    if (file == NULL) {
+        return STELE_FAIL(s->host, STELE_E_NOMEM, "out of memory");
+    }
+    s->file = file;
+    csv_file *f = &file[s->n_files++];
+    stele_status st = csv_file_open(s->host, path, f);
+    if (st == STELE_OK && s->config->delimiter == 0) {
+        st = csv_find_delimiter(s->host, f, s->config->comment, &f->delimiter);
+    } else if (st == STELE_OK) {
+        f->delimiter = delimiter[s->config->delimiter];
+    }
+    return st;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* All files that match, in an order that does not depend on the locale. */
+static stele_status add_matching(stele_inst *s, const char *pattern)
+{
+    glob_t found = { 0 };
+    stele_status st = STELE_OK;
+    int code = glob(pattern, GLOB_NOSORT, NULL, &found);
+    if (code != 0) {
+        return STELE_FAIL(s->host, code == GLOB_NOSPACE ? STELE_E_NOMEM : STELE_E_IO,
+                          "path: %s: no file has such a name", pattern);
+    }
+    qsort(found.gl_pathv, found.gl_pathc, sizeof *found.gl_pathv, by_name);
+    for (size_t i = 0; i < found.gl_pathc && st == STELE_OK; i++) {
+        st = add_file(s, found.gl_pathv[i]);
+    }
+    globfree(&found);
+    return st;
+}
+
+static stele_status add_path(stele_inst *s, const char *path);
+
+/* `{a,b}` one by one: other than with glob's own braces, a file that is not there is missed. */
+static stele_status add_each(stele_inst *s, const char *path, const char *open, const char *close)
+{
+    size_t before = (size_t)(open - path), len = strlen(path);
+    char *one = malloc(len + 1);
+    stele_status st = one != NULL ? STELE_OK : STELE_FAIL(s->host, STELE_E_NOMEM, "out of memory");
+    for (const char *item = open + 1; item <= close && st == STELE_OK;) {
+        size_t n = strcspn(item, ",}");
+        memcpy(one, path, before);
+        memcpy(one + before, item, n);
+        memcpy(one + before + n, close + 1, strlen(close));
+        st = add_path(s, one);
+        item += n + 1;
+    }
+    free(one);
+    return st;
+}
+
+/* One file, or a pattern for several if no file has that very name. */
+static stele_status add_path(stele_inst *s, const char *path)
+{
+    struct stat status;
+    const char *open = strchr(path, '{'), *close = open != NULL ? strchr(open, '}') : NULL;
+    if (stat(path, &status) == 0) {
+        return add_file(s, path);
+    }
+    if (close != NULL) {
+        return add_each(s, path, open, close);
+    }
+    return strpbrk(path, "*?[") != NULL ? add_matching(s, path) : add_file(s, path);
+}
+
+stele_status csv_open_files(stele_inst *s)
+{
+    return add_path(s, s->config->path);
+}
+
+/* --- headers --------------------------------------------------------------------------------- */
+
+/* Names of the first file's columns. */
+static stele_status take_names(stele_inst *s, const csv_reader *r)
+{
+    char shown[CSV_SHOWN];
+    for (size_t k = 0; k < r->n; k++) {
+        const csv_cell *c = &r->cell[k];
+        int64_t before;
+        if (c->len == 0 && k > 0) {
+            return csv_fail(s->host, STELE_E_DATA, r->file, r->at, "column %zu has no name", k + 1);
+        }
+        int code = csv_strings_put(&s->name, c->text, c->len, &before);
+        if (code < 0) {
+            return csv_nomem(s->host, r->file);
+        }
+        if (code == 0) {
+            return csv_fail(s->host, STELE_E_DATA, r->file, r->at,
+                            "columns %lld and %zu are both called `%s`", (long long)before + 1,
+                            k + 1, csv_show(c->text, c->len, shown));
+        }
+    }
+    return STELE_OK;
+}
+
+/* A further file has the columns of the first. */
+static stele_status compare_names(const stele_inst *s, const csv_reader *r)
+{
+    char here[CSV_SHOWN], there[CSV_SHOWN];
+    for (size_t k = 0; k < r->n || k < s->n_columns; k++) {
+        const char *name = csv_strings_get(&s->name, (int64_t)k);
+        const csv_cell *c = k < r->n ? &r->cell[k] : NULL;
+        if (c != NULL && name != NULL && strncmp(name, c->text, c->len) == 0 &&
+            name[c->len] == '\0') {
+            continue;
+        }
+        if (c == NULL) {
+            return csv_fail(s->host, STELE_E_DATA, r->file, r->at,
+                            "has %zu columns instead of the %zu of %s: `%s` is missing", r->n,
+                            s->n_columns, s->file[0].path, csv_show(name, strlen(name), there));
+        }
+        csv_show(c->text, c->len, here);
+        if (name == NULL) {
+            return csv_fail(s->host, STELE_E_DATA, r->file, r->at,
+                            "has %zu columns instead of the %zu of %s: `%s` is new", r->n,
+                            s->n_columns, s->file[0].path, here);
+        }
+        return csv_fail(s->host, STELE_E_DATA, r->file, r->at,
+                        "column %zu is `%s`, in %s it is `%s`", k + 1, here, s->file[0].path,
+                        csv_show(name, strlen(name), there));
+    }
+    return STELE_OK;
+}
+
+static stele_status read_names(stele_inst *s, csv_reader *r, csv_file *f)
+{
+    int more = 0;
+    csv_reader_go(r, f, f->text, f->size);
+    stele_status st = csv_reader_next(r, &more);
+    if (st == STELE_OK && !more) {
+        return csv_fail(s->host, STELE_E_DATA, f, -1, "holds nothing but blank lines and comments");
+    }
+    if (st == STELE_OK && f == s->file) {
+        st = take_names(s, r);
+        s->n_columns = r->n;
+    } else if (st == STELE_OK) {
+        st = compare_names(s, r);
+    }
+    f->rows = r->next - (int64_t)(r->fill - r->begin);
+    return st;
+}
+
+/* --- columns --------------------------------------------------------------------------------- */
+
+/* Names that a first column of row ids often has. */
+static int sounds_like_id(const char *name)
+{
+    static const char *const known[] = { "",     "id",      "index",  "row",    "name",
+                                         "cell", "barcode", "sample", "patient" };
+    size_t len = strlen(name);
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (csv_is_word(name, len, known[i])) {
+            return 1;
+        }
+    }
+    return len > 3 && csv_is_word(name + len - 2, 2, "id") &&
+           (name[len - 3] == '_' || name[len - 3] == '.' || name[len - 3] == ' ');
+}
+
+static stele_status find_key(stele_inst *s)
+{
+    const char *key = s->config->key;
+    s->key = -1;
+    if (s->config->numbered && key != NULL) {
+        return STELE_FAIL(
+            s->host, STELE_E_OPTION,
+            "numbered: rows have the ids of column `%s` (key) or are numbered, not both", key);
+    }
+    if (key != NULL) {
+        s->key = csv_strings_find(&s->name, key, strlen(key));
+        return s->key >= 0 ? STELE_OK : no_column(s, "key", key);
+    }
+    if (!s->config->numbered && sounds_like_id(csv_strings_get(&s->name, 0))) {
+        s->key = 0;
+    }
+    return STELE_OK;
+}
+
+/* Mark the columns that a list of names and patterns means; each item has to mean one. A name that
+ * is in the header is that column, even if it reads like a pattern. */
+static stele_status mark(stele_inst *s, const char *option, const stele_str_list *list,
+                         unsigned asked)
+{
+    for (uint64_t i = 0; i < list->n; i++) {
+        const char *word = list->v[i];
+        int64_t exact = csv_strings_find(&s->name, word, strlen(word));
+        unsigned bit = asked == CSV_CHOSEN && strcmp(word, "*") == 0 ? CSV_IF_NUMBER : asked;
+        int found = 0;
+        if (exact >= 0 && exact == s->key) {
+            return STELE_FAIL(s->host, STELE_E_OPTION, "%s: column `%s` holds the row ids", option,
+                              word);
+        }
+        for (int64_t k = 0; k < (int64_t)s->n_columns; k++) {
+            if (exact >= 0 ? k == exact : matches(word, s->column[k].name)) {
+                s->column[k].asked |= bit;
+                found = 1;
+            }
+        }
+        if (!found) {
+            return no_column(s, option, word);
+        }
+    }
+    return STELE_OK;
+}
+
+static stele_status mark_all(stele_inst *s)
+{
+    const csv_config *c = s->config;
+    stele_status st = mark(s, "columns", &c->columns, CSV_CHOSEN);
+    st = st == STELE_OK ? mark(s, "exclude", &c->exclude, CSV_EXCLUDED) : st;
+    st = st == STELE_OK ? mark(s, "categories", &c->categories, CSV_CLASSES) : st;
+    st = st == STELE_OK ? mark(s, "texts", &c->texts, CSV_TEXTS) : st;
+    for (size_t k = 0; k < s->n_columns && st == STELE_OK; k++) {
+        csv_column *column = &s->column[k];
+        if ((column->asked & (CSV_EXCLUDED | CSV_CLASSES | CSV_TEXTS)) != 0) {
+            column->asked &= ~(unsigned)(CSV_CHOSEN | CSV_IF_NUMBER);
+        }
+        if ((column->asked & CSV_CLASSES) != 0 && (column->asked & CSV_TEXTS) != 0) {
+            st = STELE_FAIL(s->host, STELE_E_OPTION, "texts: column `%s` is in `categories` too",
+                            column->name);
+        }
+        column->is_number = (column->asked & (CSV_CLASSES | CSV_TEXTS)) == 0;
+    }
+    return st;
+}
+
+stele_status csv_read_header(stele_inst *s)
+{
+    csv_reader r;
+    csv_reader_init(&r, s->host, s->config->comment);
+    stele_status st = STELE_OK;
+    for (size_t i = 0; i < s->n_files && st == STELE_OK; i++) {
+        st = read_names(s, &r, &s->file[i]);
+    }
+    csv_reader_finish(&r);
+    if (st == STELE_OK) {
+        s->column = calloc(s->n_columns, sizeof *s->column);
+        st = s->column != NULL ? STELE_OK : csv_nomem(s->host, s->file);
+    }
+    for (size_t k = 0; k < s->n_columns && st == STELE_OK; k++) {
+        s->column[k].name = csv_strings_get(&s->name, (int64_t)k);
+    }
+    st = st == STELE_OK ? find_key(s) : st;
+    return st == STELE_OK ? mark_all(s) : st;
+}

@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""Models trained on tables. tables.py STELE
+
+Three files of the same cells are joined by id, whatever their order; new data may have their columns in another order.
+The last line is `N passed, N failed, 0 skipped`.
+"""
+
+import csv
+import gzip
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+
+N = 60
+JOINED = """\
+stele: 1
+name: joined
+data:
+  sources:
+    labels:  {plugin: table, path: labels.csv, columns: [], categories: [batch]}
+    rna:     {plugin: table, path: counts.csv.gz, sparse: true}
+    signals: {plugin: table, path: "signals*.?sv"}
+  split: {train: 0.7, valid: 0.1, test: 0.2, stratify: kind}
+latent: {dim: 2}
+modalities:
+  rna:     {plugin: nb_counts, from: "rna:X", encoder: {hidden: [8]}, decoder: {hidden: [8], covariates: [batch]}}
+  signals: {plugin: gaussian, from: "signals:X", encoder: {hidden: [8]}, decoder: {hidden: [8]}}
+fusion: poe
+heads:
+  kind: {plugin: classifier, target: kind}
+train: {epochs: 2, batch_size: 16}
+"""
+SINGLE = """\
+stele: 1
+name: single
+data: {source: table, path: all.csv, key: patient, exclude: [age]}
+latent: {dim: 2}
+modalities:
+  signals: {plugin: gaussian, from: X, encoder: {hidden: [8]}, decoder: {hidden: [8]}}
+fusion: poe
+train: {epochs: 2, batch_size: 16}
+"""
+
+
+def text(rows, delimiter=","):
+    return "".join(delimiter.join(map(str, row)) + "\n" for row in rows)
+
+
+def run(stele, folder, *words):
+    done = subprocess.run([stele, *map(str, words)], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, f"{' '.join(map(str, words))}: exit status {done.returncode}\n{done.stdout}"
+
+
+def read(path):
+    with open(path, newline="", encoding="utf-8") as f:
+        return {row["id"]: row for row in csv.DictReader(f)}
+
+
+def joined(stele, folder):
+    """Presence and labels of every cell are those of the tables."""
+    random.seed(3)
+    cells = [f"cell {i}" for i in range(N)]
+    kind = {c: "ab"[i % 2] for i, c in enumerate(cells)}
+    has_rna, has_signals = set(cells[:50]), set(cells[10:])
+    has_signals.remove("cell 20")  # it has a line, but no value
+    counts = [["cell", *(f"gene{j}" for j in range(12))]]
+    counts += [[c, *(random.choice([0, 0, 0, 1, 4]) for _ in range(11)), 1] for c in random.sample(cells[:50], 50)]
+    signals = [[c, random.gauss(0, 1), "NA" if c == "cell 11" else 5 + 9 * random.random()] for c in reversed(cells[10:])]
+    signals = [[c, "NA", ""] if c == "cell 20" else [c, a, b] for c, a, b in signals]
+    head = ["cell", "rest (mV)", "width"]
+    (folder / "counts.csv.gz").write_bytes(gzip.compress(text(counts).encode()))
+    (folder / "signals.tsv").write_text(text([head, *signals[:30]], "\t"))
+    (folder / "signals-more.csv").write_text(text([head, *signals[30:]]))
+    (folder / "labels.csv").write_text(text([["cell", "kind", "batch"], *([c, kind[c], 1 + i % 3] for i, c in enumerate(cells))]))
+    (folder / "joined.yaml").write_text(JOINED)
+    run(stele, folder, "train", "joined.yaml", "--run", "joined")
+    run(stele, folder, "embed", "joined", "-o", "joined.csv")
+    got = read(folder / "joined.csv")
+    assert set(got) == has_rna | has_signals, sorted(set(got) ^ (has_rna | has_signals))
+    for i, c in enumerate(cells):
+        row = got[c]
+        assert (row["has_rna"], row["has_signals"]) == (str(int(c in has_rna)), str(int(c in has_signals))), row
+        assert (row["kind"], row["batch"]) == (kind[c], str(1 + i % 3)), row
+
+
+def other_order(stele, folder):
+    """New data are matched by the names of their columns."""
+    random.seed(4)
+    rows = [[f"p{i}", *(f"{random.gauss(0, 3):.3f}" for _ in range(4)), 40 + i] for i in range(N)]
+    (folder / "all.csv").write_text(text([["patient", "a", "b", "c", "d", "age"], *rows]))
+    moved = [[r[3], r[5], r[1], r[4], "new", r[2], r[0]] for r in rows[:20]]
+    (folder / "moved.csv").write_text(text([["c", "age", "a", "d", "note", "b", "patient"], *moved], ";"))
+    (folder / "single.yaml").write_text(SINGLE)
+    run(stele, folder, "train", "single.yaml", "--run", "single")
+    run(stele, folder, "embed", "single", "-o", "all-z.csv")
+    run(stele, folder, "embed", "single", "-o", "moved-z.csv", "--data", "moved.csv")
+    whole, part = read(folder / "all-z.csv"), read(folder / "moved-z.csv")
+    assert list(part) == [r[0] for r in rows[:20]], list(part)
+    for name, row in part.items():
+        assert [row["z_0"], row["z_1"]] == [whole[name]["z_0"], whole[name]["z_1"]], (row, whole[name])
+
+
+def main():
+    stele = pathlib.Path(sys.argv[1]).resolve()
+    passed = failed = 0
+    for case in (joined, other_order):
+        with tempfile.TemporaryDirectory() as scratch:
+            try:
+                case(stele, pathlib.Path(scratch))
+                passed += 1
+            except AssertionError as e:
+                print(f"{case.__name__}: {e}")
+                failed += 1
+    print(f"{passed} passed, {failed} failed, 0 skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
