@@ -101,8 +101,9 @@ static void check_label(const stele_inst *s, uint32_t field)
 static void members_of_archives_are_fields(void **state)
 {
     (void)state;
-    static const char *const file[] = { "arrays/small.npz", "arrays/stored.npz" };
-    for (int k = 0; k < 2; k++) {
+    static const char *const file[] = { "arrays/small.npz", "arrays/stored.npz",
+                                        "arrays/zip64.npz" };
+    for (int k = 0; k < 3; k++) {
         array_config c = { .path = fixture(file[k]), .key = "id" };
         stele_inst *s = open_config(&c);
         assert_int_equal(vt->n_fields(s), 3);

@@ -1,6 +1,6 @@
 /* Two gigabytes of numbers are read with memory for a chunk: a file with a hole, so that it takes
  * no room on the disk. test_npy_large NAME: le (as they are), f8 (converted), turned (Fortran's
- * order). */
+ * order), packed (gzip). */
 #include "test.h"
 
 #include <stele/plugin.h>
@@ -54,12 +54,35 @@ static char *make_file(int64_t n_rows, const char *descr, int64_t size, int turn
     return path;
 }
 
+/* The same file, gzipped: written from its beginning to its end. */
+static char *make_packed(int64_t n_rows)
+{
+    char head[128] = "\x93NUMPY\x01\x00\x76\x00";
+    char *path = path_of("large.npy.gz");
+    gzFile f = gzopen(path, "wb1");
+    assert_non_null(f);
+    int n =
+        snprintf(head + 10, 118, "{'descr': '<f4', 'fortran_order': False, 'shape': (%lld, %d), }",
+                 (long long)n_rows, COLUMNS);
+    memset(head + 10 + n, ' ', (size_t)(118 - n));
+    assert_int_equal(gzwrite(f, head, sizeof head), sizeof head);
+    for (int64_t r = 0; r < n_rows; r++) {
+        float x[COLUMNS] = { 0 };
+        x[r % COLUMNS] = r % MARK_EVERY == 0 ? (float)(r + 1) : 0;
+        assert_int_equal(gzwrite(f, x, sizeof x), sizeof x);
+    }
+    assert_int_equal(gzclose(f), Z_OK);
+    return path;
+}
+
 static void memory_is_bounded_by_the_chunk(void **state)
 {
     (void)state;
     int turned = strcmp(which, "turned") == 0, wide = strcmp(which, "f8") == 0;
     int64_t size = wide ? 8 : 4, n_rows = ((int64_t)2 << 30) / COLUMNS / size;
-    char *path = make_file(n_rows, wide ? "<f8" : "<f4", size, turned);
+    char *path = strcmp(which, "packed") == 0
+                     ? make_packed(n_rows)
+                     : make_file(n_rows, wide ? "<f8" : "<f4", size, turned);
     array_config c = { .path = path };
     const stele_source_vt *vt = NULL;
     stele_inst *s = NULL;
