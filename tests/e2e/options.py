@@ -21,7 +21,7 @@ from same_bits import tensors  # noqa: E402
 TOP = pathlib.Path(__file__).resolve().parents[2]
 TABLE = pathlib.Path(__file__).resolve().with_suffix(".txt")
 WORDS = {"@FIXTURES@": str(TOP / "tests/golden/fixtures"), "@TABLES@": str(TOP / "tests/unit/fixtures/table"),
-         "@CONFIGS@": str(TOP / "configs")}
+         "@SMALL@": str(TOP / "tests/unit/fixtures"), "@CONFIGS@": str(TOP / "configs")}
 SPEC = """stele: 1
 name: options
 data:

@@ -8,8 +8,8 @@
 
 void h5mu_column_finish(obs_column *c)
 {
-    h5mu_texts_finish(&c->category);
-    h5mu_texts_finish(&c->text);
+    texts_finish(&c->category);
+    texts_finish(&c->text);
     free(c->code);
     free(c->number);
     memset(c, 0, sizeof *c);
@@ -20,13 +20,13 @@ static char *legacy_path(const char *path)
 {
     const char *name = strrchr(path, '/') + 1;
     size_t folder = (size_t)(name - path);
-    char *table = h5mu_copy_text(path), *middle = NULL, *full = NULL;
+    char *table = text_copy(path), *middle = NULL, *full = NULL;
     if (table != NULL) {
         table[folder] = '\0';
-        middle = h5mu_join_path(table, "__categories");
+        middle = text_join(table, "__categories");
     }
     if (middle != NULL) {
-        full = h5mu_join_path(middle, name);
+        full = text_join(middle, name);
     }
     free(table);
     free(middle);
@@ -40,7 +40,7 @@ static stele_status inspect_group(stele_inst *s, field *f, hid_t object)
     if (strcmp(encoding, "categorical") == 0) {
         f->content = STELE_FIELD_CATEGORY;
         f->c.kind = COLUMN_CATEGORY;
-        char *path = h5mu_join_path(f->path, "categories");
+        char *path = text_join(f->path, "categories");
         stele_status st =
             path != NULL ? h5mu_read_texts(s, path, &f->c.category) : h5mu_nomem(s, f->path);
         free(path);
@@ -75,8 +75,8 @@ static stele_status inspect_dataset(stele_inst *s, field *f, hid_t object)
     } else if (st == STELE_OK && class == H5T_ENUM && H5Tget_nmembers(type) == 2) {
         f->content = STELE_FIELD_CATEGORY;
         f->c.kind = COLUMN_BOOL;
-        if (h5mu_texts_add(&f->c.category, "False", 5) != 0 ||
-            h5mu_texts_add(&f->c.category, "True", 4) != 0) {
+        if (texts_add(&f->c.category, "False", 5) != 0 ||
+            texts_add(&f->c.category, "True", 4) != 0) {
             st = h5mu_nomem(s, f->path);
         }
     } else if (st == STELE_OK && (class == H5T_INTEGER || class == H5T_FLOAT)) {
@@ -143,7 +143,7 @@ static stele_status load_texts(const stele_inst *s, field *f, const char *path, 
 static stele_status apply_mask(const stele_inst *s, field *f, int64_t n)
 {
     void *data = NULL;
-    char *path = h5mu_join_path(f->path, "mask");
+    char *path = text_join(f->path, "mask");
     stele_status st =
         path != NULL ? h5mu_read_all(s, path, n, H5T_NATIVE_INT32, sizeof(int32_t), &data, NULL)
                      : h5mu_nomem(s, f->path);
@@ -171,11 +171,11 @@ stele_status h5mu_column_load(const stele_inst *s, field *f)
     free(f->c.number);
     f->c.code = NULL;
     f->c.number = NULL;
-    h5mu_texts_finish(&f->c.text);
+    texts_finish(&f->c.text);
     const char *member = kind == COLUMN_CATEGORY                                   ? "codes"
                          : kind == COLUMN_NULLABLE || kind == COLUMN_NULLABLE_TEXT ? "values"
                                                                                    : NULL;
-    char *path = member != NULL ? h5mu_join_path(f->path, member) : h5mu_copy_text(f->path);
+    char *path = member != NULL ? text_join(f->path, member) : text_copy(f->path);
     if (path == NULL) {
         return h5mu_nomem(s, f->path);
     }

@@ -53,10 +53,10 @@ static void destroy(stele_inst *s)
     }
     h5mu_leave();
     for (uint32_t a = 0; a < s->n_axes; a++) {
-        h5mu_texts_finish(&s->axis[a]);
+        texts_finish(&s->axis[a]);
     }
     for (uint32_t t = 0; t < s->n_tables; t++) {
-        h5mu_texts_finish(&s->table[t]);
+        texts_finish(&s->table[t]);
     }
     free(s->axis);
     free(s->table);
@@ -116,7 +116,7 @@ static int64_t n_rows(const stele_inst *s, uint32_t axis)
 
 static const char *row_id(const stele_inst *s, uint32_t axis, int64_t row)
 {
-    return axis < s->n_axes ? h5mu_text_at(&s->axis[axis], row) : NULL;
+    return axis < s->n_axes ? texts_at(&s->axis[axis], row) : NULL;
 }
 
 static uint32_t n_fields(const stele_inst *s)
@@ -151,12 +151,12 @@ static stele_status describe(const stele_inst *s, uint32_t index, stele_field *r
 static const char *feature_name(const stele_inst *s, uint32_t index, int64_t feature)
 {
     int64_t table = index < s->n_fields ? s->field[index].table : -1;
-    return table >= 0 ? h5mu_text_at(&s->table[table], feature) : NULL;
+    return table >= 0 ? texts_at(&s->table[table], feature) : NULL;
 }
 
 static const char *category(const stele_inst *s, uint32_t index, int64_t code)
 {
-    return index < s->n_fields ? h5mu_text_at(&s->field[index].c.category, code) : NULL;
+    return index < s->n_fields ? texts_at(&s->field[index].c.category, code) : NULL;
 }
 
 static stele_status check_rows(const stele_inst *s, uint32_t index, uint64_t n, const int64_t *row)
@@ -198,7 +198,7 @@ static void copy_column(const field *f, const stele_read *r)
         } else if (f->content == STELE_FIELD_NUMBER) {
             ((double *)r->data)[i] = f->c.number[r->row[i]];
         } else {
-            r->text[i] = h5mu_text_at(&f->c.text, r->row[i]);
+            r->text[i] = texts_at(&f->c.text, r->row[i]);
         }
     }
 }

@@ -7,16 +7,10 @@
 #ifndef H5MU_H
 #define H5MU_H
 
+#include "texts.h"
+
 #include <hdf5.h>
 #include <stele/plugin.h>
-
-/* n texts in one block; NULL where a text is missing. */
-typedef struct texts {
-    int64_t n;
-    char *bytes;
-    size_t len, capacity;
-    size_t *at; /* (n) offset into bytes, SIZE_MAX: missing */
-} texts;
 
 enum { MATRIX_DENSE = 1, MATRIX_CSR, MATRIX_CSC };
 
@@ -83,8 +77,6 @@ void h5mu_library_says(const char *what, char ret[H5MU_REASON]);
 stele_status h5mu_fail_library(const stele_inst *s, const char *where, const char *what);
 stele_status h5mu_nomem(const stele_inst *s, const char *where);
 
-char *h5mu_join_path(const char *folder, const char *name);
-char *h5mu_copy_text(const char *text);
 int h5mu_exists(const stele_inst *s, const char *path);
 int h5mu_is_group(const stele_inst *s, const char *path);
 /* Text attribute into ret (capacity bytes); 0 if there is none or it does not fit. */
@@ -103,10 +95,6 @@ stele_status h5mu_read_all(const stele_inst *s, const char *path, int64_t n_want
                            size_t size, void **ret, int64_t *ret_n);
 /* A 1-d dataset of texts or numbers as texts. */
 stele_status h5mu_read_texts(const stele_inst *s, const char *path, texts *ret);
-const char *h5mu_text_at(const texts *t, int64_t i);
-/* 0 on success. text NULL: missing. */
-int h5mu_texts_add(texts *t, const char *text, size_t len);
-void h5mu_texts_finish(texts *t);
 
 /* --- column.c, matrix.c, list.c ----------------------------------------------------------------
  */

@@ -71,78 +71,6 @@ stele_status h5mu_nomem(const stele_inst *s, const char *where)
     return h5mu_fail(s, STELE_E_NOMEM, where, "does not fit into memory");
 }
 
-/* --- texts ----------------------------------------------------------------------------------- */
-
-char *h5mu_copy_text(const char *text)
-{
-    size_t len = strlen(text) + 1;
-    char *copy = malloc(len);
-    if (copy != NULL) {
-        memcpy(copy, text, len);
-    }
-    return copy;
-}
-
-char *h5mu_join_path(const char *folder, const char *name)
-{
-    size_t len = strlen(folder) + strlen(name) + 2;
-    char *path = malloc(len);
-    if (path != NULL) {
-        const char *slash = folder[0] != '\0' && folder[strlen(folder) - 1] != '/' ? "/" : "";
-        snprintf(path, len, "%s%s%s", folder, slash, name);
-    }
-    return path;
-}
-
-const char *h5mu_text_at(const texts *t, int64_t i)
-{
-    return i < 0 || i >= t->n || t->at[i] == SIZE_MAX ? NULL : t->bytes + t->at[i];
-}
-
-/* Room for another text of `len` bytes; `at` doubles whenever n reaches a power of two. */
-static int texts_grow(texts *t, size_t len)
-{
-    if ((t->n & (t->n - 1)) == 0) {
-        size_t n = t->n == 0 ? 1 : 2 * (size_t)t->n;
-        size_t *at = realloc(t->at, n * sizeof *at);
-        if (at == NULL) {
-            return -1;
-        }
-        t->at = at;
-    }
-    if (t->len + len + 1 > t->capacity) {
-        size_t capacity = 2 * t->capacity + len + 64;
-        char *bytes = realloc(t->bytes, capacity);
-        if (bytes == NULL) {
-            return -1;
-        }
-        t->bytes = bytes;
-        t->capacity = capacity;
-    }
-    return 0;
-}
-
-int h5mu_texts_add(texts *t, const char *text, size_t len)
-{
-    if (texts_grow(t, len) != 0) {
-        return -1;
-    }
-    t->at[t->n++] = text != NULL ? t->len : SIZE_MAX;
-    if (text != NULL) {
-        memcpy(t->bytes + t->len, text, len);
-        t->bytes[t->len + len] = '\0';
-        t->len += len + 1;
-    }
-    return 0;
-}
-
-void h5mu_texts_finish(texts *t)
-{
-    free(t->bytes);
-    free(t->at);
-    memset(t, 0, sizeof *t);
-}
-
 /* --- objects --------------------------------------------------------------------------------- */
 
 int h5mu_exists(const stele_inst *s, const char *path)
@@ -216,7 +144,7 @@ static herr_t visit_link(hid_t group, const char *name, const H5L_info_t *info, 
 {
     (void)group;
     (void)info;
-    return h5mu_texts_add(ctx, name, strlen(name)) == 0 ? 0 : -1;
+    return texts_add(ctx, name, strlen(name)) == 0 ? 0 : -1;
 }
 
 stele_status h5mu_list(const stele_inst *s, const char *path, texts *ret)

@@ -65,12 +65,12 @@ static stele_status read_index(const stele_inst *s, const char *path, texts *ret
     if (group >= 0) {
         H5Oclose(group);
     }
-    char *index = h5mu_join_path(path, ret_index);
+    char *index = text_join(path, ret_index);
     if (index == NULL) {
         return h5mu_nomem(s, path);
     }
     /* The index may be nullable text, a group with the values inside. */
-    char *values = h5mu_is_group(s, index) ? h5mu_join_path(index, "values") : NULL;
+    char *values = h5mu_is_group(s, index) ? text_join(index, "values") : NULL;
     stele_status st = h5mu_read_texts(s, values != NULL ? values : index, ret);
     free(values);
     free(index);
@@ -103,8 +103,8 @@ static stele_status add_table(stele_inst *s, const char *path)
 /* "rna" + "obs/x" -> "rna/obs/x"; "" + "obs/x" -> "obs/x". */
 static char *field_name(const char *prefix, const char *kind, const char *name)
 {
-    char *tail = h5mu_join_path(kind, name);
-    char *full = tail != NULL ? h5mu_join_path(prefix, tail) : NULL;
+    char *tail = text_join(kind, name);
+    char *full = tail != NULL ? text_join(prefix, tail) : NULL;
     free(tail);
     return full;
 }
@@ -116,16 +116,16 @@ static stele_status add_columns(stele_inst *s, const char *obs, const char *pref
     uint32_t axis = s->n_axes - 1;
     stele_status st = h5mu_list(s, obs, &names);
     for (int64_t i = 0; i < names.n && st == STELE_OK; i++) {
-        const char *name = h5mu_text_at(&names, i);
+        const char *name = texts_at(&names, i);
         if (strcmp(name, index) == 0 || strcmp(name, "__categories") == 0) {
             continue;
         }
         field *f =
-            add_field(s, prefix[0] != '\0' ? field_name(prefix, "obs", name) : h5mu_copy_text(name),
-                      h5mu_join_path(obs, name), axis, -1);
+            add_field(s, prefix[0] != '\0' ? field_name(prefix, "obs", name) : text_copy(name),
+                      text_join(obs, name), axis, -1);
         st = f != NULL ? h5mu_column_inspect(s, f) : h5mu_nomem(s, obs);
     }
-    h5mu_texts_finish(&names);
+    texts_finish(&names);
     return st;
 }
 
@@ -135,15 +135,15 @@ static stele_status add_group(stele_inst *s, const char *root, const char *kind,
                               int64_t table)
 {
     texts names = { 0 };
-    char *path = h5mu_join_path(root, kind);
+    char *path = text_join(root, kind);
     if (path == NULL) {
         return h5mu_nomem(s, root);
     }
     stele_status st = h5mu_is_group(s, path) ? h5mu_list(s, path, &names) : STELE_OK;
     for (int64_t i = 0; i < names.n && st == STELE_OK; i++) {
-        const char *name = h5mu_text_at(&names, i);
-        st = add_matrix(s, field_name(prefix, kind, name), h5mu_join_path(path, name),
-                        s->n_axes - 1, table);
+        const char *name = texts_at(&names, i);
+        st = add_matrix(s, field_name(prefix, kind, name), text_join(path, name), s->n_axes - 1,
+                        table);
         field *f = &s->field[s->n_fields - 1];
         if (st == STELE_OK && table < 0 && f->problem != NULL) {
             free(f->name);
@@ -152,19 +152,19 @@ static stele_status add_group(stele_inst *s, const char *root, const char *kind,
             s->n_fields--;
         }
     }
-    h5mu_texts_finish(&names);
+    texts_finish(&names);
     free(path);
     return st;
 }
 
 static stele_status add_raw(stele_inst *s, const char *root, const char *prefix)
 {
-    char *x = h5mu_join_path(root, "raw/X"), *var = h5mu_join_path(root, "raw/var");
+    char *x = text_join(root, "raw/X"), *var = text_join(root, "raw/var");
     stele_status st = x != NULL && var != NULL ? STELE_OK : h5mu_nomem(s, root);
     if (st == STELE_OK && h5mu_exists(s, x) && h5mu_exists(s, var)) {
         st = add_table(s, var);
-        st = st == STELE_OK ? add_matrix(s, h5mu_join_path(prefix, "raw/X"), h5mu_copy_text(x),
-                                         s->n_axes - 1, s->n_tables - 1)
+        st = st == STELE_OK ? add_matrix(s, text_join(prefix, "raw/X"), text_copy(x), s->n_axes - 1,
+                                         s->n_tables - 1)
                             : st;
     }
     free(x);
@@ -176,15 +176,14 @@ static stele_status add_raw(stele_inst *s, const char *root, const char *prefix)
 static stele_status list_anndata(stele_inst *s, const char *root, const char *prefix)
 {
     char index[256];
-    char *obs = h5mu_join_path(root, "obs"), *var = h5mu_join_path(root, "var"),
-         *x = h5mu_join_path(root, "X");
+    char *obs = text_join(root, "obs"), *var = text_join(root, "var"), *x = text_join(root, "X");
     stele_status st = obs != NULL && var != NULL && x != NULL ? STELE_OK : h5mu_nomem(s, root);
     st = st == STELE_OK ? add_axis(s, obs, index, sizeof index) : st;
     st = st == STELE_OK ? add_table(s, var) : st;
     int64_t table = (int64_t)s->n_tables - 1;
     if (st == STELE_OK && h5mu_exists(s, x)) {
-        st = add_matrix(s, h5mu_copy_text(prefix[0] != '\0' ? prefix : "X"), h5mu_copy_text(x),
-                        s->n_axes - 1, table);
+        st = add_matrix(s, text_copy(prefix[0] != '\0' ? prefix : "X"), text_copy(x), s->n_axes - 1,
+                        table);
     }
     st = st == STELE_OK ? add_group(s, root, "layers", prefix, table) : st;
     st = st == STELE_OK ? add_group(s, root, "obsm", prefix, -1) : st;
@@ -205,11 +204,11 @@ static stele_status list_mudata(stele_inst *s)
     st = st == STELE_OK ? add_group(s, "/", "obsm", "", -1) : st;
     st = st == STELE_OK ? h5mu_list(s, "/mod", &names) : st;
     for (int64_t i = 0; i < names.n && st == STELE_OK; i++) {
-        char *root = h5mu_join_path("/mod", h5mu_text_at(&names, i));
-        st = root != NULL ? list_anndata(s, root, h5mu_text_at(&names, i)) : h5mu_nomem(s, "/mod");
+        char *root = text_join("/mod", texts_at(&names, i));
+        st = root != NULL ? list_anndata(s, root, texts_at(&names, i)) : h5mu_nomem(s, "/mod");
         free(root);
     }
-    h5mu_texts_finish(&names);
+    texts_finish(&names);
     return st;
 }
 

@@ -31,7 +31,7 @@ stele_status h5mu_set_problem(field *f, const char *fmt, ...)
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     free(f->problem);
-    f->problem = h5mu_copy_text(text);
+    f->problem = text_copy(text);
     return f->problem != NULL ? STELE_OK : STELE_E_NOMEM;
 }
 
@@ -140,7 +140,7 @@ static stele_status load_offsets(const stele_inst *s, const field *f, int64_t n,
                                  int64_t **ret)
 {
     void *data = NULL;
-    char *path = h5mu_join_path(f->path, "indptr");
+    char *path = text_join(f->path, "indptr");
     stele_status st =
         path != NULL ? h5mu_read_all(s, path, n + 1, H5T_NATIVE_INT64, sizeof(int64_t), &data, NULL)
                      : h5mu_nomem(s, f->path);
@@ -261,7 +261,7 @@ static stele_status convert_csc(const stele_inst *s, field *f, int64_t n_entries
 static stele_status open_member(const stele_inst *s, const field *f, const char *name, hid_t *ret,
                                 hsize_t *ret_n)
 {
-    char *path = h5mu_join_path(f->path, name);
+    char *path = text_join(f->path, name);
     stele_status st = path != NULL ? h5mu_open(s, path, 1, ret, ret_n) : h5mu_nomem(s, f->path);
     free(path);
     return st;

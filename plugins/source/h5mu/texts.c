@@ -23,7 +23,7 @@ static stele_status add_variable(const stele_inst *s, const char *path, hid_t da
     st = st == STELE_OK ? h5mu_read_range(s, path, dataset, first, n, memory, text) : st;
     for (int64_t i = 0; i < n && st == STELE_OK; i++) {
         const char *t = text[i] != NULL ? text[i] : "";
-        st = h5mu_texts_add(ret, t, strlen(t)) == 0 ? STELE_OK : h5mu_nomem(s, path);
+        st = texts_add(ret, t, strlen(t)) == 0 ? STELE_OK : h5mu_nomem(s, path);
     }
     if (memory >= 0 && space >= 0) {
         H5Dvlen_reclaim(memory, space, H5P_DEFAULT, text);
@@ -56,7 +56,7 @@ static stele_status add_fixed(const stele_inst *s, const char *path, hid_t datas
         while (padded && len > 0 && t[len - 1] == ' ') {
             len--;
         }
-        st = h5mu_texts_add(ret, t, len) == 0 ? STELE_OK : h5mu_nomem(s, path);
+        st = texts_add(ret, t, len) == 0 ? STELE_OK : h5mu_nomem(s, path);
     }
     free(buffer);
     return st;
@@ -90,7 +90,7 @@ static stele_status add_numbers(const stele_inst *s, const char *path, hid_t dat
                       ? snprintf(text, sizeof text, "%s", whole[i] != 0 ? "True" : "False")
                   : class == H5T_FLOAT ? print_number(text, sizeof text, v[i])
                                        : snprintf(text, sizeof text, "%lld", whole[i]);
-        st = h5mu_texts_add(ret, text, (size_t)len) == 0 ? STELE_OK : h5mu_nomem(s, path);
+        st = texts_add(ret, text, (size_t)len) == 0 ? STELE_OK : h5mu_nomem(s, path);
     }
     return st;
 }

@@ -1,0 +1,95 @@
+/* array.h - a source made of dense arrays in files: npy and idx. Rows lie along each array's first
+ * axis and are the same in all of them; an array of one dimension is a label, a number per row; the
+ * others are measurements whose rows have the shape of the further axes. Numbers stay in the file
+ * until they are read. */
+#ifndef SOURCE_ARRAY_H
+#define SOURCE_ARRAY_H
+
+#include "input.h"
+
+enum {
+    ELEMENT_U8 = 1,
+    ELEMENT_I8,
+    ELEMENT_U16,
+    ELEMENT_I16,
+    ELEMENT_U32,
+    ELEMENT_I32,
+    ELEMENT_U64,
+    ELEMENT_I64,
+    ELEMENT_F16,
+    ELEMENT_F32,
+    ELEMENT_F64
+};
+
+#define ARRAY_MAX_DIMS 5
+
+typedef struct array {
+    char *name; /* of the field */
+    input *in;
+    int64_t begin;     /* byte of the first element */
+    int element;       /* ELEMENT_* */
+    int big_endian;    /* else little-endian */
+    int columns_first; /* the first index runs fastest, as in Fortran */
+    uint32_t n_dims;
+    int64_t dim[ARRAY_MAX_DIMS];
+} array;
+
+/* Options that both plugins have. */
+typedef struct array_config {
+    const char *path;
+    stele_str_list files, names;
+    const char *key;
+} array_config;
+
+struct stele_inst {
+    const stele_host *host;
+    const array_config *config;
+    int64_t n_rows;
+    texts id;
+    array *array;
+    uint32_t n_arrays;
+};
+
+size_t array_element_size(int element);
+/* Elements of one row. */
+int64_t array_width(const array *a);
+/* Fill in `begin` and what follows it from the bytes of a->in. */
+typedef stele_status array_parse(array *a);
+/* Do the bytes of the numbers, from a->begin to the end of the content, fit the shape? */
+stele_status array_check_size(const array *a);
+
+/* Slots that do not depend on the format. */
+stele_status array_source_create(const stele_create_args *a, stele_inst **ret);
+void array_source_destroy(stele_inst *s);
+/* A vtable but for `build`. */
+#define ARRAY_SOURCE_SLOTS                                                                         \
+    .create = array_source_create, .destroy = array_source_destroy, .n_axes = array_source_n_axes, \
+    .n_rows = array_source_n_rows, .row_id = array_source_row_id,                                  \
+    .n_fields = array_source_n_fields, .field = array_source_field,                                \
+    .feature_name = array_source_no_name, .category = array_source_no_name,                        \
+    .count = array_source_count, .read = array_source_read
+uint32_t array_source_n_axes(const stele_inst *s);
+int64_t array_source_n_rows(const stele_inst *s, uint32_t axis);
+const char *array_source_row_id(const stele_inst *s, uint32_t axis, int64_t row);
+uint32_t array_source_n_fields(const stele_inst *s);
+stele_status array_source_field(const stele_inst *s, uint32_t index, stele_field *ret);
+const char *array_source_no_name(const stele_inst *s, uint32_t index, int64_t number);
+stele_status array_source_count(const stele_inst *s, uint32_t index, uint64_t n, const int64_t *row,
+                                int64_t *ret_n);
+stele_status array_source_read(const stele_inst *s, const stele_read *r);
+
+/* Is `path` a folder? */
+int array_source_is_folder(const stele_inst *s);
+/* Steps of build. Take over `in` and a copy of the name, then parse. */
+stele_status array_source_add(stele_inst *s, input *in, const char *name, size_t name_len,
+                              array_parse *parse);
+/* Add the file `path`, or if it is a folder the `files` in it. `stem` gives the length of what a
+ * file's name has before its ending. */
+stele_status array_source_open(stele_inst *s, array_parse *parse, size_t (*stem)(const char *name));
+/* `key`, opened: a file beside the arrays. Only if it is given. */
+stele_status array_source_open_key(const stele_inst *s, input **ret);
+/* Ids from `key` (an opened file of lines, NULL: row numbers unless there are ids), names from
+ * `names`; do all arrays agree? */
+stele_status array_source_finish(stele_inst *s, input *key);
+
+#endif

@@ -1,0 +1,150 @@
+/* Which files make up a source of arrays, and whether they agree. */
+#include "array.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static int is_folder(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+int array_source_is_folder(const stele_inst *s)
+{
+    return is_folder(s->config->path);
+}
+
+stele_status array_source_add(stele_inst *s, input *in, const char *name, size_t name_len,
+                              array_parse *parse)
+{
+    array *all = realloc(s->array, (s->n_arrays + 1) * sizeof *all);
+    if (all == NULL) {
+        stele_status st = input_nomem(in);
+        input_close(in);
+        return st;
+    }
+    s->array = all;
+    array *a = &s->array[s->n_arrays++];
+    *a = (array){ .in = in, .name = malloc(name_len + 1) };
+    if (a->name == NULL) {
+        return input_nomem(in);
+    }
+    memcpy(a->name, name, name_len);
+    a->name[name_len] = '\0';
+    stele_status st = parse(a);
+    return st == STELE_OK ? array_check_size(a) : st;
+}
+
+static stele_status add_file(stele_inst *s, const char *option, const char *path,
+                             array_parse *parse, size_t (*stem)(const char *name))
+{
+    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+    input *in = NULL;
+    size_t len = stem(name) > 0 ? stem(name) : strlen(name);
+    stele_status st = input_open(s->host, option, path, &in);
+    return st == STELE_OK ? array_source_add(s, in, name, len, parse) : st;
+}
+
+stele_status array_source_open(stele_inst *s, array_parse *parse, size_t (*stem)(const char *name))
+{
+    const char *path = s->config->path;
+    const stele_str_list *files = &s->config->files;
+    stele_status st = STELE_OK;
+    if (files->n == 0 && is_folder(path)) {
+        return STELE_FAIL(s->host, STELE_E_OPTION,
+                          "path: %s: is a folder; `files` has to say which of its files to read",
+                          path);
+    }
+    if (files->n > 0 && !is_folder(path)) {
+        return STELE_FAIL(s->host, STELE_E_OPTION,
+                          "files: they are looked for in the folder `path`, but %s is no folder",
+                          path);
+    }
+    if (files->n == 0) {
+        return add_file(s, "path", path, parse, stem);
+    }
+    for (uint64_t i = 0; i < files->n && st == STELE_OK; i++) {
+        char *full = text_join(path, files->v[i]);
+        st = full != NULL ? add_file(s, "files", full, parse, stem)
+                          : STELE_FAIL(s->host, STELE_E_NOMEM, "out of memory");
+        free(full);
+    }
+    return st;
+}
+
+stele_status array_source_open_key(const stele_inst *s, input **ret)
+{
+    const char *path = s->config->path, *slash = strrchr(path, '/');
+    char *folder = text_copy(path), *full = NULL;
+    if (folder != NULL && !is_folder(path)) {
+        folder[slash != NULL ? slash - path + 1 : 0] = '\0';
+    }
+    full = folder != NULL ? text_join(folder, s->config->key) : NULL;
+    stele_status st = full != NULL ? input_open(s->host, "key", full, ret)
+                                   : STELE_FAIL(s->host, STELE_E_NOMEM, "out of memory");
+    free(folder);
+    free(full);
+    return st;
+}
+
+static stele_status rename_fields(stele_inst *s)
+{
+    const stele_str_list *names = &s->config->names;
+    if (names->n > 0 && names->n != s->n_arrays) {
+        return STELE_FAIL(s->host, STELE_E_OPTION, "names: there are %llu, but %u %s",
+                          (unsigned long long)names->n, s->n_arrays,
+                          s->n_arrays == 1 ? "array" : "arrays");
+    }
+    for (uint64_t i = 0; i < names->n; i++) {
+        char *name = text_copy(names->v[i]);
+        if (name == NULL) {
+            return STELE_FAIL(s->host, STELE_E_NOMEM, "out of memory");
+        }
+        free(s->array[i].name);
+        s->array[i].name = name;
+    }
+    for (uint32_t i = 0; i < s->n_arrays; i++) {
+        for (uint32_t k = 0; k < i; k++) {
+            if (strcmp(s->array[i].name, s->array[k].name) == 0) {
+                return STELE_FAIL(s->host, STELE_E_OPTION,
+                                  "names: two arrays would be called `%s`; give each its own",
+                                  s->array[i].name);
+            }
+        }
+    }
+    return STELE_OK;
+}
+
+static stele_status check_rows(stele_inst *s)
+{
+    for (uint32_t i = 1; i < s->n_arrays; i++) {
+        if (s->array[i].dim[0] != s->array[0].dim[0]) {
+            return input_fail(
+                s->array[i].in, STELE_E_DATA,
+                "has %lld rows, but `%s` has %lld; arrays with other rows are another "
+                "source",
+                (long long)s->array[i].dim[0], s->array[0].name, (long long)s->array[0].dim[0]);
+        }
+    }
+    s->n_rows = s->array[0].dim[0];
+    return STELE_OK;
+}
+
+stele_status array_source_finish(stele_inst *s, input *key)
+{
+    stele_status st = rename_fields(s);
+    st = st == STELE_OK ? check_rows(s) : st;
+    st = st == STELE_OK && key != NULL ? input_read_ids(key, &s->id) : st;
+    if (st == STELE_OK && key == NULL && s->id.n == 0 &&
+        texts_add_numbers(&s->id, s->n_rows) != 0) {
+        st = STELE_FAIL(s->host, STELE_E_NOMEM, "out of memory");
+    }
+    if (st == STELE_OK && s->id.n != s->n_rows) {
+        st = STELE_FAIL(s->host, STELE_E_DATA,
+                        "key: `%s` has %lld ids, but the arrays have %lld rows", s->config->key,
+                        (long long)s->id.n, (long long)s->n_rows);
+    }
+    return st;
+}

@@ -1,0 +1,101 @@
+/* fuzz_source.h - a source that reads foreign bytes: it refuses them with a message, or it gives
+ * rows, ids and fields that can all be read. */
+#ifndef STELE_FUZZ_SOURCE_H
+#define STELE_FUZZ_SOURCE_H
+
+#include "fuzz.h"
+
+#include <stdlib.h>
+#include <stele/plugin.h>
+#include <string.h>
+
+stele_plugin_query_fn stele_plugin_query;
+
+static int fuzz_messages;
+
+static stele_status fuzz_fail(const stele_host *h, stele_status code, const char *where,
+                              const char *fmt, ...)
+{
+    (void)h;
+    FUZZ_CHECK(code != STELE_OK && where != NULL && fmt != NULL);
+    fuzz_messages++;
+    return code;
+}
+
+static const stele_host fuzz_host = { .struct_size = sizeof fuzz_host,
+                                      .abi_major = STELE_ABI_MAJOR,
+                                      .abi_minor = STELE_ABI_MINOR,
+                                      .fail = fuzz_fail };
+
+/* All rows of a field in pieces, each piece in memory of just its size. */
+static inline void fuzz_read_field(const stele_source_vt *vt, const stele_inst *s, uint32_t field)
+{
+    stele_field d = { .struct_size = sizeof d };
+    FUZZ_CHECK(vt->field(s, field, &d) == STELE_OK && d.name != NULL);
+    int64_t width = 1, n = vt->n_rows(s, 0), per_piece;
+    for (uint32_t k = 0; k < d.sample.ndim; k++) {
+        width *= d.sample.dim[k];
+    }
+    FUZZ_CHECK(width >= 0 && n >= 0);
+    per_piece = width < 4096 ? 4096 / (width + 1) + 1 : 1;
+    /* Wide rows and long columns, which packed bytes can claim, are tried at their ends. */
+    int64_t step = n / per_piece > 64 ? n - per_piece : per_piece;
+    for (int64_t first = 0; first < n && width <= 1 << 20; first += step) {
+        int64_t m = n - first < per_piece ? n - first : per_piece, total = m * width;
+        int64_t *row = malloc((size_t)m * sizeof *row);
+        int64_t *start = calloc((size_t)m + 1, sizeof *start);
+        FUZZ_CHECK(row != NULL && start != NULL);
+        for (int64_t i = 0; i < m; i++) {
+            row[i] = first + m - 1 - i;
+            FUZZ_CHECK(vt->row_id(s, 0, row[i]) != NULL);
+        }
+        int csr = d.content == STELE_FIELD_MATRIX && d.layout == STELE_CSR;
+        if (csr) {
+            FUZZ_CHECK(vt->count(s, field, (uint64_t)m, row, start + 1) == STELE_OK);
+            for (int64_t i = 0; i < m; i++) {
+                start[i + 1] += start[i];
+            }
+            total = start[m];
+        }
+        size_t element = d.dtype == STELE_F64 ? 8 : 4;
+        void *data = malloc((size_t)total * element);
+        int32_t *column = malloc((size_t)total * sizeof *column);
+        FUZZ_CHECK(total == 0 || (data != NULL && column != NULL));
+        stele_read r = { .struct_size = sizeof r,
+                         .field = field,
+                         .n_rows = (uint64_t)m,
+                         .row = row,
+                         .data = data,
+                         .row_start = csr ? start : NULL,
+                         .column = csr ? column : NULL };
+        FUZZ_CHECK(vt->read(s, &r) == STELE_OK);
+        for (int64_t k = 0; csr && k < total; k++) {
+            FUZZ_CHECK(column[k] >= 0 && column[k] < width);
+        }
+        free(row);
+        free(start);
+        free(data);
+        free(column);
+    }
+}
+
+/* Build with this config and read everything. */
+static inline void fuzz_source(const void *config)
+{
+    const stele_plugin *p = stele_plugin_query(STELE_ABI_MAJOR, STELE_ABI_MINOR)->plugins[0];
+    const stele_source_vt *vt = p->vtable;
+    stele_create_args args = {
+        .struct_size = sizeof args, .host = &fuzz_host, .config = config, .name = "data"
+    };
+    stele_inst *s = NULL;
+    fuzz_messages = 0;
+    FUZZ_CHECK(vt->create(&args, &s) == STELE_OK);
+    stele_status status = vt->build(s, NULL);
+    FUZZ_CHECK((status == STELE_OK) == (fuzz_messages == 0));
+    for (uint32_t f = 0; status == STELE_OK && f < vt->n_fields(s); f++) {
+        fuzz_read_field(vt, s, f);
+    }
+    vt->destroy(s);
+}
+
+#endif

@@ -1,0 +1,1 @@
+open('x.idx', 'wb').write(b'')

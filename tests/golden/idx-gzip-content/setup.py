@@ -1,0 +1,3 @@
+import gzip
+
+open('x.idx.gz', 'wb').write(gzip.compress(b'\0\0\x08\2\0\0\0\x0a\0\0\0\3' + bytes(29), mtime=0))

@@ -1,0 +1,1 @@
+printf '%%%%MatrixMarket\0' > cells.mtx

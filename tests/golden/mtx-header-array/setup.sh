@@ -1,0 +1,8 @@
+mkdir cells
+printf "g1\tA\tGene Expression\ng2\tB\tGene Expression\ng3\tC\tAntibody Capture\n" > cells/features.tsv
+printf "c1\nc2\nc3\nc4\n" > cells/barcodes.tsv
+cat > cells/matrix.mtx <<'END'
+%%MatrixMarket matrix array integer general
+3 4
+1
+END

@@ -1,0 +1,11 @@
+import struct
+
+
+def npy(path, header, data=b"", version=1):
+    lead = b"\x93NUMPY" + bytes([version, 0])
+    header = header.encode() + b"\n"
+    lead += struct.pack("<H" if version == 1 else "<I", len(header))
+    open(path, "wb").write(lead + header + data)
+
+
+open('x.npy', 'wb').write(b'\x93NUMPY\2\0\xff\xff\xff\x7f{}')

@@ -1,0 +1,13 @@
+"""An archive whose directory claims to be longer than the file."""
+
+import base64
+
+DATA = """
+UEsDBBQAAAAIAAAAIQBFXQE1TgEAADAFAAAFAAAAeC5ucHmb7BfqGxDJyFDGUK2eklqcXKRupaBuk2airqOgnpZfVFKUmBefX5SSChJ3S8wpTgWK
+F2ckFqQC+RqGBgY6CsaaOgq1CmQCLgZGJmYWVjZ2Dk4ubh5ePn4BQSFhEVExcQlJKWkZWTl5BUUlZRVVNXUNTS1tHV09fQNDI2MTUzNzC0sraxtb
+O3sHRydnF1c3dw9PL28fXz//gMCg4JDQsPCIyKjomNi4+ITEpOSU1LT0jMys7JzcvPyCwqLiktKy8orKquqa2rr6hsam5pbWtvaOzq7unt6+/gkT
+J02eMnXa9BkzZ82eM3fe/AULFy1esnTZ8hUrV61es3bd+g0bN23esnXb9h07d+3es3ff/gMHDx0+cvTY8RMnT50+c/bc+QsXL12+cvXa9Rs3b92+
+c/fe/QcPHz1+8vTZ8xcvX71+8/bd+1H/jvp31L9D178AUEsBAhQDFAAAAAgAAAAhAEVdATVOAQAAMAUAAAUAAAAAAAAAAAAAAIABAAAAAHgubnB5
+UEsFBgAAAAABAAEA////P3EBAAAAAA==
+"""
+open("x.npz", "wb").write(base64.b64decode(DATA))
