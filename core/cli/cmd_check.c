@@ -30,6 +30,7 @@ static stele_status check_data(const stele__loaded *loaded, stele__diag *diag)
         stele__run_request q = { .spec = loaded->spec,
                                  .plugins = &loaded->cast,
                                  .log = &log,
+                                 .training = 1,
                                  .label = plan.labels,
                                  .label_place = plan.place,
                                  .n_labels = plan.n_labels };

@@ -181,6 +181,23 @@ static stele_status fit_model(const stele__run_request *q, stele__run *run, stel
     return status;
 }
 
+/* Parameters that validation rows are to calibrate would stay as they start. */
+static stele_status check_calibration(const stele__run_request *q, const stele__run *run,
+                                      stele__diag *diag)
+{
+    size_t n = 0;
+    const stele__segment *s = stele__params_segments(run->model.params, &n);
+    for (size_t i = 0; i < n && q->training; i++) {
+        if (s[i].group == STELE__GROUP_CALIBRATED && run->split->n[STELE__VALID] == 0) {
+            return stele__spec_error(q->spec, "data.split.valid", STELE_E_OPTION,
+                                     "the fusion rule is calibrated on validation rows, and there "
+                                     "are none",
+                                     diag);
+        }
+    }
+    return STELE_OK;
+}
+
 static stele_status open_model(const stele__run_request *q, stele__run *run, stele__diag *diag)
 {
     stele__model *m = &run->model;
@@ -205,6 +222,7 @@ static stele_status open_model(const stele__run_request *q, stele__run *run, ste
     if (status == STELE_OK) {
         status = stele__model_build(m, STELE_F32, (uint64_t)q->spec->top->seed, q->training, diag);
     }
+    status = status == STELE_OK ? check_calibration(q, run, diag) : status;
     return status == STELE_OK ? fit_model(q, run, diag) : status;
 }
 

@@ -303,9 +303,10 @@ static stele_status end_epoch(stele__loop *l, stele__diag *diag)
             return status;
         }
     }
+    /* Before the plateau lowers the rate: the log has that of the steps that were made. */
+    status = log_epoch(l, &train, n_valid > 0 ? &valid : NULL, diag);
     int improved =
         n_valid > 0 ? stele__plateau_add(&l->at.plateau, l->spec, l->at.epoch, -valid.loss) : 1;
-    status = log_epoch(l, &train, n_valid > 0 ? &valid : NULL, diag);
     report(l, &train, n_valid > 0 ? &valid : NULL, 1, improved);
     l->at.epoch++;
     l->at.batch = 0;

@@ -27,12 +27,13 @@ def plain(markdown):
 
 
 def options(lines):
-    """[(option, text)] of lines such as `  --run DIR   the run folder`, whose texts begin in one column."""
+    """[(option, text)] of lines such as `  --run DIR   the run folder`, whose texts begin in one column, or later."""
     starts = [m.end() for m in (re.match(r"  -\S.*?  +(?=\S)", l) for l in lines) if m]
     column, found = min(starts, default=0), []
     for line in lines:
         if line.startswith("  -"):
-            found.append([line[:column].strip(), line[column:].strip()])
+            own = re.match(r"  (-\S.*?)  +(\S.*)", line)
+            found.append(list(own.groups()) if own else [line[:column].strip(), line[column:].strip()])
         elif line.startswith("   ") and found:
             found[-1][1] += " " + line.strip()
     return found

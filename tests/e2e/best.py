@@ -37,6 +37,18 @@ def values(path):
     return {n: t for n, t in tensors(path).items() if not n.startswith("moment")}
 
 
+def follow_plateau(run):
+    """The rate in the log is that of the epoch's own steps: two epochs without a gain halve the next one's."""
+    rate, lowest, waited, reductions = 1.0, float("inf"), 0, 0
+    for line in map(json.loads, (run / "metrics.jsonl").read_text().splitlines()):
+        assert abs(line["lr"] - rate) < 1e-12, line
+        waited = 0 if line["valid"]["loss"] < lowest else waited + 1
+        lowest = min(lowest, line["valid"]["loss"])
+        if waited == 2:
+            rate, waited, reductions = 0.5 * rate, 0, reductions + 1
+    assert reductions > 1, "the rate was never lowered: the test shows nothing"
+
+
 def main():
     stele = str(pathlib.Path(sys.argv[1]).resolve())
     with tempfile.TemporaryDirectory() as scratch:
@@ -52,6 +64,7 @@ def main():
         short = train(stele, scratch, "short", f"train.epochs={best}")
         assert values(run / "best.safetensors") == values(short / "last.safetensors"), "not the parameters of that epoch"
         assert values(run / "best.safetensors") != values(run / "last.safetensors")
+        follow_plateau(train(stele, scratch, "plateau", "train.schedule={kind: plateau, patience: 2, factor: 0.5}"))
     return 0
 
 
