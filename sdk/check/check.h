@@ -35,7 +35,8 @@ typedef struct check_subject {
     uint64_t seed;
     double timeout; /* seconds, of one check */
     int in_process;
-    int strict; /* skipped is failed */
+    int strict;       /* skipped is failed */
+    int allow_unsafe; /* load a file that others can change too */
 } check_subject;
 
 typedef struct check_case check_case;
@@ -94,6 +95,9 @@ typedef struct check_found {
 
 enum { CHECK_MOST_FOUND = 64 };
 
+/* May the subject's file be loaded, as the host sees it (plugin/trust.h)? Else the reason is in `why`. Opens nothing.
+ */
+int check_trust(const check_subject *s, char *why, size_t size);
 /* Open a subject in this process. 0: refused, with the reason in `why`. */
 int check_open(const check_subject *s, stele__library **ret, char *why, size_t size);
 /* List its plugins from a child process; -1 if it was refused or crashed, with the reason in `why`. */

@@ -35,6 +35,7 @@ static const char usage_text[] =
     "  --seed N             of all random inputs (default 1)\n"
     "  --timeout SECONDS    of each check (default 10)\n"
     "  --strict             a skipped check counts as failed\n"
+    "  --allow-unsafe-plugins  load a file that other users can change, too\n"
     "  --in-process         no process per check: for a debugger\n"
     "  --json FILE          verdicts as one JSON object; - is standard output\n"
     "  --page               no checks: print the plugin's reference page in Markdown\n"
@@ -93,19 +94,13 @@ static int take_option(const char *text, arguments *a)
 static int parse(int argc, char **argv, arguments *a)
 {
     static const struct option known[] = {
-        { "list", no_argument, NULL, 'l' },
-        { "only", required_argument, NULL, 'o' },
-        { "skip", required_argument, NULL, 's' },
-        { "options", required_argument, NULL, 'O' },
-        { "seed", required_argument, NULL, 'n' },
-        { "timeout", required_argument, NULL, 't' },
-        { "strict", no_argument, NULL, 'S' },
-        { "in-process", no_argument, NULL, 'i' },
-        { "json", required_argument, NULL, 'j' },
-        { "page", no_argument, NULL, 'p' },
-        { "help", no_argument, NULL, 'h' },
-        { "version", no_argument, NULL, 'v' },
-        { NULL, 0, NULL, 0 },
+        { "list", no_argument, NULL, 'l' },       { "only", required_argument, NULL, 'o' },
+        { "skip", required_argument, NULL, 's' }, { "options", required_argument, NULL, 'O' },
+        { "seed", required_argument, NULL, 'n' }, { "timeout", required_argument, NULL, 't' },
+        { "strict", no_argument, NULL, 'S' },     { "allow-unsafe-plugins", no_argument, NULL, 'u' },
+        { "in-process", no_argument, NULL, 'i' }, { "json", required_argument, NULL, 'j' },
+        { "page", no_argument, NULL, 'p' },       { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'v' },    { NULL, 0, NULL, 0 },
     };
     int code = EXIT_GOOD;
     opterr = 0;
@@ -117,6 +112,7 @@ static int parse(int argc, char **argv, arguments *a)
         case 'O': code = take_option(optarg, a); break;
         case 'n': code = take_number(optarg, a, 1); break;
         case 't': code = take_number(optarg, a, 0); break;
+        case 'u': a->subject.allow_unsafe = 1; break;
         case 'S': a->subject.strict = 1; break;
         case 'i': a->subject.in_process = 1; break;
         case 'j': a->json = optarg; break;
@@ -205,6 +201,11 @@ static int check_all(arguments *a)
     char real[PATH_MAX], why[1024];
     unsigned n_run = 0;
     int code = find_file(&a->subject, real);
+    if (code == EXIT_GOOD && a->subject.file != NULL && !check_trust(&a->subject, why, sizeof why)) {
+        /* Before anything opens it: opening is what a file must not be trusted with. */
+        fprintf(stderr, "stele-check: %s\n", why);
+        code = EXIT_USAGE;
+    }
     if (code != EXIT_GOOD) {
         return code;
     }

@@ -2,6 +2,7 @@
 #include "check.h"
 #include "cli/preload_table.h"
 #include "plugin/preload.h"
+#include "plugin/trust.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -39,12 +40,25 @@ static stele_status open_preloaded(const check_subject *s, stele__library **ret,
     return status;
 }
 
+int check_trust(const check_subject *s, char *why, size_t size)
+{
+    stele__diag diag;
+    stele__diag_init(&diag);
+    stele_status status = stele__file_trust(s->file, s->allow_unsafe, &diag);
+    if (status != STELE_OK) {
+        first_message(&diag, status, why, size);
+    }
+    stele__diag_finish(&diag);
+    return status == STELE_OK;
+}
+
 int check_open(const check_subject *s, stele__library **ret, char *why, size_t size)
 {
     stele__diag diag;
     stele__diag_init(&diag);
     snprintf(why, size, "has no such plugin");
-    stele_status status = s->file != NULL ? stele__library_open(s->file, 0, ret, &diag) : open_preloaded(s, ret, &diag);
+    stele_status status =
+        s->file != NULL ? stele__library_open(s->file, s->allow_unsafe, ret, &diag) : open_preloaded(s, ret, &diag);
     if (status != STELE_OK) {
         first_message(&diag, status, why, size);
     }

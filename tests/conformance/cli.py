@@ -58,6 +58,16 @@ class Cases:
         code, out, err = run(self.checker, self.so("product_sound"), "--only", "nothing-like-it")
         assert (code, err.splitlines()[0]) == (2, "stele-check: no check of this plugin was picked"), (code, err)
 
+    def test_untrusted(self):
+        """Nobody opens what anybody may have written: its constructor would run."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder).resolve() / "product_constructor_crash.so"
+            path.write_bytes(self.so("product_constructor_crash").read_bytes())
+            path.chmod(0o666)
+            self.says([path], 2, f"stele-check: {path}: every user may write to this file: not loaded")
+            code, out, _ = run(self.checker, path, "--allow-unsafe-plugins", "--only", "^abi-exports$")
+            assert code == 1 and "died of signal 6" in out, (code, out)
+
     def test_required_option(self):
         code, _, err = run(self.linked, "source/h5mu")
         want = "stele-check: source/h5mu has no default for `path`: give one with --options path=VALUE\n"

@@ -114,18 +114,19 @@ def held_out(runs):
     for fusion, sets in (("poe", []), ("moe", [MOE])):
         reports = runs.reports(fusion, SEEDS, sets)
         for name, title in NAMES:
-            rows.append([f"`{fusion}`, {title}", show(figure(reports, name, "knn"), 3)] +
+            rows.append([f"`{fusion}`, {title}", *(show(figure(reports, name, key), 3) for key in ("knn", "ari"))] +
                         [show(figure(reports, name, key), 1) for key in ("elbo", "importance_weighted")] +
                         [show(figure(reports, name, "variance"), 3)])
         for name, title in NAMES[1:]:
             tail.append([f"`{fusion}`, joint minus {title}"] +
                         [show(difference(figure(reports, "joint", key), figure(reports, name, key)), digits, "+")
-                         for key, digits in (("knn", 4), ("elbo", 2), ("importance_weighted", 2))] +
+                         for key, digits in (("knn", 4), ("ari", 3), ("elbo", 2), ("importance_weighted", 2))] +
                         [show(figure(reports, name, "joint_sharper"), 2)])
     samples = reports[0]["samples"]
-    return (table(["posterior", "kNN", "ELBO", f"importance-weighted ({samples} samples)", "mean variance"], rows) +
-            "\n\nPaired over seeds:\n\n" +
-            table(["", "kNN", "ELBO", "importance-weighted", "share of variances that the joint makes smaller"], tail))
+    bounds = ["ELBO", f"importance-weighted ({samples} samples)"]
+    return (table(["posterior", "kNN", "ARI", *bounds, "mean variance"], rows) + "\n\nPaired over seeds:\n\n" +
+            table(["", "kNN", "ARI", "ELBO", "importance-weighted",
+                   "share of variances that the joint makes smaller"], tail))
 
 
 def predict(runs):
