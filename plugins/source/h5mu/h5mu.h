@@ -67,15 +67,20 @@ struct stele_inst {
 
 void h5mu_enter(void);
 void h5mu_leave(void);
-/* Record a message about object `where` of the file (NULL: the file) and return `code`. */
-stele_status h5mu_fail(const stele_inst *s, stele_status code, const char *where, const char *fmt,
-                       ...) STELE_PRINTF(4, 5);
+/* Record a message about object `where` of the file (NULL: the file) and return `code`. `at`: the
+ * line of this source that says so. */
+stele_status h5mu_fail_at(const stele_inst *s, stele_status code, const char *at, const char *where,
+                          const char *fmt, ...) STELE_PRINTF(5, 6);
+#define H5MU_HERE                         __FILE__ ":" STELE_STR(__LINE__)
+#define h5mu_fail(s_, code_, where_, ...) h5mu_fail_at(s_, code_, H5MU_HERE, where_, __VA_ARGS__)
+#define h5mu_nomem(s_, where_)            h5mu_fail(s_, STELE_E_NOMEM, where_, "does not fit into memory")
 /* `what`, with what the HDF5 library had to say about its last error. */
 enum { H5MU_REASON = 256 };
 void h5mu_library_says(const char *what, char ret[H5MU_REASON]);
-/* Fail with that. */
-stele_status h5mu_fail_library(const stele_inst *s, const char *where, const char *what);
-stele_status h5mu_nomem(const stele_inst *s, const char *where);
+/* Fail with that, or with the compression that the library lacks. */
+stele_status h5mu_fail_library_at(const stele_inst *s, const char *at, const char *where,
+                                  const char *what);
+#define h5mu_fail_library(s_, where_, what_) h5mu_fail_library_at(s_, H5MU_HERE, where_, what_)
 
 int h5mu_exists(const stele_inst *s, const char *path);
 int h5mu_is_group(const stele_inst *s, const char *path);

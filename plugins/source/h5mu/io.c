@@ -29,18 +29,17 @@ void h5mu_leave(void)
 
 /* --- messages -------------------------------------------------------------------------------- */
 
-stele_status h5mu_fail(const stele_inst *s, stele_status code, const char *where, const char *fmt,
-                       ...)
+stele_status h5mu_fail_at(const stele_inst *s, stele_status code, const char *at, const char *where,
+                          const char *fmt, ...)
 {
     char text[512];
     va_list args;
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    if (where == NULL) {
-        return STELE_FAIL(s->host, code, "path: %s: %s", s->path, text);
-    }
-    return STELE_FAIL(s->host, code, "path: %s: `%s`: %s", s->path, where, text);
+    return where == NULL
+               ? s->host->fail(s->host, code, at, "path: %s: %s", s->path, text)
+               : s->host->fail(s->host, code, at, "path: %s: `%s`: %s", s->path, where, text);
 }
 
 static herr_t keep_innermost(unsigned n, const H5E_error2_t *error, void *ctx)
@@ -59,16 +58,42 @@ void h5mu_library_says(const char *what, char ret[H5MU_REASON])
              why[0] != '\0' ? ")" : "");
 }
 
-stele_status h5mu_fail_library(const stele_inst *s, const char *where, const char *what)
+/* Does an array's compression need what this build of the library lacks? Its name or number. */
+static int lacks_filter(const stele_inst *s, const char *path, char *ret, size_t size)
 {
-    char text[H5MU_REASON];
-    h5mu_library_says(what, text);
-    return h5mu_fail(s, STELE_E_IO, where, "%s", text);
+    hid_t array = H5Dopen(s->file, path, H5P_DEFAULT);
+    hid_t list = array >= 0 ? H5Dget_create_plist(array) : -1;
+    int n = list >= 0 ? H5Pget_nfilters(list) : 0, lacks = 0;
+    for (int i = 0; i < n && !lacks; i++) {
+        unsigned flags;
+        char name[64] = "";
+        size_t n_values = 0;
+        H5Z_filter_t id =
+            H5Pget_filter(list, (unsigned)i, &flags, &n_values, NULL, sizeof name, name, NULL);
+        lacks = id >= 0 && H5Zfilter_avail(id) <= 0;
+        snprintf(ret, size, "`%s` (number %d)", name, (int)id);
+    }
+    if (list >= 0) {
+        H5Pclose(list);
+    }
+    if (array >= 0) {
+        H5Dclose(array);
+    }
+    return lacks;
 }
 
-stele_status h5mu_nomem(const stele_inst *s, const char *where)
+stele_status h5mu_fail_library_at(const stele_inst *s, const char *at, const char *where,
+                                  const char *what)
 {
-    return h5mu_fail(s, STELE_E_NOMEM, where, "does not fit into memory");
+    char text[H5MU_REASON], filter[96];
+    h5mu_library_says(what, text);
+    if (where != NULL && lacks_filter(s, where, filter, sizeof filter)) {
+        return h5mu_fail_at(s, STELE_E_IO, at, where,
+                            "is compressed by %s, which this build of HDF5 lacks; write the file "
+                            "with gzip or without compression",
+                            filter);
+    }
+    return h5mu_fail_at(s, STELE_E_IO, at, where, "%s", text);
 }
 
 /* --- objects --------------------------------------------------------------------------------- */
