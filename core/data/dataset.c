@@ -77,11 +77,12 @@ static stele_status bad_ids(const stele__dataset *ds, const stele__axis *axis, c
 static stele_status add_ids(const stele__dataset *ds, const stele__axis *axis, stele__map *wanted,
                             stele__diag *diag)
 {
-    stele__map *own = NULL;
+    stele__map *own = NULL, *again = NULL;
     stele__str twice;
     int64_t n_twice = 0;
     stele__str_init(&twice);
     stele_status st = stele__map_create(&own);
+    st = st == STELE_OK ? stele__map_create(&again) : st;
     for (int64_t r = 0; r < axis->n_rows && st == STELE_OK; r++) {
         const char *id = row_id(ds, axis, r);
         int is_new = 0;
@@ -92,7 +93,11 @@ static stele_status add_ids(const stele__dataset *ds, const stele__axis *axis, s
             break;
         }
         st = stele__map_add(own, id, NULL, &is_new);
-        if (st == STELE_OK && !is_new && ++n_twice <= 3) {
+        int first_repeat = 0;
+        if (st == STELE_OK && !is_new) {
+            st = stele__map_add(again, id, NULL, &first_repeat);
+        }
+        if (st == STELE_OK && first_repeat && ++n_twice <= 3) {
             stele__str_printf(&twice, "%s`%s`", n_twice > 1 ? ", " : "", id);
         }
         if (st == STELE_OK && wanted != NULL) {
@@ -110,6 +115,7 @@ static stele_status add_ids(const stele__dataset *ds, const stele__axis *axis, s
     }
     stele__str_finish(&twice);
     stele__map_destroy(own);
+    stele__map_destroy(again);
     return st;
 }
 

@@ -1,0 +1,1 @@
+cp "$GOLDEN_CASES"/fixtures/id-same.h5ad .
