@@ -108,31 +108,56 @@ static double compare(block_rig *b, block_result *scratch, const tested *p)
     return largest;
 }
 
+/* All derivatives of the block; the largest of them. */
+static double compare_all(block_rig *b, block_result *scratch)
+{
+    block_result res;
+    double largest = 0.0;
+    if (!block_whole(b, STELE_F64, BLOCK_DERIVATIVES | BLOCK_DENSE64, &res)) {
+        return HUGE_VAL;
+    }
+    for (uint32_t k = 0; k < b->n_eta; k++) {
+        tested p = { "d_eta", k, b->rows, b->features, b->eta[k], res.d_eta[k] };
+        largest = fmax(largest, compare(b, scratch, &p));
+    }
+    for (uint32_t k = 0; k < b->n_feature; k++) {
+        tested p = { "d_feature", k, 1, b->features, b->feature[k], res.d_feature[k] };
+        largest = b->trained[k] ? fmax(largest, compare(b, scratch, &p)) : largest;
+    }
+    for (uint32_t k = 0; k < b->n_row; k++) {
+        tested p = { "d_row", k, b->rows, 1, b->row[k], res.d_row[k] };
+        largest = fmax(largest, compare(b, scratch, &p));
+    }
+    return largest;
+}
+
+/* Other values than the usual ones, all of about one size: beside large ones an error of small ones would not show. */
+static int enlarge(block_rig *b, double size)
+{
+    double sign = b->r.support == RIG_REAL ? -1.0 : 1.0;
+    if (b->r.support == RIG_BINARY || b->r.support == RIG_UNIT || !rig_allows(&b->r, 3.0 * size) ||
+        !rig_allows(&b->r, sign * 3.0 * size)) {
+        return 0;
+    }
+    for (int64_t i = 0; i < b->rows * b->features; i++) {
+        double v = floor(size * (1.0 + 2.0 * rig_uniform(b->r.t, 480, i)));
+        b->x[i] = i % 2 == 0 ? v : sign * v;
+    }
+    return 1;
+}
+
 void check_likelihood_gradient(check_trial *t)
 {
+    static const double size[] = { 12.0, 900.0 };
     block_rig b;
-    block_result res, scratch;
-    double largest = 0.0;
-    if (!block_start(t, 5, 6, &b)) {
-        block_finish(&b);
-        return;
-    }
-    block_result_init(&b, &scratch);
-    if (block_whole(&b, STELE_F64, BLOCK_DERIVATIVES | BLOCK_DENSE64, &res)) {
-        for (uint32_t k = 0; k < b.n_eta; k++) {
-            tested p = { "d_eta", k, b.rows, b.features, b.eta[k], res.d_eta[k] };
-            largest = fmax(largest, compare(&b, &scratch, &p));
-        }
-        for (uint32_t k = 0; k < b.n_feature; k++) {
-            tested p = { "d_feature", k, 1, b.features, b.feature[k], res.d_feature[k] };
-            largest = b.trained[k] ? fmax(largest, compare(&b, &scratch, &p)) : largest;
-        }
-        for (uint32_t k = 0; k < b.n_row; k++) {
-            tested p = { "d_row", k, b.rows, 1, b.row[k], res.d_row[k] };
-            largest = fmax(largest, compare(&b, &scratch, &p));
-        }
-        if (largest == 0.0) {
+    block_result scratch;
+    if (block_start(t, 5, 6, &b)) {
+        block_result_init(&b, &scratch);
+        if (compare_all(&b, &scratch) == 0.0) {
             check_say(t, CHECK_HOLLOW, "log_prob depends on nothing");
+        }
+        for (size_t i = 0; i < 2 && t->verdict < CHECK_FAIL && enlarge(&b, size[i]); i++) {
+            compare_all(&b, &scratch);
         }
     }
     block_finish(&b);

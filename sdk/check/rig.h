@@ -133,6 +133,8 @@ stele_tensor *rig_measurement(rig *r, stele_graph *g, int64_t n, stele_tensor *x
 void rig_output_add(rig_result *ret, const char *name, stele_tensor *t);
 /* n doubles as a constant tensor of the graph's dtype. */
 stele_tensor *rig_constant(stele_graph *g, const stele_shape *s, const double *value);
+/* Does the modality allow a measurement of all v? */
+int rig_allows(const rig *r, double v);
 /* A draw from the support: element i of stream s. */
 double rig_value(const rig *r, uint64_t stream, int64_t i);
 extern const stele_build_api rig_build_api;

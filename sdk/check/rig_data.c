@@ -27,9 +27,11 @@ void rig_field_init(rig *r, size_t choice)
     }
 }
 
-/* Does the plugin allow a measurement of all v? */
-static int allows(const rig *r, double v)
+int rig_allows(const rig *r, double v)
 {
+    if (r->vt->modality.validate == NULL) {
+        return 1;
+    }
     stele_bad_value bad;
     int64_t n = r->plan.features;
     float *data = stele__calloc((size_t)n, sizeof *data);
@@ -52,13 +54,13 @@ static void find_support(rig *r)
     if (r->vt->modality.validate == NULL) {
         return;
     }
-    r->accepts_zero = allows(r, 0.0);
-    if (allows(r, -1.25)) {
+    r->accepts_zero = rig_allows(r, 0.0);
+    if (rig_allows(r, -1.25)) {
         r->support = RIG_REAL;
-    } else if (allows(r, 0.5)) {
-        r->support = allows(r, 2.5) ? RIG_POSITIVE : RIG_UNIT;
+    } else if (rig_allows(r, 0.5)) {
+        r->support = rig_allows(r, 2.5) ? RIG_POSITIVE : RIG_UNIT;
     } else {
-        r->support = allows(r, 2.0) ? RIG_COUNT : RIG_BINARY;
+        r->support = rig_allows(r, 2.0) ? RIG_COUNT : RIG_BINARY;
     }
 }
 

@@ -172,6 +172,9 @@ static double poisson(double log_rate, double x, double *ret_d)
 #ifdef DEFECT_GRADIENT_FACTOR
     *ret_d = x - 0.5 * rate;
 #endif
+#ifdef DEFECT_GRADIENT_LARGE
+    *ret_d = x < 12.0 ? x - rate : 1.1 * (x - rate);
+#endif
 #ifdef DEFECT_NO_FACTORIAL
     return x * log_rate - rate;
 #else
