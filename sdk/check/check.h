@@ -78,6 +78,9 @@ void check_say(check_trial *t, check_verdict v, const char *fmt, ...) STELE_PRIN
 #define check_fail(t_, ...) check_say((t_), CHECK_FAIL, __VA_ARGS__)
 #define check_skip(t_, ...) check_say((t_), CHECK_SKIP, __VA_ARGS__)
 
+/* Without double nothing can be said of derivatives, which is not to pass in silence: HOLLOW, and 0. */
+int check_promises_double(check_trial *t);
+
 /* Run one check for plugin number `index` of the subject, in a process of its own unless the subject says otherwise. */
 void check_run(const check_subject *s, size_t index, const check_case *c, check_trial *ret);
 /* In a child that has met a fatal signal: hand over what was said and end. Async-signal-safe. */

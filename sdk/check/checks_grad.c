@@ -115,6 +115,9 @@ void check_grad_fd(check_trial *t)
         { .dtype = STELE_F64, .rows = 3, .features = 1, .latent = 1, .seed = 2 },
     };
     double largest = 0.0;
+    if (!check_promises_double(t)) {
+        return;
+    }
     for (size_t i = 0; i < 3 && t->verdict < CHECK_FAIL; i++) {
         rig r;
         if (rig_start(t, &plans[i], &r)) {

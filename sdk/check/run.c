@@ -57,6 +57,15 @@ void check_say(check_trial *t, check_verdict v, const char *fmt, ...)
     }
 }
 
+int check_promises_double(check_trial *t)
+{
+    if ((t->plugin->desc.caps & STELE_CAP_F64) != 0) {
+        return 1;
+    }
+    check_say(t, CHECK_HOLLOW, "the plugin does not promise double (STELE_CAP_F64): its derivatives were not compared");
+    return 0;
+}
+
 static void write_all(int fd, const void *bytes, size_t n)
 {
     const char *at = bytes;

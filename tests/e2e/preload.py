@@ -46,7 +46,8 @@ def train(stele, folder, env, sets):
 
 
 def main():
-    plugins = {f"{p.parts[-3]}/{p.parts[-2]}" for p in TOP.glob("plugins/*/*/meson.build")}
+    plugins = {f"{p.parts[-3]}/{p.parts[-2]}" for p in TOP.glob("plugins/*/*/meson.build")
+               if "plugins += " in p.read_text(encoding="utf-8")}
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
         build, env = scratch / "build", {**os.environ, "STELE_PLUGIN_PATH": str(scratch / "nowhere")}

@@ -107,7 +107,7 @@ static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_exp
 }
 
 /* 5. What the host is told: the functions above, and who made this. Each of `caps` is a promise that stele-check puts
- * to the test; a plugin without one is as good a plugin. */
+ * to the test; without STELE_CAP_F64 no derivative can be. */
 static const stele_fusion_vt vtable = {
     .struct_size = sizeof vtable,
     .create = create,

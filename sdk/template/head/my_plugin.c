@@ -128,7 +128,7 @@ static stele_status score(const stele_inst *self, const stele_head_scored *s, ui
 }
 
 /* 6. What the host is told: the functions above, and who made this. Each of `caps` is a promise that stele-check puts
- * to the test; a plugin without one is as good a plugin. */
+ * to the test; without STELE_CAP_F64 no derivative can be. */
 static const stele_head_vt vtable = {
     .struct_size = sizeof vtable,
     .create = create,

@@ -191,7 +191,7 @@ static stele_status draw(const stele_inst *self, const stele_block *b, const ste
 }
 
 /* 6. What the host is told: the functions above, and who made this. Each of `caps` is a promise that stele-check puts
- * to the test; a plugin without one is as good a plugin. */
+ * to the test; without STELE_CAP_F64 no derivative can be. */
 static const stele_modality_vt vtable = {
     .struct_size = sizeof vtable,
     .create = create,
