@@ -225,6 +225,9 @@ static void check_names(const stele__spec *spec, stele__diag *diag)
     if (spec->top != NULL && spec->top->name[0] == '\0') {
         stele__config_error(spec->section[STELE__SECTION_TOP], STELE_E_OPTION,
                             "name: is empty, expected a name", diag);
+    } else if (spec->top != NULL && strchr(spec->top->name, '/') != NULL) {
+        stele__config_error(spec->section[STELE__SECTION_TOP], STELE_E_OPTION,
+                            "name: holds a slash; output.dir and --run say where a run goes", diag);
     }
     if (spec->output != NULL && spec->output->dir != NULL && spec->output->dir[0] == '\0') {
         stele__config_error(spec->section[STELE__SECTION_OUTPUT], STELE_E_OPTION,
