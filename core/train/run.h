@@ -31,7 +31,7 @@ typedef struct stele__run_request {
     int new_data; /* rows other than those of the training: no split, and modalities may be missing
                    */
     int encode_only; /* no word on labels that are missing, but for those that encoders get */
-    int training;    /* room for derivatives and moments */
+    int training;    /* rows suffice for one, and there is room for derivatives and moments */
     const char *const
         *label; /* n_labels further category columns to read: what an evaluation asks for */
     const stele__place *label_place; /* (n_labels) where they are asked for; NULL: nowhere */
