@@ -214,6 +214,10 @@ class Classifier:
         return self.class_weight[code] * entropy
 
 
+def normal(mean, logvar):
+    return Independent(Normal(mean, (logvar / 2).exp()), 1)
+
+
 class Model:
     def __init__(self, spec, inputs, p):
         self.spec, self.p, self.dim = spec, p, spec["latent"]["dim"]
@@ -228,7 +232,7 @@ class Model:
         fusion = self.spec["fusion"]
         kind = fusion.get("precision_scale", "one")
         precision = weighted = torch.zeros(self.dim)
-        if fusion.get("prior_expert", True):
+        if fusion.get("prior_expert", fusion["plugin"] == "poe"):
             precision = precision + 1.0
         for i in used:
             mean, logvar = experts[i]
@@ -240,12 +244,59 @@ class Model:
             weighted = weighted + t / logvar.exp() * mean
         return weighted / precision, -precision.log()
 
+    def generalised(self, experts, used):
+        """Powers that sum to one."""
+        logit, prior = self.p["fusion.power.logit"], float(self.spec["fusion"].get("prior_expert", False))
+        power = torch.softmax(torch.stack([logit[i] for i in used]), 0)
+        precision = prior + sum(w / experts[i][1].exp() for w, i in zip(power, used))
+        weighted = sum(w / experts[i][1].exp() * experts[i][0] for w, i in zip(power, used))
+        return weighted / precision, -precision.log()
+
+    def consensus(self, experts, used):
+        """Errors of common correlation: the inverse of their covariance, dimension by dimension."""
+        fusion = self.spec["fusion"]
+        rho = torch.tensor(fusion.get("correlation", 0.5))
+        if fusion.get("estimate", "fixed") != "fixed":
+            rho = 0.99 * torch.sigmoid(self.p["fusion.correlation"])
+        mean, sd = (torch.stack([experts[i][k] for i in used], 1) for k in (0, 1))
+        sd = (sd / 2).exp()
+        eye = torch.eye(len(used))
+        covariance = (eye + rho * (1 - eye)) * sd[:, :, None] * sd[:, None, :]
+        row = torch.linalg.solve(covariance, torch.ones(self.dim, len(used)))
+        precision, weighted = row.sum(1), (row * mean).sum(1)
+        prior = float(fusion.get("prior_expert", True))
+        return weighted / (precision + prior), -(precision + prior).log()
+
     def posterior(self, experts, r, mask):
         """[(component, weight, mean, logvar)] of row r given the modalities in mask."""
         used = [i for i in range(len(self.modalities)) if mask & self.present[r] & 1 << i]
-        if self.spec["fusion"]["plugin"] == "poe":
+        plugin = self.spec["fusion"]["plugin"]
+        if plugin in ("poe", "mvtcae"):
             return [(0, 1.0, *self.product(experts, used))]
+        if plugin in ("gpoe", "code"):
+            return [(0, 1.0, *(self.generalised if plugin == "gpoe" else self.consensus)(experts, used))]
+        if plugin == "mopoe":
+            have = sum(1 << i for i in used)
+            subsets = [s for s in range(1, self.all + 1) if s & ~have == 0]
+            return [(s - 1, 1.0 / len(subsets), *self.product(experts, [i for i in used if s >> i & 1]))
+                    for s in subsets]
         return [(i, 1.0 / len(used), *experts[i]) for i in used]
+
+    def own_loss(self, experts, used, parts, bound):
+        """Factor on the likelihood, and what stands in place of the divergence."""
+        fusion, n = self.spec["fusion"], len(used)
+        if fusion["plugin"] == "mvtcae":
+            alpha, q = fusion.get("alpha", 5 / 6), normal(*parts[0][2:])
+            conditional = sum(kl_divergence(q, normal(*experts[i])) for i in used)
+            return (n - alpha) / n, alpha / n * conditional + (1 - alpha) * bound
+        if fusion["plugin"] == "jsd":
+            zero = torch.zeros(self.dim)
+            everyone = [experts[i] for i in used] + [(zero, zero)]
+            precision = sum(1 / v.exp() for _, v in everyone) / (n + 1)
+            middle = sum(m / v.exp() for m, v in everyone) / (n + 1) / precision
+            dynamic = normal(middle, -precision.log())
+            return 1.0, sum(kl_divergence(normal(*e), dynamic) for e in everyone) / (n + 1)
+        return 1.0, bound
 
     def encode(self, rows):
         """experts[row][modality] = (mean, logvar)"""
@@ -279,10 +330,10 @@ class Model:
 
     def divergence(self, parts, part, z):
         """Of one row: closed form for a product, else log q(z) - log p(z) of the whole mixture."""
-        prior = Independent(Normal(torch.zeros(self.dim), 1.0), 1)
+        prior = normal(torch.zeros(self.dim), torch.zeros(self.dim))
         _, _, mean, logvar = part
-        if self.spec["fusion"]["plugin"] == "poe":
-            return kl_divergence(Independent(Normal(mean, (logvar / 2).exp()), 1), prior)
+        if self.spec["fusion"]["plugin"] in ("poe", "gpoe", "code", "mvtcae"):
+            return kl_divergence(normal(mean, logvar), prior)
         terms = [math.log(w) + Normal(m, (v / 2).exp()).log_prob(z).sum() for _, w, m, v in parts]
         return torch.logsumexp(torch.stack(terms), 0) - prior.log_prob(z)
 
@@ -300,19 +351,22 @@ class Model:
                 have = self.present[r]
                 if not mask & have or (index > 0 and mask & have == have):
                     continue
-                parts = self.posterior(experts[r], r, mask)
+                parts, at, kl = self.posterior(experts[r], r, mask), [], 0.0
                 for part in parts:
                     component, share, mean, logvar = part
                     unit = torch.tensor(normals(seed, step, r, address * 65 + component, self.dim))
-                    z = mean + (logvar / 2).exp() * unit
-                    kl = self.divergence(parts, part, z)
-                    total = total - weight * beta * share * kl
-                    joint_kl = joint_kl + (share * kl.item() if index == 0 else 0.0)
+                    at.append((mean + (logvar / 2).exp() * unit, share))
+                    kl = kl + share * self.divergence(parts, part, at[-1][0])
+                used = [i for i in range(len(self.modalities)) if mask & have & 1 << i]
+                factor, penalty = self.own_loss(experts[r], used, parts, kl)
+                total = total - weight * beta * penalty
+                joint_kl = joint_kl + (kl.item() if index == 0 else 0.0)
+                for z, share in at:
                     if index == 0:
                         drawn.append((z, r, share))
                     for i in range(len(self.modalities)):
                         if have >> i & 1 and not (own and not mask >> i & 1):
-                            decode[i].append((z, r, weight * share, share if index == 0 else 0.0))
+                            decode[i].append((z, r, weight * factor * share, share if index == 0 else 0.0))
         for i, m in enumerate(self.modalities):
             if decode[i]:
                 z, r, w, joint = zip(*decode[i])
@@ -354,8 +408,8 @@ def run(spec, inputs):
     model = Model(spec, inputs, {**p, **fixed})
     train, beta = spec["train"], spec["objective"]["beta"]
     opt = train["optimiser"]
-    calibrated = spec["fusion"].get("precision_scale") == "calibrated"
-    trained = {n: t for n, t in p.items() if not (calibrated and n == "fusion.precision_scale")}
+    calibrated = "calibrated" in (spec["fusion"].get(k) for k in ("precision_scale", "estimate"))
+    trained = {n: t for n, t in p.items() if not (calibrated and n.startswith("fusion."))}
     adamw = torch.optim.AdamW([{"params": [t], "weight_decay": opt["weight_decay"] * decay_of(n, spec)}
                                for n, t in trained.items()],
                               lr=opt["lr"], betas=tuple(opt.get("betas", (0.9, 0.999))), eps=opt.get("eps", 1e-8))

@@ -7,12 +7,10 @@
  * experts which claim more than they know (Cao and Fleet 2014): trained with the rest, or
  * calibrated on the validation rows. The prior N(0, I) counts as one more expert if prior_expert is
  * on: in training and evaluation alike, for single modalities as well. */
+#include <stele/experts.h>
 #include <stele/plugin.h>
 
 #include <stdlib.h>
-
-enum { SCALE_ONE = 0, SCALE_LEARNED, SCALE_CALIBRATED };
-static const char *const scale_names[] = { "one", "learned", "calibrated", NULL };
 
 typedef struct config {
     int32_t prior_expert, precision_scale;
@@ -21,16 +19,14 @@ typedef struct config {
 static const stele_option options[] = {
     STELE_OPTION_BOOL(config, prior_expert, "prior_expert", 1,
                       "Multiply the prior into every product, as one more expert."),
-    STELE_OPTION_ENUM(
-        config, precision_scale, "precision_scale", scale_names, SCALE_ONE,
-        "Factor on each expert's precision: one, learned in (0, 1) with the rest, or "
-        "calibrated: fitted to the validation rows after training, starting from one."),
+    STELE_PRECISION_SCALE_OPTION(config, precision_scale),
 };
 
 struct stele_inst {
     const stele_host *host;
     const config *config;
-    uint32_t n_modalities, scale;
+    uint32_t n_modalities;
+    stele_precision_scale scale;
 };
 
 static stele_status create(const stele_create_args *a, stele_inst **ret)
@@ -51,22 +47,10 @@ static void destroy(stele_inst *self)
     free(self);
 }
 
-/* Learned scales are sigmoids that start near one; calibrated ones exponentials that start at one.
- */
 static stele_status build(stele_inst *self, stele_build *b)
 {
-    int learned = self->config->precision_scale == SCALE_LEARNED;
-    if (self->config->precision_scale == SCALE_ONE) {
-        return STELE_OK;
-    }
-    stele_shape shape = { 1, 0, { self->n_modalities } };
-    stele_param_spec spec = { .struct_size = sizeof spec,
-                              .name = "precision_scale",
-                              .shape = &shape,
-                              .scale = learned ? 2.0 : 0.0,
-                              .init = STELE_INIT_CONSTANT,
-                              .flags = learned ? 0 : STELE_PARAM_CALIBRATED };
-    return self->host->build->param(b, &spec, &self->scale);
+    return stele_precision_scale_build(self->host, b, self->n_modalities,
+                                       self->config->precision_scale, &self->scale);
 }
 
 static uint32_t max_components(const stele_inst *self, uint32_t n_modalities)
@@ -76,72 +60,27 @@ static uint32_t max_components(const stele_inst *self, uint32_t n_modalities)
     return 1;
 }
 
-/* Running total of precision and precision-weighted mean; absent experts are never looked at. */
-typedef struct product {
-    stele_tensor *precision, *weighted; /* (B, D) */
-} product;
-
-static stele_tensor *column(const stele_ops *ops, stele_graph *g, stele_tensor *t, uint32_t m)
-{
-    return ops->slice(g, t, -1, m, (int64_t)m + 1);
-}
-
-static void multiply(const stele_inst *self, stele_graph *g, const stele_experts *in, uint32_t m,
-                     product *p)
-{
-    const stele_ops *ops = self->host->ops;
-    stele_tensor *present = column(ops, g, in->present, m);
-    stele_shape scalar = { 0 };
-    stele_tensor *zero = ops->full(g, &scalar, 0.0);
-    stele_tensor *mean = ops->where(g, present, in->q[m].p[0], zero);
-    stele_tensor *logvar = ops->where(g, present, in->q[m].p[1], zero);
-    stele_tensor *precision = ops->exp(g, ops->scale(g, logvar, -1.0));
-    if (self->config->precision_scale != SCALE_ONE) {
-        int learned = self->config->precision_scale == SCALE_LEARNED;
-        stele_tensor *raw = ops->param(g, self->scale);
-        stele_tensor *t = learned ? ops->sigmoid(g, raw) : ops->exp(g, raw);
-        precision = ops->mul(g, precision, column(ops, g, t, m));
-    }
-    precision = ops->where(g, present, precision, zero);
-    p->precision = p->precision != NULL ? ops->add(g, p->precision, precision) : precision;
-    stele_tensor *weighted = ops->mul(g, precision, mean);
-    p->weighted = p->weighted != NULL ? ops->add(g, p->weighted, weighted) : weighted;
-}
-
-/* Where no expert is present the product is empty and the prior takes its place. */
-static void prior_where_empty(const stele_ops *ops, stele_graph *g, const stele_experts *in,
-                              product *p)
-{
-    stele_tensor *any = ops->max(g, in->present, -1, 1);
-    stele_tensor *precision = ops->exp(g, ops->scale(g, in->prior->p[1], -1.0));
-    p->precision = ops->where(g, any, p->precision, precision);
-    p->weighted = ops->where(g, any, p->weighted, ops->mul(g, precision, in->prior->p[0]));
-}
-
 static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_experts *in,
                          stele_joint *ret)
 {
     const stele_ops *ops = self->host->ops;
-    product p = { NULL, NULL };
+    stele_product p = { NULL, NULL };
+    stele_status status = stele_experts_gaussian(self->host, in, "a product");
+    if (status != STELE_OK) {
+        return status;
+    }
     for (uint32_t m = 0; m < in->n; m++) {
-        if (in->q[m].family != STELE_NORMAL) {
-            return STELE_FAIL(self->host, STELE_E_UNSUPPORTED, "a product needs Gaussian experts");
-        }
-        multiply(self, g, in, m, &p);
+        stele_dist q = stele_expert_scaled(self->host, g, &self->scale, in, m);
+        stele_product_expert(ops, g, &q, stele_expert_present(ops, g, in, m), NULL, &p);
     }
     if (self->config->prior_expert) {
-        stele_tensor *precision = ops->exp(g, ops->scale(g, in->prior->p[1], -1.0));
-        p.precision = ops->add(g, p.precision, precision);
-        p.weighted = ops->add(g, p.weighted, ops->mul(g, precision, in->prior->p[0]));
+        stele_product_prior(ops, g, in->prior, NULL, &p);
     } else {
-        prior_where_empty(ops, g, in, &p);
+        stele_product_or_prior(ops, g, in->prior, ops->max(g, in->present, -1, 1), &p);
     }
     ret->n = 1;
-    ret->component[0].family = STELE_NORMAL;
-    ret->component[0].n = 2;
-    ret->component[0].p[0] = ops->div(g, p.weighted, p.precision);
-    ret->component[0].p[1] = ops->scale(g, ops->log(g, p.precision), -1.0);
-    ret->subset[0] = in->n < 64 ? (UINT64_C(1) << in->n) - 1 : UINT64_MAX;
+    ret->component[0] = stele_product_dist(ops, g, &p);
+    ret->subset[0] = stele_all_modalities(in->n);
     ret->log_weight = NULL;
     return ops->status(g);
 }

@@ -1,0 +1,257 @@
+/* fusion/mopoe - mixture of products of experts: one product for every non-empty subset of the
+ * modalities that are present, with equal weights. Sutter et al., ICLR 2021.
+ *
+ *     q(z | x) = 1 / (2^n - 1) * sum over subsets S of product over m in S of q_m(z | x_m)
+ *
+ * subsets: all has every subset as a component, sampled in strata, and the divergence is that of
+ * the mixture. subsets: sampled trains on one subset a row, drawn anew in every step: in
+ * expectation the bound with the mean of the subsets' divergences, which is the published one, at
+ * the price of one product. It evaluates the whole mixture where that has few enough components,
+ * else one of the single modalities, all together, and some others in between. A row with nothing
+ * present yields the prior. */
+#include <stele/experts.h>
+#include <stele/plugin.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALL = 0, SAMPLED };
+static const char *const subsets_names[] = { "all", "sampled", NULL };
+
+/* Components that a host takes, and the modalities whose subsets they suffice for. */
+enum { MOST_SUBSETS = 63, MOST_ALL = 6, NOISE = 0x6d6f };
+
+typedef struct config {
+    int32_t subsets, prior_expert;
+} config;
+
+static const stele_option options[] = {
+    STELE_OPTION_ENUM(
+        config, subsets, "subsets", subsets_names, ALL,
+        "all: every subset in every step, for at most 6 modalities; sampled: one a row "
+        "and step while training."),
+    STELE_OPTION_BOOL(config, prior_expert, "prior_expert", 0,
+                      "Multiply the prior into every product, as one more expert."),
+};
+
+struct stele_inst {
+    const stele_host *host;
+    const config *config;
+    uint32_t n_modalities, n_subsets;
+    uint64_t subset[MOST_SUBSETS]; /* of the mixture, ascending where it is whole */
+};
+
+/* The subsets of the mixture. Of many modalities: each alone, all, and others that multiples
+ * of an odd number visit. */
+static void choose(stele_inst *self)
+{
+    uint32_t n = self->n_modalities;
+    if (n <= MOST_ALL) {
+        self->n_subsets = (UINT32_C(1) << n) - 1;
+        for (uint32_t k = 0; k < self->n_subsets; k++) {
+            self->subset[k] = k + 1;
+        }
+        return;
+    }
+    uint64_t all = stele_all_modalities(n), turn = 0;
+    while (self->n_subsets < MOST_SUBSETS) {
+        uint32_t k = self->n_subsets;
+        uint64_t s = k < n ? UINT64_C(1) << k : all;
+        int known = k < n ? 0 : k > n;
+        while (known) {
+            turn += UINT64_C(0x9e3779b97f4a7c15);
+            s = turn & all;
+            known = s == 0;
+            for (uint32_t i = 0; i < k; i++) {
+                known |= self->subset[i] == s;
+            }
+        }
+        self->subset[self->n_subsets++] = s;
+    }
+}
+
+static stele_status create(const stele_create_args *a, stele_inst **ret)
+{
+    if (a->n_modalities > MOST_ALL && ((const config *)a->config)->subsets == ALL) {
+        return STELE_FAIL(
+            a->host, STELE_E_OPTION,
+            "subsets: %u modalities have 2^%u - 1 subsets, more than the %d that fit; "
+            "`sampled` draws one for each row and step",
+            a->n_modalities, a->n_modalities, MOST_SUBSETS);
+    }
+    stele_inst *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return STELE_E_NOMEM;
+    }
+    self->host = a->host;
+    self->config = a->config;
+    self->n_modalities = a->n_modalities;
+    choose(self);
+    *ret = self;
+    return STELE_OK;
+}
+
+static void destroy(stele_inst *self)
+{
+    free(self);
+}
+
+static uint32_t max_components(const stele_inst *self, uint32_t n_modalities)
+{
+    (void)n_modalities;
+    return self->n_subsets + 1;
+}
+
+/* Product of the experts of one subset, where they are present: `present` (B, M). */
+static stele_dist product(const stele_inst *self, stele_graph *g, const stele_experts *in,
+                          stele_tensor *present, uint64_t subset)
+{
+    const stele_ops *ops = self->host->ops;
+    stele_product p = { NULL, NULL };
+    for (uint32_t m = 0; m < in->n; m++) {
+        if ((subset >> m & 1) != 0) {
+            stele_tensor *here = ops->slice(g, present, -1, m, (int64_t)m + 1);
+            stele_product_expert(ops, g, &in->q[m], here, NULL, &p);
+        }
+    }
+    if (self->config->prior_expert) {
+        stele_product_prior(ops, g, in->prior, NULL, &p);
+    } else {
+        stele_tensor *any = ops->less(g, ops->full(g, &(stele_shape){ 0 }, 0.0), p.precision);
+        stele_product_or_prior(ops, g, in->prior, any, &p);
+    }
+    return stele_product_dist(ops, g, &p);
+}
+
+/* (B, subsets + 1) of logarithms of the weights: equal for the subsets that a row has whole; the
+ * last column is the prior's, in rows that have nothing. */
+static stele_tensor *log_weights(const stele_inst *self, stele_graph *g, const stele_experts *in)
+{
+    const stele_ops *ops = self->host->ops;
+    stele_shape scalar = { 0 };
+    stele_tensor *none = ops->full(g, &scalar, -HUGE_VAL), *zero = ops->full(g, &scalar, 0.0);
+    stele_tensor *column[MOST_SUBSETS + 1], *whole[MOST_SUBSETS], *count = NULL;
+    for (uint32_t k = 0; k < self->n_subsets; k++) {
+        whole[k] = NULL;
+        for (uint32_t m = 0; m < in->n; m++) {
+            if ((self->subset[k] >> m & 1) != 0) {
+                stele_tensor *here = stele_expert_present(ops, g, in, m);
+                whole[k] = whole[k] != NULL ? ops->mul(g, whole[k], here) : here;
+            }
+        }
+        count = count != NULL ? ops->add(g, count, whole[k]) : whole[k];
+    }
+    stele_tensor *share = ops->log(g, ops->clamp(g, count, 1.0, HUGE_VAL));
+    share = ops->scale(g, share, -1.0);
+    for (uint32_t k = 0; k < self->n_subsets; k++) {
+        column[k] = ops->where(g, whole[k], share, none);
+    }
+    column[self->n_subsets] = ops->where(g, count, none, zero);
+    return ops->concat(g, self->n_subsets + 1, column, -1);
+}
+
+static double real_at(const stele_view *v, int64_t i)
+{
+    return v->dtype == STELE_F64 ? ((const double *)v->data)[i]
+                                 : (double)((const float *)v->data)[i];
+}
+
+/* One subset of the n modalities of a row, all of them equally likely: bit i stands for the i-th
+ * that is present. Beyond 16, a bit for each modality: an empty set is next to impossible. */
+static uint64_t draw_subset(uint32_t n, const stele_view *noise, int64_t at)
+{
+    uint64_t s = 0;
+    if (n <= 16) {
+        double u = 0.5 * erfc(-real_at(noise, at) / sqrt(2.0)), most = (double)(UINT64_C(1) << n);
+        return 1 + (uint64_t)fmin(floor(u * (most - 1.0)), most - 2.0);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        s |= (uint64_t)(real_at(noise, at + i) > 0.0) << i;
+    }
+    return s != 0 ? s : 1;
+}
+
+/* (B, M): presence, reduced to the subset that each row draws. */
+static stele_tensor *drawn(const stele_inst *self, stele_graph *g, const stele_experts *in)
+{
+    const stele_ops *ops = self->host->ops;
+    stele_view present = { .struct_size = sizeof present }, noise = { .struct_size = sizeof noise };
+    stele_shape shape;
+    if (ops->shape(in->present, &shape) != STELE_OK ||
+        ops->view(in->present, &present) != STELE_OK ||
+        ops->view(ops->noise(g, &shape, NOISE), &noise) != STELE_OK) {
+        return NULL;
+    }
+    int64_t rows = shape.dim[0], n_all = shape.dim[1];
+    double *mask = calloc((size_t)(rows * n_all) + 1, sizeof *mask);
+    for (int64_t b = 0; mask != NULL && b < rows; b++) {
+        uint32_t n = 0, i = 0;
+        for (int64_t m = 0; m < n_all; m++) {
+            n += real_at(&present, b * n_all + m) > 0.0;
+        }
+        uint64_t s = n > 0 ? draw_subset(n, &noise, b * n_all) : 0;
+        for (int64_t m = 0; m < n_all; m++) {
+            if (real_at(&present, b * n_all + m) > 0.0) {
+                mask[b * n_all + m] = (double)(s >> i++ & 1);
+            }
+        }
+    }
+    stele_tensor *ret = mask != NULL
+                            ? ops->cast(g, ops->constant(g, STELE_F64, &shape, mask), ops->dtype(g))
+                            : NULL;
+    free(mask);
+    return ret;
+}
+
+static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_experts *in,
+                         stele_joint *ret)
+{
+    const stele_ops *ops = self->host->ops;
+    stele_status status = stele_experts_gaussian(self->host, in, "a mixture of products");
+    if (status != STELE_OK) {
+        return status;
+    }
+    ret->log_weight = NULL;
+    if (self->config->subsets == SAMPLED && ops->training(g)) {
+        stele_tensor *present = drawn(self, g, in);
+        ret->n = 1;
+        ret->subset[0] = stele_all_modalities(in->n);
+        ret->component[0] = product(self, g, in, present, ret->subset[0]);
+        return present != NULL ? ops->status(g) : STELE_E_NOMEM;
+    }
+    ret->n = self->n_subsets + 1;
+    for (uint32_t k = 0; k < self->n_subsets; k++) {
+        ret->subset[k] = self->subset[k];
+        ret->component[k] = product(self, g, in, in->present, self->subset[k]);
+    }
+    ret->subset[self->n_subsets] = 0;
+    ret->log_weight = log_weights(self, g, in);
+    status = stele_prior_like(ops, g, in->prior, in->q[0].p[0], &ret->component[self->n_subsets]);
+    return status == STELE_OK ? ops->status(g) : status;
+}
+
+static const stele_fusion_vt vtable = {
+    .struct_size = sizeof vtable,
+    .create = create,
+    .destroy = destroy,
+    .max_components = max_components,
+    .fuse = fuse,
+};
+
+static const stele_plugin plugin = {
+    .struct_size = sizeof plugin,
+    .kind = STELE_FUSION,
+    .min_host_minor = STELE_ABI_MINOR,
+    .caps = STELE_CAP_ROW_INDEPENDENT | STELE_CAP_BITWISE_REPEAT | STELE_CAP_F64 |
+            STELE_CAP_ORDER_FREE | STELE_CAP_EMPTY_IS_PRIOR | STELE_CAP_SINGLE_IS_EXPERT,
+    .id = "fusion/mopoe",
+    .version = "0.1.0",
+    .summary = "Mixture of products of experts over all subsets of the modalities.",
+    .license = "BSD-3-Clause",
+    .reference = "Sutter et al., ICLR 2021, arXiv:2105.02470",
+    STELE_PLUGIN_OPTIONS(options, config),
+    .vtable = &vtable,
+};
+
+STELE_LIBRARY(&plugin)
