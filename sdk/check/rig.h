@@ -68,7 +68,7 @@ typedef struct rig {
     rig_input input[RIG_MOST_INPUTS];
     stele_tensor *leaf[RIG_MOST_INPUTS]; /* of the last run */
     double *present;                     /* fusion: (rows, RIG_EXPERTS) */
-    double *target;                      /* head: (rows) */
+    double *target;                      /* head: (rows), and more that only its fit sees */
     stele_joint joint;                   /* fusion: of the last run */
     stele_output output;                 /* modality: the same */
     void *scratch;                       /* list of what rig_finish releases */

@@ -151,6 +151,14 @@ static void fusion_inputs(rig *r)
     }
 }
 
+/* Rows whose targets a head's fit gets: a batch of one row is no reason to train on one, which a head may refuse. */
+static int64_t fit_rows(const rig *r)
+{
+    enum { LEAST_TARGETS = 8 };
+    int few = r->plugin->desc.kind == STELE_HEAD && r->plan.rows < LEAST_TARGETS;
+    return few ? LEAST_TARGETS : r->plan.rows;
+}
+
 static void head_inputs(rig *r)
 {
     rig_input *z = add_input(r, 1, 1, r->plan.latent);
@@ -161,9 +169,10 @@ static void head_inputs(rig *r)
         snprintf(c->name, sizeof c->name, "covariates");
         fill_normal(r, c, 0.0, 1.0);
     }
-    r->target = rig_take(r, (size_t)r->plan.rows * sizeof(double));
-    for (int64_t i = 0; i < r->plan.rows; i++) {
-        double score = z->value[i * z->width] + 0.3 * rig_normal(r->t, 300, i);
+    r->target = rig_take(r, (size_t)fit_rows(r) * sizeof(double));
+    for (int64_t i = 0; i < fit_rows(r); i++) {
+        double known = i < r->plan.rows ? z->value[i * z->width] : rig_normal(r->t, 301, i);
+        double score = known + 0.3 * rig_normal(r->t, 300, i);
         int64_t n = r->field.n_categories;
         r->target[i] = n == 0 ? score : score > 0.5 ? (double)(n - 1) : score > -0.5 ? (double)(n / 2) : 0.0;
     }
@@ -190,14 +199,14 @@ struct stele_fit {
 
 static int64_t fit_n_rows(const stele_fit *f)
 {
-    return f->r->plan.rows;
+    return fit_rows(f->r);
 }
 
 /* Targets of all rows at once, as a head's fit gets them: codes, or numbers. */
 static stele_status fit_targets(stele_fit *f, stele_view *ret)
 {
     rig *r = f->r;
-    int64_t n = r->plan.rows - f->at;
+    int64_t n = fit_rows(r) - f->at;
     int codes = r->field.content == STELE_FIELD_CATEGORY;
     for (int64_t i = 0; i < n; i++) {
         f->column[i] = (int32_t)r->target[i];
@@ -296,7 +305,7 @@ stele_status rig_fit(rig *r)
     if (fit == NULL) {
         return STELE_OK;
     }
-    size_t n = (size_t)(r->plan.rows * (head ? 1 : r->plan.features));
+    size_t n = (size_t)(fit_rows(r) * (head ? 1 : r->plan.features));
     stele_fit f = { .r = r };
     f.chunk = rig_take(r, n * sizeof *f.chunk);
     f.column = rig_take(r, n * sizeof *f.column);

@@ -6,9 +6,9 @@
  * probabilities of them. t is 1 at the class, or 1 - s there and s / classes more at every class
  * with label smoothing s (Szegedy et al. 2016). class_weights: balanced makes w_class the number of
  * training rows over (classes * rows of that class), so that every class weighs the same. */
-#include <stele/dense.h>
 #include <stele/metrics.h>
 #include <stele/plugin.h>
+#include <stele/predictor.h>
 
 #include <math.h>
 #include <stdlib.h>
@@ -23,12 +23,7 @@ typedef struct config {
 } config;
 
 static const stele_option options[] = {
-    STELE_OPTION_I64_LIST(config, stack.hidden, "hidden", "[]", 1, 65536,
-                          "Widths of the hidden layers; none is a linear classifier."),
-    STELE_OPTION_ENUM(config, stack.activation, "activation", stele_activation_names, STELE_RELU,
-                      "Nonlinearity after each hidden layer."),
-    STELE_OPTION_F64(config, stack.dropout, "dropout", 0.0, 0.0, 0.95,
-                     "Share of hidden units silenced while training."),
+    STELE_PREDICTOR_OPTIONS(config, stack),
     STELE_OPTION_ENUM(config, class_weights, "class_weights", weight_names, WEIGHTS_NONE,
                       "How classes weigh in the loss: by their rows, or balanced: all the same."),
     STELE_OPTION_F64(config, label_smoothing, "label_smoothing", 0.0, 0.0, 0.99,
@@ -38,10 +33,9 @@ static const stele_option options[] = {
 struct stele_inst {
     const stele_host *host;
     const config *config;
-    int64_t latent_dim, n_covariates, n_classes;
-    stele_dense stack;
-    uint32_t weight, bias, covariates,
-        class_weight; /* covariates: where there is no hidden layer */
+    int64_t n_classes;
+    stele_predictor predictor;
+    uint32_t class_weight;
 };
 
 static stele_status create(const stele_create_args *a, stele_inst **ret)
@@ -63,8 +57,7 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
     }
     self->host = a->host;
     self->config = a->config;
-    self->latent_dim = a->latent_dim;
-    self->n_covariates = a->decoder_covariates;
+    stele_predictor_init(a, &self->config->stack, &self->predictor);
     self->n_classes = a->input->n_categories;
     *ret = self;
     return STELE_OK;
@@ -78,22 +71,7 @@ static void destroy(stele_inst *self)
 static stele_status build(stele_inst *self, stele_build *b)
 {
     const stele_host *h = self->host;
-    const stele_dense_config *c = &self->config->stack;
-    int64_t width = self->latent_dim;
-    stele_status status = STELE_OK;
-    if (c->hidden.n > 0) {
-        status = stele_dense_build(h, b, "stack", width, self->n_covariates, 1.0, c, &self->stack);
-        width = self->stack.out;
-    } else if (self->n_covariates > 0) {
-        double bound = 1.0 / sqrt((double)self->n_covariates);
-        status = stele_declare(h, b, "logits", "covariates",
-                               stele_shape2(self->n_covariates, self->n_classes),
-                               STELE_INIT_UNIFORM, bound, 1.0, &self->covariates);
-    }
-    if (status == STELE_OK) {
-        status = stele_declare_linear(h, b, "logits", width, self->n_classes, 1.0, &self->weight,
-                                      &self->bias);
-    }
+    stele_status status = stele_predictor_build(h, b, "logits", self->n_classes, &self->predictor);
     if (status == STELE_OK && self->config->class_weights == WEIGHTS_BALANCED) {
         stele_shape shape = stele_shape2(self->n_classes, 1);
         status = h->build->buffer(b, "class_weight", &shape, 1.0, &self->class_weight);
@@ -139,16 +117,8 @@ static stele_status fit(const stele_inst *self, stele_fit *f)
 static stele_status predict(const stele_inst *self, stele_graph *g, stele_tensor *z,
                             stele_tensor *covariates, stele_tensor **ret_y)
 {
-    const stele_ops *ops = self->host->ops;
-    if (self->config->stack.hidden.n > 0) {
-        z = stele_dense_apply(self->host, g, &self->stack, z, covariates, 0);
-    }
-    *ret_y = ops->linear(g, z, ops->param(g, self->weight), ops->param(g, self->bias));
-    if (self->config->stack.hidden.n == 0 && self->n_covariates > 0) {
-        stele_tensor *more = ops->linear(g, covariates, ops->param(g, self->covariates), NULL);
-        *ret_y = ops->add(g, *ret_y, more);
-    }
-    return ops->status(g);
+    *ret_y = stele_predictor_apply(self->host, g, &self->predictor, z, covariates);
+    return self->host->ops->status(g);
 }
 
 /* The identity matrix: rows of it are the classes as 0/1 vectors. */

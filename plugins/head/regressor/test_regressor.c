@@ -1,0 +1,168 @@
+/* head/regressor: losses in the standardised unit, predictions and metrics in the target's own. */
+#include "test.h"
+
+#include "toy_specs.h"
+
+#include <math.h>
+
+enum { N = 4 };
+
+static void open_head(toy *t, const char *options)
+{
+    char text[1024];
+    snprintf(text, sizeof text, HEAD A POE TRAIN "heads: {k: {plugin: regressor, target: age%s}}\n",
+             options);
+    toy_open(t, text, &toy_source, toy_others, 1, STELE_F64, 1);
+}
+
+static double buffer(toy *t, const char *name)
+{
+    return ((const double *)param(t, name)->values)[0];
+}
+
+/* Mean and standard deviation are those of the rows that have a value. */
+static void targets_are_standardised(void **state)
+{
+    toy t;
+    double n = 0.0, mean = 0.0, squares = 0.0;
+    (void)state;
+    open_head(&t, "");
+    for (int r = 0; r < TOY_ROWS; r++) {
+        if (!isnan(toy_age[r])) {
+            n += 1.0;
+            mean += toy_age[r];
+        }
+    }
+    mean /= n;
+    for (int r = 0; r < TOY_ROWS; r++) {
+        squares += isnan(toy_age[r]) ? 0.0 : (toy_age[r] - mean) * (toy_age[r] - mean);
+    }
+    assert_true(n > 2.0 && n < TOY_ROWS);
+    assert_float_equal(buffer(&t, "heads.k.target_mean"), mean, 1e-12);
+    assert_float_equal(buffer(&t, "heads.k.target_sd"), sqrt(squares / n), 1e-12);
+    toy_close(&t);
+}
+
+static const double target[N] = { 31.0, 45.5, 12.0, 40.0 };
+static const double mean_of[N] = { 30.0, 52.0, 12.5, -60.0 }, sd_of[N] = { 2.0, 5.0, 0.4, 30.0 };
+
+static double gaussian(double e, double sd)
+{
+    return 0.5 * e * e / (sd * sd) + log(sd) + 0.5 * log(2.0 * acos(-1.0));
+}
+
+static double huber(double e, double delta)
+{
+    return fabs(e) < delta ? 0.5 * e * e : delta * (fabs(e) - 0.5 * delta);
+}
+
+static void check_loss(const char *options, int outputs, double delta)
+{
+    toy t;
+    open_head(&t, options);
+    stele__head *h = &t.model.head[0];
+    const stele_shape shape = STELE__SHAPE(N, outputs), rows = STELE__SHAPE(N);
+    double y[2 * N], scale = buffer(&t, "heads.k.target_sd");
+    stele_tensor *loss = NULL;
+    for (int r = 0; r < N; r++) {
+        y[r * outputs] = mean_of[r];
+        y[r * outputs + outputs - 1] = outputs == 2 ? sd_of[r] : mean_of[r];
+    }
+    toy_begin(&t, 0, NULL, 0, 0);
+    stele__graph_enter(t.graph, &h->part.scope);
+    TOY_OK(&t, h->vt->loss(stele__guest_inst(h->part.guest), t.graph,
+                           stele__graph_dense(t.graph, STELE_F64, &shape, y),
+                           stele__graph_dense(t.graph, STELE_F64, &rows, target), &loss));
+    for (int r = 0; r < N; r++) {
+        double e = (target[r] - mean_of[r]) / scale;
+        double want = outputs == 2 ? gaussian(e, sd_of[r] / scale) : huber(e, delta);
+        assert_float_equal(((const double *)loss->data)[r], want, 1e-12);
+    }
+    stele__graph_enter(t.graph, NULL);
+    toy_close(&t);
+}
+
+static void losses_by_hand(void **state)
+{
+    (void)state;
+    check_loss("", 2, 0.0);
+    check_loss(", variance: row", 2, 0.0);
+    check_loss(", loss: huber", 1, 1.0);
+    check_loss(", loss: huber, delta: 0.05", 1, 0.05);
+}
+
+/* With weights of zero the prediction is the mean of the targets, and the start of the standard
+ * deviation about theirs. */
+static void predictions_are_in_the_unit_of_the_target(void **state)
+{
+    (void)state;
+    toy t;
+    open_head(&t, ", least_sd: 0.25");
+    stele__head *h = &t.model.head[0];
+    const double z[2 * N] = { 0.4, -1.0, 2.0, 0.3, 0.1, 0.0, -3.0, 1.0 };
+    const stele_shape shape = STELE__SHAPE(N, 2);
+    double *weight = param(&t, "heads.k.output.weight")->values, scale, location;
+    stele_tensor *y = NULL;
+    ((double *)param(&t, "heads.k.output.bias")->values)[0] = 0.5;
+    weight[0] = 0.25;
+    weight[1] = -2.0;
+    scale = buffer(&t, "heads.k.target_sd");
+    location = buffer(&t, "heads.k.target_mean");
+    toy_begin(&t, 0, NULL, 0, 0);
+    stele__graph_enter(t.graph, &h->part.scope);
+    TOY_OK(&t, h->vt->predict(stele__guest_inst(h->part.guest), t.graph,
+                              stele__graph_dense(t.graph, STELE_F64, &shape, z), NULL, &y));
+    for (int r = 0; r < N; r++) {
+        double m = 0.25 * z[2 * r] - 2.0 * z[2 * r + 1] + 0.5;
+        assert_float_equal(((const double *)y->data)[2 * r], location + scale * m, 1e-12);
+        assert_float_equal(((const double *)y->data)[2 * r + 1], scale * (0.25 + 1.0), 1e-12);
+    }
+    stele__graph_enter(t.graph, NULL);
+    toy_close(&t);
+}
+
+static void metrics_by_hand(void **state)
+{
+    (void)state;
+    toy t;
+    float predicted[2 * N];
+    stele_metric metric[8];
+    uint32_t n = 0;
+    double mae = 0.0, squares = 0.0, total = 0.0, nats = 0.0;
+    open_head(&t, "");
+    for (int r = 0; r < N; r++) {
+        double e = target[r] - mean_of[r], d = target[r] - (31.0 + 45.5 + 12.0 + 40.0) / N;
+        predicted[2 * r] = (float)mean_of[r];
+        predicted[2 * r + 1] = (float)sd_of[r];
+        mae += fabs(e) / N;
+        squares += e * e;
+        total += d * d;
+        nats += gaussian(e, sd_of[r]) / N;
+    }
+    stele_head_scored s = { .struct_size = sizeof s,
+                            .n_rows = N,
+                            .n_outputs = 2,
+                            .predicted = predicted,
+                            .number = target };
+    const stele__head *h = &t.model.head[0];
+    TOY_OK(&t, h->vt->score(stele__guest_inst(h->part.guest), &s, 8, metric, &n));
+    assert_int_equal(n, 5);
+    assert_float_equal(metric[0].value, mae, 1e-6);
+    assert_float_equal(metric[1].value, sqrt(squares / N), 1e-6);
+    assert_float_equal(metric[2].value, 1.0 - squares / total, 1e-6);
+    assert_float_equal(metric[3].value, 0.75, 1e-12); /* the last is 3.3 standard deviations off */
+    assert_float_equal(metric[4].value, nats, 1e-6);
+    assert_string_equal(metric[3].name, "coverage_90");
+    toy_close(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(targets_are_standardised),
+        cmocka_unit_test(losses_by_hand),
+        cmocka_unit_test(predictions_are_in_the_unit_of_the_target),
+        cmocka_unit_test(metrics_by_hand),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
