@@ -68,7 +68,7 @@ static int parse(int argc, char **argv, options *o)
     o->open = (stele__open_request){
         .part = STELE__N_PARTS, .checkpoint = "best", .encode_only = 1, .spec_labels = 1
     };
-    for (int c; (c = getopt_long(argc, argv, ":o:", longs, NULL)) != -1;) {
+    for (int c; (c = stele__cli_option(argc, argv, ":o:", longs)) != -1;) {
         if (c == 'o') {
             o->out = optarg;
         } else if (c == 'd') {

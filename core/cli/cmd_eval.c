@@ -48,7 +48,7 @@ static int parse(int argc, char **argv, options *o)
                                            STELE__OPEN_OPTIONS,
                                            { 0 } };
     o->open = (stele__open_request){ .part = STELE__TEST, .checkpoint = "best" };
-    for (int c; (c = getopt_long(argc, argv, ":", longs, NULL)) != -1;) {
+    for (int c; (c = stele__cli_option(argc, argv, ":", longs)) != -1;) {
         switch (c) {
         case 'a': o->open.part = STELE__N_PARTS; break;
         case 'l': o->open.plan.labels = optarg; break;

@@ -43,15 +43,16 @@ typedef struct options {
 /* An exit code if the command line is wrong, else STELE__EXIT_OK. */
 static int parse(int argc, char **argv, options *o)
 {
-    static const struct option longs[] = {
-        { "set", required_argument, NULL, 's' }, { "run", required_argument, NULL, 'r' },
-        { "resume", no_argument, NULL, 'c' },    { "threads", required_argument, NULL, 't' },
-        { "quiet", no_argument, NULL, 'q' },     { 0 }
-    };
-    for (int c; (c = getopt_long(argc, argv, ":", longs, NULL)) != -1;) {
-        if ((c == 's' || c == 't') && o->spec.n_sets == STELE__MOST_SETS) {
+    static const struct option longs[] = { { "set", required_argument, NULL, STELE__OPTION_SET },
+                                           { "run", required_argument, NULL, 'r' },
+                                           { "resume", no_argument, NULL, 'c' },
+                                           { "threads", required_argument, NULL, 't' },
+                                           { "quiet", no_argument, NULL, 'q' },
+                                           { 0 } };
+    for (int c; (c = stele__cli_option(argc, argv, ":", longs)) != -1;) {
+        if ((c == STELE__OPTION_SET || c == 't') && o->spec.n_sets == STELE__MOST_SETS) {
             return stele__cli_usage_error(argv[0], "more than %d times --set", STELE__MOST_SETS);
-        } else if (c == 's') {
+        } else if (c == STELE__OPTION_SET) {
             o->spec.set[o->spec.n_sets++] = optarg;
         } else if (c == 't') {
             snprintf(o->threads, sizeof o->threads, "train.threads=%s", optarg);

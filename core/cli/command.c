@@ -45,11 +45,34 @@ int stele__cli_usage_error(const char *command, const char *fmt, ...)
     return STELE__EXIT_USAGE;
 }
 
+static const char *twice; /* the option that was given again */
+
+int stele__cli_option(int argc, char **argv, const char *shorts, const struct option *longs)
+{
+    static unsigned char seen[128];
+    int c = getopt_long(argc, argv, shorts, longs, NULL);
+    for (const struct option *o = longs; o->name != NULL; o++) {
+        if (o->val != c || o->has_arg == no_argument || c == STELE__OPTION_SET) {
+            continue;
+        }
+        if (seen[c]) {
+            twice = o->name;
+            return '!';
+        }
+        seen[c] = 1;
+        break;
+    }
+    return c;
+}
+
 int stele__cli_option_error(int code, char **argv)
 {
     const char *option = argv[optind - 1];
     if (code == ':') {
         return stele__cli_usage_error(argv[0], "option `%s` needs a value", option);
+    }
+    if (code == '!') {
+        return stele__cli_usage_error(argv[0], "option `--%s` is given twice", twice);
     }
     return stele__cli_usage_error(argv[0], "unknown option `%s`", option);
 }
