@@ -7,7 +7,10 @@
 #include "toy_data.h"
 #include "toy_model.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static const char spec[] =
     "stele: 1\nseed: 5\ndata: {source: simulate}\nlatent: {dim: 2}\nmodalities:\n"
@@ -82,6 +85,67 @@ static void missing_covariates_have_the_value_zero(void **state)
     assert_memory_equal(d->data, want, sizeof want);
     assert_null(
         stele__covariate_tensor(t.graph, t.batch, &t.model.modality[1].encoder_covariates, 3, row));
+    toy_close(&t);
+}
+
+static stele__covariate describe(const toy *t, const stele__split *split, const stele__state *state)
+{
+    stele__covariate c = { 0 };
+    assert_int_equal(stele__covariate_describe(t->data, split, state, "age", &c), STELE_OK);
+    return c;
+}
+
+/* Whatever the rows hold that a training does not see. */
+static void training_rows_alone_standardise(void **state)
+{
+    (void)state;
+    toy t;
+    stele__split *split = NULL;
+    const stele__split_spec parts = { .fraction = { 0.5, 0.25, 0.25 } };
+    open_spec(&t);
+    assert_int_equal(stele__split_create(t.data, &parts, &split, NULL), STELE_OK);
+    assert_true(split->n[STELE__VALID] > 0 && split->n[STELE__TEST] > 0);
+    double *age = t.data->label[0].number, n = 0, sum = 0, squares = 0;
+    for (int64_t i = 0; i < split->n[STELE__TRAIN]; i++) {
+        double v = age[split->row[STELE__TRAIN][i]];
+        n += !isnan(v);
+        sum += isnan(v) ? 0 : v;
+        squares += isnan(v) ? 0 : v * v;
+    }
+    for (int64_t i = 0; i < split->n[STELE__VALID]; i++) {
+        age[split->row[STELE__VALID][i]] = 1000;
+    }
+    for (int64_t i = 0; i < split->n[STELE__TEST]; i++) {
+        age[split->row[STELE__TEST][i]] = -5000;
+    }
+    stele__covariate c = describe(&t, split, NULL);
+    assert_float_equal(c.mean, sum / n, 1e-9);
+    assert_float_equal(c.sd, sqrt(squares / n - sum / n * (sum / n)), 1e-9);
+    stele__split_destroy(split);
+    toy_close(&t);
+}
+
+/* A model that is used, or trained further, keeps the statistics it was trained with. */
+static void kept_statistics_are_not_computed_again(void **state)
+{
+    (void)state;
+    toy t;
+    stele__state *kept = NULL;
+    char path[] = "/tmp/stele-state-XXXXXX";
+    open_spec(&t);
+    close(mkstemp(path));
+    assert_int_equal(stele__state_write(path, t.data, t.split, &t.model, NULL), STELE_OK);
+    assert_int_equal(stele__state_read(path, &kept, NULL), STELE_OK);
+    unlink(path);
+    stele__covariate before = describe(&t, t.split, NULL);
+    for (int64_t r = 0; r < t.data->n_rows; r++) {
+        t.data->label[0].number[r] *= 3;
+    }
+    stele__covariate anew = describe(&t, t.split, NULL), used = describe(&t, t.split, kept);
+    assert_true(anew.mean > 2 * before.mean && anew.sd > 2 * before.sd);
+    assert_float_equal(used.mean, before.mean, 1e-12);
+    assert_float_equal(used.sd, before.sd, 1e-12);
+    stele__state_destroy(kept);
     toy_close(&t);
 }
 
@@ -167,6 +231,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(covariates_reach_the_side_that_names_them),
         cmocka_unit_test(missing_covariates_have_the_value_zero),
+        cmocka_unit_test(training_rows_alone_standardise),
+        cmocka_unit_test(kept_statistics_are_not_computed_again),
         cmocka_unit_test(host_and_plugin_share_a_mapping_but_no_key),
         cmocka_unit_test(a_schema_joins_the_keys_of_host_and_plugin),
         cmocka_unit_test(options_of_an_unknown_plugin_are_kept),
