@@ -40,8 +40,7 @@ static int check(int argc, char **argv, options *o)
 
 static int parse(int argc, char **argv, options *o)
 {
-    static const struct option longs[] = { { "all-cells", no_argument, NULL, 'a' },
-                                           { "labels", required_argument, NULL, 'l' },
+    static const struct option longs[] = { { "labels", required_argument, NULL, 'l' },
                                            { "exclude", required_argument, NULL, 'x' },
                                            { "samples", required_argument, NULL, 'k' },
                                            { "json", no_argument, NULL, 'j' },
@@ -50,7 +49,6 @@ static int parse(int argc, char **argv, options *o)
     o->open = (stele__open_request){ .part = STELE__TEST, .checkpoint = "best" };
     for (int c; (c = stele__cli_option(argc, argv, ":", longs)) != -1;) {
         switch (c) {
-        case 'a': o->open.part = STELE__N_PARTS; break;
         case 'l': o->open.plan.labels = optarg; break;
         case 'x': o->exclude = optarg; break;
         case 'k': o->samples = optarg; break;
