@@ -390,6 +390,7 @@ int stele__cmd_embed(int argc, char **argv)
         return code;
     }
     stele__diag_init(&diag);
+    stele__cli_end_on_interrupts();
     stele_status status = embed(&o, &diag);
     return stele__cli_finish(&diag, status);
 }

@@ -152,6 +152,7 @@ int stele__cmd_eval(int argc, char **argv)
         return code;
     }
     stele__diag_init(&diag);
+    stele__cli_end_on_interrupts();
     stele_status status = eval(&o, &diag);
     return stele__cli_finish(&diag, status);
 }

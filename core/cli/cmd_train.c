@@ -22,17 +22,6 @@ static void on_interrupt(int sig)
     interrupted = 1;
 }
 
-static void catch_interrupts(void)
-{
-    struct sigaction a;
-    memset(&a, 0, sizeof a);
-    a.sa_handler = on_interrupt;
-    a.sa_flags = (int)SA_RESETHAND;
-    sigemptyset(&a.sa_mask);
-    sigaction(SIGINT, &a, NULL);
-    sigaction(SIGTERM, &a, NULL);
-}
-
 typedef struct options {
     stele__spec_arguments spec;
     const char *dir;
@@ -185,7 +174,7 @@ static stele_status train_in_folder(job *j, stele__diag *diag)
     stele__cli_show(diag); /* warnings, before the progress */
     say_start(j);
     stele__display_init(&display, j->o->quiet);
-    catch_interrupts();
+    stele__cli_catch_interrupts(on_interrupt, (int)SA_RESETHAND);
     stele__training t = { .model = &j->run.model,
                           .data = j->run.data,
                           .split = j->run.split,

@@ -53,6 +53,11 @@ void stele__cli_show(stele__diag *diag);
 int stele__cli_finish(stele__diag *diag, stele_status status);
 /* Where plugins' log lines go: to stderr; quiet leaves warnings and errors. */
 stele__log stele__cli_log(int quiet);
+/* Have Ctrl-C and SIGTERM call `handler`, with these flags of sigaction. */
+void stele__cli_catch_interrupts(void (*handler)(int), int flags);
+/* The same for commands that have nothing to save: an interruption ends them at once, leaves no
+ * half-written file, and is told. */
+void stele__cli_end_on_interrupts(void);
 /* Take --allow-unsafe-plugins, which every command has, out of the arguments behind the command;
  * the number of arguments that are left. It has to be spelled out. */
 int stele__cli_take_shared(int argc, char **argv);
