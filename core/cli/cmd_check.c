@@ -35,6 +35,9 @@ static stele_status check_data(const stele__loaded *loaded, stele__diag *diag)
                                  .label_place = plan.place,
                                  .n_labels = plan.n_labels };
         status = stele__run_open(&q, &run, diag);
+        if (status == STELE_OK) {
+            status = stele__state_check(run.data, run.split, &run.model, diag);
+        }
         stele__run_close(&run);
     }
     stele__plan_finish(&plan);
