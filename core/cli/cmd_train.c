@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t interrupted;
@@ -118,20 +119,34 @@ static void put_word(stele__str *out, const char *word)
     stele__str_append(out, "'");
 }
 
+/* The spec, and what else it takes to have the same one again. What came through a pipe is gone;
+ * the run folder has all of it, assignments included. */
+static void put_spec(stele__str *out, const job *j)
+{
+    struct stat st;
+    if (stat(j->o->spec.path, &st) != 0 || !S_ISREG(st.st_mode)) {
+        char *kept = stele__folder_path(j->dir, "resolved.yaml");
+        put_word(out, kept != NULL ? kept : "resolved.yaml");
+        stele__free(kept);
+        return;
+    }
+    put_word(out, j->o->spec.path);
+    for (size_t i = 0; i < j->o->spec.n_sets; i++) {
+        if (j->o->spec.said[i] != NULL) {
+            stele__str_printf(out, " %s", j->o->spec.said[i]);
+            continue;
+        }
+        stele__str_append(out, " --set ");
+        put_word(out, j->o->spec.set[i]);
+    }
+}
+
 static void say_interrupted(const job *j, int64_t step)
 {
     stele__str command;
     stele__str_init(&command);
     stele__str_append(&command, "stele train ");
-    put_word(&command, j->o->spec.path);
-    for (size_t i = 0; i < j->o->spec.n_sets; i++) {
-        if (j->o->spec.said[i] != NULL) {
-            stele__str_printf(&command, " %s", j->o->spec.said[i]);
-            continue;
-        }
-        stele__str_append(&command, " --set ");
-        put_word(&command, j->o->spec.set[i]);
-    }
+    put_spec(&command, j);
     stele__str_append(&command, " --run ");
     put_word(&command, j->dir);
     stele__str_append(&command, " --resume");
