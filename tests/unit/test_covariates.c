@@ -187,6 +187,49 @@ static void host_and_plugin_share_a_mapping_but_no_key(void **state)
     toy_close(&t);
 }
 
+static const stele_option hidden[] = {
+    STELE_OPTION_STR_LIST(options, list, "missing", "[]", "What stands for nothing."),
+};
+static const stele_option many[] = {
+    STELE_OPTION_STR_LIST(options, list, "sources", "[]", "Where it is from."),
+};
+static const stele_option divided[] = {
+    STELE_OPTION_STR_LIST(options, list, "split.train", "[]", "A part."),
+};
+
+/* Alone it stands in `data`; named it does not, but is no other plugin for that. */
+static void a_source_takes_no_key_of_data(void **state)
+{
+    (void)state;
+    static const stele__table bad[] = { STELE__TABLE(hidden), STELE__TABLE(many),
+                                        STELE__TABLE(divided) };
+    static const char *const name[] = { "missing", "sources", "split.train" };
+    static const stele__table good = STELE__TABLE(beside);
+    static const char *const data[] = { "data: {source: simulate}",
+                                        "data: {sources: {a: {plugin: simulate}}}" };
+    for (size_t k = 0; k < 2; k++) {
+        char text[512];
+        toy t;
+        memset(&t, 0, sizeof t);
+        stele__diag_init(&t.diag);
+        snprintf(text, sizeof text, "stele: 1\n%s\n%s", data[k], strstr(spec, "latent:"));
+        toy_read_spec(&t, text);
+        for (size_t i = 0; i < 3; i++) {
+            char want[128];
+            snprintf(want, sizeof want, "p: its option `%s` has the name of a key of the host",
+                     name[i]);
+            assert_int_equal(
+                stele__instance_apply(&t.spec->source[0], &bad[i], sizeof(options), "p", &t.diag),
+                STELE_E_ABI);
+            assert_string_equal(t.diag.message[i].text, want);
+        }
+        assert_int_equal(
+            stele__instance_apply(&t.spec->source[0], &good, sizeof(options), "p", &t.diag),
+            STELE_OK);
+        toy_close(&t);
+    }
+}
+
 static void a_schema_joins_the_keys_of_host_and_plugin(void **state)
 {
     (void)state;
@@ -234,6 +277,7 @@ int main(void)
         cmocka_unit_test(training_rows_alone_standardise),
         cmocka_unit_test(kept_statistics_are_not_computed_again),
         cmocka_unit_test(host_and_plugin_share_a_mapping_but_no_key),
+        cmocka_unit_test(a_source_takes_no_key_of_data),
         cmocka_unit_test(a_schema_joins_the_keys_of_host_and_plugin),
         cmocka_unit_test(options_of_an_unknown_plugin_are_kept),
     };
