@@ -59,6 +59,18 @@ stele_status stele__folder_create(const char *path, stele__diag *diag)
                              strerror(reason));
 }
 
+/* The file under construction, where a signal handler finds it. There is one at a time; a second
+ * one would be left behind by an interruption, nothing worse. */
+static char *_Atomic unfinished;
+
+void stele__writer_interrupt(void)
+{
+    const char *path = unfinished;
+    if (path != NULL) {
+        (void)unlink(path);
+    }
+}
+
 stele_status stele__writer_open(stele__writer *w, const char *path, stele__diag *diag)
 {
     memset(w, 0, sizeof *w);
@@ -71,6 +83,7 @@ stele_status stele__writer_open(stele__writer *w, const char *path, stele__diag 
         stele__writer_abandon(w);
         return STELE_E_NOMEM;
     }
+    unfinished = w->temporary;
     w->stream = fopen(w->temporary, "wb");
     if (w->stream == NULL) {
         int reason = errno;
@@ -129,6 +142,7 @@ stele_status stele__writer_commit(stele__writer *w, stele__diag *diag)
                                    strerror(reason));
     } else {
         sync_folder(w->path);
+        unfinished = NULL;
         stele__free(w->temporary);
         w->temporary = NULL;
     }
@@ -143,6 +157,7 @@ void stele__writer_abandon(stele__writer *w)
     }
     if (w->temporary != NULL) {
         unlink(w->temporary);
+        unfinished = NULL;
     }
     stele__free(w->temporary);
     stele__free(w->path);

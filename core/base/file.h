@@ -24,6 +24,10 @@ STELE_NODISCARD stele_status stele__writer_commit(stele__writer *w, stele__diag 
 /* Give up: remove the temporary file. Legal after a failed open and after commit (then a no-op). */
 void stele__writer_abandon(stele__writer *w);
 
+/* Remove the temporary file of a writer at work, for a signal handler that then ends the program:
+ * it is safe there, and leaves nothing half-written. */
+void stele__writer_interrupt(void);
+
 /* "dir/name"; `name` alone if it is absolute or dir is NULL or "". The caller frees it. NULL: out
  * of memory. */
 char *stele__path_join(const char *dir, const char *name);

@@ -22,6 +22,11 @@ char *stele__strndup(const char *s, size_t n);
 void *stele__calloc_aligned(size_t size);
 void stele__free_aligned(void *p);
 
+/* Bytes that this process can still take without harm to others: what the machine has left, or one
+ * of the control groups that it is in, if that is less. INT64_MAX if nobody says. `root` stands
+ * before /proc and /sys: "" but in tests. */
+uint64_t stele__mem_available(const char *root);
+
 /* Number of successful allocations since the start (monotonic): two equal readings mean that
  * nothing was allocated. */
 uint64_t stele__mem_count(void);

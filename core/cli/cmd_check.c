@@ -35,6 +35,9 @@ static stele_status check_data(const stele__loaded *loaded, stele__diag *diag)
                                  .label_place = plan.place,
                                  .n_labels = plan.n_labels };
         status = stele__run_open(&q, &run, diag);
+        if (status == STELE_OK) {
+            status = stele__state_check(run.data, run.split, &run.model, diag);
+        }
         stele__run_close(&run);
     }
     stele__plan_finish(&plan);
@@ -64,16 +67,16 @@ static stele_status check(const stele__spec_arguments *a, int resolved, int data
 
 int stele__cmd_check(int argc, char **argv)
 {
-    static const struct option options[] = { { "set", required_argument, NULL, 's' },
+    static const struct option options[] = { { "set", required_argument, NULL, STELE__OPTION_SET },
                                              { "resolved", no_argument, NULL, 'r' },
                                              { "no-data", no_argument, NULL, 'n' },
                                              { 0 } };
     stele__spec_arguments a = { 0 };
     int resolved = 0, data = 1;
-    for (int c; (c = getopt_long(argc, argv, ":", options, NULL)) != -1;) {
-        if (c == 's' && a.n_sets == STELE__MOST_SETS) {
+    for (int c; (c = stele__cli_option(argc, argv, ":", options)) != -1;) {
+        if (c == STELE__OPTION_SET && a.n_sets == STELE__MOST_SETS) {
             return stele__cli_usage_error(argv[0], "more than %d times --set", STELE__MOST_SETS);
-        } else if (c == 's') {
+        } else if (c == STELE__OPTION_SET) {
             a.set[a.n_sets++] = optarg;
         } else if (c == 'r') {
             resolved = 1;

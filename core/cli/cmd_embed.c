@@ -68,7 +68,7 @@ static int parse(int argc, char **argv, options *o)
     o->open = (stele__open_request){
         .part = STELE__N_PARTS, .checkpoint = "best", .encode_only = 1, .spec_labels = 1
     };
-    for (int c; (c = getopt_long(argc, argv, ":o:", longs, NULL)) != -1;) {
+    for (int c; (c = stele__cli_option(argc, argv, ":o:", longs)) != -1;) {
         if (c == 'o') {
             o->out = optarg;
         } else if (c == 'd') {
@@ -390,6 +390,7 @@ int stele__cmd_embed(int argc, char **argv)
         return code;
     }
     stele__diag_init(&diag);
+    stele__cli_end_on_interrupts();
     stele_status status = embed(&o, &diag);
     return stele__cli_finish(&diag, status);
 }

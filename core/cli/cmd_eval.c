@@ -40,17 +40,15 @@ static int check(int argc, char **argv, options *o)
 
 static int parse(int argc, char **argv, options *o)
 {
-    static const struct option longs[] = { { "all-cells", no_argument, NULL, 'a' },
-                                           { "labels", required_argument, NULL, 'l' },
+    static const struct option longs[] = { { "labels", required_argument, NULL, 'l' },
                                            { "exclude", required_argument, NULL, 'x' },
                                            { "samples", required_argument, NULL, 'k' },
                                            { "json", no_argument, NULL, 'j' },
                                            STELE__OPEN_OPTIONS,
                                            { 0 } };
     o->open = (stele__open_request){ .part = STELE__TEST, .checkpoint = "best" };
-    for (int c; (c = getopt_long(argc, argv, ":", longs, NULL)) != -1;) {
+    for (int c; (c = stele__cli_option(argc, argv, ":", longs)) != -1;) {
         switch (c) {
-        case 'a': o->open.part = STELE__N_PARTS; break;
         case 'l': o->open.plan.labels = optarg; break;
         case 'x': o->exclude = optarg; break;
         case 'k': o->samples = optarg; break;
@@ -154,6 +152,7 @@ int stele__cmd_eval(int argc, char **argv)
         return code;
     }
     stele__diag_init(&diag);
+    stele__cli_end_on_interrupts();
     stele_status status = eval(&o, &diag);
     return stele__cli_finish(&diag, status);
 }

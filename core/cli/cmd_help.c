@@ -218,7 +218,7 @@ int stele__cmd_help(int argc, char **argv)
                                              { "markdown", no_argument, NULL, 'm' },
                                              { 0 } };
     int advanced = 0, markdown = 0;
-    for (int c; (c = getopt_long(argc, argv, ":", options, NULL)) != -1;) {
+    for (int c; (c = stele__cli_option(argc, argv, ":", options)) != -1;) {
         if (c != 'a' && c != 'm') {
             return stele__cli_option_error(c, argv);
         }

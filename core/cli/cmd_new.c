@@ -69,7 +69,7 @@ static int check_id(const char *command, const char *id, request *o)
 static int parse(int argc, char **argv, request *o)
 {
     static const struct option longs[] = { { "output", required_argument, NULL, 'o' }, { 0 } };
-    for (int c; (c = getopt_long(argc, argv, ":o:", longs, NULL)) != -1;) {
+    for (int c; (c = stele__cli_option(argc, argv, ":o:", longs)) != -1;) {
         if (c != 'o') {
             return stele__cli_option_error(c, argv);
         }

@@ -89,7 +89,7 @@ int stele__cmd_plugins(int argc, char **argv)
     stele__listing listing = { 0 };
     stele__diag diag;
     int json = 0;
-    for (int c; (c = getopt_long(argc, argv, ":", options, NULL)) != -1;) {
+    for (int c; (c = stele__cli_option(argc, argv, ":", options)) != -1;) {
         if (c != 'j') {
             return stele__cli_option_error(c, argv);
         }

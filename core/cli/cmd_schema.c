@@ -65,7 +65,7 @@ int stele__cmd_schema(int argc, char **argv)
     static const struct option options[] = { { 0 } };
     stele__registry *registry = NULL;
     stele__diag diag;
-    int c = getopt_long(argc, argv, ":", options, NULL);
+    int c = stele__cli_option(argc, argv, ":", options);
     if (c != -1) {
         return stele__cli_option_error(c, argv);
     }

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t interrupted;
@@ -22,17 +23,6 @@ static void on_interrupt(int sig)
     interrupted = 1;
 }
 
-static void catch_interrupts(void)
-{
-    struct sigaction a;
-    memset(&a, 0, sizeof a);
-    a.sa_handler = on_interrupt;
-    a.sa_flags = (int)SA_RESETHAND;
-    sigemptyset(&a.sa_mask);
-    sigaction(SIGINT, &a, NULL);
-    sigaction(SIGTERM, &a, NULL);
-}
-
 typedef struct options {
     stele__spec_arguments spec;
     const char *dir;
@@ -43,15 +33,16 @@ typedef struct options {
 /* An exit code if the command line is wrong, else STELE__EXIT_OK. */
 static int parse(int argc, char **argv, options *o)
 {
-    static const struct option longs[] = {
-        { "set", required_argument, NULL, 's' }, { "run", required_argument, NULL, 'r' },
-        { "resume", no_argument, NULL, 'c' },    { "threads", required_argument, NULL, 't' },
-        { "quiet", no_argument, NULL, 'q' },     { 0 }
-    };
-    for (int c; (c = getopt_long(argc, argv, ":", longs, NULL)) != -1;) {
-        if ((c == 's' || c == 't') && o->spec.n_sets == STELE__MOST_SETS) {
+    static const struct option longs[] = { { "set", required_argument, NULL, STELE__OPTION_SET },
+                                           { "run", required_argument, NULL, 'r' },
+                                           { "resume", no_argument, NULL, 'c' },
+                                           { "threads", required_argument, NULL, 't' },
+                                           { "quiet", no_argument, NULL, 'q' },
+                                           { 0 } };
+    for (int c; (c = stele__cli_option(argc, argv, ":", longs)) != -1;) {
+        if ((c == STELE__OPTION_SET || c == 't') && o->spec.n_sets == STELE__MOST_SETS) {
             return stele__cli_usage_error(argv[0], "more than %d times --set", STELE__MOST_SETS);
-        } else if (c == 's') {
+        } else if (c == STELE__OPTION_SET) {
             o->spec.set[o->spec.n_sets++] = optarg;
         } else if (c == 't') {
             snprintf(o->threads, sizeof o->threads, "train.threads=%s", optarg);
@@ -128,20 +119,34 @@ static void put_word(stele__str *out, const char *word)
     stele__str_append(out, "'");
 }
 
+/* The spec, and what else it takes to have the same one again. What came through a pipe is gone;
+ * the run folder has all of it, assignments included. */
+static void put_spec(stele__str *out, const job *j)
+{
+    struct stat st;
+    if (stat(j->o->spec.path, &st) != 0 || !S_ISREG(st.st_mode)) {
+        char *kept = stele__folder_path(j->dir, "resolved.yaml");
+        put_word(out, kept != NULL ? kept : "resolved.yaml");
+        stele__free(kept);
+        return;
+    }
+    put_word(out, j->o->spec.path);
+    for (size_t i = 0; i < j->o->spec.n_sets; i++) {
+        if (j->o->spec.said[i] != NULL) {
+            stele__str_printf(out, " %s", j->o->spec.said[i]);
+            continue;
+        }
+        stele__str_append(out, " --set ");
+        put_word(out, j->o->spec.set[i]);
+    }
+}
+
 static void say_interrupted(const job *j, int64_t step)
 {
     stele__str command;
     stele__str_init(&command);
     stele__str_append(&command, "stele train ");
-    put_word(&command, j->o->spec.path);
-    for (size_t i = 0; i < j->o->spec.n_sets; i++) {
-        if (j->o->spec.said[i] != NULL) {
-            stele__str_printf(&command, " %s", j->o->spec.said[i]);
-            continue;
-        }
-        stele__str_append(&command, " --set ");
-        put_word(&command, j->o->spec.set[i]);
-    }
+    put_spec(&command, j);
     stele__str_append(&command, " --run ");
     put_word(&command, j->dir);
     stele__str_append(&command, " --resume");
@@ -184,7 +189,7 @@ static stele_status train_in_folder(job *j, stele__diag *diag)
     stele__cli_show(diag); /* warnings, before the progress */
     say_start(j);
     stele__display_init(&display, j->o->quiet);
-    catch_interrupts();
+    stele__cli_catch_interrupts(on_interrupt, (int)SA_RESETHAND);
     stele__training t = { .model = &j->run.model,
                           .data = j->run.data,
                           .split = j->run.split,

@@ -1,11 +1,14 @@
 #include "cli/command.h"
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "cli/preload_table.h"
 #include "plugin/places.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 void stele__command_usage(const stele__command *command)
 {
@@ -45,11 +48,34 @@ int stele__cli_usage_error(const char *command, const char *fmt, ...)
     return STELE__EXIT_USAGE;
 }
 
+static const char *twice; /* the option that was given again */
+
+int stele__cli_option(int argc, char **argv, const char *shorts, const struct option *longs)
+{
+    static unsigned char seen[128];
+    int c = getopt_long(argc, argv, shorts, longs, NULL);
+    for (const struct option *o = longs; o->name != NULL; o++) {
+        if (o->val != c || o->has_arg == no_argument || c == STELE__OPTION_SET) {
+            continue;
+        }
+        if (seen[c]) {
+            twice = o->name;
+            return '!';
+        }
+        seen[c] = 1;
+        break;
+    }
+    return c;
+}
+
 int stele__cli_option_error(int code, char **argv)
 {
     const char *option = argv[optind - 1];
     if (code == ':') {
         return stele__cli_usage_error(argv[0], "option `%s` needs a value", option);
+    }
+    if (code == '!') {
+        return stele__cli_usage_error(argv[0], "option `--%s` is given twice", twice);
     }
     return stele__cli_usage_error(argv[0], "unknown option `%s`", option);
 }
@@ -91,6 +117,34 @@ int stele__cli_finish(stele__diag *diag, stele_status status)
     case STELE_E_INTERRUPTED: return STELE__EXIT_INTERRUPTED;
     default: return STELE__EXIT_FAILURE;
     }
+}
+
+void stele__cli_catch_interrupts(void (*handler)(int), int flags)
+{
+    struct sigaction a;
+    memset(&a, 0, sizeof a);
+    a.sa_handler = handler;
+    a.sa_flags = flags;
+    sigemptyset(&a.sa_mask);
+    sigaddset(&a.sa_mask, SIGINT);
+    sigaddset(&a.sa_mask, SIGTERM);
+    sigaction(SIGINT, &a, NULL);
+    sigaction(SIGTERM, &a, NULL);
+}
+
+/* Only what a signal handler may do. */
+static void end_at_once(int sig)
+{
+    static const char text[] = "stele: interrupted, nothing half-written is left\n";
+    (void)sig;
+    stele__writer_interrupt();
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    _exit(STELE__EXIT_INTERRUPTED);
+}
+
+void stele__cli_end_on_interrupts(void)
+{
+    stele__cli_catch_interrupts(end_at_once, 0);
 }
 
 static void write_log(void *user, int32_t level, const char *who, const char *text)

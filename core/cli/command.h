@@ -38,8 +38,13 @@ void stele__command_usage(const stele__command *command); /* to stdout */
 /* "stele COMMAND: text" and where to read more, to stderr; command NULL: "stele: text". Returns
  * STELE__EXIT_USAGE. */
 int stele__cli_usage_error(const char *command, const char *fmt, ...) STELE_PRINTF(2, 3);
-/* The usage error for what getopt_long just returned: '?' or, with ':' in front of the short
- * options, ':'. opterr has to be 0. */
+/* The next option, as getopt_long says it. One that takes a value stands for one thing and may be
+ * given once, or else '!' is the result: the last of two would win without a word. Assignments,
+ * STELE__OPTION_SET, may be many. */
+enum { STELE__OPTION_SET = 1 };
+int stele__cli_option(int argc, char **argv, const char *shorts, const struct option *longs);
+/* The usage error for what stele__cli_option just returned: '?', '!' or, with ':' in front of the
+ * short options, ':'. opterr has to be 0. */
 int stele__cli_option_error(int code, char **argv);
 /* Show all messages on stderr and forget them. */
 void stele__cli_show(stele__diag *diag);
@@ -48,6 +53,11 @@ void stele__cli_show(stele__diag *diag);
 int stele__cli_finish(stele__diag *diag, stele_status status);
 /* Where plugins' log lines go: to stderr; quiet leaves warnings and errors. */
 stele__log stele__cli_log(int quiet);
+/* Have Ctrl-C and SIGTERM call `handler`, with these flags of sigaction. */
+void stele__cli_catch_interrupts(void (*handler)(int), int flags);
+/* The same for commands that have nothing to save: an interruption ends them at once, leaves no
+ * half-written file, and is told. */
+void stele__cli_end_on_interrupts(void);
 /* Take --allow-unsafe-plugins, which every command has, out of the arguments behind the command;
  * the number of arguments that are left. It has to be spelled out. */
 int stele__cli_take_shared(int argc, char **argv);

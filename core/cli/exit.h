@@ -9,7 +9,7 @@ enum {
     STELE__EXIT_DATA = 3,         /* a file or its data cannot be used, a result not be written */
     STELE__EXIT_PLUGIN = 4,       /* a plugin is missing or was refused */
     STELE__EXIT_NONFINITE = 5,    /* NaN or infinity in training */
-    STELE__EXIT_INTERRUPTED = 130 /* Ctrl-C or SIGTERM; what was reached is saved */
+    STELE__EXIT_INTERRUPTED = 130 /* Ctrl-C or SIGTERM; nothing is half-written */
 };
 
 #endif

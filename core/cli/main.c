@@ -43,7 +43,7 @@ const stele__command stele__commands[] = {
       "RUN [--split PART] [--modalities A,B] [--labels COLUMN [--exclude A,B]] [--samples K] "
       "[--checkpoint NAME] [--threads N] [--json] [--quiet]",
       "Judge a trained model on held-out rows; also written to RUN/eval-PART.json.",
-      "  --split PART     train, valid, test (default) or all; --all-cells is --split all\n"
+      "  --split PART     train, valid, test (default) or all\n"
       "  --modalities A,B only these, jointly and each alone\n"
       "  --labels COLUMN  instead of the labels in the spec's `evaluate`\n"
       "  --exclude A,B    classes of COLUMN whose rows are left out\n"

@@ -298,6 +298,17 @@ stele_status stele__params_finalize(stele__params *p, uint64_t seed, int trainin
     return STELE_OK;
 }
 
+/* In double: what is declared may exceed every integer. */
+double stele__params_entry_bytes(const stele__params *p, uint32_t entry, int training)
+{
+    const stele__param *e = &p->entry[entry];
+    double one = (double)stele__dtype_size(p->dtype) * (double)padded(e->n);
+    if (e->kind == STELE__FROZEN) {
+        return p->frozen_dtype[entry] == p->dtype ? 0.0 : one;
+    }
+    return e->kind == STELE__TRAINED && training ? N_AREAS * one : one;
+}
+
 size_t stele__param_extent(const stele__param *p)
 {
     return padded(p->n);

@@ -67,6 +67,9 @@ STELE_NODISCARD stele_status stele__params_declare(stele__params *p, const stele
 STELE_NODISCARD stele_status stele__params_finalize(stele__params *p, uint64_t seed, int training,
                                                     stele__diag *diag);
 
+/* Bytes that stele__params_finalize is going to take for an entry, padding included. */
+double stele__params_entry_bytes(const stele__params *p, uint32_t entry, int training);
+
 /* Elements that the entry takes up in its area, padding included. */
 size_t stele__param_extent(const stele__param *p);
 

@@ -63,12 +63,11 @@ int stele__csr_valid(const stele__csr *x)
     return 1;
 }
 
-/* The first of the entries first .. end - 1 whose column is not below c. */
-static int64_t seek(const int32_t *column, int64_t first, int64_t end, size_t c)
+int64_t stele__csr_seek(const int32_t *column, int64_t first, int64_t end, int64_t c)
 {
     while (first < end) {
         int64_t middle = first + (end - first) / 2;
-        if ((size_t)column[middle] < c) {
+        if (column[middle] < c) {
             first = middle + 1;
         } else {
             end = middle;
@@ -81,7 +80,7 @@ static int64_t seek(const int32_t *column, int64_t first, int64_t end, size_t c)
 static void place_cursors(const stele__csr *x, size_t c, int64_t *cursor)
 {
     for (size_t i = 0; i < x->n_rows; i++) {
-        cursor[i] = seek(x->column, x->row_start[i], x->row_start[i + 1], c);
+        cursor[i] = stele__csr_seek(x->column, x->row_start[i], x->row_start[i + 1], (int64_t)c);
     }
 }
 

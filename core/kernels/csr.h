@@ -24,6 +24,10 @@ typedef struct stele__csr {
 /* All columns in range? The products do not look. */
 int stele__csr_valid(const stele__csr *x);
 
+/* The first of the entries first .. end - 1, whose columns ascend, that is at column c or beyond;
+ * `end` if none is. */
+int64_t stele__csr_seek(const int32_t *column, int64_t first, int64_t end, int64_t c);
+
 /* Y (n_rows, h) = X W + b: W (n_columns, h), b (h) or NULL. Tasks are ranges of columns, so that W
  * passes by once; `scratch` holds their sums, as many bytes as stele__csr_scratch says for elements
  * of `size` bytes, aligned to 64. */

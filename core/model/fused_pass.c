@@ -1,5 +1,6 @@
 #include "model/fused_pass.h"
 
+#include "kernels/csr.h"
 #include "kernels/panel.h"
 #include "kernels/pool.h"
 #include "model/fused_sums.h"
@@ -186,16 +187,7 @@ static stele_values values_from(const stele__fused_pass *p, int64_t first, int64
     stele_values x = *p->f->x;
     x.begin = x.layout == STELE_CSR ? begin : x.begin;
     for (int64_t r = 0; r < p->rows && x.layout == STELE_CSR; r++) {
-        int64_t low = p->f->x->begin[r], high = x.end[r];
-        while (low < high) {
-            int64_t middle = low + (high - low) / 2;
-            if (x.column[middle] < first) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        begin[r] = low;
+        begin[r] = stele__csr_seek(x.column, p->f->x->begin[r], x.end[r], first);
     }
     return x;
 }

@@ -151,8 +151,7 @@ static stele_status head_build(stele__model *m, stele__head *h, stele__diag *dia
     return status == STELE_OK ? part_build(m, &h->part, h->name, h->vt->build, diag) : status;
 }
 
-stele_status stele__model_build(stele__model *m, uint32_t dtype, uint64_t seed, int training,
-                                stele__diag *diag)
+stele_status stele__model_build(stele__model *m, uint32_t dtype, stele__diag *diag)
 {
     stele_status status = stele__params_create(dtype, &m->params);
     for (uint32_t i = 0; i < m->n_modalities && status == STELE_OK; i++) {
@@ -176,7 +175,6 @@ stele_status stele__model_build(stele__model *m, uint32_t dtype, uint64_t seed, 
                                      "fusion: %u components, this version can have 1 to %d",
                                      m->max_components, STELE__MAX_COMPONENTS);
         }
-        status = stele__params_finalize(m->params, seed, training, diag);
     }
     return status;
 }

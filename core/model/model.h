@@ -79,12 +79,11 @@ typedef struct stele__model {
     size_t n_files;
 } stele__model;
 
-/* Run build() of every instance, then allocate and initialise the parameters. `m` comes with
- * latent_dim, modality[] (name, part.guest, started, vt, input, weight), head[] (the same, with
- * target) and fusion filled; on failure stele__model_finish still has to be called. `training` 0:
- * no room for derivatives and moments. dtype: F32, or F64 for checks. [main] */
-STELE_NODISCARD stele_status stele__model_build(stele__model *m, uint32_t dtype, uint64_t seed,
-                                                int training, stele__diag *diag);
+/* Run build() of every instance: all parameters are declared then, but not allocated, which
+ * stele__params_finalize does. `m` comes with latent_dim, modality[] (name, part.guest, started,
+ * vt, input, weight), head[] (the same, with target) and fusion filled; on failure
+ * stele__model_finish still has to be called. dtype: F32, or F64 for checks. [main] */
+STELE_NODISCARD stele_status stele__model_build(stele__model *m, uint32_t dtype, stele__diag *diag);
 /* Destroys instances and parameters; the struct itself is the caller's. */
 void stele__model_finish(stele__model *m);
 

@@ -136,38 +136,54 @@ void stele__spec_destroy(stele__spec *spec)
     stele__free(spec);
 }
 
-/* The host's table beside the options of a plugin, NULL if there is none. */
-static const stele__table *table_beside(const stele__instance *instance)
+/* The option of a plugin that is in the way of key `taken` of the host, NULL if none is. */
+static const char *clash_with(const stele__table *table, const char *taken)
 {
-    switch (instance->kind) {
-    case STELE_MODALITY: return &stele__section_get(STELE__SECTION_MODALITY)->table;
-    case STELE_HEAD: return &stele__section_get(STELE__SECTION_HEAD)->table;
-    case STELE_FUSION: return &stele__section_get(STELE__SECTION_FUSION)->table;
-    case STELE_SOURCE: /* a single source stands in `data` itself */
-        return &stele__section_get(instance->host != NULL ? STELE__SECTION_SOURCE
-                                                          : STELE__SECTION_DATA)
-                    ->table;
-    default: return NULL;
+    for (uint32_t i = 0; i < table->n; i++) {
+        const char *name = stele__table_row(table, i).name;
+        if (stele__option_names_clash(name, taken)) {
+            return name;
+        }
     }
+    return NULL;
+}
+
+static const char *clash_in(const stele__table *table, int section)
+{
+    const stele__table *host = &stele__section_get(section)->table;
+    const char *name = NULL;
+    for (uint32_t i = 0; i < host->n && name == NULL; i++) {
+        name = clash_with(table, stele__table_row(host, i).name);
+    }
+    return name;
+}
+
+/* A source has to work in both places that it may have: under a name of its own, and as the only
+ * one in `data` itself, where some keys of the host are in no table. */
+static const char *clash_of_source(const stele__table *table)
+{
+    const char *name = clash_in(table, STELE__SECTION_SOURCE);
+    name = name != NULL ? name : clash_in(table, STELE__SECTION_DATA);
+    name = name != NULL ? name : clash_with(table, "missing");
+    return name != NULL ? name : clash_with(table, "sources");
 }
 
 /* A plugin that takes a key of the host would silently get the host's value, or hide it. */
 static stele_status check_clash(const stele__instance *instance, const stele__table *table,
                                 const char *who, stele__diag *diag)
 {
-    const stele__table *host = table_beside(instance);
-    for (uint32_t i = 0; host != NULL && i < host->n; i++) {
-        const char *taken = stele__table_row(host, i).name;
-        for (uint32_t j = 0; j < table->n; j++) {
-            const char *name = stele__table_row(table, j).name;
-            if (stele__option_names_clash(name, taken)) {
-                return stele__diag_error(diag, STELE_E_ABI, NULL,
-                                         "%s: its option `%s` has the name of a key of the host",
-                                         who, name);
-            }
-        }
+    const char *name = NULL;
+    switch (instance->kind) {
+    case STELE_MODALITY: name = clash_in(table, STELE__SECTION_MODALITY); break;
+    case STELE_HEAD: name = clash_in(table, STELE__SECTION_HEAD); break;
+    case STELE_FUSION: name = clash_in(table, STELE__SECTION_FUSION); break;
+    case STELE_SOURCE: name = clash_of_source(table); break;
+    default: break;
     }
-    return STELE_OK;
+    return name == NULL ? STELE_OK
+                        : stele__diag_error(diag, STELE_E_ABI, NULL,
+                                            "%s: its option `%s` has the name of a key of the host",
+                                            who, name);
 }
 
 stele_status stele__instance_apply(stele__instance *instance, const stele__table *table,

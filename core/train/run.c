@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "train/load.h"
+#include "train/room.h"
 #include "train/target.h"
 
 #include <string.h>
@@ -220,7 +221,13 @@ static stele_status open_model(const stele__run_request *q, stele__run *run, ste
         status = start_heads(q, run, diag);
     }
     if (status == STELE_OK) {
-        status = stele__model_build(m, STELE_F32, (uint64_t)q->spec->top->seed, q->training, diag);
+        status = stele__model_build(m, STELE_F32, diag);
+    }
+    if (status == STELE_OK) {
+        status = stele__room_check(q->spec, m, q->training, (double)stele__mem_available(""), diag);
+    }
+    if (status == STELE_OK) {
+        status = stele__params_finalize(m->params, (uint64_t)q->spec->top->seed, q->training, diag);
     }
     status = status == STELE_OK ? check_calibration(q, run, diag) : status;
     return status == STELE_OK ? fit_model(q, run, diag) : status;

@@ -102,15 +102,13 @@ static json_t *split_json(const stele__dataset *data, const stele__split *split,
     return all;
 }
 
-stele_status stele__state_write(const char *path, const stele__dataset *data,
-                                const stele__split *split, const stele__model *model,
-                                stele__diag *diag)
+static stele_status state_json(const stele__dataset *data, const stele__split *split,
+                               const stele__model *model, json_t **ret, stele__diag *diag)
 {
     const char *bad = NULL;
     json_t *all = json_pack("{s:o, s:o, s:o, s:o}", "modalities", matrices_json(data, &bad),
                             "covariates", covariates_json(data, model, &bad), "heads",
                             heads_json(data, model, &bad), "split", split_json(data, split, &bad));
-    stele__writer w;
     if (all == NULL) {
         return STELE_E_NOMEM;
     }
@@ -121,7 +119,29 @@ stele_status stele__state_write(const char *path, const stele__dataset *data,
         stele__diag_hint(diag, "a run keeps these names to find them again: rename it in the data");
         return STELE_E_DATA;
     }
-    stele_status status = stele__writer_open(&w, path, diag);
+    *ret = all;
+    return STELE_OK;
+}
+
+stele_status stele__state_check(const stele__dataset *data, const stele__split *split,
+                                const stele__model *model, stele__diag *diag)
+{
+    json_t *all = NULL;
+    stele_status status = state_json(data, split, model, &all, diag);
+    json_decref(all);
+    return status;
+}
+
+stele_status stele__state_write(const char *path, const stele__dataset *data,
+                                const stele__split *split, const stele__model *model,
+                                stele__diag *diag)
+{
+    json_t *all = NULL;
+    stele__writer w;
+    stele_status status = state_json(data, split, model, &all, diag);
+    if (status == STELE_OK) {
+        status = stele__writer_open(&w, path, diag);
+    }
     if (status == STELE_OK) {
         (void)json_dumpf(all, w.stream, JSON_COMPACT); /* a failed write shows in commit */
         fputc('\n', w.stream);

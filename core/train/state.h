@@ -45,6 +45,10 @@ typedef struct stele__state {
     int64_t n_ids[STELE__N_PARTS];
 } stele__state;
 
+/* Can all of it be kept? What stele__state_write would refuse, without a file. */
+STELE_NODISCARD stele_status stele__state_check(const stele__dataset *data,
+                                                const stele__split *split,
+                                                const stele__model *model, stele__diag *diag);
 STELE_NODISCARD stele_status stele__state_write(const char *path, const stele__dataset *data,
                                                 const stele__split *split,
                                                 const stele__model *model, stele__diag *diag);

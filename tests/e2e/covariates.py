@@ -4,10 +4,14 @@
 Simulated cells of two batches are trained on twice: without covariates, and with the batch given to
 the decoders alone. The encoders never see it, so the latent can only lose the batch because the
 decoders do not need to find it there.
+
+A number is standardised by the training rows, and a model that is used keeps what it was trained with.
 """
 
 import csv
+import json
 import pathlib
+import random
 import subprocess
 import sys
 import tempfile
@@ -30,6 +34,18 @@ modalities:
   atac: {plugin: bernoulli_peaks, encoder: {hidden: [32]}, decoder: {hidden: [32]}}
 fusion: poe
 train: {epochs: 40, batch_size: 50, optimiser: {lr: 0.005}}
+"""
+
+
+NUMBER = """stele: 1
+name: number
+seed: 4
+data: {source: table, path: all.csv, exclude: [age]}
+latent: {dim: 2}
+modalities:
+  x: {plugin: gaussian, from: X, encoder: {hidden: [8], covariates: [age]}, decoder: {hidden: [8]}}
+fusion: poe
+train: {epochs: 2, batch_size: 10}
 """
 
 
@@ -66,6 +82,39 @@ def train(stele, scratch, name, *changes):
     return share_of_batch(table), (folder / "best.safetensors").read_bytes()
 
 
+def put(path, ages, only=None):
+    """Rows r0, r1, ...: two measurements and an age."""
+    draw = random.Random(5)
+    lines = [f"r{i},{draw.gauss(0, 1)},{draw.gauss(0, 1)},{age}\n" for i, age in enumerate(ages)]
+    path.write_text("id,a,b,age\n" + "".join(l for i, l in enumerate(lines) if only is None or i in only))
+
+
+def embedded(table):
+    with open(table, encoding="utf-8", newline="") as f:
+        return {r["id"]: (r["split"] if "split" in r else None, r["z_0"], r["z_1"]) for r in csv.DictReader(f)}
+
+
+def standardised(stele, scratch):
+    """The ages of other rows change neither the statistics nor, later, what a row is embedded as."""
+    ages = [20 + i for i in range(60)]
+    (scratch / "number.yaml").write_text(NUMBER)
+    kept = []
+    for name in ("first", "second"):
+        put(scratch / "all.csv", ages)
+        run(stele, "train", scratch / "number.yaml", "--run", scratch / name, "--quiet")
+        run(stele, "embed", scratch / name, "-o", scratch / f"{name}.csv")
+        age = json.loads((scratch / name / "data.json").read_text())["covariates"]["age"]
+        kept.append((age["mean"], age["sd"]))
+        rows = embedded(scratch / f"{name}.csv")
+        ages = [age if rows[f"r{i}"][0] == "train" else 1000 + age for i, age in enumerate(ages)]
+    assert kept[0] == kept[1], kept
+    old = range(45, 60)
+    put(scratch / "old.csv", [20 + i for i in range(60)], old)
+    run(stele, "embed", scratch / "first", "--data", scratch / "old.csv", "-o", scratch / "part.csv")
+    whole, part = embedded(scratch / "first.csv"), embedded(scratch / "part.csv")
+    assert len(part) == len(old) and all(part[r][1:] == whole[r][1:] for r in part), (part, whole)
+
+
 def main():
     stele = pathlib.Path(sys.argv[1]).resolve()
     with tempfile.TemporaryDirectory() as scratch:
@@ -74,6 +123,7 @@ def main():
         without, _ = train(stele, scratch, "without")
         known, weights = train(stele, scratch, "decoder", "modalities.rna.decoder.covariates=[batch]",
                                "modalities.atac.decoder.covariates=[batch]")
+        standardised(stele, scratch)
     print(f"share of the latent's variance between batches: {without:.3f} without, {known:.3f} with covariates")
     assert b"rna.decoder.covariates" in weights and b"encoder.covariates" not in weights
     assert without > 0.2 and known < 0.25 * without, (without, known)

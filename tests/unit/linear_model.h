@@ -143,7 +143,8 @@ static void open_scene(scene *s)
     assert_int_equal(
         stele__guest_create(&plugin, "fusion", NULL, &tables, NULL, &s->model.fusion.guest),
         STELE_OK);
-    assert_int_equal(stele__model_build(&s->model, STELE_F32, 1, 0, NULL), STELE_OK);
+    assert_int_equal(stele__model_build(&s->model, STELE_F32, NULL), STELE_OK);
+    assert_int_equal(stele__params_finalize(s->model.params, 1, 0, NULL), STELE_OK);
     assert_int_equal(stele__graph_create(NULL, STELE_F32, &s->graph), STELE_OK);
 }
 

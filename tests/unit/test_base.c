@@ -114,6 +114,46 @@ static void every_failed_allocation_is_survived(void **state)
     }
 }
 
+static void put_file(const char *root, const char *name, const char *text)
+{
+    char *path = stele__path_join(root, name), *dir = stele__path_folder(path);
+    assert_int_equal(stele__folder_create(dir, NULL), STELE_OK);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+    stele__free(dir);
+    stele__free(path);
+}
+
+/* Version 2 of control groups: the limit of an outer group counts, pages of files do not. Version 1
+ * has other names, and its own line. */
+static void the_least_that_is_left_is_available(void **state)
+{
+    (void)state;
+    char root[] = "/tmp/stele-available-XXXXXX";
+    assert_non_null(mkdtemp(root));
+    assert_true(stele__mem_available(root) == INT64_MAX);
+    put_file(root, "proc/meminfo", "MemTotal: 9000 kB\nMemAvailable: 8000 kB\n");
+    assert_true(stele__mem_available(root) == 8000 * 1024);
+    put_file(root, "proc/self/cgroup", "0::/a/b\n");
+    put_file(root, "sys/fs/cgroup/a/b/memory.max", "max\n");
+    put_file(root, "sys/fs/cgroup/a/b/memory.current", "500\n");
+    assert_true(stele__mem_available(root) == 8000 * 1024);
+    put_file(root, "sys/fs/cgroup/a/memory.max", "5000\n");
+    put_file(root, "sys/fs/cgroup/a/memory.current", "4500\n");
+    assert_true(stele__mem_available(root) == 500);
+    put_file(root, "sys/fs/cgroup/a/memory.stat", "anon 300\ninactive_file 1000\n");
+    assert_true(stele__mem_available(root) == 1500);
+    put_file(root, "proc/self/cgroup", "5:cpu:/a\n4:memory:/c\n0::/\n");
+    put_file(root, "sys/fs/cgroup/memory/c/memory.limit_in_bytes", "700\n");
+    put_file(root, "sys/fs/cgroup/memory/c/memory.usage_in_bytes", "400\n");
+    put_file(root, "sys/fs/cgroup/memory/c/memory.stat", "total_inactive_file 30\n");
+    assert_true(stele__mem_available(root) == 330);
+    put_file(root, "sys/fs/cgroup/memory/c/memory.usage_in_bytes", "900\n");
+    assert_true(stele__mem_available(root) == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +162,7 @@ int main(void)
         cmocka_unit_test(map_gives_indices_in_order),
         cmocka_unit_test(file_is_whole_or_absent),
         cmocka_unit_test(every_failed_allocation_is_survived),
+        cmocka_unit_test(the_least_that_is_left_is_available),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }

@@ -7,7 +7,10 @@
 #include "toy_data.h"
 #include "toy_model.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static const char spec[] =
     "stele: 1\nseed: 5\ndata: {source: simulate}\nlatent: {dim: 2}\nmodalities:\n"
@@ -85,6 +88,67 @@ static void missing_covariates_have_the_value_zero(void **state)
     toy_close(&t);
 }
 
+static stele__covariate describe(const toy *t, const stele__split *split, const stele__state *state)
+{
+    stele__covariate c = { 0 };
+    assert_int_equal(stele__covariate_describe(t->data, split, state, "age", &c), STELE_OK);
+    return c;
+}
+
+/* Whatever the rows hold that a training does not see. */
+static void training_rows_alone_standardise(void **state)
+{
+    (void)state;
+    toy t;
+    stele__split *split = NULL;
+    const stele__split_spec parts = { .fraction = { 0.5, 0.25, 0.25 } };
+    open_spec(&t);
+    assert_int_equal(stele__split_create(t.data, &parts, &split, NULL), STELE_OK);
+    assert_true(split->n[STELE__VALID] > 0 && split->n[STELE__TEST] > 0);
+    double *age = t.data->label[0].number, n = 0, sum = 0, squares = 0;
+    for (int64_t i = 0; i < split->n[STELE__TRAIN]; i++) {
+        double v = age[split->row[STELE__TRAIN][i]];
+        n += !isnan(v);
+        sum += isnan(v) ? 0 : v;
+        squares += isnan(v) ? 0 : v * v;
+    }
+    for (int64_t i = 0; i < split->n[STELE__VALID]; i++) {
+        age[split->row[STELE__VALID][i]] = 1000;
+    }
+    for (int64_t i = 0; i < split->n[STELE__TEST]; i++) {
+        age[split->row[STELE__TEST][i]] = -5000;
+    }
+    stele__covariate c = describe(&t, split, NULL);
+    assert_float_equal(c.mean, sum / n, 1e-9);
+    assert_float_equal(c.sd, sqrt(squares / n - sum / n * (sum / n)), 1e-9);
+    stele__split_destroy(split);
+    toy_close(&t);
+}
+
+/* A model that is used, or trained further, keeps the statistics it was trained with. */
+static void kept_statistics_are_not_computed_again(void **state)
+{
+    (void)state;
+    toy t;
+    stele__state *kept = NULL;
+    char path[] = "/tmp/stele-state-XXXXXX";
+    open_spec(&t);
+    close(mkstemp(path));
+    assert_int_equal(stele__state_write(path, t.data, t.split, &t.model, NULL), STELE_OK);
+    assert_int_equal(stele__state_read(path, &kept, NULL), STELE_OK);
+    unlink(path);
+    stele__covariate before = describe(&t, t.split, NULL);
+    for (int64_t r = 0; r < t.data->n_rows; r++) {
+        t.data->label[0].number[r] *= 3;
+    }
+    stele__covariate anew = describe(&t, t.split, NULL), used = describe(&t, t.split, kept);
+    assert_true(anew.mean > 2 * before.mean && anew.sd > 2 * before.sd);
+    assert_float_equal(used.mean, before.mean, 1e-12);
+    assert_float_equal(used.sd, before.sd, 1e-12);
+    stele__state_destroy(kept);
+    toy_close(&t);
+}
+
 typedef struct options {
     stele_str_list list;
 } options;
@@ -121,6 +185,49 @@ static void host_and_plugin_share_a_mapping_but_no_key(void **state)
     }
     assert_int_equal(stele__instance_apply(a, &good, sizeof(options), "p", &t.diag), STELE_OK);
     toy_close(&t);
+}
+
+static const stele_option hidden[] = {
+    STELE_OPTION_STR_LIST(options, list, "missing", "[]", "What stands for nothing."),
+};
+static const stele_option many[] = {
+    STELE_OPTION_STR_LIST(options, list, "sources", "[]", "Where it is from."),
+};
+static const stele_option divided[] = {
+    STELE_OPTION_STR_LIST(options, list, "split.train", "[]", "A part."),
+};
+
+/* Alone it stands in `data`; named it does not, but is no other plugin for that. */
+static void a_source_takes_no_key_of_data(void **state)
+{
+    (void)state;
+    static const stele__table bad[] = { STELE__TABLE(hidden), STELE__TABLE(many),
+                                        STELE__TABLE(divided) };
+    static const char *const name[] = { "missing", "sources", "split.train" };
+    static const stele__table good = STELE__TABLE(beside);
+    static const char *const data[] = { "data: {source: simulate}",
+                                        "data: {sources: {a: {plugin: simulate}}}" };
+    for (size_t k = 0; k < 2; k++) {
+        char text[512];
+        toy t;
+        memset(&t, 0, sizeof t);
+        stele__diag_init(&t.diag);
+        snprintf(text, sizeof text, "stele: 1\n%s\n%s", data[k], strstr(spec, "latent:"));
+        toy_read_spec(&t, text);
+        for (size_t i = 0; i < 3; i++) {
+            char want[128];
+            snprintf(want, sizeof want, "p: its option `%s` has the name of a key of the host",
+                     name[i]);
+            assert_int_equal(
+                stele__instance_apply(&t.spec->source[0], &bad[i], sizeof(options), "p", &t.diag),
+                STELE_E_ABI);
+            assert_string_equal(t.diag.message[i].text, want);
+        }
+        assert_int_equal(
+            stele__instance_apply(&t.spec->source[0], &good, sizeof(options), "p", &t.diag),
+            STELE_OK);
+        toy_close(&t);
+    }
 }
 
 static void a_schema_joins_the_keys_of_host_and_plugin(void **state)
@@ -167,7 +274,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(covariates_reach_the_side_that_names_them),
         cmocka_unit_test(missing_covariates_have_the_value_zero),
+        cmocka_unit_test(training_rows_alone_standardise),
+        cmocka_unit_test(kept_statistics_are_not_computed_again),
         cmocka_unit_test(host_and_plugin_share_a_mapping_but_no_key),
+        cmocka_unit_test(a_source_takes_no_key_of_data),
         cmocka_unit_test(a_schema_joins_the_keys_of_host_and_plugin),
         cmocka_unit_test(options_of_an_unknown_plugin_are_kept),
     };

@@ -75,6 +75,25 @@ static void columns_out_of_range_are_seen(void **state)
     assert_false(stele__csr_valid(&x));
 }
 
+/* Against a walk, for every stretch of entries and every column; the first and the last of a run of
+ * neighbours among them. */
+static void seeking_finds_the_first_at_or_beyond(void **state)
+{
+    (void)state;
+    const int32_t column[] = { 0, 3, 4, 9, 20 };
+    for (int64_t first = 0; first <= 5; first++) {
+        for (int64_t end = first; end <= 5; end++) {
+            for (int64_t c = 0; c < 23; c++) {
+                int64_t want = first;
+                while (want < end && column[want] < c) {
+                    want++;
+                }
+                assert_int_equal(stele__csr_seek(column, first, end, c), want);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -87,6 +106,7 @@ int main(void)
         cmocka_unit_test(sparse_bits_do_not_depend_on_threads_f32),
         cmocka_unit_test(sparse_bits_do_not_depend_on_threads_f64),
         cmocka_unit_test(columns_out_of_range_are_seen),
+        cmocka_unit_test(seeking_finds_the_first_at_or_beyond),
         cmocka_unit_test(adamw_follows_the_formula_f32),
         cmocka_unit_test(adamw_follows_the_formula_f64),
         cmocka_unit_test(adamw_bits_do_not_depend_on_threads_f32),

@@ -198,7 +198,8 @@ static void toy_build(toy *t, uint32_t dtype)
     for (uint32_t i = 0; i < m->n_heads; i++) {
         toy_start_head(t, i);
     }
-    TOY_OK(t, stele__model_build(m, dtype, (uint64_t)t->spec->top->seed, 1, &t->diag));
+    TOY_OK(t, stele__model_build(m, dtype, &t->diag));
+    TOY_OK(t, stele__params_finalize(m->params, (uint64_t)t->spec->top->seed, 1, &t->diag));
     for (uint32_t i = 0; i < m->n_modalities; i++) {
         TOY_OK(t, stele__modality_validate(m, i, t->data, &t->diag));
         TOY_OK(t, stele__modality_fit(m, i, t->data, t->split, &t->diag));

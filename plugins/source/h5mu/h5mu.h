@@ -83,6 +83,10 @@ stele_status h5mu_fail_library_at(const stele_inst *s, const char *at, const cha
 #define h5mu_fail_library(s_, where_, what_) h5mu_fail_library_at(s_, H5MU_HERE, where_, what_)
 
 int h5mu_exists(const stele_inst *s, const char *path);
+/* Is there a link of that name, whatever it points to? */
+int h5mu_is_linked(const stele_inst *s, const char *path);
+/* Does the link `path` point to nothing? Then says where it points. */
+int h5mu_dangles(const stele_inst *s, const char *path, char *ret, size_t size);
 int h5mu_is_group(const stele_inst *s, const char *path);
 /* Text attribute into ret (capacity bytes); 0 if there is none or it does not fit. */
 int h5mu_text_attribute(hid_t object, const char *name, char *ret, size_t capacity);

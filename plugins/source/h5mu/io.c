@@ -104,6 +104,34 @@ int h5mu_exists(const stele_inst *s, const char *path)
            H5Oexists_by_name(s->file, path, H5P_DEFAULT) > 0;
 }
 
+int h5mu_is_linked(const stele_inst *s, const char *path)
+{
+    return H5Lexists(s->file, path, H5P_DEFAULT) > 0;
+}
+
+int h5mu_dangles(const stele_inst *s, const char *path, char *ret, size_t size)
+{
+    H5L_info_t info;
+    if (!h5mu_is_linked(s, path) || h5mu_exists(s, path) ||
+        H5Lget_info(s->file, path, &info, H5P_DEFAULT) < 0 || info.type == H5L_TYPE_HARD) {
+        return 0;
+    }
+    char *value = calloc(1, info.u.val_size + 1);
+    const char *file = NULL, *object = NULL;
+    int read = value != NULL && H5Lget_val(s->file, path, value, info.u.val_size, H5P_DEFAULT) >= 0;
+    if (read && info.type == H5L_TYPE_SOFT) {
+        snprintf(ret, size, "is a link to `%s`, where there is nothing", value);
+    } else if (read && info.type == H5L_TYPE_EXTERNAL &&
+               H5Lunpack_elink_val(value, info.u.val_size, NULL, &file, &object) >= 0) {
+        snprintf(ret, size, "is a link to `%s` in the file `%s`, where there is nothing", object,
+                 file);
+    } else {
+        snprintf(ret, size, "is a link to nothing");
+    }
+    free(value);
+    return 1;
+}
+
 int h5mu_is_group(const stele_inst *s, const char *path)
 {
     if (!h5mu_exists(s, path)) {

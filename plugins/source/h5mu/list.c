@@ -161,7 +161,7 @@ static stele_status add_raw(stele_inst *s, const char *root, const char *prefix)
 {
     char *x = text_join(root, "raw/X"), *var = text_join(root, "raw/var");
     stele_status st = x != NULL && var != NULL ? STELE_OK : h5mu_nomem(s, root);
-    if (st == STELE_OK && h5mu_exists(s, x) && h5mu_exists(s, var)) {
+    if (st == STELE_OK && h5mu_is_linked(s, x) && h5mu_exists(s, var)) {
         st = add_table(s, var);
         st = st == STELE_OK ? add_matrix(s, text_join(prefix, "raw/X"), text_copy(x), s->n_axes - 1,
                                          s->n_tables - 1)
@@ -181,7 +181,7 @@ static stele_status list_anndata(stele_inst *s, const char *root, const char *pr
     st = st == STELE_OK ? add_axis(s, obs, index, sizeof index) : st;
     st = st == STELE_OK ? add_table(s, var) : st;
     int64_t table = (int64_t)s->n_tables - 1;
-    if (st == STELE_OK && h5mu_exists(s, x)) {
+    if (st == STELE_OK && h5mu_is_linked(s, x)) {
         st = add_matrix(s, text_copy(prefix[0] != '\0' ? prefix : "X"), text_copy(x), s->n_axes - 1,
                         table);
     }

@@ -110,7 +110,9 @@ stele_status h5mu_matrix_inspect(stele_inst *s, field *f, int64_t n_columns)
     stele_status st = STELE_OK;
     if (object < 0) {
         char text[H5MU_REASON];
-        h5mu_library_says("cannot be opened", text);
+        if (!h5mu_dangles(s, f->path, text, sizeof text)) {
+            h5mu_library_says("cannot be opened", text);
+        }
         st = h5mu_set_problem(f, "%s", text);
     } else {
         st =

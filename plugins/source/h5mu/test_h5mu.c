@@ -22,6 +22,14 @@ const char *__lsan_default_suppressions(void)
     return "leak:libhdf5";
 }
 
+/* After every test, and every damaged file: nothing of ours stays open, whatever went wrong. */
+static int nothing_is_open(void **state)
+{
+    (void)state;
+    assert_int_equal(H5Fget_obj_count((hid_t)H5F_OBJ_ALL, H5F_OBJ_ALL), 0);
+    return 0;
+}
+
 typedef struct config {
     const char *path;
 } config;
@@ -404,8 +412,7 @@ static void try_bytes(const char *bytes, size_t len)
         assert_true(host_message[0] != '\0');
     }
     unlink(path);
-    /* Nothing of ours stays open, whatever went wrong. */
-    assert_int_equal(H5Fget_obj_count((hid_t)H5F_OBJ_ALL, H5F_OBJ_ALL), 0);
+    (void)nothing_is_open(NULL);
 }
 
 static void truncated_files_are_refused(void **state)
@@ -448,14 +455,17 @@ static void flipped_bytes_do_not_crash(void **state)
 
 int main(void)
 {
+    /* A damaged object header costs version 1.10 the memory that it had for it (H5Oopen), although
+     * every object is closed; at its end the library waits in vain for that and complains. */
+    H5dont_atexit();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(matrices_of_every_encoding_are_read),
-        cmocka_unit_test(columns_of_every_encoding_are_joined),
-        cmocka_unit_test(plain_and_legacy_anndata_are_read),
-        cmocka_unit_test(broken_fields_fail_alone_and_clearly),
-        cmocka_unit_test(what_is_no_such_file_is_refused),
-        cmocka_unit_test(truncated_files_are_refused),
-        cmocka_unit_test(flipped_bytes_do_not_crash),
+        cmocka_unit_test_teardown(matrices_of_every_encoding_are_read, nothing_is_open),
+        cmocka_unit_test_teardown(columns_of_every_encoding_are_joined, nothing_is_open),
+        cmocka_unit_test_teardown(plain_and_legacy_anndata_are_read, nothing_is_open),
+        cmocka_unit_test_teardown(broken_fields_fail_alone_and_clearly, nothing_is_open),
+        cmocka_unit_test_teardown(what_is_no_such_file_is_refused, nothing_is_open),
+        cmocka_unit_test_teardown(truncated_files_are_refused, nothing_is_open),
+        cmocka_unit_test_teardown(flipped_bytes_do_not_crash, nothing_is_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

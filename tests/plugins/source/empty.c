@@ -1,4 +1,5 @@
-/* A source without rows and fields, for specs in tests that are about something else. */
+/* A source without rows and fields, for specs in tests that are about something else. Built with
+ * TAKES_KEY it has an option by the name of a key that the host has in `data`. */
 #include <stele/plugin.h>
 
 struct stele_inst {
@@ -81,13 +82,29 @@ static const stele_source_vt vtable = {
     .read = read_rows,
 };
 
+#ifdef TAKES_KEY
+#define ID "source/takes_key"
+typedef struct config {
+    double missing;
+} config;
+
+static const stele_option options[] = {
+    STELE_OPTION_F64(config, missing, "missing", 0.0, 0.0, 1.0, "What the host calls otherwise."),
+};
+#else
+#define ID "source/empty"
+#endif
+
 static const stele_plugin plugin = {
     .struct_size = sizeof plugin,
     .kind = STELE_SOURCE,
-    .id = "source/empty",
+    .id = ID,
     .version = "0.1.0",
     .summary = "No rows at all.",
     .license = "BSD-3-Clause",
+#ifdef TAKES_KEY
+    STELE_PLUGIN_OPTIONS(options, config),
+#endif
     .vtable = &vtable,
 };
 
