@@ -23,7 +23,9 @@ typedef struct cross {
     stele__blocks truth, known;
     int64_t width;                 /* features of a block */
     float *block, *predicted;      /* (n or n_train, width), (n, width) */
+    float *detail;                 /* (n, width) of the model's prediction, if the plugin has one */
     double *marginal, *class_mean; /* (width), (classes, width) */
+    double *seen;                  /* (width) training rows that have the entry */
     double *class_rows;            /* (classes) */
     int64_t n_classes;
     void *state[STELE__N_CROSS];
@@ -46,6 +48,8 @@ static void cross_finish(cross *c)
     stele__blocks_finish(&c->known);
     stele__free(c->block);
     stele__free(c->predicted);
+    stele__free(c->detail);
+    stele__free(c->seen);
     stele__free(c->marginal);
     stele__free(c->class_mean);
     stele__free(c->class_rows);
@@ -90,8 +94,13 @@ static stele_status make_room(cross *c)
     c->marginal = stele__calloc((size_t)c->width, sizeof *c->marginal);
     c->class_mean = stele__calloc((size_t)(c->n_classes * c->width), sizeof *c->class_mean);
     c->class_rows = stele__calloc((size_t)c->n_classes, sizeof *c->class_rows);
-    int ok = c->block != NULL && c->predicted != NULL && c->marginal != NULL &&
-             c->class_mean != NULL && c->class_rows != NULL;
+    c->seen = stele__calloc((size_t)c->width, sizeof *c->seen);
+    int detailed = (stele__guest_plugin(c->md->part.guest)->desc.caps & STELE_CAP_DETAIL) != 0;
+    if (detailed) {
+        c->detail = stele__calloc((size_t)(c->n * c->width), sizeof *c->detail);
+    }
+    int ok = c->block != NULL && c->predicted != NULL && c->marginal != NULL && c->seen != NULL &&
+             c->class_mean != NULL && c->class_rows != NULL && detailed == (c->detail != NULL);
     uint64_t bytes = c->md->vt->score_size(stele__guest_inst(c->md->part.guest));
     for (int i = 0; i < STELE__N_CROSS; i++) {
         c->state[i] = stele__calloc(1, (size_t)bytes);
@@ -141,24 +150,43 @@ static stele_status predict(cross *c, int64_t first, int64_t width, stele__diag 
     if (status == STELE_OK) {
         status = stele__prediction_block(&p, first, width, &d);
     }
+    if (status == STELE_OK && c->detail != NULL) {
+        d.what = STELE_DRAW_DETAIL;
+        d.out = c->detail;
+        status = stele__prediction_block(&p, first, width, &d);
+    }
     return stele__judge_report(c->j, status, "prediction failed", diag);
 }
 
-/* Means of the block over all training rows and over those of each class. */
+/* Means of the block over the training rows that have the entry; 0 where none has. */
+static void learn_marginal(cross *c, int64_t width)
+{
+    memset(c->marginal, 0, (size_t)width * sizeof *c->marginal);
+    memset(c->seen, 0, (size_t)width * sizeof *c->seen);
+    for (int64_t r = 0; r < c->n_train; r++) {
+        for (int64_t f = 0; f < width; f++) {
+            float v = c->block[r * width + f];
+            c->marginal[f] += isnan(v) ? 0.0 : (double)v;
+            c->seen[f] += isnan(v) ? 0.0 : 1.0;
+        }
+    }
+    for (int64_t f = 0; f < width; f++) {
+        c->marginal[f] /= c->seen[f] > 0.0 ? c->seen[f] : 1.0;
+    }
+}
+
+/* And over those of each class, in which a missing entry counts as the marginal. */
 static void learn(cross *c, int64_t width)
 {
     const int32_t *code = c->n_classes > 0 ? c->q->label->code : NULL;
-    memset(c->marginal, 0, (size_t)width * sizeof *c->marginal);
+    learn_marginal(c, width);
     memset(c->class_mean, 0, (size_t)(c->n_classes * width) * sizeof *c->class_mean);
     memset(c->class_rows, 0, (size_t)c->n_classes * sizeof *c->class_rows);
     for (int64_t r = 0; r < c->n_train; r++) {
         int32_t k = code != NULL ? code[c->train[r]] : -1;
-        for (int64_t f = 0; f < width; f++) {
-            double v = isnan(c->block[r * width + f]) ? 0.0 : (double)c->block[r * width + f];
-            c->marginal[f] += v / (double)c->n_train;
-            if (k >= 0) {
-                c->class_mean[k * width + f] += v;
-            }
+        for (int64_t f = 0; f < width && k >= 0; f++) {
+            float v = c->block[r * width + f];
+            c->class_mean[k * width + f] += isnan(v) ? c->marginal[f] : (double)v;
         }
         if (k >= 0) {
             c->class_rows[k] += 1.0;
@@ -192,7 +220,9 @@ static stele_status score(cross *c, int which, int64_t first, int64_t width, ste
                        .first = first,
                        .n_features = width,
                        .truth = c->block,
-                       .predicted = c->predicted };
+                       .predicted = c->predicted,
+                       .known = c->marginal,
+                       .detail = which == STELE__CROSS_MODEL ? c->detail : NULL };
     stele_status status =
         c->md->vt->score_add(stele__guest_inst(c->md->part.guest), c->state[which], &s);
     return stele__guest_check(c->md->part.guest, "score_add", status, diag);

@@ -150,10 +150,11 @@ void check_modality_sparse(check_trial *t)
         return;
     }
     plan.layout = STELE_CSR;
-    stele_status status = dense.field.sample.ndim == 1 ? rig_try(t, &plan, &sparse) : STELE_E_SHAPE;
+    int vector = dense.field.sample.ndim <= RIG_SPARSE_DIMS;
+    stele_status status = vector ? rig_try(t, &plan, &sparse) : STELE_E_SHAPE;
     if (status != STELE_OK || rig_run(&sparse, 7, NULL, 0, &b) != STELE_OK) {
         check_skip(t, "the plugin takes no sparse input: %s",
-                   dense.field.sample.ndim == 1 ? rig_message(&sparse) : "its rows are no vectors");
+                   vector ? rig_message(&sparse) : "its rows are no vectors");
     } else {
         for (uint32_t i = 0; i < a.n; i++) {
             double d = block_distance(a.out[i].rows * a.out[i].width, a.out[i].value, b.out[i].value);
@@ -163,7 +164,7 @@ void check_modality_sparse(check_trial *t)
         }
         rig_result_finish(&b);
     }
-    if (dense.field.sample.ndim == 1) {
+    if (vector) {
         rig_finish(&sparse);
     }
     rig_result_finish(&a);
@@ -181,13 +182,20 @@ static uint32_t score_by(rig *r, const float *truth, const float *predicted, int
     void *state = rig_take(r, (size_t)vt->score_size(r->inst) + 1);
     float *a = rig_take(r, sizeof(float) * SCORED * SCORED_FEATURES);
     float *b = rig_take(r, sizeof(float) * SCORED * SCORED_FEATURES);
+    float *detail = rig_take(r, sizeof(float) * SCORED * SCORED_FEATURES);
+    int detailed = (r->plugin->desc.caps & STELE_CAP_DETAIL) != 0;
     for (int64_t first = 0; first < SCORED_FEATURES; first += step) {
         stele_scored s = { .struct_size = sizeof s, .n_rows = SCORED, .first = first, .truth = a, .predicted = b };
+        double known[SCORED_FEATURES] = { 0 };
         s.n_features = SCORED_FEATURES - first < step ? SCORED_FEATURES - first : step;
+        s.known = known;
+        s.detail = detailed ? detail : NULL;
         for (int64_t i = 0; i < SCORED; i++) {
             for (int64_t j = 0; j < s.n_features; j++) {
                 a[i * s.n_features + j] = truth[i * SCORED_FEATURES + first + j];
                 b[i * s.n_features + j] = predicted[i * SCORED_FEATURES + first + j];
+                known[j] += (double)truth[i * SCORED_FEATURES + first + j] / SCORED;
+                detail[i * s.n_features + j] = (float)rig_uniform(r->t, 502, i * SCORED_FEATURES + first + j);
             }
         }
         if (vt->score_add(r->inst, state, &s) != STELE_OK) {

@@ -59,13 +59,13 @@ static stele_status build(stele_inst *self, stele_build *b)
 static stele_status validate(const stele_inst *self, const stele_view *x, stele_bad_value *ret)
 {
     (void)self;
-    return stele_counts_validate(x, 1, ret);
+    return stele_counts_validate(x, STELE_COUNTS_WHOLE, ret);
 }
 
 static stele_status fit(const stele_inst *self, stele_fit *f)
 {
     stele_count_stats s;
-    stele_status status = stele_count_model_fit(&self->counts, f, &s);
+    stele_status status = stele_count_model_fit(&self->counts, f, NULL, NULL, &s);
     if (status == STELE_OK) {
         stele_count_stats_finish(&s);
     }
@@ -252,6 +252,12 @@ static double draw_one(const stele_block *b, uint32_t what, int64_t row, int64_t
     if (what == STELE_DRAW_MEAN) {
         return rate;
     }
+    if (what == STELE_DRAW_DETAIL) { /* probability of no count */
+#ifdef DEFECT_DETAIL_NAN
+        return NAN;
+#endif
+        return p;
+    }
     if (what == STELE_DRAW_MODE) {
         return floor(rate);
     }
@@ -335,8 +341,8 @@ static const stele_plugin plugin = {
     .struct_size = sizeof plugin,
     .kind = STELE_MODALITY,
     .min_host_minor = STELE_ABI_MINOR,
-    .caps =
-        STELE_CAP_ROW_INDEPENDENT | STELE_CAP_BITWISE_REPEAT | STELE_CAP_F64 | STELE_CAP_SAMPLES,
+    .caps = STELE_CAP_ROW_INDEPENDENT | STELE_CAP_BITWISE_REPEAT | STELE_CAP_F64 |
+            STELE_CAP_SAMPLES | STELE_CAP_DETAIL,
     .id = "modality/" NAME,
     .version = "0.1.0",
     .summary = "Poisson counts for tests.",

@@ -25,7 +25,8 @@ extern "C" {
 #define STELE_CAP_SINGLE_IS_EXPERT (UINT64_C(1) << 5) /* fusion: a row with one modality yields that expert */
 #define STELE_CAP_SHARPENS         (UINT64_C(1) << 6) /* fusion: joint precision >= each expert's precision */
 #define STELE_CAP_SAMPLES          (UINT64_C(1) << 7) /* modality: can draw random x given z */
-#define STELE_CAP_KNOWN            ((UINT64_C(1) << 8) - 1)
+#define STELE_CAP_DETAIL           (UINT64_C(1) << 8) /* modality: draw() knows STELE_DRAW_DETAIL */
+#define STELE_CAP_KNOWN            ((UINT64_C(1) << 9) - 1)
 
 typedef struct stele_plugin {
     uint64_t struct_size;
@@ -110,7 +111,7 @@ STELE_NO_TAIL(stele_output, row);
 STELE_NO_TAIL(stele_values, column);
 STELE_NO_TAIL(stele_block, log_prob);
 STELE_NO_TAIL(stele_draw, out);
-STELE_NO_TAIL(stele_scored, predicted);
+STELE_NO_TAIL(stele_scored, detail);
 STELE_NO_TAIL(stele_metric, reserved);
 STELE_NO_TAIL(stele_bad_value, reason);
 STELE_NO_TAIL(stele_experts, prior);
