@@ -23,6 +23,7 @@ typedef struct cross {
     stele__blocks truth, known;
     int64_t width;                 /* features of a block */
     float *block, *predicted;      /* (n or n_train, width), (n, width) */
+    float *detail;                 /* (n, width) of the model's prediction, if the plugin has one */
     double *marginal, *class_mean; /* (width), (classes, width) */
     double *seen, *class_seen;     /* the same: entries that they are means of */
     int64_t n_classes;
@@ -46,6 +47,7 @@ static void cross_finish(cross *c)
     stele__blocks_finish(&c->known);
     stele__free(c->block);
     stele__free(c->predicted);
+    stele__free(c->detail);
     stele__free(c->marginal);
     stele__free(c->seen);
     stele__free(c->class_mean);
@@ -92,8 +94,12 @@ static stele_status make_room(cross *c)
     c->class_mean = stele__calloc((size_t)(c->n_classes * c->width), sizeof *c->class_mean);
     c->class_seen = stele__calloc((size_t)(c->n_classes * c->width), sizeof *c->class_seen);
     c->seen = stele__calloc((size_t)c->width, sizeof *c->seen);
-    int ok = c->block != NULL && c->predicted != NULL && c->marginal != NULL &&
-             c->class_mean != NULL && c->class_seen != NULL && c->seen != NULL;
+    int detailed = stele__guest_plugin(c->md->part.guest)->desc.detail != NULL;
+    if (detailed) {
+        c->detail = stele__calloc((size_t)(c->n * c->width), sizeof *c->detail);
+    }
+    int ok = c->block != NULL && c->predicted != NULL && c->marginal != NULL && c->seen != NULL &&
+             c->class_mean != NULL && c->class_seen != NULL && detailed == (c->detail != NULL);
     uint64_t bytes = c->md->vt->score_size(stele__guest_inst(c->md->part.guest));
     stele__guest_restore(c->md->part.guest, "score_size");
     for (int i = 0; i < STELE__N_CROSS; i++) {
@@ -142,6 +148,11 @@ static stele_status predict(cross *c, int64_t first, int64_t width, stele__diag 
     stele_status status =
         stele__decode_predict(c->j->model, c->j->graph, &e, c->q->to, &draws, 1, &rows, &p);
     if (status == STELE_OK) {
+        status = stele__prediction_block(&p, first, width, &d);
+    }
+    if (status == STELE_OK && c->detail != NULL) {
+        d.what = STELE_DRAW_DETAIL;
+        d.out = c->detail;
         status = stele__prediction_block(&p, first, width, &d);
     }
     return stele__judge_report(c->j, status, " in prediction", diag);
@@ -200,7 +211,9 @@ static stele_status score(cross *c, int which, int64_t first, int64_t width, ste
                        .first = first,
                        .n_features = width,
                        .truth = c->block,
-                       .predicted = c->predicted };
+                       .predicted = c->predicted,
+                       .known = c->marginal,
+                       .detail = which == STELE__CROSS_MODEL ? c->detail : NULL };
     stele_status status =
         c->md->vt->score_add(stele__guest_inst(c->md->part.guest), c->state[which], &s);
     return stele__guest_check(c->md->part.guest, "score_add", status, diag);
