@@ -2,8 +2,7 @@
 
 #include "base/mem.h"
 #include "eval/blocks.h"
-#include "graph/op.h"
-#include "model/decode.h"
+#include "eval/predict.h"
 
 #include <math.h>
 #include <string.h>
@@ -16,10 +15,9 @@ typedef struct cross {
     const stele__cross_request *q;
     const stele__modality *md;
     int64_t n, n_train; /* rows that have what is needed */
-    int64_t *row, *train, *position;
-    uint32_t *zeros;
-    float *z;            /* (n, D) posterior means */
-    stele__batch *batch; /* of the n rows, without measurements: for covariates */
+    int64_t *row, *train;
+    float *z; /* (n, D) posterior means */
+    stele__predictor predictor;
     stele__blocks truth, known;
     int64_t width;                 /* features of a block */
     float *block, *predicted;      /* (n or n_train, width), (n, width) */
@@ -39,10 +37,8 @@ static void cross_finish(cross *c)
 {
     stele__free(c->row);
     stele__free(c->train);
-    stele__free(c->position);
-    stele__free(c->zeros);
     stele__free(c->z);
-    stele__batch_destroy(c->batch);
+    stele__predictor_finish(&c->predictor);
     stele__blocks_finish(&c->truth);
     stele__blocks_finish(&c->known);
     stele__free(c->block);
@@ -62,15 +58,12 @@ static stele_status choose_rows(cross *c)
     const stele__cross_request *q = c->q;
     uint64_t to = UINT64_C(1) << q->to, both = to | UINT64_C(1) << q->from;
     c->row = stele__calloc((size_t)q->n, sizeof *c->row);
-    c->position = stele__calloc((size_t)q->n, sizeof *c->position);
-    c->zeros = stele__calloc((size_t)q->n, sizeof *c->zeros);
     c->train = stele__calloc((size_t)q->n_train, sizeof *c->train);
-    if (c->row == NULL || c->position == NULL || c->zeros == NULL || c->train == NULL) {
+    if (c->row == NULL || c->train == NULL) {
         return STELE_E_NOMEM;
     }
     for (int64_t r = 0; r < q->n; r++) {
         if ((stele__judge_present(c->j, q->row[r]) & both) == both) {
-            c->position[c->n] = c->n;
             c->row[c->n++] = q->row[r];
         }
     }
@@ -94,7 +87,7 @@ static stele_status make_room(cross *c)
     c->class_mean = stele__calloc((size_t)(c->n_classes * c->width), sizeof *c->class_mean);
     c->class_seen = stele__calloc((size_t)(c->n_classes * c->width), sizeof *c->class_seen);
     c->seen = stele__calloc((size_t)c->width, sizeof *c->seen);
-    int detailed = stele__guest_plugin(c->md->part.guest)->desc.detail != NULL;
+    int detailed = stele__detail_name(c->md) != NULL;
     if (detailed) {
         c->detail = stele__calloc((size_t)(c->n * c->width), sizeof *c->detail);
     }
@@ -120,42 +113,23 @@ static stele_status infer(cross *c, stele__diag *diag)
             stele__judge_moments(c->j, c->row, c->n, UINT64_C(1) << c->q->from, c->z, sd, diag);
     }
     if (status == STELE_OK) {
-        status = stele__batch_create(c->j->model, c->j->data, c->n, &c->batch);
+        status = stele__predictor_init(&c->predictor, c->j, c->q->to, c->n);
     }
     if (status == STELE_OK) {
-        stele__batch_load(c->batch, c->n, c->row, UINT64_MAX);
+        stele__predictor_load(&c->predictor, c->n, c->row);
     }
     stele__free(sd);
     return status;
 }
 
-/* The hidden layers are computed anew for every block: they cost little beside the output layer,
- * and what a pass has used is free again. */
 static stele_status predict(cross *c, int64_t first, int64_t width, stele__diag *diag)
 {
-    stele__prediction p;
-    stele_shape shape = STELE__SHAPE(c->n, (int64_t)c->j->model->latent_dim);
-    stele_draw d = { .struct_size = sizeof d, .what = STELE_DRAW_MEAN, .out = c->predicted };
-    stele__judge_begin(c->j);
-    stele__expert_set e = { .batch = c->batch };
-    stele__draws draws = { .mask = UINT64_C(1) << c->q->from,
-                           .n = c->n,
-                           .position = c->position,
-                           .row = c->row,
-                           .sample = c->zeros,
-                           .z = stele__graph_dense(c->j->graph, STELE_F32, &shape, c->z) };
-    stele__decode_rows rows = { .n = c->n, .draw = c->zeros, .index = c->position };
-    stele_status status =
-        stele__decode_predict(c->j->model, c->j->graph, &e, c->q->to, &draws, 1, &rows, &p);
-    if (status == STELE_OK) {
-        status = stele__prediction_block(&p, first, width, &d);
-    }
-    if (status == STELE_OK && c->detail != NULL) {
-        d.what = STELE_DRAW_DETAIL;
-        d.out = c->detail;
-        status = stele__prediction_block(&p, first, width, &d);
-    }
-    return stele__judge_report(c->j, status, " in prediction", diag);
+    stele_draw d[] = {
+        { .struct_size = sizeof d[0], .what = STELE_DRAW_MEAN, .out = c->predicted },
+        { .struct_size = sizeof d[0], .what = STELE_DRAW_DETAIL, .out = c->detail },
+    };
+    return stele__predictor_block(&c->predictor, UINT64_C(1) << c->q->from, c->z, first, width, d,
+                                  c->detail != NULL ? 2 : 1, diag);
 }
 
 /* Means of the block over all training rows and over those of each class, of the entries that are

@@ -3,6 +3,7 @@
 
 import json
 import math
+import os
 import pathlib
 import subprocess
 import sys
@@ -61,13 +62,34 @@ def cross_of(stele, scratch, name, spec):
 
 
 def check_counts(stele, scratch):
-    pairs, _ = cross_of(stele, scratch, "counts", COUNTS)
+    pairs, split = cross_of(stele, scratch, "counts", COUNTS)
     spikes, protein = pairs["protein", "spikes"], pairs["spikes", "protein"]
     bits = {key: spikes[key]["bits_per_spike"] for key in ("model", "marginal", "class_mean")}
     assert abs(bits["marginal"]) < 1e-6, f"the mean rates are not those that they are compared with: {bits}"
     assert bits["class_mean"] > 0.02 and bits["model"] > 0.02, bits
     assert 0.0 < protein["model"]["background_probability"] < 1.0, protein
     assert "background_probability" not in protein["marginal"], "the detail is that of the model's prediction"
+    check_details(stele, scratch, pairs, split)
+
+
+READ = """
+import sys, anndata
+obsm = anndata.read_h5ad(sys.argv[1]).obsm
+background = obsm["protein_background_probability"]
+assert sorted(obsm) == ["X_stele", "X_stele_sd", "protein_background_probability"], sorted(obsm)
+assert background.min() > 0 and background.max() < 1 and background.shape[1] == 60, background
+print(len(background), background.mean(dtype=float))
+"""
+
+
+def check_details(stele, scratch, pairs, split):
+    """What is written for the rows is what the metric is the mean of."""
+    python, table = os.environ.get("STELE_TEST_PYTHON"), scratch / "details.h5ad"
+    run(stele, "embed", scratch / "counts", "-o", table, "--details", "--modalities", "spikes", "--split", "test")
+    if python:  # one that has anndata
+        n, mean = run(python, "-c", READ, table).split()
+        want = pairs["spikes", "protein"]["model"]["background_probability"]
+        assert int(n) == len(split["test"]) and abs(float(mean) - want) < 1e-5, (n, mean, want)
 
 
 def check_missing(stele, scratch):

@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "count_case.h"
+#include "eval/predict.h"
 
 #define PROTEIN(more_) "  a: {plugin: protein, from: a/dense, " more_ SMALL "}\n" B
 
@@ -74,6 +75,39 @@ static void draws_follow_the_probability_of_background(void **state)
             near(var, square - all * all, 0.05);
         }
     }
+    toy_close(&t);
+}
+
+/* The detail of all rows, at any z, as the decoder has it: with a hidden layer of three. */
+static void details_are_those_of_the_decoder(void **state)
+{
+    toy t;
+    int64_t row[TOY_ROWS];
+    float z[2 * TOY_ROWS], is[TOY_A * TOY_ROWS];
+    (void)state;
+    open_spec(&t, PROTEIN(""), POE, OWN, STELE_F32, 1);
+    const float *w = param(&t, "a.decoder.layer0.weight")->values;
+    const float *b = param(&t, "a.decoder.layer0.bias")->values;
+    const float *mixing = param(&t, "a.mixing.weight")->values;
+    const float *bias = param(&t, "a.mixing.bias")->values;
+    for (int64_t r = 0; r < TOY_ROWS; r++) {
+        row[r] = TOY_ROWS - 1 - r;
+        z[2 * r] = (float)r / 4.0f - 1.0f;
+        z[2 * r + 1] = r % 3 == 0 ? 1.5f : -0.5f;
+    }
+    const stele__judge judge = { .model = &t.model, .data = t.data, .graph = t.graph };
+    TOY_OK(&t, stele__detail_compute(&judge, 0, 2, row, TOY_ROWS, z, is, &t.diag));
+    for (int64_t i = 0; i < TOY_A * TOY_ROWS; i++) {
+        const int64_t r = i / TOY_A, j = i % TOY_A;
+        double logit = (double)bias[j];
+        for (int64_t k = 0; k < 3; k++) {
+            const double h = (double)(b[k] + z[2 * r] * w[k] + z[2 * r + 1] * w[3 + k]);
+            logit += (double)mixing[3 * j + k] * h / (1.0 + exp(-h));
+        }
+        near((double)is[i], 1.0 / (1.0 + exp(-logit)), 1e-5);
+    }
+    assert_string_equal(stele__detail_name(&t.model.modality[0]), "background_probability");
+    assert_null(stele__detail_name(&t.model.modality[1]));
     toy_close(&t);
 }
 
@@ -166,6 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(probabilities_are_those_of_the_mixture),
         cmocka_unit_test(draws_follow_the_probability_of_background),
+        cmocka_unit_test(details_are_those_of_the_decoder),
         cmocka_unit_test(starts_are_the_means_of_two_classes),
         cmocka_unit_test(missing_proteins_have_no_influence),
         cmocka_unit_test(absent_rows_have_no_influence),
