@@ -1,10 +1,12 @@
-/* stele embed RUN -o FILE [--modalities a,b] [--split PART] [--data PATH] [--checkpoint NAME] */
+/* stele embed RUN -o FILE [--modalities a,b] [--split PART] [--data PATH] [--checkpoint NAME]
+ *     [--details] */
 #include "base/mem.h"
 #include "cli/command.h"
 #include "cli/opened.h"
 #include "data/csv.h"
 #include "data/h5ad.h"
 #include "data/npy.h"
+#include "eval/predict.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +18,7 @@ typedef struct options {
     stele__open_request open;
     const char *out;
     int format;
+    int details; /* also what modalities have to say besides their means */
 } options;
 
 /* The table that is written: rows, their posterior, what is known about them. */
@@ -26,8 +29,10 @@ typedef struct table {
     const char **id;  /* (n) */
     stele__column *column;
     size_t n_columns;
-    char **name;   /* (columns) owned names */
-    void **values; /* (columns) owned values */
+    char **name;         /* (columns) owned names */
+    void **values;       /* (columns) owned values */
+    stele__obsm *detail; /* of modalities that have one; owned names and values */
+    size_t n_details;
 } table;
 
 static int format_of(const char *path)
@@ -53,6 +58,9 @@ static int check(int argc, char **argv, options *o)
     if (o->format == 0) {
         return stele__cli_usage_error(argv[0], "`%s` ends in none of .h5ad, .npy, .csv", o->out);
     }
+    if (o->details && o->format != H5AD) {
+        return stele__cli_usage_error(argv[0], "--details needs a file that ends in .h5ad");
+    }
     if (o->open.part != STELE__N_PARTS && o->open.data != NULL) {
         return stele__cli_usage_error(argv[0], "the rows of --data are in no part of the split");
     }
@@ -63,6 +71,7 @@ static int parse(int argc, char **argv, options *o)
 {
     static const struct option longs[] = { { "output", required_argument, NULL, 'o' },
                                            { "data", required_argument, NULL, 'd' },
+                                           { "details", no_argument, NULL, 'D' },
                                            STELE__OPEN_OPTIONS,
                                            { 0 } };
     o->open = (stele__open_request){
@@ -73,6 +82,9 @@ static int parse(int argc, char **argv, options *o)
             o->out = optarg;
         } else if (c == 'd') {
             o->open.data = optarg;
+        } else if (c == 'D') {
+            o->details = 1;
+            o->open.encode_only = 0;
         } else if (!stele__open_option(&o->open, c, optarg)) {
             return stele__cli_option_error(c, argv);
         }
@@ -244,6 +256,11 @@ static void table_finish(table *t)
         stele__free(t->name[i]);
         stele__free(t->values[i]);
     }
+    for (size_t i = 0; i < t->n_details; i++) {
+        stele__free((void *)(uintptr_t)t->detail[i].name);
+        stele__free((void *)(uintptr_t)t->detail[i].data);
+    }
+    stele__free(t->detail);
     stele__free(t->name);
     stele__free(t->values);
     stele__free(t->column);
@@ -268,6 +285,48 @@ static stele_status infer(table *t, uint64_t mask, stele__diag *diag)
     return stele__judge_moments(&t->o->judge, t->row, t->n, mask, t->mean, t->sd, diag);
 }
 
+/* What modality i says besides its mean, at the posterior means. */
+static stele_status add_detail(table *t, uint32_t i, uint64_t mask, stele__diag *diag)
+{
+    const stele__modality *md = &t->o->run.model.modality[i];
+    stele__str name;
+    stele__str_init(&name);
+    stele__str_printf(&name, "%s_%s", md->name, stele__detail_name(md));
+    char *text = name.failed ? NULL : stele__strdup(name.data);
+    stele__str_finish(&name);
+    float *values = stele__calloc((size_t)(t->n * md->n_features), sizeof *values);
+    stele_status status = text != NULL && values != NULL ? STELE_OK : STELE_E_NOMEM;
+    if (status == STELE_OK) {
+        status = stele__detail_compute(&t->o->judge, i, mask, t->row, t->n, t->mean, values, diag);
+    }
+    if (status != STELE_OK) {
+        stele__free(text);
+        stele__free(values);
+        return status;
+    }
+    t->detail[t->n_details++] = (stele__obsm){ text, values, (size_t)md->n_features };
+    return STELE_OK;
+}
+
+static stele_status add_details(table *t, uint64_t mask, stele__diag *diag)
+{
+    const stele__model *m = &t->o->run.model;
+    stele_status status = STELE_OK;
+    t->detail = stele__calloc(m->n_modalities, sizeof *t->detail);
+    if (t->detail == NULL) {
+        return STELE_E_NOMEM;
+    }
+    for (uint32_t i = 0; i < m->n_modalities && status == STELE_OK; i++) {
+        if (stele__detail_name(&m->modality[i]) != NULL) {
+            status = add_detail(t, i, mask, diag);
+        }
+    }
+    return status == STELE_OK && t->n_details == 0
+               ? stele__diag_error(diag, STELE_E_ARG, NULL,
+                                   "--details: no modality of the run says more than its mean")
+               : status;
+}
+
 static stele_status write_h5ad(const table *t, const options *o, const char *modalities,
                                stele__diag *diag)
 {
@@ -275,14 +334,18 @@ static stele_status write_h5ad(const table *t, const options *o, const char *mod
     stele__str_init(&spec);
     stele_status status = stele__spec_resolve(t->o->loaded.spec, &spec);
     size_t width = t->o->run.model.latent_dim;
-    stele__obsm obsm[] = { { "X_stele", t->mean, width }, { "X_stele_sd", t->sd, width } };
+    stele__obsm obsm[2 + STELE__MAX_MODALITIES] = { { "X_stele", t->mean, width },
+                                                    { "X_stele_sd", t->sd, width } };
+    for (size_t i = 0; i < t->n_details; i++) {
+        obsm[2 + i] = t->detail[i];
+    }
     stele__uns uns[] = { { "stele_spec", spec.data }, { "stele_modalities", modalities } };
     stele__h5ad file = { .n_obs = (size_t)t->n,
                          .obs_names = t->id,
                          .obs = t->column,
                          .n_obs_columns = t->n_columns,
                          .obsm = obsm,
-                         .n_obsm = 2,
+                         .n_obsm = 2 + t->n_details,
                          .uns = uns,
                          .n_uns = 2 };
     if (status == STELE_OK) {
@@ -367,6 +430,9 @@ static stele_status embed(const options *o, stele__diag *diag)
     }
     if (status == STELE_OK) {
         status = infer(&t, mask, diag);
+    }
+    if (status == STELE_OK && o->details) {
+        status = add_details(&t, mask, diag);
     }
     if (status == STELE_OK) {
         warn_of_empty(&t, mask, diag);

@@ -28,7 +28,7 @@ const stele__command stele__commands[] = {
       stele__cmd_train },
     { "embed",
       "RUN -o FILE [--modalities A,B] [--split PART] [--data PATH] [--checkpoint NAME] "
-      "[--threads N] [--quiet]",
+      "[--details] [--threads N] [--quiet]",
       "Write the posterior of every row as .h5ad, .npy or .csv.",
       "  -o FILE          (or --output) .h5ad: obsm/X_stele (means), obsm/X_stele_sd, obs;\n"
       "                   .csv: the same as columns; .npy: means\n"
@@ -36,6 +36,7 @@ const stele__command stele__commands[] = {
       "  --split PART     train, valid, test or all (default)\n"
       "  --data PATH      other rows with the same features; several sources: NAME=PATH\n"
       "  --checkpoint X   best (default) or last\n"
+      "  --details        .h5ad: obsm/MODALITY_DETAIL too, what a modality says besides its mean\n"
       "  --threads N      instead of train.threads\n"
       "  --quiet          only warnings and errors\n",
       stele__cmd_embed },

@@ -2,8 +2,7 @@
 
 #include "base/mem.h"
 #include "eval/blocks.h"
-#include "graph/op.h"
-#include "model/decode.h"
+#include "eval/predict.h"
 
 #include <math.h>
 #include <string.h>
@@ -16,13 +15,13 @@ typedef struct cross {
     const stele__cross_request *q;
     const stele__modality *md;
     int64_t n, n_train; /* rows that have what is needed */
-    int64_t *row, *train, *position;
-    uint32_t *zeros;
-    float *z;            /* (n, D) posterior means */
-    stele__batch *batch; /* of the n rows, without measurements: for covariates */
+    int64_t *row, *train;
+    float *z; /* (n, D) posterior means */
+    stele__predictor predictor;
     stele__blocks truth, known;
     int64_t width;                 /* features of a block */
     float *block, *predicted;      /* (n or n_train, width), (n, width) */
+    float *detail;                 /* (n, width) of the model's prediction, if the plugin has one */
     double *marginal, *class_mean; /* (width), (classes, width) */
     double *seen, *class_seen;     /* the same: entries that they are means of */
     int64_t n_classes;
@@ -38,14 +37,13 @@ static void cross_finish(cross *c)
 {
     stele__free(c->row);
     stele__free(c->train);
-    stele__free(c->position);
-    stele__free(c->zeros);
     stele__free(c->z);
-    stele__batch_destroy(c->batch);
+    stele__predictor_finish(&c->predictor);
     stele__blocks_finish(&c->truth);
     stele__blocks_finish(&c->known);
     stele__free(c->block);
     stele__free(c->predicted);
+    stele__free(c->detail);
     stele__free(c->marginal);
     stele__free(c->seen);
     stele__free(c->class_mean);
@@ -60,15 +58,12 @@ static stele_status choose_rows(cross *c)
     const stele__cross_request *q = c->q;
     uint64_t to = UINT64_C(1) << q->to, both = to | UINT64_C(1) << q->from;
     c->row = stele__calloc((size_t)q->n, sizeof *c->row);
-    c->position = stele__calloc((size_t)q->n, sizeof *c->position);
-    c->zeros = stele__calloc((size_t)q->n, sizeof *c->zeros);
     c->train = stele__calloc((size_t)q->n_train, sizeof *c->train);
-    if (c->row == NULL || c->position == NULL || c->zeros == NULL || c->train == NULL) {
+    if (c->row == NULL || c->train == NULL) {
         return STELE_E_NOMEM;
     }
     for (int64_t r = 0; r < q->n; r++) {
         if ((stele__judge_present(c->j, q->row[r]) & both) == both) {
-            c->position[c->n] = c->n;
             c->row[c->n++] = q->row[r];
         }
     }
@@ -92,8 +87,12 @@ static stele_status make_room(cross *c)
     c->class_mean = stele__calloc((size_t)(c->n_classes * c->width), sizeof *c->class_mean);
     c->class_seen = stele__calloc((size_t)(c->n_classes * c->width), sizeof *c->class_seen);
     c->seen = stele__calloc((size_t)c->width, sizeof *c->seen);
-    int ok = c->block != NULL && c->predicted != NULL && c->marginal != NULL &&
-             c->class_mean != NULL && c->class_seen != NULL && c->seen != NULL;
+    int detailed = stele__detail_name(c->md) != NULL;
+    if (detailed) {
+        c->detail = stele__calloc((size_t)(c->n * c->width), sizeof *c->detail);
+    }
+    int ok = c->block != NULL && c->predicted != NULL && c->marginal != NULL && c->seen != NULL &&
+             c->class_mean != NULL && c->class_seen != NULL && detailed == (c->detail != NULL);
     uint64_t bytes = c->md->vt->score_size(stele__guest_inst(c->md->part.guest));
     stele__guest_restore(c->md->part.guest, "score_size");
     for (int i = 0; i < STELE__N_CROSS; i++) {
@@ -114,37 +113,23 @@ static stele_status infer(cross *c, stele__diag *diag)
             stele__judge_moments(c->j, c->row, c->n, UINT64_C(1) << c->q->from, c->z, sd, diag);
     }
     if (status == STELE_OK) {
-        status = stele__batch_create(c->j->model, c->j->data, c->n, &c->batch);
+        status = stele__predictor_init(&c->predictor, c->j, c->q->to, c->n);
     }
     if (status == STELE_OK) {
-        stele__batch_load(c->batch, c->n, c->row, UINT64_MAX);
+        stele__predictor_load(&c->predictor, c->n, c->row);
     }
     stele__free(sd);
     return status;
 }
 
-/* The hidden layers are computed anew for every block: they cost little beside the output layer,
- * and what a pass has used is free again. */
 static stele_status predict(cross *c, int64_t first, int64_t width, stele__diag *diag)
 {
-    stele__prediction p;
-    stele_shape shape = STELE__SHAPE(c->n, (int64_t)c->j->model->latent_dim);
-    stele_draw d = { .struct_size = sizeof d, .what = STELE_DRAW_MEAN, .out = c->predicted };
-    stele__judge_begin(c->j);
-    stele__expert_set e = { .batch = c->batch };
-    stele__draws draws = { .mask = UINT64_C(1) << c->q->from,
-                           .n = c->n,
-                           .position = c->position,
-                           .row = c->row,
-                           .sample = c->zeros,
-                           .z = stele__graph_dense(c->j->graph, STELE_F32, &shape, c->z) };
-    stele__decode_rows rows = { .n = c->n, .draw = c->zeros, .index = c->position };
-    stele_status status =
-        stele__decode_predict(c->j->model, c->j->graph, &e, c->q->to, &draws, 1, &rows, &p);
-    if (status == STELE_OK) {
-        status = stele__prediction_block(&p, first, width, &d);
-    }
-    return stele__judge_report(c->j, status, " in prediction", diag);
+    stele_draw d[] = {
+        { .struct_size = sizeof d[0], .what = STELE_DRAW_MEAN, .out = c->predicted },
+        { .struct_size = sizeof d[0], .what = STELE_DRAW_DETAIL, .out = c->detail },
+    };
+    return stele__predictor_block(&c->predictor, UINT64_C(1) << c->q->from, c->z, first, width, d,
+                                  c->detail != NULL ? 2 : 1, diag);
 }
 
 /* Means of the block over all training rows and over those of each class, of the entries that are
@@ -200,7 +185,9 @@ static stele_status score(cross *c, int which, int64_t first, int64_t width, ste
                        .first = first,
                        .n_features = width,
                        .truth = c->block,
-                       .predicted = c->predicted };
+                       .predicted = c->predicted,
+                       .known = c->marginal,
+                       .detail = which == STELE__CROSS_MODEL ? c->detail : NULL };
     stele_status status =
         c->md->vt->score_add(stele__guest_inst(c->md->part.guest), c->state[which], &s);
     return stele__guest_check(c->md->part.guest, "score_add", status, diag);

@@ -142,6 +142,13 @@ static stele_status check_library(const judge *j, const stele_library *lib)
     return STELE_OK;
 }
 
+/* One or more of [a-z0-9_]. */
+static bool is_word(const char *text)
+{
+    size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_");
+    return n > 0 && text[n] == '\0';
+}
+
 /* "kind/name", where kind is the plugin's own and name consists of [a-z0-9_]. */
 static stele_status check_id(const judge *j, const stele_plugin *p)
 {
@@ -154,8 +161,7 @@ static stele_status check_id(const judge *j, const stele_plugin *p)
         return refuse(j, "has no id");
     }
     size_t len = strlen(kind);
-    if (strncmp(id, kind, len) != 0 || id[len] != '/' || id[len + 1] == '\0' ||
-        id[len + 1 + strspn(id + len + 1, "abcdefghijklmnopqrstuvwxyz0123456789_")] != '\0') {
+    if (strncmp(id, kind, len) != 0 || id[len] != '/' || !is_word(id + len + 1)) {
         return refuse(j, "its id `%.100s` is not of the form %s/NAME with NAME in [a-z0-9_]", id,
                       kind);
     }
@@ -183,6 +189,9 @@ static stele_status check_descriptor(const judge *j, const stele_plugin *p)
         if (texts[i].text == NULL || texts[i].text[0] == '\0') {
             return refuse(j, "has no %s", texts[i].name);
         }
+    }
+    if (p->detail != NULL && !is_word(p->detail)) {
+        return refuse(j, "its detail `%.100s` is not a name of [a-z0-9_]", p->detail);
     }
     if (p->config_size > LARGEST_CONFIG) {
         return refuse(j, "wants %llu bytes of options", (unsigned long long)p->config_size);

@@ -161,7 +161,8 @@ static void compare_scores(check_trial *t, uint32_t n, const stele_metric *befor
         } else if (!(fabs(m->value - reversed[k].value) <= 1e-6 * (1.0 + fabs(m->value)))) {
             check_fail(t, "`%s` is %.9g, and %.9g with the rows reversed", m->name, m->value, reversed[k].value);
         }
-        n_better += (m->value - before[k].value) * (m->higher_is_better ? 1.0 : -1.0) > 0.0;
+        n_better += m->higher_is_better != STELE_METRIC_NEITHER &&
+                    (m->value - before[k].value) * (m->higher_is_better ? 1.0 : -1.0) > 0.0;
     }
     if (n_better == 0) {
         check_fail(t, "no metric (`%s`: %.6g, then %.6g) is better after training than before", after[0].name,

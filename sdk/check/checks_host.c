@@ -220,8 +220,10 @@ static int fuzz_once(check_trial *t, uint64_t round)
     stele_status status = rig_try(t, &plan, &r);
     const char *said = rig_message(&r);
     int silent = strncmp(said, "create failed: ", 15) == 0 || strncmp(said, "build failed: ", 14) == 0;
-    /* What a source is told about a file may be legal and not fit this one. */
-    int refused = status == STELE_E_OPTION || (status == STELE_E_DATA && p->kind == STELE_SOURCE);
+    /* What a source is told about a file may be legal and not fit this one; an option of a modality may ask
+     * for other rows than those at hand. */
+    int refused = status == STELE_E_OPTION || (status == STELE_E_DATA && p->kind == STELE_SOURCE) ||
+                  (status == STELE_E_SHAPE && p->kind == STELE_MODALITY);
     if (status != STELE_OK && (!refused || silent)) {
         check_fail(t, "legal values were refused %s: %s",
                    silent ? "without a word through STELE_FAIL"

@@ -274,6 +274,13 @@ static void compare_draws(block_rig *b, const law *l, double *x)
         check_fail(t, "draw of the mean failed, or is %g", x[0]);
         return;
     }
+    if (t->plugin->desc.detail != NULL) {
+        double mean = x[0];
+        if (block_draw(b, STELE_DRAW_DETAIL, 0, x) != STELE_OK || !isfinite(x[0])) {
+            check_fail(t, "draw of the detail failed, or is %g", x[0]);
+        }
+        x[0] = mean;
+    }
     double error = sqrt(fmax(squares - sum * sum, 0.0) / n);
     if (!(fabs(sum - x[0]) <= 5.0 * error + 1e-5 * (1.0 + fabs(x[0])))) {
         check_fail(t, "eta %.4g: draw's mean is %.6g, %g samples average %.6g +- %.2g", b->eta[0][0], x[0], n, sum,

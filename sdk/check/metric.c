@@ -10,8 +10,9 @@ int metric_is_named(check_trial *t, uint32_t k, const stele_metric *m)
     for (size_t c = 0; named && c < len; c++) {
         named = islower((unsigned char)m->name[c]) || isdigit((unsigned char)m->name[c]) || m->name[c] == '_';
     }
-    if (!named || m->higher_is_better > 1) {
-        check_fail(t, "metric %u: its name is not of [a-z0-9_], or its direction neither 0 nor 1", k);
+    if (!named || m->higher_is_better > STELE_METRIC_NEITHER) {
+        check_fail(t, "metric %u: its name is not of [a-z0-9_], or its direction none of 0, 1 and STELE_METRIC_NEITHER",
+                   k);
         return 0;
     }
     return 1;

@@ -34,6 +34,9 @@ static void add_head(const stele_plugin *p, stele__str *out)
     if (p->reference != NULL) {
         stele__str_printf(out, "| reference | %s |\n", p->reference);
     }
+    if (p->detail != NULL) {
+        stele__str_printf(out, "| detail of a prediction | `%s` |\n", p->detail);
+    }
     if (p->caps != 0) {
         stele__str_append(out, "| promises | ");
         for (size_t i = 0; i < sizeof promises / sizeof promises[0]; i++) {
@@ -56,12 +59,16 @@ static void add_head(const stele_plugin *p, stele__str *out)
 static uint32_t modality_metrics(rig *r, stele_metric *ret)
 {
     const stele_modality_vt *vt = &r->vt->modality;
-    float truth[SCORED * FEATURES], predicted[SCORED * FEATURES];
-    stele_scored s = { sizeof s, SCORED, 0, FEATURES, truth, predicted };
+    float truth[SCORED * FEATURES], predicted[SCORED * FEATURES], detail[SCORED * FEATURES];
+    double known[FEATURES] = { 0 };
+    stele_scored s = { sizeof s, SCORED,    0,     FEATURES,
+                       truth,    predicted, known, r->plugin->desc.detail != NULL ? detail : NULL };
     uint32_t n = 0;
     for (int64_t i = 0; i < SCORED * FEATURES; i++) {
         truth[i] = (float)rig_value(r, 500, i);
         predicted[i] = (float)(0.7 * (double)truth[i] + 0.3 * rig_uniform(r->t, 501, i));
+        known[i % FEATURES] += (double)truth[i] / SCORED;
+        detail[i] = (float)rig_uniform(r->t, 502, i);
     }
     void *state = rig_take(r, (size_t)vt->score_size(r->inst) + 1);
     if (vt->score_add(r->inst, state, &s) != STELE_OK ||
@@ -99,6 +106,11 @@ static uint32_t head_metrics(rig *r, stele_metric *ret)
     return n;
 }
 
+static const char *better(const stele_metric *m)
+{
+    return m->higher_is_better == STELE_METRIC_NEITHER ? "neither" : m->higher_is_better != 0 ? "higher" : "lower";
+}
+
 static void add_metrics(check_trial *t, stele__str *out)
 {
     stele_metric metric[MOST_METRICS];
@@ -118,8 +130,7 @@ static void add_metrics(check_trial *t, stele__str *out)
                                                                     : ", here for a target of numbers");
     }
     for (uint32_t i = 0; i < n; i++) {
-        stele__str_printf(out, "| `%.*s` | %s |\n", (int)sizeof metric[i].name, metric[i].name,
-                          metric[i].higher_is_better ? "higher" : "lower");
+        stele__str_printf(out, "| `%.*s` | %s |\n", (int)sizeof metric[i].name, metric[i].name, better(&metric[i]));
     }
     rig_finish(&r);
 }

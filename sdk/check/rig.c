@@ -276,7 +276,8 @@ static void rig_init(check_trial *t, const rig_plan *plan, rig *r)
 
 /* What the plugin may be given: a shape or a kind of target that it does not take is refused by create or build. */
 static const stele_shape shapes[] = {
-    { 1, 0, { 0 } }, { 3, 0, { 1, 8, 8 } }, { 3, 0, { 3, 8, 8 } }, { 3, 0, { 1, 28, 28 } }, { 3, 0, { 3, 32, 32 } },
+    { 1, 0, { 0 } },         { 3, 0, { 1, 8, 8 } },   { 3, 0, { 3, 8, 8 } },
+    { 3, 0, { 1, 28, 28 } }, { 3, 0, { 3, 32, 32 } }, { 2, 0, { 5, 6 } },
 };
 enum { N_SHAPES = sizeof shapes / sizeof shapes[0], N_TARGETS = 2 };
 

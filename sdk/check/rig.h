@@ -20,6 +20,7 @@
 #include <stele/kinds.h>
 
 enum { RIG_MOST_INPUTS = 16, RIG_MOST_OUTPUTS = 24, RIG_EXPERTS = 3 };
+enum { RIG_SPARSE_DIMS = 2 }; /* extents of rows that may come sparse: features, or bins of features */
 
 /* What x may be, found by asking validate(). */
 typedef enum rig_support { RIG_REAL, RIG_POSITIVE, RIG_UNIT, RIG_COUNT, RIG_BINARY } rig_support;

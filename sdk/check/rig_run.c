@@ -162,7 +162,7 @@ int rig_takes_sparse(check_trial *t)
     rig r;
     rig_plan plan = { .layout = STELE_CSR };
     rig_result res = { 0 };
-    int takes = rig_try(t, &plan, &r) == STELE_OK && r.field.sample.ndim == 1 &&
+    int takes = rig_try(t, &plan, &r) == STELE_OK && r.field.sample.ndim <= RIG_SPARSE_DIMS &&
                 rig_run(&r, r.plan.rows, NULL, 0, &res) == STELE_OK;
     rig_result_finish(&res);
     rig_finish(&r);

@@ -59,7 +59,7 @@ static stele_status build(stele_inst *self, stele_build *b)
 static stele_status validate(const stele_inst *self, const stele_view *x, stele_bad_value *ret)
 {
     (void)self;
-    return stele_counts_validate(x, 1, ret);
+    return stele_counts_validate(x, STELE_COUNTS_WHOLE, ret);
 }
 
 static stele_status fit(const stele_inst *self, stele_fit *f)
@@ -255,6 +255,12 @@ static double draw_one(const stele_block *b, uint32_t what, int64_t row, int64_t
     if (what == STELE_DRAW_MEAN) {
         return rate;
     }
+    if (what == STELE_DRAW_DETAIL) { /* probability of no count */
+#ifdef DEFECT_DETAIL_NAN
+        return NAN;
+#endif
+        return p;
+    }
     if (what == STELE_DRAW_MODE) {
         return floor(rate);
     }
@@ -346,6 +352,7 @@ static const stele_plugin plugin = {
     .license = "BSD-3-Clause",
     STELE_PLUGIN_OPTIONS(options, config),
     .vtable = &vtable,
+    .detail = "no_count",
 };
 
 STELE_LIBRARY(&plugin)

@@ -24,28 +24,30 @@ static void even_numbers(void *ctx, int64_t row, uint32_t k, double *ret)
 /* Predictors of the two features in every row, two kinds of rows by size. */
 typedef struct block {
     uint32_t dtype, n_eta;
-    double eta[2][FEATURES], feature[FEATURES], size; /* size: log, of odd rows; 0 in even ones */
+    double eta[2][FEATURES], feature[2][FEATURES];
+    double size; /* log, of odd rows; 0 in even ones */
     double out[ROWS * FEATURES];
 } block;
 
-static void put_all(uint32_t dtype, const block *b, void *eta[2], void *feature, void *row)
+static void put_all(uint32_t dtype, const block *b, void *eta[2], void *feature[2], void *row)
 {
     for (int64_t r = 0; r < ROWS; r++) {
         for (int64_t j = 0; j < FEATURES; j++) {
-            toy_put(dtype, eta[0], r * FEATURES + j, b->eta[0][j]);
-            toy_put(dtype, eta[1], r * FEATURES + j, b->eta[1][j]);
-            toy_put(dtype, feature, j, b->feature[j]);
+            for (int k = 0; k < 2; k++) {
+                toy_put(dtype, eta[k], r * FEATURES + j, b->eta[k][j]);
+                toy_put(dtype, feature[k], j, b->feature[k][j]);
+            }
         }
         toy_put(dtype, row, r, r % 2 != 0 ? b->size : 0.0);
     }
 }
 
-static void draw(const stele__modality *md, block *b, uint32_t what)
+static inline void draw(const stele__modality *md, block *b, uint32_t what)
 {
     static double eta0[ROWS * FEATURES], eta1[ROWS * FEATURES], out[ROWS * FEATURES], row[ROWS];
-    double feature[FEATURES];
-    void *eta[2] = { eta0, eta1 };
-    const void *features[] = { feature }, *rows[] = { row };
+    double feature0[FEATURES], feature1[FEATURES];
+    void *eta[2] = { eta0, eta1 }, *feature[2] = { feature0, feature1 };
+    const void *rows[] = { row };
     put_all(b->dtype, b, eta, feature, row);
     stele_block s = { .struct_size = sizeof s,
                       .dtype = b->dtype,
@@ -53,7 +55,7 @@ static void draw(const stele__modality *md, block *b, uint32_t what)
                       .n_rows = ROWS,
                       .n_features = FEATURES,
                       .eta = (const void *const *)eta,
-                      .feature = features,
+                      .feature = (const void *const *)feature,
                       .row = b->size != 0.0 ? rows : NULL };
     stele_draw d = { .struct_size = sizeof d, .what = what, .uniform = even_numbers, .out = out };
     assert_int_equal(md->vt->draw(stele__guest_inst(md->part.guest), &s, &d), STELE_OK);
@@ -63,7 +65,8 @@ static void draw(const stele__modality *md, block *b, uint32_t what)
 }
 
 /* Mean and variance over the odd (1) or even (0) rows of feature j. */
-static void moments(const block *b, int64_t j, int64_t odd, double *ret_mean, double *ret_var)
+static inline void moments(const block *b, int64_t j, int64_t odd, double *ret_mean,
+                           double *ret_var)
 {
     double sum = 0.0, squares = 0.0;
     for (int64_t r = odd; r < ROWS; r += 2) {
@@ -74,14 +77,14 @@ static void moments(const block *b, int64_t j, int64_t odd, double *ret_mean, do
     *ret_var = squares / (ROWS / 2) - *ret_mean * *ret_mean;
 }
 
-__attribute__((unused)) static void near(double is, double want, double tolerance)
+static inline void near(double is, double want, double tolerance)
 {
     if (!(fabs(is - want) <= tolerance * fabs(want))) {
         fail_msg("%g, expected %g", is, want);
     }
 }
 
-static void open_models(toy *t)
+static inline void open_models(toy *t)
 {
     toy_open(t,
              "stele: 1\ndata: {source: simulate}\nlatent: {dim: 2}\nmodalities:\n"
@@ -91,26 +94,37 @@ static void open_models(toy *t)
              &toy_source, toy_others, 1, STELE_F32, 1);
 }
 
-/* log p(x) of one element with these predictors, of its feature and row; in double. */
-static inline double log_prob_of(const stele__modality *md, uint32_t n_eta, const double eta[2],
-                                 double feature, double size, double x)
+/* What a plugin gets for one element: its predictors, parameters of its feature and of its row. */
+typedef struct element {
+    uint32_t dtype, n_eta;
+    double eta[3], feature[2], row;
+} element;
+
+/* log p(x) of one element. */
+static inline double log_prob_of(const stele__modality *md, const element *e, double x)
 {
-    double log_p = 0.0;
+    double log_p = 0.0, room[7];
+    const double value[7] = { e->eta[0],     e->eta[1], e->eta[2], e->feature[0],
+                              e->feature[1], e->row,    x };
+    const void *at[7];
     const int64_t begin = 0;
-    const void *etas[] = { &eta[0], &eta[1] }, *features[] = { &feature }, *rows[] = { &size };
+    for (int i = 0; i < 7; i++) {
+        toy_put(e->dtype, &room[i], 0, value[i]);
+        at[i] = &room[i];
+    }
     stele_values values = { .struct_size = sizeof values,
-                            .dtype = STELE_F64,
+                            .dtype = e->dtype,
                             .layout = STELE_DENSE,
-                            .data = &x,
+                            .data = at[6],
                             .begin = &begin };
     stele_block s = { .struct_size = sizeof s,
-                      .dtype = STELE_F64,
-                      .n_eta = n_eta,
+                      .dtype = e->dtype,
+                      .n_eta = e->n_eta,
                       .n_rows = 1,
                       .n_features = 1,
-                      .eta = etas,
-                      .feature = features,
-                      .row = rows,
+                      .eta = at,
+                      .feature = at + 3,
+                      .row = at + 5,
                       .x = &values,
                       .log_prob = &log_p };
     assert_int_equal(md->vt->likelihood(stele__guest_inst(md->part.guest), &s), STELE_OK);

@@ -66,6 +66,7 @@ static void every_refusal_says_why(void **state)
         { "wrong_id", "holds fusion/elsewhere, so the file has to be called elsewhere.so\n" },
         { "wrong_kind", "its id `fusion/wrong_kind` is not of the form head/NAME" },
         { "no_summary", "fusion/no_summary: has no summary\n" },
+        { "detail_name", "its detail `no name` is not a name of [a-z0-9_]\n" },
         { "option_outside", "option 2 (`far`) lies outside of its config block\n" },
         { "option_type", "option 2 (`odd`) has a type that this host does not know\n" },
         { "no_entry", "is no plugin: it has no function stele_plugin_query\n" },

@@ -61,7 +61,7 @@ static stele_status build(stele_inst *self, stele_build *b)
 static stele_status validate(const stele_inst *self, const stele_view *x, stele_bad_value *ret)
 {
     (void)self;
-    return stele_counts_validate(x, 1, ret);
+    return stele_counts_validate(x, STELE_COUNTS_WHOLE, ret);
 }
 
 /* Biases start at the log-odds of each region's share of open rows, with half a row added on both

@@ -10,11 +10,11 @@ static void log_probabilities_are_those_of_the_logit(void **state)
     toy t;
     open_models(&t);
     const stele__modality *md = &t.model.modality[1];
-    const double eta[2] = { -2.0, 0.0 };
+    const element e = { STELE_F64, 1, { -2.0 }, { 0.0 }, 0.9 };
     double p = 1.0 / (1.0 + exp(2.0 - 0.9));
-    assert_float_equal(log_prob_of(md, 1, eta, 0.0, 0.9, 0.0), log(1.0 - p), 1e-12);
-    assert_float_equal(log_prob_of(md, 1, eta, 0.0, 0.9, 1.0), log(p), 1e-12);
-    assert_float_equal(log_prob_of(md, 1, eta, 0.0, 0.9, 3.0), log(p), 1e-12);
+    assert_float_equal(log_prob_of(md, &e, 0.0), log(1.0 - p), 1e-12);
+    assert_float_equal(log_prob_of(md, &e, 1.0), log(p), 1e-12);
+    assert_float_equal(log_prob_of(md, &e, 3.0), log(p), 1e-12);
     toy_close(&t);
 }
 

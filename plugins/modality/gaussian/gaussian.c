@@ -238,43 +238,6 @@ static stele_status fit(const stele_inst *self, stele_fit *f)
 
 /* --- encoder and decoder --- */
 
-static stele_status densify(void *user, uint32_t n, const stele_view *const *in, void *out)
-{
-    const stele_view *x = in[0];
-    int64_t rows = x->shape.dim[0], width = x->shape.dim[1];
-    (void)user;
-    (void)n;
-    memset(out, 0,
-           (size_t)(rows * width) * (x->dtype == STELE_F64 ? sizeof(double) : sizeof(float)));
-    for (int64_t r = 0; r < rows; r++) {
-        for (int64_t i = x->row_start[r]; i < x->row_start[r + 1]; i++) {
-            int64_t at = r * width + x->column[i];
-            if (x->dtype == STELE_F64) {
-                ((double *)out)[at] = ((const double *)x->data)[i];
-            } else {
-                ((float *)out)[at] = ((const float *)x->data)[i];
-            }
-        }
-    }
-    return STELE_OK;
-}
-
-/* Standardised features are dense even where the measurement is not. */
-static stele_status make_dense(const stele_inst *self, stele_graph *g, stele_tensor **x)
-{
-    static const stele_custom op = { .struct_size = sizeof op,
-                                     .name = "densify",
-                                     .forward = densify };
-    const stele_ops *ops = self->host->ops;
-    stele_view view = { .struct_size = sizeof view };
-    stele_status status = ops->view(*x, &view);
-    if (status == STELE_OK && view.layout == STELE_CSR) {
-        stele_shape shape = stele_shape2(view.shape.dim[0], self->n_features);
-        *x = ops->custom(g, &op, NULL, 1, x, &shape);
-    }
-    return status;
-}
-
 /* 1 where an entry of x is missing or, while training, hidden. */
 static stele_status hidden_entries(const stele_inst *self, stele_graph *g, stele_tensor *x,
                                    stele_tensor **ret)
@@ -299,7 +262,8 @@ static stele_status encoder_input(const stele_inst *self, stele_graph *g, stele_
     const stele_ops *ops = self->host->ops;
     const stele_shape scalar = { 0 };
     stele_tensor *part[2];
-    stele_status status = make_dense(self, g, &x);
+    /* Standardised features are dense even where the measurement is not. */
+    stele_status status = stele_densify(self->host, g, x, &x);
     if (status == STELE_OK) {
         status = hidden_entries(self, g, x, &part[1]);
     }

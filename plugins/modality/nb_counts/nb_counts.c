@@ -85,7 +85,7 @@ static stele_status build(stele_inst *self, stele_build *b)
 static stele_status validate(const stele_inst *self, const stele_view *x, stele_bad_value *ret)
 {
     (void)self;
-    return stele_counts_validate(x, 1, ret);
+    return stele_counts_validate(x, STELE_COUNTS_WHOLE, ret);
 }
 
 /* Biases start at the log of the mean count of a row of median size, the extra zeros at a share of
@@ -157,34 +157,15 @@ static stele_status likelihood(const stele_inst *self, const stele_block *b)
     return stele_negative_binomial(self->counts.host->vec, b);
 }
 
-/* Smallest count whose cumulative probability exceeds u. The walk ends where the remaining mass is
- * below rounding. */
-static double nb_quantile(double mean, double theta, double u)
-{
-    double p = exp(-theta * log1p(mean / theta)), ratio = mean / (mean + theta), cumulative = p;
-    double limit = mean + 60.0 * sqrt(mean + mean * mean / theta) + 100.0, x = 0.0;
-    while (cumulative < u && x < limit) {
-        p *= ratio * (x + theta) / (x + 1.0);
-        x += 1.0;
-        cumulative += p;
-    }
-    return x;
-}
-
 /* u[0] decides the count, u[1] the extra zero. */
 static double draw_one(const stele_block *b, uint32_t what, int64_t row, int64_t j, const double *u)
 {
-    double mean = exp(stele_block_eta(b, 0, row, j) + stele_block_row(b, 0, row));
-    double theta = exp(stele_block_feature(b, 0, j));
     double extra_zero = b->n_eta > 1 ? 1.0 / (1.0 + exp(-stele_block_eta(b, 1, row, j))) : 0.0;
     if (what == STELE_DRAW_MEAN) {
-        return (1.0 - extra_zero) * mean;
+        return (1.0 - extra_zero) * stele_nb_draw(b, what, row, j, u);
     }
-    if (what == STELE_DRAW_MODE) {
-        double mode = theta > 1.0 ? floor(mean * (theta - 1.0) / theta) : 0.0;
-        return extra_zero >= 0.5 ? 0.0 : mode;
-    }
-    return u[1] < extra_zero ? 0.0 : nb_quantile(mean, theta, u[0]);
+    int is_extra = what == STELE_DRAW_MODE ? extra_zero >= 0.5 : u[1] < extra_zero;
+    return is_extra ? 0.0 : stele_nb_draw(b, what, row, j, u);
 }
 
 static stele_status draw(const stele_inst *self, const stele_block *b, const stele_draw *d)
@@ -193,55 +174,26 @@ static stele_status draw(const stele_inst *self, const stele_block *b, const ste
     return stele_draw_elements(b, d, 2, draw_one);
 }
 
-/* Mean over features of the correlation across rows between log(1 + count) and log(1 + predicted
- * mean). */
-typedef struct score {
-    double sum, n;
-} score;
-
 static uint64_t score_size(const stele_inst *self)
 {
     (void)self;
-    return sizeof(score);
+    return sizeof(stele_log1p_correlation);
 }
 
 static stele_status score_add(const stele_inst *self, void *state, const stele_scored *s)
 {
-    score *sc = state;
-    double *a = malloc((size_t)(2 * s->n_rows + 1) * sizeof *a);
-    if (a == NULL) {
-        return STELE_E_NOMEM;
-    }
     (void)self;
-    double *b = a + s->n_rows;
-    for (int64_t j = 0; j < s->n_features; j++) {
-        for (int64_t r = 0; r < s->n_rows; r++) {
-            a[r] = log1p((double)s->truth[r * s->n_features + j]);
-            b[r] = log1p((double)s->predicted[r * s->n_features + j]);
-        }
-        double corr = stele_pearson(s->n_rows, a, b);
-        int varies = 0;
-        for (int64_t r = 1; r < s->n_rows && !varies; r++) {
-            varies = a[r] != a[0];
-        }
-        if (varies) { /* a constant prediction of a varying feature explains nothing: 0 */
-            sc->sum += isnan(corr) ? 0.0 : corr;
-            sc->n += 1.0;
-        }
-    }
-    free(a);
-    return STELE_OK;
+    return stele_log1p_correlation_add(state, s);
 }
 
 static stele_status score_end(const stele_inst *self, void *state, uint32_t capacity,
                               stele_metric *ret, uint32_t *ret_n)
 {
-    const score *sc = state;
     (void)self;
     if (capacity < 1) {
         return STELE_E_ARG;
     }
-    stele_metric_set(&ret[0], "feature_correlation", sc->n > 0.0 ? sc->sum / sc->n : NAN, 1);
+    stele_metric_set(&ret[0], "feature_correlation", stele_log1p_correlation_read(state), 1);
     *ret_n = 1;
     return STELE_OK;
 }

@@ -10,14 +10,14 @@ static void log_probabilities_are_those_of_scipy(void **state)
     toy t;
     open_models(&t);
     const stele__modality *md = &t.model.modality[0];
-    const double eta[2] = { log(2.0), 0.4 }, theta = log(1.5), size = log(2.5);
-    assert_float_equal(log_prob_of(md, 1, eta, theta, size, 3.0), -2.20383905734298, 1e-12);
-    assert_float_equal(log_prob_of(md, 1, eta, theta, size, 0.0), -2.19950560319014, 1e-12);
+    element e = { STELE_F64, 1, { log(2.0), 0.4 }, { log(1.5) }, log(2.5) };
+    assert_float_equal(log_prob_of(md, &e, 3.0), -2.20383905734298, 1e-12);
+    assert_float_equal(log_prob_of(md, &e, 0.0), -2.19950560319014, 1e-12);
     /* Zero inflation by 1 / (1 + exp(-0.4)). */
     double zero = 1.0 / (1.0 + exp(-0.4)), p0 = exp(-2.19950560319014), p3 = exp(-2.20383905734298);
-    assert_float_equal(log_prob_of(md, 2, eta, theta, size, 0.0), log(zero + (1.0 - zero) * p0),
-                       1e-12);
-    assert_float_equal(log_prob_of(md, 2, eta, theta, size, 3.0), log((1.0 - zero) * p3), 1e-12);
+    e.n_eta = 2;
+    assert_float_equal(log_prob_of(md, &e, 0.0), log(zero + (1.0 - zero) * p0), 1e-12);
+    assert_float_equal(log_prob_of(md, &e, 3.0), log((1.0 - zero) * p3), 1e-12);
     toy_close(&t);
 }
 
@@ -31,12 +31,12 @@ static void counts_have_their_moments(void **state)
         b = (block){ .dtype = k % 2 ? STELE_F32 : STELE_F64,
                      .n_eta = k < 2 ? 1 : 2,
                      .eta = { { log(6.0), log(0.5) }, { -1.0, 0.4 } },
-                     .feature = { log(3.0), log(0.8) },
+                     .feature = { { log(3.0), log(0.8) } },
                      .size = log(2.5) };
         for (int64_t i = 0; i < 4; i++) {
             int64_t j = i % 2, odd = i / 2;
             double zero = b.n_eta > 1 ? 1.0 / (1.0 + exp(-b.eta[1][j])) : 0.0, mean, var;
-            double theta = exp(b.feature[j]), mu = exp(b.eta[0][j]) * (odd ? 2.5 : 1.0);
+            double theta = exp(b.feature[0][j]), mu = exp(b.eta[0][j]) * (odd ? 2.5 : 1.0);
             draw(&t.model.modality[0], &b, STELE_DRAW_MEAN);
             moments(&b, j, odd, &mean, &var);
             near(mean, (1.0 - zero) * mu, 1e-5);
@@ -58,7 +58,7 @@ static void modes_are_the_likeliest_counts(void **state)
     b = (block){ .dtype = STELE_F64,
                  .n_eta = 1,
                  .eta = { { log(6.0), log(6.0) } },
-                 .feature = { log(3.0), log(0.8) } };
+                 .feature = { { log(3.0), log(0.8) } } };
     draw(&t.model.modality[0], &b, STELE_DRAW_MODE);
     assert_true(b.out[0] == 4.0 && b.out[1] == 0.0); /* floor(6 (3 - 1) / 3) */
     toy_close(&t);

@@ -31,7 +31,9 @@ typedef struct stele_count_model {
     const stele_host *host;
     const stele_count_config *config;
     int64_t n_features, latent, encoder_covariates, decoder_covariates;
-    int32_t binary, reserved; /* binary: a row's size is its number of non-zeros, not the sum of its counts */
+    int64_t n_inputs;      /* of the encoder's dense stack: the features, unless there are layers before it */
+    int32_t binary;        /* a row's size is its number of non-zeros, not the sum of its counts */
+    int32_t layers_before; /* the plugin has layers of its own before the encoder's dense stack, and starts them */
     stele_dense encoder, decoder;
     stele_gaussian_head expert;
     uint32_t log_median;             /* buffer: log of the training rows' median size */
@@ -46,17 +48,20 @@ enum {
     STELE_COUNT_STREAM_FREE = 48
 };
 
-/* In create(). */
+/* In create(). The features are those of a row of one extent; a plugin that takes other rows sets n_features,
+ * n_inputs and layers_before afterwards. */
 static inline void stele_count_model_init(const stele_create_args *a, const stele_count_config *config, int binary,
                                           stele_count_model *m)
 {
     m->host = a->host;
     m->config = config;
     m->n_features = a->input->sample.ndim == 1 ? a->input->sample.dim[0] : 0;
+    m->n_inputs = m->n_features;
     m->latent = (int64_t)a->latent_dim + (int64_t)a->private_dim;
     m->encoder_covariates = a->encoder_covariates;
     m->decoder_covariates = a->decoder_covariates;
     m->binary = binary;
+    m->layers_before = 0;
 }
 
 /* In build(): encoder, expert and decoder. */
@@ -67,7 +72,7 @@ static inline stele_status stele_count_model_build(stele_count_model *m, stele_b
     if (m->n_features < 1) {
         return STELE_FAIL(h, STELE_E_SHAPE, "the measurement must be one row of features");
     }
-    stele_status status = stele_dense_build(h, b, "encoder", m->n_features, m->encoder_covariates, c->input.input_decay,
+    stele_status status = stele_dense_build(h, b, "encoder", m->n_inputs, m->encoder_covariates, c->input.input_decay,
                                             &c->encoder, &m->encoder);
     if (status == STELE_OK) {
         status = stele_gaussian_head_build(h, b, m->encoder.out, m->latent, &m->expert);
@@ -103,18 +108,18 @@ static inline stele_status stele_count_size_build(stele_count_model *m, stele_bu
     return status;
 }
 
-/* In fit(): the median size and the start of the encoder's first layer. The statistics are left to the plugin, for the
- * start of its biases; on success it finishes them with stele_count_stats_finish. */
-static inline stele_status stele_count_model_fit(const stele_count_model *m, stele_fit *f, stele_count_stats *s)
+/* stele_count_model_fit for a plugin with statistics of its own: `each` sees every chunk of rows too. */
+static inline stele_status stele_count_model_fit_each(const stele_count_model *m, stele_fit *f, stele_count_chunk *each,
+                                                      void *ctx, stele_count_stats *s)
 {
     const stele_host *h = m->host;
-    stele_status status = stele_count_stats_read(h, f, m->n_features, m->binary, s);
+    stele_status status = stele_count_stats_read(h, f, m->n_features, m->binary, each, ctx, s);
     if (status != STELE_OK) {
         return status;
     }
     double log_median = log(s->median);
     status = h->fit->set(f, m->log_median, 1, &log_median);
-    if (status == STELE_OK) {
+    if (status == STELE_OK && !m->layers_before) {
         status = stele_count_input_fit(h, f, &m->config->input, &m->encoder, s, 0.3);
     }
     if (status != STELE_OK) {
@@ -123,16 +128,37 @@ static inline stele_status stele_count_model_fit(const stele_count_model *m, ste
     return status;
 }
 
+/* In fit(): the median size and, where the encoder's dense stack is the first to see the counts, the start of its first
+ * layer. The statistics are left to the plugin, for the start of its biases; on success it finishes them with
+ * stele_count_stats_finish. */
+static inline stele_status stele_count_model_fit(const stele_count_model *m, stele_fit *f, stele_count_stats *s)
+{
+    return stele_count_model_fit_each(m, f, NULL, NULL, s);
+}
+
+/* What the encoder sees of x (n, features). */
+static inline stele_tensor *stele_count_seen(const stele_count_model *m, stele_graph *g, stele_tensor *x)
+{
+    const stele_host *h = m->host;
+    return stele_count_input_apply(h, g, &m->config->input, x, h->ops->param(g, m->log_median),
+                                   STELE_COUNT_STREAM_INPUT);
+}
+
+/* The expert, from inputs (n, n_inputs). */
+static inline stele_status stele_count_expert(const stele_count_model *m, stele_graph *g, stele_tensor *in,
+                                              stele_tensor *covariates, stele_dist *ret_q)
+{
+    const stele_host *h = m->host;
+    stele_tensor *hidden = stele_dense_apply(h, g, &m->encoder, in, covariates, STELE_COUNT_STREAM_ENCODER);
+    stele_gaussian_head_apply(h, g, &m->expert, hidden, ret_q);
+    return h->ops->status(g);
+}
+
 /* The encode slot. */
 static inline stele_status stele_count_encode(const stele_count_model *m, stele_graph *g, const stele_encode_args *a,
                                               stele_dist *ret_q)
 {
-    const stele_host *h = m->host;
-    stele_tensor *in = stele_count_input_apply(h, g, &m->config->input, a->x, h->ops->param(g, m->log_median),
-                                               STELE_COUNT_STREAM_INPUT);
-    stele_tensor *hidden = stele_dense_apply(h, g, &m->encoder, in, a->covariates, STELE_COUNT_STREAM_ENCODER);
-    stele_gaussian_head_apply(h, g, &m->expert, hidden, ret_q);
-    return h->ops->status(g);
+    return stele_count_expert(m, g, stele_count_seen(m, g, a->x), a->covariates, ret_q);
 }
 
 /* In decode(): the hidden layer, and the log of the row's size as row[0] where there is one. Predictors and per-feature

@@ -32,21 +32,33 @@ static const char *const stele_input_names[] = { "log1p", "normalised", "binary"
 /* Counts lie below 2^24: from there on float, in which they are held, skips whole numbers. */
 #define STELE_COUNT_LIMIT 16777216.0
 
-/* Counts are finite, whole, not negative and below STELE_COUNT_LIMIT. [compute] */
-static inline stele_status stele_counts_validate(const stele_view *x, int whole, stele_bad_value *ret)
+/* What values have to be besides finite, not negative and below STELE_COUNT_LIMIT. */
+enum {
+    STELE_COUNTS_WHOLE = 1 << 0,
+    STELE_COUNTS_MISSING = 1 << 1 /* entries of dense rows may be missing (NaN) */
+};
+
+/* `rules`: STELE_COUNTS_*. Columns are numbered through all extents of a row. [compute] */
+static inline stele_status stele_counts_validate(const stele_view *x, int rules, stele_bad_value *ret)
 {
-    int64_t rows = x->shape.dim[0], columns = x->shape.dim[1];
+    int64_t rows = x->shape.dim[0], columns = 1;
+    for (uint32_t d = 1; d < x->shape.ndim; d++) {
+        columns *= x->shape.dim[d];
+    }
     for (int64_t r = 0; r < rows; r++) {
         int64_t begin = x->layout == STELE_CSR ? x->row_start[r] : r * columns;
         int64_t end = x->layout == STELE_CSR ? x->row_start[r + 1] : begin + columns;
         for (int64_t i = begin; i < end; i++) {
             double v = x->dtype == STELE_F64 ? ((const double *)x->data)[i] : (double)((const float *)x->data)[i];
             const char *reason = NULL;
+            if (isnan(v) && (rules & STELE_COUNTS_MISSING) != 0 && x->layout != STELE_CSR) {
+                continue;
+            }
             if (!isfinite(v)) {
                 reason = "is not a finite number";
             } else if (v < 0.0) {
                 reason = "is negative";
-            } else if (whole && v != floor(v)) {
+            } else if ((rules & STELE_COUNTS_WHOLE) != 0 && v != floor(v)) {
                 reason = "is not a whole number";
             } else if (v >= STELE_COUNT_LIMIT) {
                 reason = "is no count below 2^24 (16777216)";
@@ -68,16 +80,20 @@ typedef struct stele_count_stats {
     int64_t n_rows, n_features;
     double *total;      /* (features) sum of the counts */
     double *nonzero;    /* (features) rows in which the feature is not 0 */
+    double *missing;    /* (features) rows in which the entry is missing */
     double median;      /* of the rows' sizes, at least 1 */
     double norm;        /* root mean square over rows of |log1p(x)| */
     double norm_binary; /* root mean square over rows of |x != 0| */
+    double *size;       /* (rows) until the end */
+    int64_t at;
+    int32_t binary, reserved;
 } stele_count_stats;
 
 static inline void stele_count_stats_finish(stele_count_stats *s)
 {
     free(s->total);
-    free(s->nonzero);
-    s->total = s->nonzero = NULL;
+    free(s->size);
+    s->total = s->nonzero = s->missing = s->size = NULL;
 }
 
 static inline int stele_compare_doubles(const void *a, const void *b)
@@ -87,7 +103,7 @@ static inline int stele_compare_doubles(const void *a, const void *b)
 }
 
 /* One row into the sums; returns its size: the sum of its counts, or how many are not 0. */
-static inline double stele_count_row(const stele_view *x, int64_t r, int binary, stele_count_stats *s)
+static inline double stele_count_row(const stele_view *x, int64_t r, stele_count_stats *s)
 {
     double size = 0.0;
     int64_t begin = x->layout == STELE_CSR ? x->row_start[r] : r * s->n_features;
@@ -100,43 +116,89 @@ static inline double stele_count_row(const stele_view *x, int64_t r, int binary,
             s->nonzero[j] += 1.0;
             s->norm += log1p(v) * log1p(v);
             s->norm_binary += 1.0;
-            size += binary ? 1.0 : v;
+            size += s->binary ? 1.0 : v;
+        } else if (isnan(v)) {
+            s->missing[j] += 1.0;
         }
     }
     return size;
 }
 
-/* Read all training rows. `binary`: a row's size is its number of non-zeros. Finish with stele_count_stats_finish. */
-static inline stele_status stele_count_stats_read(const stele_host *h, stele_fit *f, int64_t n_features, int binary,
+/* Before the first chunk. `binary`: a row's size is its number of non-zeros. Finish with stele_count_stats_finish. */
+static inline stele_status stele_count_stats_init(const stele_host *h, stele_fit *f, int64_t n_features, int binary,
                                                   stele_count_stats *s)
 {
-    int64_t n_rows = h->fit->n_rows(f), at = 0;
     memset(s, 0, sizeof *s);
-    s->n_rows = n_rows;
+    s->n_rows = h->fit->n_rows(f);
     s->n_features = n_features;
-    s->total = (double *)calloc((size_t)n_features + 1, sizeof(double));
-    s->nonzero = (double *)calloc((size_t)n_features + 1, sizeof(double));
-    double *size = (double *)calloc((size_t)n_rows + 1, sizeof(double));
-    stele_status status = s->total != NULL && s->nonzero != NULL && size != NULL ? STELE_OK : STELE_E_NOMEM;
+    s->binary = binary;
+    s->total = (double *)calloc(3 * (size_t)n_features + 1, sizeof(double));
+    s->size = (double *)calloc((size_t)s->n_rows + 1, sizeof(double));
+    if (s->total == NULL || s->size == NULL) {
+        stele_count_stats_finish(s);
+        return STELE_E_NOMEM;
+    }
+    s->nonzero = s->total + n_features;
+    s->missing = s->nonzero + n_features;
+    return STELE_OK;
+}
+
+static inline void stele_count_stats_add(const stele_view *x, stele_count_stats *s)
+{
+    for (int64_t r = 0; r < x->shape.dim[0] && s->at < s->n_rows; r++) {
+        s->size[s->at++] = stele_count_row(x, r, s);
+    }
+}
+
+/* After the last chunk. */
+static inline void stele_count_stats_end(stele_count_stats *s)
+{
+    if (s->at > 0) {
+        qsort(s->size, (size_t)s->at, sizeof s->size[0], stele_compare_doubles);
+        s->norm = sqrt(s->norm / (double)s->at);
+        s->norm_binary = sqrt(s->norm_binary / (double)s->at);
+    }
+    s->median = s->at > 0 && s->size[s->at / 2] > 1.0 ? s->size[s->at / 2] : 1.0;
+}
+
+/* A look at a chunk of training rows. [main] */
+typedef void stele_count_chunk(void *ctx, const stele_view *x);
+
+/* Read all training rows. `each` sees every chunk as well; it may be NULL. Finish with stele_count_stats_finish. */
+static inline stele_status stele_count_stats_read(const stele_host *h, stele_fit *f, int64_t n_features, int binary,
+                                                  stele_count_chunk *each, void *ctx, stele_count_stats *s)
+{
+    stele_status status = stele_count_stats_init(h, f, n_features, binary, s);
     while (status == STELE_OK) {
         stele_view x = { sizeof x, 0, 0, { 0, 0, { 0 } }, NULL, NULL, NULL };
         status = h->fit->next(f, &x);
         if (status != STELE_OK || x.shape.dim[0] == 0) {
             break;
         }
-        for (int64_t r = 0; r < x.shape.dim[0] && at < n_rows; r++) {
-            size[at++] = stele_count_row(&x, r, binary, s);
+        stele_count_stats_add(&x, s);
+        if (each != NULL) {
+            each(ctx, &x);
         }
     }
-    if (status == STELE_OK && at > 0) {
-        qsort(size, (size_t)at, sizeof size[0], stele_compare_doubles);
-        s->norm = sqrt(s->norm / (double)at);
-        s->norm_binary = sqrt(s->norm_binary / (double)at);
-    }
-    s->median = at > 0 && size[at / 2] > 1.0 ? size[at / 2] : 1.0;
-    free(size);
     if (status != STELE_OK) {
         stele_count_stats_finish(s);
+        return status;
+    }
+    stele_count_stats_end(s);
+    return STELE_OK;
+}
+
+/* x with 0 in place of missing entries, which sparse rows do not have. NULL for NULL. */
+static inline stele_status stele_counts_present(const stele_host *h, stele_graph *g, stele_tensor *x,
+                                                stele_tensor **ret)
+{
+    const stele_shape scalar = { 0, 0, { 0, 0, 0, 0, 0, 0 } };
+    stele_view view = { sizeof view, 0, 0, { 0, 0, { 0 } }, NULL, NULL, NULL };
+    stele_status status = x != NULL ? h->ops->view(x, &view) : STELE_OK;
+    if (status == STELE_OK) {
+        *ret = x == NULL || view.layout == STELE_CSR
+                   ? x
+                   : h->ops->where(g, h->ops->is_nan(g, x), h->ops->full(g, &scalar, 0.0), x);
     }
     return status;
 }

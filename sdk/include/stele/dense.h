@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #define STELE_DENSE_MAX 8
 
@@ -154,6 +155,40 @@ static inline stele_tensor *stele_dense_apply(const stele_host *h, stele_graph *
         }
     }
     return x;
+}
+
+static inline stele_status stele_densify_forward(void *user, uint32_t n, const stele_view *const *in, void *out)
+{
+    const stele_view *x = in[0];
+    int64_t rows = x->shape.dim[0], width = x->shape.dim[1];
+    (void)user;
+    (void)n;
+    memset(out, 0, (size_t)(rows * width) * (x->dtype == STELE_F64 ? sizeof(double) : sizeof(float)));
+    for (int64_t r = 0; r < rows; r++) {
+        for (int64_t i = x->row_start[r]; i < x->row_start[r + 1]; i++) {
+            int64_t at = r * width + x->column[i];
+            if (x->dtype == STELE_F64) {
+                ((double *)out)[at] = ((const double *)x->data)[i];
+            } else {
+                ((float *)out)[at] = ((const float *)x->data)[i];
+            }
+        }
+    }
+    return STELE_OK;
+}
+
+/* x if it is dense, else the same (rows, columns) with its zeros: for encoders that have no use of sparsity. */
+static inline stele_status stele_densify(const stele_host *h, stele_graph *g, stele_tensor *x, stele_tensor **ret)
+{
+    static const stele_custom op = { sizeof op, "densify", stele_densify_forward, NULL };
+    stele_view view = { sizeof view, 0, 0, { 0, 0, { 0 } }, NULL, NULL, NULL };
+    stele_status status = h->ops->view(x, &view);
+    if (status != STELE_OK) {
+        return status;
+    }
+    stele_shape shape = stele_shape2(view.shape.dim[0], view.shape.dim[1]);
+    *ret = view.layout == STELE_CSR ? h->ops->custom(g, &op, NULL, 1, &x, &shape) : x;
+    return h->ops->status(g);
 }
 
 /* The Gaussian expert on top of a stack: mean and log-variance as linear functions of the hidden layer. */

@@ -113,12 +113,8 @@ static inline stele_status stele_gaussian_draw(const stele_block *b, const stele
             if (d->what == STELE_DRAW_SAMPLE) {
                 y += stele_gaussian_noise(b, t, r, j, u[j], u[n + j]);
             }
-            double x = stele_gaussian_optional(b, t->centre, j) + exp(stele_gaussian_optional(b, t->log_scale, j)) * y;
-            if (b->dtype == STELE_F64) {
-                ((double *)d->out)[r * n + j] = x;
-            } else {
-                ((float *)d->out)[r * n + j] = (float)x;
-            }
+            double scale = exp(stele_gaussian_optional(b, t->log_scale, j));
+            stele_block_put(b, d->out, r * n + j, stele_gaussian_optional(b, t->centre, j) + scale * y);
         }
     }
     free(u);

@@ -116,8 +116,9 @@ typedef struct stele_block {
     double *log_prob;           /* (n_rows), in nats, added to, not weighted */
 } stele_block;
 
-/* What draw() should put in place of x. */
-enum { STELE_DRAW_MEAN = 1, STELE_DRAW_MODE = 2, STELE_DRAW_SAMPLE = 3 };
+/* What draw() should put in place of x. DETAIL: a further quantity of the prediction, of the plugin's choosing; only
+ * plugins that have a name for it are asked (stele_plugin.detail). */
+enum { STELE_DRAW_MEAN = 1, STELE_DRAW_MODE = 2, STELE_DRAW_SAMPLE = 3, STELE_DRAW_DETAIL = 4 };
 
 typedef struct stele_draw {
     uint64_t struct_size;
@@ -129,18 +130,26 @@ typedef struct stele_draw {
     void *out; /* (n_rows, n_features) of the block's dtype, row-major */
 } stele_draw;
 
-/* Held-out truth and prediction (mean of x given z) of one block of features for all scored rows, dense. */
+/* Held-out truth and prediction (mean of x given z) of one block of features for all scored rows, dense. Missing
+ * entries of truth are NaN. */
 typedef struct stele_scored {
     uint64_t struct_size;
     int64_t n_rows, first, n_features;
     const float *truth;     /* (n_rows, n_features) */
     const float *predicted; /* (n_rows, n_features) */
+    const double *known;    /* (n_features) mean over the training rows that have the entry; 0: none has */
+    const float *detail;    /* (n_rows, n_features) what draw() gives for STELE_DRAW_DETAIL; NULL where there is none: a
+                               prediction that is not the model's */
 } stele_scored;
 
+/* For metrics that are no better for being higher or lower: figures to look at. */
+enum { STELE_METRIC_NEITHER = 2 };
+
 typedef struct stele_metric {
-    char name[32]; /* [a-z0-9_]: "auroc" */
-    double value;  /* NaN when undefined */
-    uint32_t higher_is_better, reserved;
+    char name[32];             /* [a-z0-9_]: "auroc" */
+    double value;              /* NaN when undefined */
+    uint32_t higher_is_better; /* 1, 0 or STELE_METRIC_NEITHER */
+    uint32_t reserved;
 } stele_metric;
 
 /* First value that this modality cannot hold. */

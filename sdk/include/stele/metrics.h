@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Ranking of binary outcomes. Scores are put into 2^20 bins by the leading bits of their float value (a relative
@@ -66,6 +67,77 @@ static inline double stele_pearson(int64_t n, const double *a, const double *b)
         sab += (a[i] - ma) * (b[i] - mb);
     }
     return saa > 0.0 && sbb > 0.0 ? sab / sqrt(saa * sbb) : NAN;
+}
+
+/* Mean over features of the correlation across rows between log(1 + count) and log(1 + predicted mean). All zero bytes
+ * is the empty state. */
+typedef struct stele_log1p_correlation {
+    double sum, n;
+} stele_log1p_correlation;
+
+/* Features whose truth does not vary are left out; a constant prediction of one that does explains nothing: 0. Rows
+ * without the entry (NaN) do not count. */
+static inline stele_status stele_log1p_correlation_add(stele_log1p_correlation *c, const stele_scored *s)
+{
+    double *a = (double *)malloc((size_t)(2 * s->n_rows + 1) * sizeof *a);
+    if (a == NULL) {
+        return STELE_E_NOMEM;
+    }
+    double *b = a + s->n_rows;
+    for (int64_t j = 0; j < s->n_features; j++) {
+        int64_t n = 0;
+        int varies = 0;
+        for (int64_t r = 0; r < s->n_rows; r++) {
+            double truth = (double)s->truth[r * s->n_features + j];
+            if (!isnan(truth)) {
+                a[n] = log1p(truth);
+                b[n] = log1p((double)s->predicted[r * s->n_features + j]);
+                varies = varies || a[n] != a[0];
+                n++;
+            }
+        }
+        if (varies) {
+            double corr = stele_pearson(n, a, b);
+            c->sum += isnan(corr) ? 0.0 : corr;
+            c->n += 1.0;
+        }
+    }
+    free(a);
+    return STELE_OK;
+}
+
+static inline double stele_log1p_correlation_read(const stele_log1p_correlation *c)
+{
+    return c->n > 0.0 ? c->sum / c->n : NAN;
+}
+
+/* Bits per spike: the log-likelihood of counts, as Poisson counts of the predicted rates, less that of each feature's
+ * mean over the training rows, in bits, over the number of counts (Pei et al., NeurIPS 2021, with training rows for
+ * the mean). All zero bytes is the empty state. */
+typedef struct stele_spike_bits {
+    double bits, spikes;
+} stele_spike_bits;
+
+/* Predicted rates below this are taken for it: a spike says no more than that it was unlikely. */
+#define STELE_LEAST_RATE 1e-9
+
+/* Features without a count in the training rows have no mean rate to compare with, and are left out. */
+static inline void stele_spike_bits_add(stele_spike_bits *b, const stele_scored *s)
+{
+    const double per_nat = 1.0 / log(2.0);
+    for (int64_t i = 0; i < s->n_rows * s->n_features; i++) {
+        double x = (double)s->truth[i], mean = s->known[i % s->n_features];
+        double rate = fmax((double)s->predicted[i], STELE_LEAST_RATE);
+        if (!isnan(x) && mean > 0.0) {
+            b->bits += per_nat * (x * log(rate / mean) - (rate - mean));
+            b->spikes += x;
+        }
+    }
+}
+
+static inline double stele_spike_bits_read(const stele_spike_bits *b)
+{
+    return b->spikes > 0.0 ? b->bits / b->spikes : NAN;
 }
 
 static inline void stele_metric_set(stele_metric *m, const char *name, double value, int higher_is_better)

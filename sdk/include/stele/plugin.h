@@ -38,6 +38,8 @@ typedef struct stele_plugin {
     uint32_t n_options, option_stride; /* stride = sizeof(stele_option) as the plugin saw it */
     uint64_t config_size;
     const void *vtable; /* stele_KIND_vt */
+    const char
+        *detail; /* modality: name of what draw() gives for STELE_DRAW_DETAIL, of [a-z0-9_]; NULL: it knows none */
 } stele_plugin;
 
 /* The first sixteen bytes never change, in any major version. */
@@ -110,7 +112,7 @@ STELE_NO_TAIL(stele_output, row);
 STELE_NO_TAIL(stele_values, column);
 STELE_NO_TAIL(stele_block, log_prob);
 STELE_NO_TAIL(stele_draw, out);
-STELE_NO_TAIL(stele_scored, predicted);
+STELE_NO_TAIL(stele_scored, detail);
 STELE_NO_TAIL(stele_metric, reserved);
 STELE_NO_TAIL(stele_bad_value, reason);
 STELE_NO_TAIL(stele_experts, prior);
@@ -118,7 +120,7 @@ STELE_NO_TAIL(stele_joint, log_weight);
 STELE_NO_TAIL(stele_loss_args, beta);
 STELE_NO_TAIL(stele_head_traits, reserved);
 STELE_NO_TAIL(stele_read, lengths);
-STELE_NO_TAIL(stele_plugin, vtable);
+STELE_NO_TAIL(stele_plugin, detail);
 STELE_NO_TAIL(stele_library, n_plugins);
 #endif
 

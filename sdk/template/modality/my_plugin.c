@@ -92,7 +92,7 @@ static stele_status decode(const stele_inst *self, stele_graph *g, const stele_d
 static stele_status validate(const stele_inst *self, const stele_view *x, stele_bad_value *ret_bad)
 {
     (void)self;
-    return stele_counts_validate(x, 1, ret_bad);
+    return stele_counts_validate(x, STELE_COUNTS_WHOLE, ret_bad);
 }
 
 /* Means beyond this cannot be told from a defect and would overflow a float. */

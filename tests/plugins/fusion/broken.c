@@ -122,6 +122,9 @@ static const stele_plugin plugin = {
     .option_stride = sizeof options[0],
     .config_size = sizeof(config),
     .vtable = &vtable,
+#ifdef DEFECT_DETAIL_NAME
+    .detail = "no name",
+#endif
 };
 
 #ifdef DEFECT_CRASHES

@@ -51,7 +51,7 @@ static stele_status build(stele_inst *self, stele_build *b)
 static stele_status validate(const stele_inst *self, const stele_view *x, stele_bad_value *ret)
 {
     FAILS(self->counts.host, "modality.validate", "these values are beyond judgement");
-    return stele_counts_validate(x, 1, ret);
+    return stele_counts_validate(x, STELE_COUNTS_WHOLE, ret);
 }
 
 static stele_status fit(const stele_inst *self, stele_fit *f)

@@ -92,7 +92,7 @@ typedef struct stele_output {
  * features after its last are there; features of the block that are not named are zeros. */
 typedef struct stele_values {
     uint64_t struct_size;
-    uint32_t dtype, layout;
+    uint32_t dtype, layout; /* F32 or F64, whatever the block's dtype is */
     const void *data;
     const int64_t *begin;
     const int64_t *end;    /* CSR only */
@@ -109,15 +109,16 @@ typedef struct stele_block {
     void *const *d_eta;         /* the same; written, every element; NULL: value only. May be the same memory as eta */
     const void *const *feature; /* n_feature arrays (n_features), those of this block */
     void *const *d_feature;     /* added to; NULL: value only; entries NULL for buffers */
-    const void *const *row;     /* n_row arrays (n_rows) */
+    const void *const *row;     /* n_row arrays (n_rows); NULL: decode() gave none, as where a size is not known */
     void *const *d_row;         /* added to; NULL: value only; entries NULL where no derivative is wanted */
     const void *weight;         /* (n_rows); NULL: value only */
     const stele_values *x;      /* NULL for draw() */
     double *log_prob;           /* (n_rows), in nats, added to, not weighted */
 } stele_block;
 
-/* What draw() should put in place of x. */
-enum { STELE_DRAW_MEAN = 1, STELE_DRAW_MODE = 2, STELE_DRAW_SAMPLE = 3 };
+/* What draw() should put in place of x. DETAIL: a further quantity of the prediction, of the plugin's choosing; only
+ * plugins that have a name for it are asked (stele_plugin.detail). */
+enum { STELE_DRAW_MEAN = 1, STELE_DRAW_MODE = 2, STELE_DRAW_SAMPLE = 3, STELE_DRAW_DETAIL = 4 };
 
 typedef struct stele_draw {
     uint64_t struct_size;
@@ -129,18 +130,26 @@ typedef struct stele_draw {
     void *out; /* (n_rows, n_features) of the block's dtype, row-major */
 } stele_draw;
 
-/* Held-out truth and prediction (mean of x given z) of one block of features for all scored rows, dense. */
+/* Held-out truth and prediction (mean of x given z) of one block of features for all scored rows, dense. Missing
+ * entries of truth are NaN. */
 typedef struct stele_scored {
     uint64_t struct_size;
     int64_t n_rows, first, n_features;
     const float *truth;     /* (n_rows, n_features) */
     const float *predicted; /* (n_rows, n_features) */
+    const double *known;    /* (n_features) mean over the training rows that have the entry; 0: none has */
+    const float *detail;    /* (n_rows, n_features) what draw() gives for STELE_DRAW_DETAIL; NULL where there is none: a
+                               prediction that is not the model's */
 } stele_scored;
 
+/* For metrics that are no better for being higher or lower: figures to look at. */
+enum { STELE_METRIC_NEITHER = 2 };
+
 typedef struct stele_metric {
-    char name[32]; /* [a-z0-9_]: "auroc" */
-    double value;  /* NaN when undefined */
-    uint32_t higher_is_better, reserved;
+    char name[32];             /* [a-z0-9_]: "auroc" */
+    double value;              /* NaN when undefined */
+    uint32_t higher_is_better; /* 1, 0 or STELE_METRIC_NEITHER */
+    uint32_t reserved;
 } stele_metric;
 
 /* First value that this modality cannot hold. */

@@ -15,7 +15,8 @@
 extern "C" {
 #endif
 
-/* Capabilities: each bit is a promise that stele-check puts to the test. */
+/* Capabilities: each bit is a promise that stele-check puts to the test, with every option the plugin has. ORDER_FREE
+ * and SINGLE_IS_EXPERT hold for parameters at their start: learned factors may tell experts apart and temper them. */
 #define STELE_CAP_ROW_INDEPENDENT  (UINT64_C(1) << 0) /* row b of the output depends on row b of the input only */
 #define STELE_CAP_BITWISE_REPEAT   (UINT64_C(1) << 1) /* same inputs, same bits, for any thread count */
 #define STELE_CAP_F64              (UINT64_C(1) << 2) /* works in double graphs; needed for derivative checks */
@@ -37,6 +38,8 @@ typedef struct stele_plugin {
     uint32_t n_options, option_stride; /* stride = sizeof(stele_option) as the plugin saw it */
     uint64_t config_size;
     const void *vtable; /* stele_KIND_vt */
+    const char
+        *detail; /* modality: name of what draw() gives for STELE_DRAW_DETAIL, of [a-z0-9_]; NULL: it knows none */
 } stele_plugin;
 
 /* The first sixteen bytes never change, in any major version. */
@@ -109,7 +112,7 @@ STELE_NO_TAIL(stele_output, row);
 STELE_NO_TAIL(stele_values, column);
 STELE_NO_TAIL(stele_block, log_prob);
 STELE_NO_TAIL(stele_draw, out);
-STELE_NO_TAIL(stele_scored, predicted);
+STELE_NO_TAIL(stele_scored, detail);
 STELE_NO_TAIL(stele_metric, reserved);
 STELE_NO_TAIL(stele_bad_value, reason);
 STELE_NO_TAIL(stele_experts, prior);
@@ -117,7 +120,7 @@ STELE_NO_TAIL(stele_joint, log_weight);
 STELE_NO_TAIL(stele_loss_args, beta);
 STELE_NO_TAIL(stele_head_traits, reserved);
 STELE_NO_TAIL(stele_read, lengths);
-STELE_NO_TAIL(stele_plugin, vtable);
+STELE_NO_TAIL(stele_plugin, detail);
 STELE_NO_TAIL(stele_library, n_plugins);
 #endif
 
