@@ -94,6 +94,7 @@ static stele_status make_room(cross *c)
     c->seen = stele__calloc((size_t)c->width, sizeof *c->seen);
     int ok = c->block != NULL && c->predicted != NULL && c->marginal != NULL &&
              c->class_mean != NULL && c->class_seen != NULL && c->seen != NULL;
+    stele__guest_begin(c->md->part.guest, "score_size");
     uint64_t bytes = c->md->vt->score_size(stele__guest_inst(c->md->part.guest));
     stele__guest_restore(c->md->part.guest, "score_size");
     for (int i = 0; i < STELE__N_CROSS; i++) {
@@ -201,6 +202,7 @@ static stele_status score(cross *c, int which, int64_t first, int64_t width, ste
                        .n_features = width,
                        .truth = c->block,
                        .predicted = c->predicted };
+    stele__guest_begin(c->md->part.guest, "score_add");
     stele_status status =
         c->md->vt->score_add(stele__guest_inst(c->md->part.guest), c->state[which], &s);
     return stele__guest_check(c->md->part.guest, "score_add", status, diag);
@@ -236,6 +238,7 @@ static stele_status run(cross *c, stele__cross *ret, stele__diag *diag)
         if (which == STELE__CROSS_CLASS_MEAN && c->n_classes == 0) {
             continue;
         }
+        stele__guest_begin(c->md->part.guest, "score_end");
         status = c->md->vt->score_end(inst, c->state[which], STELE__MOST_METRICS,
                                       ret->metric[which], &ret->n_metrics[which]);
         status = stele__guest_check(c->md->part.guest, "score_end", status, diag);

@@ -92,6 +92,7 @@ static stele_status score(scoring *s, stele__head_score *ret, stele__diag *diag)
                                .predicted = s->predicted,
                                .code = category ? s->code : NULL,
                                .number = category ? NULL : s->number };
+    stele__guest_begin(s->head->part.guest, "score");
     stele_status status =
         s->head->vt->score(stele__guest_inst(s->head->part.guest), &rows, STELE__MOST_HEAD_METRICS,
                            ret->metric, &ret->n_metrics);

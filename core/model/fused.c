@@ -331,6 +331,7 @@ stele_status stele__fused_draw(stele_graph *g, const stele__fused *f, int64_t fi
     b.eta = (const void *const *)eta;
     b.row = p.n_row > 0 ? row : NULL;
     stele__said said;
+    stele__guest_begin(f->guest, "draw");
     stele_status status = f->vt->draw(f->inst, &b, d);
     stele__guest_end(f->guest, "draw", status, &said);
     return stele__said_outcome(g, "draw", status, &said);

@@ -61,6 +61,7 @@ static stele_status encode_one(const stele__model *m, stele_graph *g, const stel
     stele_encode_args a = { .struct_size = sizeof a, .x = e->x[i] };
     a.covariates = stele__covariate_tensor(g, b, &md->encoder_covariates, p->n, p->row);
     memset(q, 0, sizeof *q);
+    stele__guest_begin(md->part.guest, "encode");
     stele_status status = stele__part_outcome(
         &md->part, g, "encode", md->vt->encode(stele__guest_inst(md->part.guest), g, &a, q));
     stele__graph_enter(g, NULL);
@@ -136,6 +137,7 @@ stele_status stele__fuse(const stele__model *m, stele_graph *g, const stele__exp
     }
     stele__graph_enter(g, &m->fusion.scope);
     stele__graph_rows(g, e->batch->n, e->batch->row, NULL);
+    stele__guest_begin(m->fusion.guest, "fuse");
     stele_status status = stele__part_outcome(
         &m->fusion, g, "fuse",
         m->fusion_vt->fuse(stele__guest_inst(m->fusion.guest), g, &ret->experts, joint));

@@ -108,7 +108,12 @@ const stele_build_api stele__build_api = {
     .frozen = build_frozen,
 };
 
-/* Code of the plugin ran within an operation. */
+/* Code of the plugin runs within an operation. */
+static void part_runs(void *user, const char *what)
+{
+    stele__guest_begin(user, what);
+}
+
 static void part_ran(void *user, const char *what)
 {
     stele__guest_restore(user, what);
@@ -123,12 +128,14 @@ static stele_status part_build(stele__model *m, stele__part *part, const char *n
     part->scope = (stele__scope){ .name = name,
                                   .purpose = stele__noise_hash(name),
                                   .params = m->params,
+                                  .runs = part_runs,
                                   .ran = part_ran,
                                   .user = part->guest };
     if (build == NULL) {
         return STELE_OK;
     }
     size_t before = diag->n_errors;
+    stele__guest_begin(part->guest, "build");
     stele_status status = build(stele__guest_inst(part->guest), &b);
     if (status != STELE_OK && diag->n_errors > before) {
         stele__guest_end(part->guest, "build", status, NULL);
@@ -141,6 +148,7 @@ static stele_status part_build(stele__model *m, stele__part *part, const char *n
 static stele_status head_build(stele__model *m, stele__head *h, stele__diag *diag)
 {
     h->traits = (stele_head_traits){ .struct_size = sizeof h->traits };
+    stele__guest_begin(h->part.guest, "traits");
     stele_status status = h->vt->traits(stele__guest_inst(h->part.guest), &h->traits);
     status = stele__guest_check(h->part.guest, "traits", status, diag);
     if (status == STELE_OK && !isfinite(h->traits.gradient_scale)) {
@@ -168,6 +176,7 @@ stele_status stele__model_build(stele__model *m, uint32_t dtype, uint64_t seed, 
     }
     if (status == STELE_OK) {
         m->latent = (stele__scope){ .name = "latent", .purpose = stele__noise_hash("latent") };
+        stele__guest_begin(m->fusion.guest, "max_components");
         m->max_components =
             m->fusion_vt->max_components(stele__guest_inst(m->fusion.guest), m->n_modalities);
         stele__guest_restore(m->fusion.guest, "max_components");
@@ -247,7 +256,10 @@ static int64_t fit_n_rows(const stele_fit *f)
 
 static stele_status fit_next(stele_fit *f, stele_view *ret)
 {
-    return f->source->next(f->source->ctx, ret);
+    /* The data's source may run meanwhile. */
+    stele_status status = f->source->next(f->source->ctx, ret);
+    stele__guest_begin(f->part->guest, "fit");
+    return status;
 }
 
 static stele__param *fit_entry(stele_fit *f, uint32_t id)
@@ -305,6 +317,7 @@ stele_status stele__model_fit(stele__model *m, uint32_t i, const stele__fit_sour
     if (md->vt->fit == NULL) {
         return STELE_OK;
     }
+    stele__guest_begin(md->part.guest, "fit");
     stele_status status = md->vt->fit(stele__guest_inst(md->part.guest), &f);
     return stele__guest_check(md->part.guest, "fit", status, diag);
 }
@@ -317,6 +330,7 @@ stele_status stele__model_fit_head(stele__model *m, uint32_t i, const stele__fit
     if (h->vt->fit == NULL) {
         return STELE_OK;
     }
+    stele__guest_begin(h->part.guest, "fit");
     stele_status status = h->vt->fit(stele__guest_inst(h->part.guest), &f);
     return stele__guest_check(h->part.guest, "fit", status, diag);
 }

@@ -46,6 +46,7 @@ static stele_status open_sources(const stele__run_request *q, stele__run *run, s
                              &run->source_guest[i], diag);
         if (status == STELE_OK && vt->build != NULL) {
             stele_inst *inst = stele__guest_inst(run->source_guest[i]);
+            stele__guest_begin(run->source_guest[i], "build");
             status = stele__guest_check(run->source_guest[i], "build", vt->build(inst, NULL), diag);
         }
         run->source[i] = (stele__source){ .name = q->spec->source[i].name,
