@@ -186,6 +186,12 @@ stele_tensor *stele__decode_log_prob(const stele__model *m, stele_graph *g,
             stele_status status =
                 md->vt->log_prob(stele__guest_inst(md->part.guest), g, &a, &log_px);
             status = stele__part_outcome(&md->part, g, "log_prob", status);
+            if (status == STELE_OK &&
+                (log_px == NULL || log_px->shape.ndim != 1 || log_px->shape.dim[0] != rows->n)) {
+                status = STELE_E_SHAPE;
+                stele__op_fail(g, status, "log_prob: gave no number for each of %lld rows",
+                               (long long)rows->n);
+            }
             log_px = status == STELE_OK ? log_px : NULL;
         }
     }

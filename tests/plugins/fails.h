@@ -26,6 +26,23 @@ static inline int fails_endlessly(volatile const char *above)
     return here[0] < 100 ? fails_endlessly(here) + here[0] : 0;
 }
 
+/* A distribution that was filled gets a gap; `other` is a tensor of another shape. */
+static inline void fails_spoil(const char *slot, stele_dist *q, stele_tensor *other)
+{
+    if (!fails_is("FAILS_IN", slot)) {
+        return;
+    }
+    if (fails_is("FAILS_HOW", "unfilled")) {
+        memset(q, 0, sizeof *q);
+    } else if (fails_is("FAILS_HOW", "one")) {
+        q->n = 1;
+    } else if (fails_is("FAILS_HOW", "null")) {
+        q->p[1] = NULL;
+    } else if (fails_is("FAILS_HOW", "shape")) {
+        q->p[1] = other;
+    }
+}
+
 /* What ends the process, or holds it up. */
 static inline void fails_fatally(void)
 {

@@ -48,6 +48,7 @@ static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_exp
     ret->n = 1;
     ret->component[0] = in->q[0];
     ret->subset[0] = 1;
+    fails_spoil("fusion.fuse", &ret->component[0], in->present);
     return self->host->ops->status(g);
 }
 

@@ -73,7 +73,12 @@ static stele_status encode(const stele_inst *self, stele_graph *g, const stele_e
         self->counts.host->ops->matmul(g, a->x, a->x, 0, 0);
         return STELE_FAIL(self->counts.host, self->counts.host->ops->status(g), "so be it");
     }
-    return stele_count_encode(&self->counts, g, a, ret_q);
+    stele_status status = stele_count_encode(&self->counts, g, a, ret_q);
+    if (status == STELE_OK) {
+        fails_spoil("modality.encode", ret_q,
+                    self->counts.host->ops->sum(g, ret_q->p[0], STELE_ALL_AXES, 0));
+    }
+    return status;
 }
 
 /* An operation of its own: times 1, with a derivative that goes wrong. */
