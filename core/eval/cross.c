@@ -242,6 +242,10 @@ static stele_status run(cross *c, stele__cross *ret, stele__diag *diag)
         status = c->md->vt->score_end(inst, c->state[which], STELE__MOST_METRICS,
                                       ret->metric[which], &ret->n_metrics[which]);
         status = stele__guest_check(c->md->part.guest, "score_end", status, diag);
+        if (status == STELE_OK) {
+            status = stele__metrics_check(&c->md->part, "score_end", ret->metric[which],
+                                          ret->n_metrics[which], STELE__MOST_METRICS, diag);
+        }
     }
     return status;
 }

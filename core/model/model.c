@@ -6,6 +6,7 @@
 #include "graph/noise.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* What a plugin sees as stele_build while its build() runs. */
@@ -24,10 +25,41 @@ static char *full_name(const stele__part *part, const char *name)
     return stele__str_take(&s);
 }
 
+/* What is wrong with a declaration is told where the spec names the plugin. */
+static stele_status refuse(const stele_build *b, stele_status status, const char *fmt, ...)
+    STELE_PRINTF(3, 4);
+static stele_status refuse(const stele_build *b, stele_status status, const char *fmt, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    return stele__guest_report(b->part->guest, status, text, "", "in build", b->diag);
+}
+
+static stele_status add_entry(stele_build *b, const stele__declaration *d, uint32_t *ret_entry)
+{
+    stele__diag diag;
+    stele__diag_init(&diag);
+    stele_status status = stele__params_declare(b->model->params, d, ret_entry, &diag);
+    if (diag.n > 0) {
+        status = refuse(b, status, "%s", diag.message[0].text);
+    }
+    stele__diag_finish(&diag);
+    return status;
+}
+
 static stele_status declare(stele_build *b, const char *name, stele__declaration *d,
                             uint32_t *ret_id)
 {
     stele__part *part = b->part;
+    if (name == NULL || name[0] == '\0' ||
+        name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.")] != '\0') {
+        return refuse(b, STELE_E_INTERNAL,
+                      "declares a tensor of the name `%s`: names consist of [a-z0-9_.]",
+                      name != NULL ? name : "");
+    }
     char *full = full_name(part, name);
     uint32_t *entry = stele__realloc(part->entry, (part->scope.n + 1) * sizeof *entry);
     stele_status status = full != NULL && entry != NULL ? STELE_OK : STELE_E_NOMEM;
@@ -37,7 +69,7 @@ static stele_status declare(stele_build *b, const char *name, stele__declaration
     }
     if (status == STELE_OK) {
         d->name = full;
-        status = stele__params_declare(b->model->params, d, &entry[part->scope.n], b->diag);
+        status = add_entry(b, d, &entry[part->scope.n]);
     }
     if (status == STELE_OK) {
         *ret_id = part->scope.n++;
@@ -49,10 +81,8 @@ static stele_status declare(stele_build *b, const char *name, stele__declaration
 static stele_status build_param(stele_build *b, const stele_param_spec *s, uint32_t *ret_id)
 {
     if (!b->part->calibrates && (s->flags & STELE_PARAM_CALIBRATED) != 0) {
-        return stele__diag_error(
-            b->diag, STELE_E_UNSUPPORTED, NULL,
-            "%s: `%s` cannot be calibrated: only parameters of fusion rules can",
-            b->part->scope.name, s->name);
+        return refuse(b, STELE_E_UNSUPPORTED,
+                      "`%s` cannot be calibrated: only parameters of fusion rules can", s->name);
     }
     stele__declaration d = { .shape = *s->shape,
                              .kind = STELE__TRAINED,
@@ -152,8 +182,9 @@ static stele_status head_build(stele__model *m, stele__head *h, stele__diag *dia
     stele_status status = h->vt->traits(stele__guest_inst(h->part.guest), &h->traits);
     status = stele__guest_check(h->part.guest, "traits", status, diag);
     if (status == STELE_OK && !isfinite(h->traits.gradient_scale)) {
-        return stele__diag_error(diag, STELE_E_INTERNAL, NULL,
-                                 "%s: asks for a gradient_scale that is no number", h->name);
+        return stele__guest_report(h->part.guest, STELE_E_INTERNAL,
+                                   "asks for a gradient_scale that is no number", "", "in traits",
+                                   diag);
     }
     h->part.group = h->traits.own_step ? STELE__GROUP_HEADS : STELE__GROUP_MODEL;
     return status == STELE_OK ? part_build(m, &h->part, h->name, h->vt->build, diag) : status;
@@ -181,9 +212,11 @@ stele_status stele__model_build(stele__model *m, uint32_t dtype, uint64_t seed, 
             m->fusion_vt->max_components(stele__guest_inst(m->fusion.guest), m->n_modalities);
         stele__guest_restore(m->fusion.guest, "max_components");
         if (m->max_components < 1 || m->max_components > STELE__MAX_COMPONENTS) {
-            return stele__diag_error(diag, STELE_E_UNSUPPORTED, NULL,
-                                     "fusion: %u components, this version can have 1 to %d",
-                                     m->max_components, STELE__MAX_COMPONENTS);
+            char text[128];
+            snprintf(text, sizeof text, "wants %u components, this version can have 1 to %d",
+                     m->max_components, STELE__MAX_COMPONENTS);
+            return stele__guest_report(m->fusion.guest, STELE_E_UNSUPPORTED, text, "",
+                                       "in max_components", diag);
         }
         status = stele__params_finalize(m->params, seed, training, diag);
     }
