@@ -122,6 +122,14 @@ static stele_status decode(const stele_inst *self, stele_graph *g, const stele_d
     ret->n_eta = 1;
     ret->weight[0] = self->weight;
     ret->bias[0] = self->bias;
+    if (fails_is("FAILS_IN", "modality.output")) {
+        ret->n_eta = fails_is("FAILS_HOW", "n_eta") ? 0 : 1;
+        ret->n_row = fails_is("FAILS_HOW", "row") ? 1 : 0;
+        ret->row[0] = NULL;
+        ret->bias[0] = fails_is("FAILS_HOW", "bias") ? self->weight : self->bias;
+        ret->weight[0] = fails_is("FAILS_HOW", "id") ? 1000 : self->weight;
+        ret->hidden = fails_is("FAILS_HOW", "hidden") ? NULL : ret->hidden;
+    }
     return ops->status(g);
 }
 
