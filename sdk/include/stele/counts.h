@@ -32,7 +32,7 @@ static const char *const stele_input_names[] = { "log1p", "normalised", "binary"
 /* Counts lie below 2^24: from there on float, in which they are held, skips whole numbers. */
 #define STELE_COUNT_LIMIT 16777216.0
 
-/* Counts are finite, whole, not negative and below STELE_COUNT_LIMIT. [compute] */
+/* Counts are finite, whole, not negative and below STELE_COUNT_LIMIT. [compute; none] */
 static inline stele_status stele_counts_validate(const stele_view *x, int whole, stele_bad_value *ret)
 {
     int64_t rows = x->shape.dim[0], columns = x->shape.dim[1];

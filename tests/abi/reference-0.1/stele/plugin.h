@@ -15,7 +15,8 @@
 extern "C" {
 #endif
 
-/* Capabilities: each bit is a promise that stele-check puts to the test. */
+/* Capabilities: each bit is a promise that stele-check puts to the test, with every option the plugin has. ORDER_FREE
+ * and SINGLE_IS_EXPERT hold for parameters at their start: learned factors may tell experts apart and temper them. */
 #define STELE_CAP_ROW_INDEPENDENT  (UINT64_C(1) << 0) /* row b of the output depends on row b of the input only */
 #define STELE_CAP_BITWISE_REPEAT   (UINT64_C(1) << 1) /* same inputs, same bits, for any thread count */
 #define STELE_CAP_F64              (UINT64_C(1) << 2) /* works in double graphs; needed for derivative checks */
@@ -48,7 +49,8 @@ typedef struct stele_library {
     uint64_t n_plugins;
 } stele_library;
 
-/* The only exported symbol. Returns static data, does nothing else; NULL if it cannot serve that major. [any] */
+/* The only exported symbol. Returns static data, does nothing else; NULL if it cannot serve that major. [any; static]
+ */
 typedef const stele_library *stele_plugin_query_fn(uint32_t host_major, uint32_t host_minor);
 
 #ifdef __cplusplus
