@@ -171,7 +171,7 @@ static stele_status part_build(stele__model *m, stele__part *part, const char *n
         stele__guest_end(part->guest, "build", status, NULL);
         return status;
     }
-    return stele__guest_check(part->guest, "build", status, diag);
+    return stele__guest_refusal(stele__guest_check(part->guest, "build", status, diag));
 }
 
 /* What a head asks for decides in which group its parameters are. */
@@ -215,7 +215,7 @@ stele_status stele__model_build(stele__model *m, uint32_t dtype, uint64_t seed, 
             char text[128];
             snprintf(text, sizeof text, "wants %u components, this version can have 1 to %d",
                      m->max_components, STELE__MAX_COMPONENTS);
-            return stele__guest_report(m->fusion.guest, STELE_E_UNSUPPORTED, text, "",
+            return stele__guest_report(m->fusion.guest, STELE_E_OPTION, text, "",
                                        "in max_components", diag);
         }
         status = stele__params_finalize(m->params, seed, training, diag);

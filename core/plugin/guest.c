@@ -271,6 +271,11 @@ stele_status stele__guest_report(const stele__guest *guest, stele_status status,
     return status;
 }
 
+stele_status stele__guest_refusal(stele_status status)
+{
+    return status == STELE_E_SHAPE || status == STELE_E_UNSUPPORTED ? STELE_E_OPTION : status;
+}
+
 stele_status stele__guest_check(stele__guest *guest, const char *slot, stele_status status,
                                 stele__diag *diag)
 {
@@ -285,5 +290,6 @@ stele_status stele__guest_check(stele__guest *guest, const char *slot, stele_sta
     } else if (said.where[0] != '\0') {
         snprintf(hint, sizeof hint, "in %s, said by %s", slot, said.where);
     }
-    return stele__guest_report(guest, status, said.text, "", hint, diag);
+    stele__guest_report(guest, stele__guest_refusal(status), said.text, "", hint, diag);
+    return status;
 }

@@ -72,6 +72,9 @@ void stele__guest_restore(stele__guest *guest, const char *slot);
  * status's own text if it said nothing. Returns `status`. [any], with a diag of its own */
 stele_status stele__guest_check(stele__guest *guest, const char *slot, stele_status status,
                                 stele__diag *diag);
+/* What create and build cannot do with, a shape or something unsupported, is a combination that the
+ * spec asks for: the same status, or STELE_E_OPTION for these. */
+stele_status stele__guest_refusal(stele_status status);
 /* Report `text` at the section of the spec that named the plugin, with the plugin's id behind it.
  * "width: must be even", where width is an option, goes to the line of that option. `when`
  * (" at step 3") follows the text; hint "" is none. Returns `status`. */
