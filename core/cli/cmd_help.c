@@ -1,6 +1,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/command.h"
+#include "cli/sdk.h"
 #include "eval/evaluation.h"
 #include "plugin/listing.h"
 #include "spec/help.h"
@@ -10,6 +11,7 @@
 
 static void print_commands(void)
 {
+    stele__sdk sdk = { 0 };
     printf("usage: stele COMMAND ...\n\n"
            "Learns one latent space from several kinds of measurement of the same things.\n\n");
     for (const stele__command *c = stele__commands; c->name != NULL; c++) {
@@ -22,6 +24,10 @@ static void print_commands(void)
            "SECTION\n"
            "a section of the spec: %s, evaluate.\nstele --version tells the version.\n",
            sections.data != NULL ? sections.data : "");
+    if (stele__sdk_find(&sdk) == STELE_OK) {
+        printf("Documents: %s\n", sdk.docs);
+    }
+    stele__sdk_finish(&sdk);
     stele__str_finish(&sections);
 }
 

@@ -3,9 +3,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/command.h"
-#include "cli/sdk_config.h"
+#include "cli/sdk.h"
 #include "cli/template.h"
-#include "plugin/places.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,44 +141,7 @@ static int is_in_path(const char *folder)
     return 0;
 }
 
-/* Where the parts of the SDK lie: built or installed with this program. */
-typedef struct sdk {
-    char *programs, *include, *pkgconfig;
-} sdk;
-
-static void sdk_finish(sdk *s)
-{
-    stele__free(s->programs);
-    stele__free(s->include);
-    stele__free(s->pkgconfig);
-}
-
-static stele_status sdk_find(sdk *ret)
-{
-    static const stele__layout include = { STELE_BUILD_ROOT, STELE_INSTALLED_INCLUDE,
-                                           STELE_INCLUDE_FROM_PROGRAM };
-    static const stele__layout pkgconfig = { STELE_BUILD_ROOT, STELE_INSTALLED_PKGCONFIG,
-                                             STELE_PKGCONFIG_FROM_PROGRAM };
-    sdk s = { 0 };
-    char *program = stele__program_path();
-    if (program != NULL) {
-        int built = stele__place_is_built(&include, program);
-        s.programs = stele__path_folder(program);
-        s.include =
-            built ? stele__strdup(STELE_BUILT_INCLUDE) : stele__place_installed(&include, program);
-        s.pkgconfig = built ? stele__strdup(STELE_BUILT_PKGCONFIG)
-                            : stele__place_installed(&pkgconfig, program);
-    }
-    stele__free(program);
-    if (s.programs == NULL || s.include == NULL || s.pkgconfig == NULL) {
-        sdk_finish(&s);
-        return STELE_E_NOMEM;
-    }
-    *ret = s;
-    return STELE_OK;
-}
-
-static void add_program(stele__str *out, const sdk *s, const char *name)
+static void add_program(stele__str *out, const stele__sdk *s, const char *name)
 {
     char *path =
         is_in_path(s->programs) ? stele__strdup(name) : stele__path_join(s->programs, name);
@@ -189,7 +151,7 @@ static void add_program(stele__str *out, const sdk *s, const char *name)
     stele__free(path);
 }
 
-static void add_steps(stele__str *out, const request *o, const sdk *s)
+static void add_steps(stele__str *out, const request *o, const stele__sdk *s)
 {
     const char *kind = o->kind, *name = o->name;
     stele__str_append(out, "\nBuild, check, train:\n\n    cd ");
@@ -209,30 +171,27 @@ static void add_steps(stele__str *out, const request *o, const sdk *s)
     stele__str_append(out, " meson setup build\n    meson test -C build\n\n");
 }
 
-static stele_status print_steps(const request *o)
+static stele_status print_steps(const request *o, const stele__sdk *s)
 {
-    sdk s;
     stele__str out;
-    stele_status status = sdk_find(&s);
-    if (status != STELE_OK) {
-        return status;
-    }
     stele__str_init(&out);
     stele__str_printf(&out, "%s/%s is in %s%s\n", o->kind, o->name, o->folder,
                       o->folder[strlen(o->folder) - 1] == '/' ? "" : "/");
-    add_steps(&out, o, &s);
-    stele__str_printf(&out, "Then edit %s/%s.c, which goes step by step; more in README.md.\n",
-                      o->kind, o->name);
-    status = out.failed ? STELE_E_NOMEM : STELE_OK;
+    add_steps(&out, o, s);
+    stele__str_printf(&out,
+                      "Then edit %s/%s.c, which goes step by step; more in README.md and in\n"
+                      "%s/write-a-plugin.md.\n",
+                      o->kind, o->name, s->docs);
+    stele_status status = out.failed ? STELE_E_NOMEM : STELE_OK;
     fputs(out.failed ? "" : out.data, stdout);
     stele__str_finish(&out);
-    sdk_finish(&s);
     return status;
 }
 
 int stele__cmd_new(int argc, char **argv)
 {
     request o = { 0 };
+    stele__sdk sdk = { 0 };
     stele__diag diag;
     int code = parse(argc, argv, &o);
     if (code != STELE__EXIT_OK) {
@@ -241,10 +200,15 @@ int stele__cmd_new(int argc, char **argv)
     stele__diag_init(&diag);
     stele_status status = check_free(&o, &diag);
     if (status == STELE_OK) {
-        status = stele__template_write(o.kind, o.name, o.folder, &diag);
+        status = stele__sdk_find(&sdk);
     }
     if (status == STELE_OK) {
-        status = print_steps(&o);
+        const stele__template_words words = { o.kind, o.name, sdk.docs, sdk.pkgconfig };
+        status = stele__template_write(&words, o.folder, &diag);
     }
+    if (status == STELE_OK) {
+        status = print_steps(&o, &sdk);
+    }
+    stele__sdk_finish(&sdk);
     return stele__cli_finish(&diag, status);
 }

@@ -5,6 +5,7 @@
 #include "cli/load.h"
 #include "cli/progress.h"
 #include "eval/evaluation.h"
+#include "plugin/crash.h"
 #include "train/folder.h"
 
 #include <signal.h>
@@ -15,11 +16,12 @@
 
 static volatile sig_atomic_t interrupted;
 
-/* The first interruption ends the step; the handler is gone then, so that a second one ends the
- * program. */
+/* The first interruption ends the step, the second the program: a step may have no end. */
 static void on_interrupt(int sig)
 {
-    (void)sig;
+    if (interrupted) {
+        stele__crash_interrupted(sig);
+    }
     interrupted = 1;
 }
 
@@ -79,6 +81,8 @@ typedef struct job {
     const char *dir;
     int kind, lock;
     char fingerprint[17];
+    char *last, *resume; /* the checkpoint to go on from, and the command that does */
+    char *kept;          /* what is said about both if the program ends by a signal */
 } job;
 
 static void say_start(const job *j)
@@ -141,7 +145,7 @@ static void put_spec(stele__str *out, const job *j)
     }
 }
 
-static void say_interrupted(const job *j, int64_t step)
+static char *resume_command(const job *j)
 {
     stele__str command;
     stele__str_init(&command);
@@ -150,17 +154,33 @@ static void say_interrupted(const job *j, int64_t step)
     stele__str_append(&command, " --run ");
     put_word(&command, j->dir);
     stele__str_append(&command, " --resume");
-    char *text = stele__str_take(&command);
-    fprintf(stderr, "\ninterrupted after step %lld; go on with: %s\n", (long long)step,
-            text != NULL ? text : "--resume");
-    stele__free(text);
+    return stele__str_take(&command);
+}
+
+static stele_status prepare_advice(job *j)
+{
+    stele__str text;
+    stele__str_init(&text);
+    j->last = stele__folder_path(j->dir, "last.safetensors");
+    j->resume = resume_command(j);
+    if (j->last == NULL || j->resume == NULL) {
+        return STELE_E_NOMEM;
+    }
+    stele__str_printf(&text, "    %s is kept; go on from there with: %s\n", j->last, j->resume);
+    j->kept = stele__str_take(&text);
+    if (j->kept == NULL) {
+        return STELE_E_NOMEM;
+    }
+    stele__crash_advise(j->last, j->kept);
+    return STELE_OK;
 }
 
 static void say_end(const job *j, stele_status status, const stele__trained *trained)
 {
     const char *early = trained->stopped_early ? " (stopped early)" : "";
     if (status == STELE_E_INTERRUPTED) {
-        say_interrupted(j, trained->at.step);
+        fprintf(stderr, "\ninterrupted after step %lld; go on with: %s\n",
+                (long long)trained->at.step, j->resume);
     } else if (status == STELE_OK && !j->o->quiet) {
         if (trained->was_done) {
             fprintf(stderr,
@@ -183,13 +203,16 @@ static stele_status train_in_folder(job *j, stele__diag *diag)
     stele_status status = resume
                               ? stele__folder_resume(j->dir, &j->run, diag)
                               : stele__folder_begin(j->dir, j->o->resume, &j->run, &j->lock, diag);
+    if (status == STELE_OK) {
+        status = prepare_advice(j);
+    }
     if (status != STELE_OK) {
         return status;
     }
     stele__cli_show(diag); /* warnings, before the progress */
     say_start(j);
     stele__display_init(&display, j->o->quiet);
-    stele__cli_catch_interrupts(on_interrupt, (int)SA_RESETHAND);
+    stele__cli_catch_interrupts(on_interrupt);
     stele__training t = { .model = &j->run.model,
                           .data = j->run.data,
                           .split = j->run.split,
@@ -282,6 +305,10 @@ static stele_status train(const options *o, stele__diag *diag)
     stele__state_destroy(j.state);
     stele__loaded_finish(&j.loaded);
     stele__registry_destroy(registry);
+    stele__crash_advise(NULL, NULL);
+    stele__free(j.last);
+    stele__free(j.resume);
+    stele__free(j.kept);
     if (j.lock >= 0) {
         close(j.lock);
     }

@@ -119,12 +119,11 @@ int stele__cli_finish(stele__diag *diag, stele_status status)
     }
 }
 
-void stele__cli_catch_interrupts(void (*handler)(int), int flags)
+void stele__cli_catch_interrupts(void (*handler)(int))
 {
     struct sigaction a;
     memset(&a, 0, sizeof a);
     a.sa_handler = handler;
-    a.sa_flags = flags;
     sigemptyset(&a.sa_mask);
     sigaddset(&a.sa_mask, SIGINT);
     sigaddset(&a.sa_mask, SIGTERM);
@@ -144,7 +143,7 @@ static void end_at_once(int sig)
 
 void stele__cli_end_on_interrupts(void)
 {
-    stele__cli_catch_interrupts(end_at_once, 0);
+    stele__cli_catch_interrupts(end_at_once);
 }
 
 static void write_log(void *user, int32_t level, const char *who, const char *text)

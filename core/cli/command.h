@@ -53,8 +53,8 @@ void stele__cli_show(stele__diag *diag);
 int stele__cli_finish(stele__diag *diag, stele_status status);
 /* Where plugins' log lines go: to stderr; quiet leaves warnings and errors. */
 stele__log stele__cli_log(int quiet);
-/* Have Ctrl-C and SIGTERM call `handler`, with these flags of sigaction. */
-void stele__cli_catch_interrupts(void (*handler)(int), int flags);
+/* Have Ctrl-C and SIGTERM call `handler`. */
+void stele__cli_catch_interrupts(void (*handler)(int));
 /* The same for commands that have nothing to save: an interruption ends them at once, leaves no
  * half-written file, and is told. */
 void stele__cli_end_on_interrupts(void);

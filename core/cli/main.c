@@ -1,6 +1,7 @@
 /* The program: finds the command and runs it. */
 #include "cli/command.h"
 #include "cli/version.h"
+#include "plugin/crash.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -145,6 +146,7 @@ int main(int argc, char **argv)
     fill_closed_streams();
     /* A reader that went away, as in `stele ... | head`, must not end a training. */
     signal(SIGPIPE, SIG_IGN);
+    stele__crash_install();
     int code = run(argc, argv);
     /* A full disk shows only now. Who closed a pipe knows it. */
     errno = 0;

@@ -10,18 +10,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-typedef struct plugin_words {
-    const char *kind, *name;
-} plugin_words;
-
 /* The text with the plugin's own words. The caller frees it; NULL: out of memory. */
-static char *fill_in(const char *text, const plugin_words *w)
+static char *fill_in(const char *text, const stele__template_words *w)
 {
     const struct {
         const char *mark, *word;
     } words[] = { { "my_kind", w->kind },
                   { "my_plugin", w->name },
+                  { "my_docs", w->docs },
+                  { "my_pkgconfig", w->pkgconfig },
                   { "my_check_options", stele__template_check_options(w->kind) } };
+    const size_t n = sizeof words / sizeof words[0];
     stele__str out;
     stele__str_init(&out);
     stele__str_append(&out, "");
@@ -29,10 +28,10 @@ static char *fill_in(const char *text, const plugin_words *w)
         size_t plain = strcspn(text, "m"), i = 0;
         stele__str_append_n(&out, text, plain);
         text += plain;
-        while (i < 3 && strncmp(text, words[i].mark, strlen(words[i].mark)) != 0) {
+        while (i < n && strncmp(text, words[i].mark, strlen(words[i].mark)) != 0) {
             i++;
         }
-        if (i < 3) {
+        if (i < n) {
             stele__str_append(&out, words[i].word);
             text += strlen(words[i].mark);
         } else if (*text != '\0') {
@@ -58,7 +57,8 @@ const char *stele__template_check_options(const char *kind)
 }
 
 /* Where a file goes. The caller frees it; NULL: out of memory. */
-static char *place_of(const stele__template_file *f, const plugin_words *w, const char *folder)
+static char *place_of(const stele__template_file *f, const stele__template_words *w,
+                      const char *folder)
 {
     char *path = fill_in(f->path, w);
     char *whole = path != NULL ? stele__path_join(folder, path) : NULL;
@@ -66,7 +66,7 @@ static char *place_of(const stele__template_file *f, const plugin_words *w, cons
     return whole;
 }
 
-static stele_status write_file(const stele__template_file *f, const plugin_words *w,
+static stele_status write_file(const stele__template_file *f, const stele__template_words *w,
                                const char *folder, stele__diag *diag)
 {
     char *path = place_of(f, w, folder), *text = fill_in(f->text, w);
@@ -91,7 +91,7 @@ static stele_status write_file(const stele__template_file *f, const plugin_words
 }
 
 /* Take back what was written; what is not there does not matter. */
-static void remove_all(const plugin_words *w, const char *folder)
+static void remove_all(const stele__template_words *w, const char *folder)
 {
     for (const stele__template_file *f = stele__template_files; f->path != NULL; f++) {
         char *path = place_of(f, w, folder),
@@ -107,7 +107,7 @@ static void remove_all(const plugin_words *w, const char *folder)
 }
 
 /* Fill `folder`, which exists and is empty. */
-static stele_status write_all(const plugin_words *w, const char *folder, stele__diag *diag)
+static stele_status write_all(const stele__template_words *w, const char *folder, stele__diag *diag)
 {
     stele_status status = STELE_OK;
     for (const stele__template_file *f = stele__template_files;
@@ -118,8 +118,8 @@ static stele_status write_all(const plugin_words *w, const char *folder, stele__
 }
 
 /* Write beside the place and move there, so that an interruption leaves no half of a plugin. */
-static stele_status write_and_move(const plugin_words *w, const char *temporary, const char *folder,
-                                   stele__diag *diag)
+static stele_status write_and_move(const stele__template_words *w, const char *temporary,
+                                   const char *folder, stele__diag *diag)
 {
     struct stat st;
     if (lstat(folder, &st) == 0) {
@@ -148,10 +148,9 @@ static stele_status write_and_move(const plugin_words *w, const char *temporary,
     return status;
 }
 
-stele_status stele__template_write(const char *kind, const char *name, const char *folder,
+stele_status stele__template_write(const stele__template_words *w, const char *folder,
                                    stele__diag *diag)
 {
-    const plugin_words w = { kind, name };
     size_t len = strlen(folder);
     stele__str temporary;
     while (len > 1 && folder[len - 1] == '/') {
@@ -162,7 +161,7 @@ stele_status stele__template_write(const char *kind, const char *name, const cha
     stele__str_printf(&temporary, "%.*s.tmp", (int)len, folder);
     stele_status status = plain == NULL || temporary.failed
                               ? STELE_E_NOMEM
-                              : write_and_move(&w, temporary.data, plain, diag);
+                              : write_and_move(w, temporary.data, plain, diag);
     stele__str_finish(&temporary);
     stele__free(plain);
     return status;

@@ -5,7 +5,8 @@
 
 #include "base/diag.h"
 
-/* In `path` and `text` my_kind and my_plugin stand for the plugin's kind and name. */
+/* In `path` and `text` my_kind and my_plugin stand for the plugin's kind and name, in `text`
+ * my_docs and my_pkgconfig for the folders of the documents and of stele-sdk.pc. */
 typedef struct stele__template_file {
     const char *kind; /* NULL: every plugin has this file */
     const char *path; /* in the new folder, with at most one folder of its own */
@@ -14,11 +15,15 @@ typedef struct stele__template_file {
 
 extern const stele__template_file stele__template_files[]; /* the last one has no path */
 
+typedef struct stele__template_words {
+    const char *kind, *name, *docs, *pkgconfig;
+} stele__template_words;
+
 /* Options that stele-check needs for such a plugin, with a blank in front; "" if it needs none. */
 const char *stele__template_check_options(const char *kind);
 /* Make `folder`, which must not exist, with the files of kind/name in it: all of them or nothing.
  */
-STELE_NODISCARD stele_status stele__template_write(const char *kind, const char *name,
+STELE_NODISCARD stele_status stele__template_write(const stele__template_words *w,
                                                    const char *folder, stele__diag *diag);
 
 #endif

@@ -24,7 +24,9 @@ static stele_status list_axes(stele__dataset *ds)
 {
     size_t n = 0;
     for (size_t s = 0; s < ds->n_sources; s++) {
+        stele__guest_begin(ds->source[s].guest, "n_axes");
         n += ds->source[s].vt->n_axes(ds->source[s].inst);
+        stele__guest_restore(ds->source[s].guest, "n_axes");
     }
     ds->axis = stele__calloc(n + 1, sizeof *ds->axis);
     if (ds->axis == NULL) {
@@ -32,6 +34,7 @@ static stele_status list_axes(stele__dataset *ds)
     }
     for (size_t s = 0; s < ds->n_sources; s++) {
         const stele__source *src = &ds->source[s];
+        stele__guest_begin(src->guest, "n_rows");
         for (uint32_t a = 0; a < src->vt->n_axes(src->inst); a++) {
             ds->axis[ds->n_axes++] =
                 (stele__axis){ .source = s, .axis = a, .n_rows = src->vt->n_rows(src->inst, a) };
@@ -56,6 +59,7 @@ static const stele__matrix *matrix_along(const stele__dataset *ds, const stele__
 static const char *row_id(const stele__dataset *ds, const stele__axis *axis, int64_t row)
 {
     const stele__source *src = &ds->source[axis->source];
+    stele__guest_begin(src->guest, "row_id");
     const char *id = src->vt->row_id(src->inst, axis->axis, row);
     stele__guest_restore(src->guest, "row_id");
     return id;

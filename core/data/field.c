@@ -30,10 +30,13 @@ static stele_status each_field(const stele__data_request *request, int what, vis
 {
     for (size_t s = 0; s < request->n_sources; s++) {
         const stele__source *src = &request->source[s];
+        stele__guest_begin(src->guest, "n_fields");
         uint32_t n = src->vt->n_fields(src->inst);
+        stele__guest_restore(src->guest, "n_fields");
         for (uint32_t f = 0; f < n; f++) {
             stele_field field = { .struct_size = sizeof field };
             size_t n_errors = diag != NULL ? diag->n_errors : 0;
+            stele__guest_begin(src->guest, "field");
             stele_status st = src->vt->field(src->inst, f, &field);
             st = stele__source_ended(src, "field", NULL, st, n_errors, diag);
             if (st == STELE_OK && content_fits(field.content, what)) {

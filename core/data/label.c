@@ -95,6 +95,7 @@ static stele_status take_codes(const stele__source *src, const stele__found *fou
                                stele__diag *diag)
 {
     stele_status st = alloc_categories(l, found->field.n_categories);
+    stele__guest_begin(src->guest, "category");
     for (int64_t c = 0; c < l->n_categories && st == STELE_OK; c++) {
         const char *name = src->vt->category(src->inst, found->index, c);
         l->category[c] = stele__strdup(name != NULL ? name : "");
@@ -170,6 +171,7 @@ static stele_status read_column(const stele__dataset *ds, const stele__found *fo
                             .data = content != STELE_FIELD_TEXT ? data : NULL,
                             .text = content == STELE_FIELD_TEXT ? (const char **)data : NULL };
         size_t n_errors = diag != NULL ? diag->n_errors : 0;
+        stele__guest_begin(src->guest, "read");
         st = src->vt->read(src->inst, &read);
         st = stele__source_ended(src, "read", l->name, st, n_errors, diag);
         if (st == STELE_OK && content == STELE_FIELD_CATEGORY) {

@@ -160,6 +160,7 @@ static stele_status call_read(const reader *r, int64_t first, int64_t n, int32_t
                         .row_start = r->row_start,
                         .column = column };
     size_t n_errors = r->diag != NULL ? r->diag->n_errors : 0;
+    stele__guest_begin(r->src->guest, "read");
     stele_status st = r->src->vt->read(r->src->inst, &read);
     return stele__source_ended(r->src, "read", r->m->from, st, n_errors, r->diag);
 }
@@ -215,6 +216,7 @@ static stele_status count_entries(reader *r)
     if (m->row_start == NULL) {
         return STELE_E_NOMEM;
     }
+    stele__guest_begin(r->src->guest, "count");
     stele_status st =
         r->src->vt->count(r->src->inst, m->source_field, (uint64_t)n, r->row, m->row_start + 1);
     st = stele__source_ended(r->src, "count", m->from, st, n_errors, r->diag);

@@ -12,7 +12,9 @@ static stele_status read_names(const stele__dataset *ds, stele__matrix *m, stele
 {
     const stele__source *src = &ds->source[m->source];
     int64_t n_twice = 0;
+    stele__guest_begin(src->guest, "feature_name");
     if (m->n_features == 0 || src->vt->feature_name(src->inst, m->source_field, 0) == NULL) {
+        stele__guest_restore(src->guest, "feature_name");
         return STELE_OK;
     }
     stele__map *seen = NULL;

@@ -93,6 +93,7 @@ static stele_status make_room(cross *c)
     }
     int ok = c->block != NULL && c->predicted != NULL && c->marginal != NULL && c->seen != NULL &&
              c->class_mean != NULL && c->class_seen != NULL && detailed == (c->detail != NULL);
+    stele__guest_begin(c->md->part.guest, "score_size");
     uint64_t bytes = c->md->vt->score_size(stele__guest_inst(c->md->part.guest));
     stele__guest_restore(c->md->part.guest, "score_size");
     for (int i = 0; i < STELE__N_CROSS; i++) {
@@ -188,6 +189,7 @@ static stele_status score(cross *c, int which, int64_t first, int64_t width, ste
                        .predicted = c->predicted,
                        .known = c->marginal,
                        .detail = which == STELE__CROSS_MODEL ? c->detail : NULL };
+    stele__guest_begin(c->md->part.guest, "score_add");
     stele_status status =
         c->md->vt->score_add(stele__guest_inst(c->md->part.guest), c->state[which], &s);
     return stele__guest_check(c->md->part.guest, "score_add", status, diag);
@@ -223,9 +225,14 @@ static stele_status run(cross *c, stele__cross *ret, stele__diag *diag)
         if (which == STELE__CROSS_CLASS_MEAN && c->n_classes == 0) {
             continue;
         }
+        stele__guest_begin(c->md->part.guest, "score_end");
         status = c->md->vt->score_end(inst, c->state[which], STELE__MOST_METRICS,
                                       ret->metric[which], &ret->n_metrics[which]);
         status = stele__guest_check(c->md->part.guest, "score_end", status, diag);
+        if (status == STELE_OK) {
+            status = stele__metrics_check(&c->md->part, "score_end", ret->metric[which],
+                                          ret->n_metrics[which], STELE__MOST_METRICS, diag);
+        }
     }
     return status;
 }

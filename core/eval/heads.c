@@ -92,10 +92,15 @@ static stele_status score(scoring *s, stele__head_score *ret, stele__diag *diag)
                                .predicted = s->predicted,
                                .code = category ? s->code : NULL,
                                .number = category ? NULL : s->number };
+    stele__guest_begin(s->head->part.guest, "score");
     stele_status status =
         s->head->vt->score(stele__guest_inst(s->head->part.guest), &rows, STELE__MOST_HEAD_METRICS,
                            ret->metric, &ret->n_metrics);
-    return stele__guest_check(s->head->part.guest, "score", status, diag);
+    status = stele__guest_check(s->head->part.guest, "score", status, diag);
+    return status != STELE_OK
+               ? status
+               : stele__metrics_check(&s->head->part, "score", ret->metric, ret->n_metrics,
+                                      STELE__MOST_HEAD_METRICS, diag);
 }
 
 stele_status stele__head_score_of(const stele__judge *j, const stele__head_request *q,

@@ -33,4 +33,9 @@ STELE_NODISCARD stele_status stele__judge_moments(const stele__judge *j, const i
                                                   int64_t n, uint64_t mask, float *ret_mean,
                                                   float *ret_sd, stele__diag *diag);
 
+/* Are the n metrics of a slot within `capacity`, with names as the contract wants them? */
+STELE_NODISCARD stele_status stele__metrics_check(const stele__part *part, const char *slot,
+                                                  const stele_metric *metric, uint32_t n,
+                                                  uint32_t capacity, stele__diag *diag);
+
 #endif

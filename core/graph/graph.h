@@ -38,8 +38,9 @@ typedef struct stele__scope {
     stele__params *params; /* of the graph's dtype; NULL if the instance has none */
     const uint32_t *entry; /* n entries of params: parameter id of the instance -> entry */
     uint32_t n;
-    /* Called on the graph's thread after code of the instance ran outside of a call into it: the
-     * derivative of an operation of its own. NULL: nobody wants to know. */
+    /* Called on the graph's thread before and after code of the instance runs outside of a call
+     * into it: the derivative of an operation of its own. NULL: nobody wants to know. */
+    void (*runs)(void *user, const char *what);
     void (*ran)(void *user, const char *what);
     void *user;
 } stele__scope;

@@ -181,6 +181,9 @@ static stele_status custom_back(stele_graph *g, const stele__tape_node *node)
     }
     stele_view out = { .struct_size = sizeof out };
     stele__tensor_view(node->out, &out);
+    if (g->scope != NULL && g->scope->runs != NULL) {
+        g->scope->runs(g->scope->user, "backward");
+    }
     stele_status status = c->op.backward(c->user, node->n, c->view, &out, node->out->gradient, d);
     if (g->scope != NULL && g->scope->ran != NULL) {
         g->scope->ran(g->scope->user, "backward");

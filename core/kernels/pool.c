@@ -190,11 +190,16 @@ static unsigned processors(void)
     return n > 0 ? (unsigned)n : 1;
 }
 
-/* Workers inherit the mask of their creator: signals stay with the threads of the program. */
+/* Workers inherit the mask of their creator: signals stay with the threads of the program, but for
+ * those of a crash, which ends the program unheard where they are blocked. */
 static int start_workers(stele__pool *pool)
 {
     sigset_t all, before;
+    const int crashes[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT };
     sigfillset(&all);
+    for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++) {
+        sigdelset(&all, crashes[i]);
+    }
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int failed = 0;
     for (unsigned i = 1; i < pool->n_threads && !failed; i++) {

@@ -158,6 +158,7 @@ static stele_tensor *elementwise(stele_graph *g, const stele__modality *md,
                                  const stele_decode_args *a, const void *weight)
 {
     stele_output out = { .struct_size = sizeof out };
+    stele__guest_begin(md->part.guest, "decode");
     stele_status status = md->vt->decode(stele__guest_inst(md->part.guest), g, a, &out);
     if (stele__part_outcome(&md->part, g, "decode", status) != STELE_OK) {
         return NULL;
@@ -181,9 +182,16 @@ stele_tensor *stele__decode_log_prob(const stele__model *m, stele_graph *g,
         if (md->vt->decode != NULL) {
             log_px = elementwise(g, md, &a, weight);
         } else {
+            stele__guest_begin(md->part.guest, "log_prob");
             stele_status status =
                 md->vt->log_prob(stele__guest_inst(md->part.guest), g, &a, &log_px);
             status = stele__part_outcome(&md->part, g, "log_prob", status);
+            if (status == STELE_OK &&
+                (log_px == NULL || log_px->shape.ndim != 1 || log_px->shape.dim[0] != rows->n)) {
+                status = STELE_E_SHAPE;
+                stele__op_fail(g, status, "log_prob: gave no number for each of %lld rows",
+                               (long long)rows->n);
+            }
             log_px = status == STELE_OK ? log_px : NULL;
         }
     }
@@ -203,6 +211,7 @@ stele_status stele__decode_predict(const stele__model *m, stele_graph *g,
     stele_status status = STELE_E_NOMEM;
     if (decode_args(g, e, i, draws, n_draws, rows, 0, &a)) {
         ret->output = (stele_output){ .struct_size = sizeof ret->output };
+        stele__guest_begin(md->part.guest, "decode");
         status = md->vt->decode != NULL
                      ? md->vt->decode(stele__guest_inst(md->part.guest), g, &a, &ret->output)
                      : STELE_E_UNSUPPORTED;

@@ -16,12 +16,15 @@ typedef struct parts {
 static stele_tensor *parameter(stele_graph *g, const stele__scope *s, uint32_t id)
 {
     if (id >= s->n) {
-        return stele__op_fail(g, STELE_E_ARG, "decode: no parameter has the id %u", id);
+        return stele__op_fail(g, STELE_E_INTERNAL,
+                              "decode: names a parameter of the id %u, build() got %u of them", id,
+                              s->n);
     }
     return stele__graph_param(g, s->params, s->entry[id]);
 }
 
-static int shape_is(stele_graph *g, const stele_tensor *t, const char *what, int64_t n, int64_t m)
+static int shape_is(stele_graph *g, const stele_tensor *t, const char *what, uint32_t i, int64_t n,
+                    int64_t m)
 {
     char text[STELE__SHAPE_TEXT];
     if (t != NULL && t->layout == STELE_DENSE && t->dtype == g->dtype && t->n == n * m &&
@@ -29,10 +32,35 @@ static int shape_is(stele_graph *g, const stele_tensor *t, const char *what, int
         return 1;
     }
     if (t != NULL) {
-        stele__op_fail(g, STELE_E_SHAPE, "decode: %s is %s, expected (%lld, %lld)", what,
-                       stele__shape_text(&t->shape, text), (long long)n, (long long)m);
+        stele__op_fail(g, STELE_E_SHAPE, "decode: ret->%s[%u] is %s, expected (%lld, %lld)", what,
+                       i, stele__shape_text(&t->shape, text), (long long)n, (long long)m);
+    } else if (stele__graph_status(g) == STELE_OK) {
+        stele__op_fail(g, STELE_E_INTERNAL, "decode: left ret->%s[%u] NULL", what, i);
     }
     return 0;
+}
+
+/* The members of the output that say how many of the others there are. */
+static int is_described(stele_graph *g, const stele_output *o)
+{
+    char text[STELE__SHAPE_TEXT];
+    if (o->n_eta < 1 || o->n_eta > STELE_MAX_ETA) {
+        stele__op_fail(g, STELE_E_INTERNAL, "decode: left ret->n_eta at %u, allowed is 1 to %d",
+                       o->n_eta, STELE_MAX_ETA);
+        stele__op_hint(g, "set n_eta to the number of linear predictors, and weight and bias of "
+                          "each to the ids that build() got");
+    } else if (o->n_feature > STELE_MAX_PARAM || o->n_row > STELE_MAX_PARAM) {
+        stele__op_fail(g, STELE_E_INTERNAL,
+                       "decode: ret->n_feature is %u, ret->n_row %u: at most %d", o->n_feature,
+                       o->n_row, STELE_MAX_PARAM);
+    } else if (o->hidden == NULL) {
+        stele__op_fail(g, STELE_E_INTERNAL, "decode: left ret->hidden NULL");
+        stele__op_hint(g, "set hidden to the last hidden layer, (rows, width)");
+    } else if (o->hidden->shape.ndim != 2) {
+        stele__op_fail(g, STELE_E_SHAPE, "decode: ret->hidden is %s, expected (rows, width)",
+                       stele__shape_text(&o->hidden->shape, text));
+    }
+    return stele__graph_status(g) == STELE_OK;
 }
 
 static int find_parts(stele_graph *g, const stele__fused *f, parts *q)
@@ -40,10 +68,7 @@ static int find_parts(stele_graph *g, const stele__fused *f, parts *q)
     const stele_output *o = f->output;
     memset(q, 0, sizeof *q);
     q->hidden = o->hidden;
-    if (stele__graph_status(g) != STELE_OK || q->hidden == NULL || q->hidden->shape.ndim != 2 ||
-        o->n_eta < 1 || o->n_eta > STELE_MAX_ETA || o->n_feature > STELE_MAX_PARAM ||
-        o->n_row > STELE_MAX_PARAM) {
-        stele__op_fail(g, STELE_E_SHAPE, "decode: the output needs a hidden layer (rows, width)");
+    if (!is_described(g, o)) {
         return 0;
     }
     int64_t rows = q->hidden->shape.dim[0], width = q->hidden->shape.dim[1];
@@ -51,16 +76,16 @@ static int find_parts(stele_graph *g, const stele__fused *f, parts *q)
     for (uint32_t k = 0; k < o->n_eta && good; k++) {
         q->weight[k] = parameter(g, f->scope, o->weight[k]);
         q->bias[k] = parameter(g, f->scope, o->bias[k]);
-        good = shape_is(g, q->weight[k], "an output weight", f->n_features, width) &&
-               shape_is(g, q->bias[k], "an output bias", f->n_features, 1);
+        good = shape_is(g, q->weight[k], "weight", k, f->n_features, width) &&
+               shape_is(g, q->bias[k], "bias", k, f->n_features, 1);
     }
     for (uint32_t i = 0; i < o->n_feature && good; i++) {
         q->feature[i] = parameter(g, f->scope, o->feature[i]);
-        good = shape_is(g, q->feature[i], "a per-feature parameter", f->n_features, 1);
+        good = shape_is(g, q->feature[i], "feature", i, f->n_features, 1);
     }
     for (uint32_t i = 0; i < o->n_row && good; i++) {
         q->row[i] = o->row[i];
-        good = shape_is(g, q->row[i], "a per-row parameter", rows, 1);
+        good = shape_is(g, q->row[i], "row", i, rows, 1);
     }
     return good;
 }
@@ -331,6 +356,7 @@ stele_status stele__fused_draw(stele_graph *g, const stele__fused *f, int64_t fi
     b.eta = (const void *const *)eta;
     b.row = p.n_row > 0 ? row : NULL;
     stele__said said;
+    stele__guest_begin(f->guest, "draw");
     stele_status status = f->vt->draw(f->inst, &b, d);
     stele__guest_end(f->guest, "draw", status, &said);
     return stele__said_outcome(g, "draw", status, &said);

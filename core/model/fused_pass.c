@@ -241,6 +241,7 @@ static void run_lane(void *ctx, size_t task, unsigned thread)
             b.d_feature = d_feature;
             b.d_row = p->lane_row != NULL ? d_row : NULL;
         }
+        stele__guest_begin(p->f->guest, "likelihood");
         stele_status status = p->f->vt->likelihood(p->f->inst, &b);
         stele__guest_end_block(p->f->guest, "likelihood", status,
                                status != STELE_OK ? &p->lane_said[lane] : NULL);

@@ -49,6 +49,7 @@ stele_tensor *stele__fusion_loss(const stele__model *m, stele_graph *g, const st
     }
     stele__graph_enter(g, &m->fusion.scope);
     stele__graph_rows(g, b->n, b->row, NULL);
+    stele__guest_begin(m->fusion.guest, "loss");
     stele_status status = m->fusion_vt->loss(stele__guest_inst(m->fusion.guest), g, &a, &rows);
     status = stele__part_outcome(&m->fusion, g, "loss", status);
     if (status == STELE_OK &&

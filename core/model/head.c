@@ -126,6 +126,7 @@ static stele_tensor *predict(const stele__head *h, stele_graph *g, const stele__
     stele_tensor *y = NULL;
     stele_tensor *covariates = stele__covariate_tensor(g, b, &h->covariates, n, row);
     stele__graph_rows(g, n, row, sample);
+    stele__guest_begin(h->part.guest, "predict");
     stele_status status = h->vt->predict(stele__guest_inst(h->part.guest), g, z, covariates, &y);
     if (stele__part_outcome(&h->part, g, "predict", status) != STELE_OK) {
         return NULL;
@@ -158,6 +159,7 @@ static stele_tensor *row_losses(const stele__head *h, stele_graph *g, const stel
     if (y == NULL || target == NULL) {
         return NULL;
     }
+    stele__guest_begin(h->part.guest, "loss");
     stele_status status = h->vt->loss(stele__guest_inst(h->part.guest), g, y, target, &rows);
     if (stele__part_outcome(&h->part, g, "loss", status) != STELE_OK) {
         return NULL;

@@ -61,8 +61,12 @@ static stele_status encode_one(const stele__model *m, stele_graph *g, const stel
     stele_encode_args a = { .struct_size = sizeof a, .x = e->x[i] };
     a.covariates = stele__covariate_tensor(g, b, &md->encoder_covariates, p->n, p->row);
     memset(q, 0, sizeof *q);
+    stele__guest_begin(md->part.guest, "encode");
     stele_status status = stele__part_outcome(
         &md->part, g, "encode", md->vt->encode(stele__guest_inst(md->part.guest), g, &a, q));
+    if (status == STELE_OK) {
+        status = stele__dist_check(g, "encode", "ret_q", q, p->n, (int64_t)m->latent_dim);
+    }
     stele__graph_enter(g, NULL);
     if (status == STELE_OK) {
         spread(g, b, p, q);
@@ -134,15 +138,17 @@ stele_status stele__fuse(const stele__model *m, stele_graph *g, const stele__exp
     if (joint->component == NULL || joint->subset == NULL || ret->experts.present == NULL) {
         return stele__graph_outcome(g, STELE_E_NOMEM);
     }
+    /* What the plugin leaves out must not look filled. */
+    memset(joint->component, 0, m->max_components * sizeof *joint->component);
+    memset(joint->subset, 0, m->max_components * sizeof *joint->subset);
     stele__graph_enter(g, &m->fusion.scope);
     stele__graph_rows(g, e->batch->n, e->batch->row, NULL);
+    stele__guest_begin(m->fusion.guest, "fuse");
     stele_status status = stele__part_outcome(
         &m->fusion, g, "fuse",
         m->fusion_vt->fuse(stele__guest_inst(m->fusion.guest), g, &ret->experts, joint));
-    if (status == STELE_OK && (joint->n < 1 || joint->n > joint->capacity)) {
-        status = STELE_E_INTERNAL;
-        stele__op_fail(g, status, "fuse: gave %u components, promised 1 to %u", joint->n,
-                       joint->capacity);
+    if (status == STELE_OK) {
+        status = stele__joint_check(g, joint, e->batch->n, (int64_t)m->latent_dim);
     }
     stele__graph_enter(g, NULL);
     return status;

@@ -78,6 +78,14 @@ stele_status stele__part_outcome(const stele__part *part, stele_graph *g, const 
 stele_status stele__said_outcome(stele_graph *g, const char *slot, stele_status status,
                                  const stele__said *said);
 
+/* Is what encode and fuse handed out all that it has to be? An error of the graph in the plugin's
+ * scope if not: the plugin that comes next would stumble over it and take the blame. `what` names
+ * the distribution ("ret_q"); rows and extent are those it has to have. */
+STELE_NODISCARD stele_status stele__dist_check(stele_graph *g, const char *slot, const char *what,
+                                               const stele_dist *q, int64_t rows, int64_t extent);
+STELE_NODISCARD stele_status stele__joint_check(stele_graph *g, const stele_joint *j, int64_t rows,
+                                                int64_t extent);
+
 /* Report the graph's error, at the section of the spec that named the plugin in whose scope it
  * happened; `when` as in stele__guest_report. Returns the graph's status. */
 stele_status stele__graph_report(const stele__model *m, const stele_graph *g, const char *when,

@@ -6,6 +6,7 @@
 #include "graph/noise.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* What a plugin sees as stele_build while its build() runs. */
@@ -24,10 +25,41 @@ static char *full_name(const stele__part *part, const char *name)
     return stele__str_take(&s);
 }
 
+/* What is wrong with a declaration is told where the spec names the plugin. */
+static stele_status refuse(const stele_build *b, stele_status status, const char *fmt, ...)
+    STELE_PRINTF(3, 4);
+static stele_status refuse(const stele_build *b, stele_status status, const char *fmt, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    return stele__guest_report(b->part->guest, status, text, "", "in build", b->diag);
+}
+
+static stele_status add_entry(stele_build *b, const stele__declaration *d, uint32_t *ret_entry)
+{
+    stele__diag diag;
+    stele__diag_init(&diag);
+    stele_status status = stele__params_declare(b->model->params, d, ret_entry, &diag);
+    if (diag.n > 0) {
+        status = refuse(b, status, "%s", diag.message[0].text);
+    }
+    stele__diag_finish(&diag);
+    return status;
+}
+
 static stele_status declare(stele_build *b, const char *name, stele__declaration *d,
                             uint32_t *ret_id)
 {
     stele__part *part = b->part;
+    if (name == NULL || name[0] == '\0' ||
+        name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.")] != '\0') {
+        return refuse(b, STELE_E_INTERNAL,
+                      "declares a tensor of the name `%s`: names consist of [a-z0-9_.]",
+                      name != NULL ? name : "");
+    }
     char *full = full_name(part, name);
     uint32_t *entry = stele__realloc(part->entry, (part->scope.n + 1) * sizeof *entry);
     stele_status status = full != NULL && entry != NULL ? STELE_OK : STELE_E_NOMEM;
@@ -37,7 +69,7 @@ static stele_status declare(stele_build *b, const char *name, stele__declaration
     }
     if (status == STELE_OK) {
         d->name = full;
-        status = stele__params_declare(b->model->params, d, &entry[part->scope.n], b->diag);
+        status = add_entry(b, d, &entry[part->scope.n]);
     }
     if (status == STELE_OK) {
         *ret_id = part->scope.n++;
@@ -49,10 +81,8 @@ static stele_status declare(stele_build *b, const char *name, stele__declaration
 static stele_status build_param(stele_build *b, const stele_param_spec *s, uint32_t *ret_id)
 {
     if (!b->part->calibrates && (s->flags & STELE_PARAM_CALIBRATED) != 0) {
-        return stele__diag_error(
-            b->diag, STELE_E_UNSUPPORTED, NULL,
-            "%s: `%s` cannot be calibrated: only parameters of fusion rules can",
-            b->part->scope.name, s->name);
+        return refuse(b, STELE_E_UNSUPPORTED,
+                      "`%s` cannot be calibrated: only parameters of fusion rules can", s->name);
     }
     stele__declaration d = { .shape = *s->shape,
                              .kind = STELE__TRAINED,
@@ -108,7 +138,12 @@ const stele_build_api stele__build_api = {
     .frozen = build_frozen,
 };
 
-/* Code of the plugin ran within an operation. */
+/* Code of the plugin runs within an operation. */
+static void part_runs(void *user, const char *what)
+{
+    stele__guest_begin(user, what);
+}
+
 static void part_ran(void *user, const char *what)
 {
     stele__guest_restore(user, what);
@@ -123,29 +158,33 @@ static stele_status part_build(stele__model *m, stele__part *part, const char *n
     part->scope = (stele__scope){ .name = name,
                                   .purpose = stele__noise_hash(name),
                                   .params = m->params,
+                                  .runs = part_runs,
                                   .ran = part_ran,
                                   .user = part->guest };
     if (build == NULL) {
         return STELE_OK;
     }
     size_t before = diag->n_errors;
+    stele__guest_begin(part->guest, "build");
     stele_status status = build(stele__guest_inst(part->guest), &b);
     if (status != STELE_OK && diag->n_errors > before) {
         stele__guest_end(part->guest, "build", status, NULL);
         return status;
     }
-    return stele__guest_check(part->guest, "build", status, diag);
+    return stele__guest_refusal(stele__guest_check(part->guest, "build", status, diag));
 }
 
 /* What a head asks for decides in which group its parameters are. */
 static stele_status head_build(stele__model *m, stele__head *h, stele__diag *diag)
 {
     h->traits = (stele_head_traits){ .struct_size = sizeof h->traits };
+    stele__guest_begin(h->part.guest, "traits");
     stele_status status = h->vt->traits(stele__guest_inst(h->part.guest), &h->traits);
     status = stele__guest_check(h->part.guest, "traits", status, diag);
     if (status == STELE_OK && !isfinite(h->traits.gradient_scale)) {
-        return stele__diag_error(diag, STELE_E_INTERNAL, NULL,
-                                 "%s: asks for a gradient_scale that is no number", h->name);
+        return stele__guest_report(h->part.guest, STELE_E_INTERNAL,
+                                   "asks for a gradient_scale that is no number", "", "in traits",
+                                   diag);
     }
     h->part.group = h->traits.own_step ? STELE__GROUP_HEADS : STELE__GROUP_MODEL;
     return status == STELE_OK ? part_build(m, &h->part, h->name, h->vt->build, diag) : status;
@@ -167,13 +206,16 @@ stele_status stele__model_build(stele__model *m, uint32_t dtype, stele__diag *di
     }
     if (status == STELE_OK) {
         m->latent = (stele__scope){ .name = "latent", .purpose = stele__noise_hash("latent") };
+        stele__guest_begin(m->fusion.guest, "max_components");
         m->max_components =
             m->fusion_vt->max_components(stele__guest_inst(m->fusion.guest), m->n_modalities);
         stele__guest_restore(m->fusion.guest, "max_components");
         if (m->max_components < 1 || m->max_components > STELE__MAX_COMPONENTS) {
-            return stele__diag_error(diag, STELE_E_UNSUPPORTED, NULL,
-                                     "fusion: %u components, this version can have 1 to %d",
-                                     m->max_components, STELE__MAX_COMPONENTS);
+            char text[128];
+            snprintf(text, sizeof text, "wants %u components, this version can have 1 to %d",
+                     m->max_components, STELE__MAX_COMPONENTS);
+            return stele__guest_report(m->fusion.guest, STELE_E_OPTION, text, "",
+                                       "in max_components", diag);
         }
     }
     return status;
@@ -245,7 +287,10 @@ static int64_t fit_n_rows(const stele_fit *f)
 
 static stele_status fit_next(stele_fit *f, stele_view *ret)
 {
-    return f->source->next(f->source->ctx, ret);
+    /* The data's source may run meanwhile. */
+    stele_status status = f->source->next(f->source->ctx, ret);
+    stele__guest_begin(f->part->guest, "fit");
+    return status;
 }
 
 static stele__param *fit_entry(stele_fit *f, uint32_t id)
@@ -303,6 +348,7 @@ stele_status stele__model_fit(stele__model *m, uint32_t i, const stele__fit_sour
     if (md->vt->fit == NULL) {
         return STELE_OK;
     }
+    stele__guest_begin(md->part.guest, "fit");
     stele_status status = md->vt->fit(stele__guest_inst(md->part.guest), &f);
     return stele__guest_check(md->part.guest, "fit", status, diag);
 }
@@ -315,6 +361,7 @@ stele_status stele__model_fit_head(stele__model *m, uint32_t i, const stele__fit
     if (h->vt->fit == NULL) {
         return STELE_OK;
     }
+    stele__guest_begin(h->part.guest, "fit");
     stele_status status = h->vt->fit(stele__guest_inst(h->part.guest), &f);
     return stele__guest_check(h->part.guest, "fit", status, diag);
 }

@@ -42,6 +42,61 @@ stele_status stele__part_outcome(const stele__part *part, stele_graph *g, const 
     return stele__said_outcome(g, slot, status, &said);
 }
 
+/* The tensor `what` of a slot's output has to be dense, of the graph's dtype, (rows, extent). */
+static stele_status check_tensor(stele_graph *g, const char *slot, const char *what,
+                                 const stele_tensor *t, int64_t rows, int64_t extent)
+{
+    stele_shape want = STELE__SHAPE(rows, extent);
+    char is[STELE__SHAPE_TEXT], wanted[STELE__SHAPE_TEXT];
+    if (t == NULL) {
+        stele__op_fail(g, STELE_E_INTERNAL, "%s: left %s NULL", slot, what);
+    } else if (t->graph != g) {
+        stele__op_fail(g, STELE_E_INTERNAL, "%s: %s is a tensor of another graph", slot, what);
+    } else if (stele__op_real(g, slot, what, t) && !stele__shape_equal(&t->shape, &want)) {
+        stele__op_fail(g, STELE_E_SHAPE, "%s: %s is %s, expected %s", slot, what,
+                       stele__shape_text(&t->shape, is), stele__shape_text(&want, wanted));
+    }
+    return stele__graph_status(g);
+}
+
+stele_status stele__dist_check(stele_graph *g, const char *slot, const char *what,
+                               const stele_dist *q, int64_t rows, int64_t extent)
+{
+    char name[64];
+    if (q->family != STELE_NORMAL && q->family != STELE_LAPLACE) {
+        stele__op_fail(g, STELE_E_INTERNAL, "%s: left %s unfilled: its family is %u", slot, what,
+                       q->family);
+        stele__op_hint(g, "set family to STELE_NORMAL or STELE_LAPLACE, n to 2, p[0] and p[1]");
+    } else if (q->n != 2) {
+        stele__op_fail(g, STELE_E_INTERNAL, "%s: %s has n = %u, but its family has two tensors",
+                       slot, what, q->n);
+    }
+    for (int k = 0; k < 2 && stele__graph_status(g) == STELE_OK; k++) {
+        snprintf(name, sizeof name, "%s.p[%d]", what, k);
+        (void)!check_tensor(g, slot, name, q->p[k], rows, extent);
+    }
+    return stele__graph_status(g);
+}
+
+stele_status stele__joint_check(stele_graph *g, const stele_joint *j, int64_t rows, int64_t extent)
+{
+    char name[64];
+    if (j->n < 1 || j->n > j->capacity) {
+        stele__op_fail(g, STELE_E_INTERNAL, "fuse: gave %u components, promised 1 to %u", j->n,
+                       j->capacity);
+        return STELE_E_INTERNAL;
+    }
+    stele_status status = STELE_OK;
+    for (uint32_t c = 0; c < j->n && status == STELE_OK; c++) {
+        snprintf(name, sizeof name, "component[%u]", c);
+        status = stele__dist_check(g, "fuse", name, &j->component[c], rows, extent);
+    }
+    if (status == STELE_OK && (j->n > 1 || j->log_weight != NULL)) {
+        status = check_tensor(g, "fuse", "log_weight", j->log_weight, rows, j->n);
+    }
+    return status;
+}
+
 static const stele__part *part_of(const stele__model *m, const stele__scope *scope)
 {
     for (uint32_t i = 0; i < m->n_modalities; i++) {

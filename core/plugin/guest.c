@@ -1,6 +1,7 @@
 #include "plugin/guest.h"
 
 #include "base/mem.h"
+#include "plugin/crash.h"
 #include "plugin/environment.h"
 
 #include <pthread.h>
@@ -17,6 +18,7 @@ struct stele__guest {
     pthread_mutex_t lock;           /* of log and warned */
     stele__environment environment; /* as it was before the plugin ran */
     int warned;                     /* that it changed the environment */
+    stele__culprit culprit;         /* what is said if it crashes */
 };
 
 /* What was said last on this thread, and by whom. Everything a plugin says is picked up by the end
@@ -71,6 +73,32 @@ static const void *host_extension(const stele_host *h, const char *id)
     return NULL;
 }
 
+/* The message of a crash is that of any failure, with the hint that the file can be looked into. */
+static stele_status prepare_culprit(stele__guest *guest)
+{
+    static const char mark[] = "\x01";
+    const char *origin = guest->plugin->origin;
+    stele__diag diag;
+    char *whole = NULL;
+    stele__diag_init(&diag);
+    stele__guest_report(guest, STELE_E_INTERNAL, mark, "", "", &diag);
+    if (origin != NULL && strcmp(origin, STELE__BUILT_IN) != 0) {
+        stele__diag_hint(&diag, "in %s; to look into it: stele-check %s", origin, origin);
+    }
+    stele_status status = STELE_E_NOMEM;
+    if (diag.n > 0) {
+        status = stele__message_format(&diag.message[0], &whole);
+    }
+    char *middle = status == STELE_OK ? strstr(whole, mark) : NULL;
+    guest->culprit.before = whole;
+    if (middle != NULL) {
+        *middle = '\0';
+        guest->culprit.after = stele__strdup(middle + 1);
+    }
+    stele__diag_finish(&diag);
+    return guest->culprit.after != NULL ? STELE_OK : STELE_E_NOMEM;
+}
+
 stele_status stele__guest_create(const stele__plugin *plugin, const char *name,
                                  const stele__config *config, const stele__host_tables *tables,
                                  const stele__log *log, stele__guest **ret)
@@ -100,6 +128,10 @@ stele_status stele__guest_create(const stele__plugin *plugin, const char *name,
                                 .log = host_log,
                                 .fail = host_fail,
                                 .extension = host_extension };
+    if (prepare_culprit(guest) != STELE_OK) {
+        stele__guest_destroy(guest);
+        return STELE_E_NOMEM;
+    }
     *ret = guest;
     return STELE_OK;
 }
@@ -111,10 +143,13 @@ void stele__guest_destroy(stele__guest *guest)
     }
     /* All kinds start with the same slots. */
     if (guest->inst != NULL) {
+        stele__guest_begin(guest, "destroy");
         guest->plugin->vt.source.destroy(guest->inst);
         stele__guest_restore(guest, "destroy");
     }
     pthread_mutex_destroy(&guest->lock);
+    stele__free(guest->culprit.before);
+    stele__free(guest->culprit.after);
     stele__free(guest->name);
     stele__free(guest);
 }
@@ -126,6 +161,7 @@ stele_status stele__guest_start(stele__guest *guest, stele_create_args *args, st
     args->config = stele__config_values(guest->config);
     args->name = guest->name;
     stele_inst *inst = NULL;
+    stele__guest_begin(guest, "create");
     stele_status status = guest->plugin->vt.source.create(args, &inst);
     if (status == STELE_OK && inst == NULL) {
         status = host_fail(&guest->host, STELE_E_INTERNAL, "", "create made no instance");
@@ -187,8 +223,16 @@ static void pick_up(const stele__guest *guest, stele_status status, stele__said 
     heard.said.code = STELE_OK;
 }
 
+void stele__guest_begin(const stele__guest *guest, const char *slot)
+{
+    if (guest != NULL) {
+        stele__crash_enter(&guest->culprit, slot);
+    }
+}
+
 void stele__guest_restore(stele__guest *guest, const char *slot)
 {
+    stele__crash_leave();
     if (guest != NULL) {
         warn(guest, slot, stele__environment_restore(&guest->environment));
     }
@@ -197,6 +241,7 @@ void stele__guest_restore(stele__guest *guest, const char *slot)
 void stele__guest_end_block(stele__guest *guest, const char *slot, stele_status status,
                             stele__said *ret)
 {
+    stele__crash_leave();
     if (guest != NULL) {
         warn(guest, slot, stele__float_restore(&guest->environment));
     }
@@ -226,6 +271,11 @@ stele_status stele__guest_report(const stele__guest *guest, stele_status status,
     return status;
 }
 
+stele_status stele__guest_refusal(stele_status status)
+{
+    return status == STELE_E_SHAPE || status == STELE_E_UNSUPPORTED ? STELE_E_OPTION : status;
+}
+
 stele_status stele__guest_check(stele__guest *guest, const char *slot, stele_status status,
                                 stele__diag *diag)
 {
@@ -240,5 +290,6 @@ stele_status stele__guest_check(stele__guest *guest, const char *slot, stele_sta
     } else if (said.where[0] != '\0') {
         snprintf(hint, sizeof hint, "in %s, said by %s", slot, said.where);
     }
-    return stele__guest_report(guest, status, said.text, "", hint, diag);
+    stele__guest_report(guest, stele__guest_refusal(status), said.text, "", hint, diag);
+    return status;
 }

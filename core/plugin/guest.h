@@ -51,7 +51,11 @@ typedef struct stele__said {
     char text[1024];
 } stele__said;
 
-/* A call of `slot` ("encode") has ended with `status`, on the calling thread. What the plugin said
+/* A call of `slot` ("encode") follows, on the calling thread; one of the three below ends it.
+ * Should the plugin crash meanwhile, it is named (crash.h). `slot` is static text. NULL is legal.
+ * [any] */
+void stele__guest_begin(const stele__guest *guest, const char *slot);
+/* A call of `slot` has ended with `status`, on the calling thread. What the plugin said
  * about this failure goes to *ret (may be NULL) and is forgotten: words belong to the thread on
  * which they were said, so that every failing call has its own, whatever other threads do. What the
  * plugin changed of the processor's state and the locale is put back; the first time a warning in
@@ -68,6 +72,9 @@ void stele__guest_restore(stele__guest *guest, const char *slot);
  * status's own text if it said nothing. Returns `status`. [any], with a diag of its own */
 stele_status stele__guest_check(stele__guest *guest, const char *slot, stele_status status,
                                 stele__diag *diag);
+/* What create and build cannot do with, a shape or something unsupported, is a combination that the
+ * spec asks for: the same status, or STELE_E_OPTION for these. */
+stele_status stele__guest_refusal(stele_status status);
 /* Report `text` at the section of the spec that named the plugin, with the plugin's id behind it.
  * "width: must be even", where width is an option, goes to the line of that option. `when`
  * (" at step 3") follows the text; hint "" is none. Returns `status`. */

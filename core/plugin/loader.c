@@ -1,6 +1,8 @@
 #include "plugin/loader.h"
 
 #include "base/mem.h"
+#include "base/str.h"
+#include "plugin/crash.h"
 #include "plugin/environment.h"
 #include "plugin/trust.h"
 
@@ -44,6 +46,43 @@ static stele_plugin_query_fn *entry_of(void *handle)
     return query;
 }
 
+/* Code of a file that runs while it is opened: constructors and the query function. */
+static stele_status load(const char *path, const char *stem, stele__library **ret,
+                         stele__diag *diag)
+{
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (handle == NULL) {
+        return stele__diag_error(diag, STELE_E_ABI, NULL, "%s: cannot load: %s", path,
+                                 reason_of(dlerror(), path));
+    }
+    stele_plugin_query_fn *query = entry_of(handle);
+    if (query == NULL) {
+        return stele__diag_error(diag, STELE_E_ABI, NULL,
+                                 "%s: is no plugin: it has no function stele_plugin_query", path);
+    }
+    return stele__library_accept(query, path, stem, ret, diag);
+}
+
+static stele_status load_named(const char *path, const char *stem, stele__library **ret,
+                               stele__diag *diag)
+{
+    stele__str before, after;
+    stele__str_init(&before);
+    stele__str_init(&after);
+    stele__str_printf(&before, "%s: ", path);
+    stele__str_printf(&after, "\n    to look into it: stele-check %s\n", path);
+    stele__culprit file = { before.data, after.data };
+    stele_status status = STELE_E_NOMEM;
+    if (!before.failed && !after.failed) {
+        stele__crash_enter(&file, "loading it");
+        status = load(path, stem, ret, diag);
+        stele__crash_leave();
+    }
+    stele__str_finish(&before);
+    stele__str_finish(&after);
+    return status;
+}
+
 static stele_status open_real(const char *path, int allow_unsafe, stele__library **ret,
                               stele__diag *diag)
 {
@@ -62,20 +101,7 @@ static stele_status open_real(const char *path, int allow_unsafe, stele__library
         return STELE_E_NOMEM;
     }
     stele__environment_save(&before);
-    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (handle == NULL) {
-        status = stele__diag_error(diag, STELE_E_ABI, NULL, "%s: cannot load: %s", path,
-                                   reason_of(dlerror(), path));
-    } else {
-        stele_plugin_query_fn *query = entry_of(handle);
-        if (query == NULL) {
-            status =
-                stele__diag_error(diag, STELE_E_ABI, NULL,
-                                  "%s: is no plugin: it has no function stele_plugin_query", path);
-        } else {
-            status = stele__library_accept(query, path, stem, ret, diag);
-        }
-    }
+    status = load_named(path, stem, ret, diag);
     restore(&before, path, diag);
     stele__free(stem);
     return status;

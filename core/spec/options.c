@@ -59,7 +59,7 @@ static const char *row_defect(const stele__table *table, uint32_t i, size_t bloc
     stele_option row = stele__table_row(table, i);
     size_t size = field_size(row.type);
     if (row.name == NULL || !is_usable_name(row.name)) {
-        return "has a name that cannot be a key";
+        return "has a name that cannot be a key: letters, digits, _ and -, one dot at most";
     }
     if (row.help == NULL) {
         return "has no help text";

@@ -390,6 +390,7 @@ stele_status stele__modality_validate(stele__model *m, uint32_t i, const stele__
         stele_bad_value bad = { .row = -1, .column = -1 };
         status = chunks_next(&c, &x);
         if (status == STELE_OK) {
+            stele__guest_begin(md->part.guest, "validate");
             status = md->vt->validate(stele__guest_inst(md->part.guest), &x, &bad);
         }
         if (status == STELE_E_DATA && bad.row >= 0) {

@@ -29,7 +29,7 @@ static stele_status start_guest(const stele__run_request *q, const stele__plugin
 {
     stele_status status = stele__guest_create(plugin, instance->name, instance->config,
                                               &stele__model_tables, q->log, ret);
-    return status == STELE_OK ? stele__guest_start(*ret, args, diag) : status;
+    return status == STELE_OK ? stele__guest_refusal(stele__guest_start(*ret, args, diag)) : status;
 }
 
 static stele_status open_sources(const stele__run_request *q, stele__run *run, stele__diag *diag)
@@ -47,7 +47,9 @@ static stele_status open_sources(const stele__run_request *q, stele__run *run, s
                              &run->source_guest[i], diag);
         if (status == STELE_OK && vt->build != NULL) {
             stele_inst *inst = stele__guest_inst(run->source_guest[i]);
+            stele__guest_begin(run->source_guest[i], "build");
             status = stele__guest_check(run->source_guest[i], "build", vt->build(inst, NULL), diag);
+            status = stele__guest_refusal(status);
         }
         run->source[i] = (stele__source){ .name = q->spec->source[i].name,
                                           .vt = vt,

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Every slot of the contract that hands out memory says whose it is.
+"""The owner in a slot's tag (tags.py) is one that its declaration can have.
 
 What is passed in is valid for the call only: types.h says so once, and this looks for the sentence. What a slot hands
-out, as its value or through a pointer, needs words of its own, unless it has none of
+out, as its value or through a pointer, is
 
-  - a handle (stele_tensor and the like), whose declaration in types.h names its owner;
-  - a struct without pointers, which is the caller's copy.
+  - nothing, or structs without pointers, which are the caller's copies: `none`;
+  - tensors and structs of tensors: `graph`;
+  - other memory: `self`, `host` or `static`, or `graph` for values of tensors; never `none`.
 
-The words stand in the slot's comment, in that of the struct that it fills, or in those of the struct's members. The
-rule proves itself: with the words gone every one of these slots is found.
+Which of the last it is no declaration shows. The rule proves itself: with a wrong owner every slot is found.
 
 ownership.py INCLUDE_FOLDER
 """
@@ -17,9 +17,9 @@ import pathlib
 import re
 import sys
 
+import tags
+
 DEFAULT = "pointers passed in are valid for the call only"
-WORDS = re.compile(r"\b(?:owned by|owner's|host's|plugin's|source's|graph's|[Ss]tatic|borrowed|"
-                   r"valid until|until destroy|host array|caller's)\b")
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
 SLOT = re.compile(r"([\w \t]*?\w[ \t*]*)\(\s*\*\s*(\w+)\s*\)\s*\(([^;{}]*?)\)\s*(?:STELE_PRINTF\([^)]*\))?\s*(?:;|\\?\n)|"
                   r"^typedef\s+([\w \t*]+?)\b(\w+_fn)\s*\(([^;]*?)\)\s*;", re.M)
@@ -32,71 +32,60 @@ def blanked(text):
     return COMMENT.sub(lambda m: re.sub(r"[^\n]", " ", m.group()), text)
 
 
-def comment_of(text, code, start, end):
-    """The comment right above a slot, and the one behind it, or below if there is none above."""
-    above = ""
-    head = text[:start].rstrip()
-    if head.endswith("*/"):
-        at = head.rindex("/*")
-        if not code[head.rfind("\n", 0, at) + 1:at].strip():
-            above = head[at:]
-    rest = text[end:]
-    behind = re.match(r"[ \t]*/\*.*?\*/" if above else r"\s*/\*.*?\*/", rest, re.S)
-    return above + (behind.group() if behind else "")
-
-
 def structs_of(texts):
-    """name: (has pointers that are no handles, all of its comments)"""
-    return {m.group(2): (m.group(3), m.group(1) + " ".join(COMMENT.findall(m.group(3))))
-            for text in texts for m in STRUCT.finditer(text)}
+    """name: its members"""
+    return {m.group(2): m.group(3) for text in texts for m in STRUCT.finditer(text)}
 
 
-def holds_memory(name, structs, handles):
-    for member in blanked(structs[name][0]).split(";"):
+def holds(name, structs, handles):
+    """What a struct leads to: "tensors", "memory"."""
+    out = set()
+    for member in blanked(structs[name]).split(";"):
         of = re.search(r"\bstele_\w+", member)
         if "(*" in re.sub(r"\s", "", member):
             continue  # a function
-        if of and of.group() in structs and holds_memory(of.group(), structs, handles):
-            return True
-        if "*" in member and not (of and of.group() in handles):
-            return True
-    return False
+        if of and of.group() in structs:
+            out |= holds(of.group(), structs, handles)
+        elif "*" in member:
+            out.add("tensors" if of and of.group() in handles else "memory")
+    return out
 
 
 def handed_out(value, parameters, structs, handles):
-    """Types of the memory that leaves through the value or the parameters of a slot."""
-    out = []
-    if "*" in value and not any(h in value for h in handles):
-        out.append(value)
+    """What leaves through the value or the parameters of a slot."""
+    out = set()
+    if "*" in value:
+        out.add("tensors" if "stele_tensor" in value else "memory")
     for p in parameters.split(","):
         name = re.search(r"stele_\w+", p)
         if "*" not in p or "const" in p.split("*")[0] or "*const *" in p:
             continue  # nothing is written through it, or what it leads to is the caller's
         if p.count("*") > 1:
-            if not (name and name.group() in handles) or "stele_inst" in p:
-                out.append(p)
-        elif name and name.group() in structs and holds_memory(name.group(), structs, handles):
-            out.append(p)
+            out.add("tensors" if name and name.group() == "stele_tensor" else "memory")
+        elif name and name.group() in structs:
+            out |= holds(name.group(), structs, handles)
     return out
 
 
-def unowned(text, structs, handles):
-    """(slots, those that hand out memory, of these the silent ones as (line, name, what))"""
-    bad, n, giving = [], 0, 0
-    plain = text.replace("\\\n", " \n")
-    code = blanked(plain)
+def allowed(name, out):
+    if name == "read":
+        return {"self"}  # texts, through arrays of the caller's
+    if not out:
+        return {"none"}
+    return {"graph"} if out == {"tensors"} else {"self", "host", "static", "graph"}
+
+
+def judged(text, structs, handles):
+    """(line, name, owner, owners that its declaration allows) of every slot"""
+    code = blanked(text.replace("\\\n", " \n"))
+    declared = []
     for m in SLOT.finditer(code):
         value, name, parameters = (g or "" for g in (m.groups()[:3] if m.group(2) else m.groups()[3:]))
-        n += 1
-        out = handed_out(value, parameters, structs, handles)
-        if not out:
-            continue
-        giving += 1
-        said = comment_of(plain, code, m.start(), m.end())
-        said += "".join(structs[s][1] for p in out for s in re.findall(r"stele_\w+", p) if s in structs)
-        if not WORDS.search(said):
-            bad.append((code.count("\n", 0, m.start(2) if m.group(2) else m.start()) + 1, name, out[0].strip()))
-    return n, giving, bad
+        declared.append((name, allowed(name, handed_out(value, parameters, structs, handles))))
+    tagged = tags.slots(text)
+    if [name for name, _ in declared] != [name for _, name, _ in tagged]:
+        raise SystemExit("the slots of a header are not those that tags.py sees")
+    return [(line, name, owner, may) for (line, name, owner), (_, may) in zip(tagged, declared)]
 
 
 def main():
@@ -113,16 +102,17 @@ def main():
         print(f"no header says `{DEFAULT}`")
         wrong += 1
     structs = structs_of(headers.values())
-    silent = {name: (body, "") for name, (body, _) in structs.items()}
-    slots = giving = found = 0
+    slots = found = 0
     for h, text in headers.items():
-        n, g, bad = unowned(text, structs, handles)
-        slots, giving, wrong = slots + n, giving + g, wrong + len(bad)
-        found += len(unowned(WORDS.sub("", text), silent, handles)[2])
-        for line, name, what in bad:
-            print(f"{h.relative_to(include)}:{line}: slot `{name}` does not say whose `{what}` is")
-    print(f"{slots} slots, {giving} hand out memory, {wrong} faults, {found} would be found without their words")
-    return 1 if wrong or found != giving or not giving else 0
+        judgement = judged(text, structs, handles)
+        slots += len(judgement)
+        for line, name, owner, may in judgement:
+            found += ("graph" if owner == "none" else "none") not in may
+            if owner not in may:
+                print(f"{h.relative_to(include)}:{line}: slot `{name}` says `{owner}`, its declaration {sorted(may)}")
+                wrong += 1
+    print(f"{slots} slots, {wrong} faults, {found} would be found with `none` for an owner, or one for `none`")
+    return 1 if wrong or found < slots or not slots else 0
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Every slot of the contract names its thread class: [main], [compute] or [any].
+"""Every slot of the contract has a tag with its thread class and the owner of what it hands out: [compute & built; graph].
 
 A slot is a function pointer in a struct of the SDK's headers, or a named function type. Its comment stands behind it
-on its line, or before it on lines of its own, or, if it has neither, on the lines after it. A comment that names
-several classes serves that many slots in a row. The rule proves itself: taking any one class away must be noticed.
+on its line, or before it on lines of its own, or, if it has neither, on the lines after it. A comment with
+several tags serves that many slots in a row. The rule proves itself: taking away any one tag, or its owner, must be
+noticed. Whether the owner is the right one is for ownership.py.
 
 tags.py INCLUDE_FOLDER
 """
@@ -12,7 +13,8 @@ import pathlib
 import re
 import sys
 
-CLASS = re.compile(r"\[(?:main|compute|any)\b[^\]]*\]")
+OWNERS = ("none", "graph", "self", "host", "static")
+TAG = re.compile(r"\[(?:main|compute|any)(?: & (?:new|built))?; (" + "|".join(OWNERS) + r")\]")
 SLOT = re.compile(r"\(\s*\*\s*(\w+)\s*\)\s*\(|^typedef\s.*?\b(\w+_fn)\s*\(")
 TOKEN = re.compile(r"/\*.*?\*/|[;{}]", re.S)
 HEADING = re.compile(r"/\* (?:---|\d+\.\d+ \*/|append only)")
@@ -36,44 +38,39 @@ def pieces(text):
         at = m.end()
 
 
-def untagged(text):
-    """(line, name) of every slot without a class, and the number of slots."""
-    bad, n = [], 0
-    spare = []       # classes that the comment before may still give away
-    open_slot = None  # a slot that still waits for a comment
-    end = 0          # where the newest statement ended
-    fresh = False    # `spare` comes from a comment right before
+def slots(text):
+    """(line, name, owner) of every slot in order; owner None: it has no tag."""
+    found = []
+    spare = []        # owners that the comment before may still give away
+    waiting = False   # the last slot still waits for a comment
+    end = 0           # where the newest statement ended
+    fresh = False     # `spare` comes from a comment right before
     for is_comment, piece, first, last in pieces(text):
         if is_comment:
-            classes = CLASS.findall(piece)
+            owners = TAG.findall(piece)
             if HEADING.match(piece):
                 continue
-            if open_slot and (first == end or not fresh):
-                bad += [] if classes else [open_slot]
-                open_slot, spare = None, classes[1:]
+            if waiting and (first == end or not fresh):
+                if owners:
+                    found[-1] = (*found[-1][:2], owners[0])
+                waiting, spare = False, owners[1:]
             elif first != end:
-                spare, fresh = classes, True
+                spare, fresh = owners, True
             continue
-        if open_slot:
-            bad.append(open_slot)
-            open_slot = None
+        waiting = False
         m = SLOT.search(piece)
         end = last
         if not m:
             spare, fresh = [], False
             continue
-        n += 1
-        name = m.group(1) or m.group(2)
-        if spare:
-            spare, fresh = spare[1:], False
-        elif fresh:
-            bad.append((last, name))  # its comment says nothing about threads
-            fresh = False
-        else:
-            open_slot = (last, name)
-    if open_slot:
-        bad.append(open_slot)
-    return bad, n
+        found.append((last, m.group(1) or m.group(2), spare[0] if spare else None))
+        waiting = not spare and not fresh  # a comment before it that says nothing is its own all the same
+        spare, fresh = spare[1:], False
+    return found
+
+
+def untagged(text):
+    return [(line, name) for line, name, owner in slots(text) if owner is None]
 
 
 def main():
@@ -81,13 +78,16 @@ def main():
     total, wrong, noticed = 0, 0, 0
     for header in sorted(include.glob("stele/*.h")):
         text = header.read_text()
-        bad, n = untagged(text)
-        noticed += sum(len(untagged(text[:m.start()] + text[m.end():])[0]) > len(bad) for m in CLASS.finditer(text))
-        total += n
+        bad = untagged(text)
+        for m in TAG.finditer(text):
+            gone = text[:m.start()] + text[m.end():]
+            bare = text[:m.start(1) - 2] + text[m.end(1):]
+            noticed += all(len(untagged(t)) > len(bad) for t in (gone, bare))
+        total += len(slots(text))
         wrong += len(bad)
         for line, name in bad:
-            print(f"{header.relative_to(include)}:{line}: slot `{name}` names no thread class")
-    print(f"{total} slots, {wrong} without a class, {noticed} classes whose absence would be noticed")
+            print(f"{header.relative_to(include)}:{line}: slot `{name}` has no tag [thread class & state; owner]")
+    print(f"{total} slots, {wrong} without a tag, {noticed} tags whose absence would be noticed")
     return 1 if wrong or noticed < total or not total else 0
 
 

@@ -96,7 +96,7 @@ def make(who, kind):
     commands = printed(who.run(f"stele new {kind}/{name}", who.home))
     folder = who.home / name
     for path in folder.rglob("*"):
-        assert path.is_dir() or not re.search(r"my_(kind|plugin|check_options)", path.read_text()), path
+        assert path.is_dir() or not re.search(r"my_(kind|plugin|check_options|docs|pkgconfig)", path.read_text()), path
     assert len(commands) == 6 and commands[0] == f"cd {name}", commands
     cc, check, train, setup, test = commands[1:]
     out = who.run(cc + " -Wall -Wextra -Wpedantic -Wno-missing-field-initializers", folder)
@@ -166,12 +166,19 @@ def by_readme(who, folder):
     shutil.rmtree(folder / "runs")
     for command in commands:
         who.run(command, folder, trace=False, PKG_CONFIG_PATH=str(pc))
-    names = ("plugindir", "abi_major", "abi_minor", "checker", "program")
+    assert f"\n    export PKG_CONFIG_PATH={pc}\n" in readme, readme
+    docs = pathlib.Path(re.search(r"The tutorial is `(.*)`, the contract", readme).group(1))
+    assert docs.is_relative_to(who.prefix) and f"\nDocuments: {docs.parent}\n" in who.run("stele help", folder), docs
+    for page in "write-a-plugin.md", "abi.md", "stele-check.md", "spec-reference.md", "plugins/README.md", \
+            "images/write-a-plugin.png":
+        assert (docs.parent / page).stat().st_size > 0, page
+    assert not (docs.parent / "man").exists()
+    names = ("plugindir", "abi_major", "abi_minor", "checker", "program", "docdir")
     values = [who.run(f"pkg-config --variable={n} stele-sdk", folder, PKG_CONFIG_PATH=str(pc)).strip() for n in names]
     assert values[1].isdigit() and values[2].isdigit(), values
-    for value, last in (values[0], ""), (values[3], "stele-check"), (values[4], "stele"):
+    for value, last in (values[0], ""), (values[3], "stele-check"), (values[4], "stele"), (values[5], "doc/stele"):
         path = pathlib.Path(value).resolve()
-        assert path.is_relative_to(who.prefix) and path.exists() and path.name.endswith(last), values
+        assert path.is_relative_to(who.prefix) and path.exists() and str(path).endswith(last), values
 
 
 def without_installation(build, home):
@@ -186,7 +193,8 @@ def without_installation(build, home):
 def demo(who):
     """What else is installed is there, and the demo runs from anywhere."""
     share = who.prefix / "share"
-    for name in "man/man1/stele.1", "man/man1/stele-check.1", "bash-completion/completions/stele-check":
+    for name in "man/man1/stele.1", "man/man1/stele-check.1", "bash-completion/completions/stele-check", \
+            "zsh/site-functions/_stele":
         assert (share / name).stat().st_size > 0, name
     who.run(f"stele train {share}/stele/configs/demo.yaml --run demo --quiet --set train.epochs=1", who.home)
 

@@ -18,9 +18,52 @@ static inline int fails_is(const char *variable, const char *value)
     return is != NULL && strcmp(is, value) == 0;
 }
 
+/* Deeper than any stack. */
+static inline int fails_endlessly(volatile const char *above)
+{
+    volatile char here[1 << 20];
+    here[0] = (char)(above[0] + 1);
+    return here[0] < 100 ? fails_endlessly(here) + here[0] : 0;
+}
+
+/* A distribution that was filled gets a gap; `other` is a tensor of another shape. */
+static inline void fails_spoil(const char *slot, stele_dist *q, stele_tensor *other)
+{
+    if (!fails_is("FAILS_IN", slot)) {
+        return;
+    }
+    if (fails_is("FAILS_HOW", "unfilled")) {
+        memset(q, 0, sizeof *q);
+    } else if (fails_is("FAILS_HOW", "one")) {
+        q->n = 1;
+    } else if (fails_is("FAILS_HOW", "null")) {
+        q->p[1] = NULL;
+    } else if (fails_is("FAILS_HOW", "shape")) {
+        q->p[1] = other;
+    }
+}
+
+/* What ends the process, or holds it up. */
+static inline void fails_fatally(void)
+{
+    volatile char here[1] = { 0 };
+    if (fails_is("FAILS_HOW", "crash")) {
+        char *volatile nowhere = NULL;
+        *(volatile char *)nowhere = 1;
+    } else if (fails_is("FAILS_HOW", "abort")) {
+        abort();
+    } else if (fails_is("FAILS_HOW", "overflow")) {
+        fails_endlessly(here);
+    }
+    while (fails_is("FAILS_HOW", "hang")) {
+        here[0]++;
+    }
+}
+
 /* What goes wrong without a failure: settings of the whole process. */
 static inline void fails_disturb(void)
 {
+    fails_fatally();
     if (fails_is("FAILS_HOW", "rounding")) {
         fesetround(FE_UPWARD);
     } else if (fails_is("FAILS_HOW", "traps")) {

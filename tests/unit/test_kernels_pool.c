@@ -157,6 +157,7 @@ static void look_at_mask(void *ctx, size_t task, unsigned thread)
     pthread_sigmask(SIG_SETMASK, NULL, &set);
     int *blocked = ctx;
     blocked[thread] = sigismember(&set, SIGINT) == 1;
+    blocked[thread] += 2 * (sigismember(&set, SIGSEGV) == 1);
     struct timespec pause = { .tv_nsec = 2000000 };
     nanosleep(&pause, NULL); /* so that the other thread gets a task too */
 }

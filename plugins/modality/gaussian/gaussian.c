@@ -114,7 +114,7 @@ static stele_status build(stele_inst *self, stele_build *b)
     const config *c = self->config;
     stele_shape by_feature = stele_shape1(self->n_features);
     if (self->n_features < 1) {
-        return STELE_FAIL(h, STELE_E_SHAPE, "the measurement must be one row of features");
+        return STELE_FAIL(h, STELE_E_SHAPE, "from: the measurement is not one row of features");
     }
     int64_t n_inputs = self->n_features * (c->indicator ? 2 : 1);
     stele_status status = stele_dense_build(h, b, "encoder", n_inputs, self->encoder_covariates,

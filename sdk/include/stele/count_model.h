@@ -70,7 +70,7 @@ static inline stele_status stele_count_model_build(stele_count_model *m, stele_b
     const stele_host *h = m->host;
     const stele_count_config *c = m->config;
     if (m->n_features < 1) {
-        return STELE_FAIL(h, STELE_E_SHAPE, "the measurement must be one row of features");
+        return STELE_FAIL(h, STELE_E_SHAPE, "from: the measurement is not one row of features");
     }
     stele_status status = stele_dense_build(h, b, "encoder", m->n_inputs, m->encoder_covariates, c->input.input_decay,
                                             &c->encoder, &m->encoder);

@@ -40,7 +40,7 @@ static inline double stele_block_row(const stele_block *b, uint32_t k, int64_t r
 }
 
 /* The value of one element, `feature` counted within the block; `what` is STELE_DRAW_*. SAMPLE: u holds the uniform
- * numbers of the element; else they are 0. [compute] */
+ * numbers of the element; else they are 0. [compute; none] */
 typedef double stele_draw_element(const stele_block *b, uint32_t what, int64_t row, int64_t feature, const double *u);
 
 #define STELE_DRAW_MAX_UNIFORMS 4

@@ -27,9 +27,11 @@ static void destroy(stele_inst *self)
 
 static stele_status build(stele_inst *self, stele_build *b)
 {
-    (void)b;
     FAILS(self->host, "fusion.build", "no plan to build by");
-    return STELE_OK;
+    static const stele_shape one = { .ndim = 1, .dim = { 1 } };
+    const char *name = fails_is("FAILS_IN", "fusion.names") ? getenv("FAILS_HOW") : NULL;
+    uint32_t id;
+    return name != NULL ? self->host->build->buffer(b, name, &one, 0.0, &id) : STELE_OK;
 }
 
 static uint32_t max_components(const stele_inst *self, uint32_t n_modalities)
@@ -48,6 +50,7 @@ static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_exp
     ret->n = 1;
     ret->component[0] = in->q[0];
     ret->subset[0] = 1;
+    fails_spoil("fusion.fuse", &ret->component[0], in->present);
     return self->host->ops->status(g);
 }
 

@@ -146,7 +146,8 @@ static stele_status score(const stele_inst *self, const stele_head_scored *s, ui
         sum += self->category ? best == s->code[r] : distance * distance;
     }
     *ret_n = capacity > 0;
-    stele_metric_set(&ret[0], self->category ? "accuracy" : "squared_error",
+    const char *name = self->category ? "accuracy" : "squared_error";
+    stele_metric_set(&ret[0], fails_is("FAILS_IN", "head.names") ? "Accuracy" : name,
                      sum / (double)s->n_rows, self->category);
     return STELE_OK;
 }

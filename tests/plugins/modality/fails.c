@@ -73,7 +73,12 @@ static stele_status encode(const stele_inst *self, stele_graph *g, const stele_e
         self->counts.host->ops->matmul(g, a->x, a->x, 0, 0);
         return STELE_FAIL(self->counts.host, self->counts.host->ops->status(g), "so be it");
     }
-    return stele_count_encode(&self->counts, g, a, ret_q);
+    stele_status status = stele_count_encode(&self->counts, g, a, ret_q);
+    if (status == STELE_OK) {
+        fails_spoil("modality.encode", ret_q,
+                    self->counts.host->ops->sum(g, ret_q->p[0], STELE_ALL_AXES, 0));
+    }
+    return status;
 }
 
 /* An operation of its own: times 1, with a derivative that goes wrong. */
@@ -117,6 +122,14 @@ static stele_status decode(const stele_inst *self, stele_graph *g, const stele_d
     ret->n_eta = 1;
     ret->weight[0] = self->weight;
     ret->bias[0] = self->bias;
+    if (fails_is("FAILS_IN", "modality.output")) {
+        ret->n_eta = fails_is("FAILS_HOW", "n_eta") ? 0 : 1;
+        ret->n_row = fails_is("FAILS_HOW", "row") ? 1 : 0;
+        ret->row[0] = NULL;
+        ret->bias[0] = fails_is("FAILS_HOW", "bias") ? self->weight : self->bias;
+        ret->weight[0] = fails_is("FAILS_HOW", "id") ? 1000 : self->weight;
+        ret->hidden = fails_is("FAILS_HOW", "hidden") ? NULL : ret->hidden;
+    }
     return ops->status(g);
 }
 

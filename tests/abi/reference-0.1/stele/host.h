@@ -35,12 +35,13 @@ typedef struct stele_param_spec {
 typedef struct stele_build_api {
     uint64_t struct_size;
     /* 0.1 */
-    /* Declare a trained tensor. [main] in build() */
+    /* Declare a trained tensor. [main; none] in build() */
     stele_status (*param)(stele_build *b, const stele_param_spec *s, uint32_t *ret_id);
-    /* Declare a tensor that is saved but not trained, filled with `value`: statistics of the training data. [main] */
+    /* Declare a tensor that is saved but not trained, filled with `value`: statistics of the training data.
+     * [main; none] */
     stele_status (*buffer)(stele_build *b, const char *name, const stele_shape *s, double value, uint32_t *ret_id);
     /* Map a tensor of a .safetensors file read-only: pretrained weights. Derivatives flow through it, not into it. The
-     * file is named in the checkpoint, not copied. [main] */
+     * file is named in the checkpoint, not copied. [main; none] */
     stele_status (*frozen)(stele_build *b, const char *name, const char *path, const char *tensor,
                            stele_shape *ret_shape, uint32_t *ret_id);
     /* append only below this line */
@@ -49,14 +50,14 @@ typedef struct stele_build_api {
 typedef struct stele_fit_api {
     uint64_t struct_size;
     /* 0.1 */
-    /* Number of training rows that have this modality, or this head's target. [main] in fit() */
+    /* Number of training rows that have this modality, or this head's target. [main; none] in fit() */
     int64_t (*n_rows)(const stele_fit *f);
-    /* Next chunk of those rows, in order; *ret_x is valid until the next call and has shape[0] == 0 at the end. [main]
-     */
+    /* Next chunk of those rows, in order; *ret_x is valid until the next call and has shape[0] == 0 at the end.
+     * [main; host] */
     stele_status (*next)(stele_fit *f, stele_view *ret_x);
-    /* Overwrite all n elements of a parameter or buffer. [main] */
+    /* Overwrite all n elements of a parameter or buffer. [main; none] */
     stele_status (*set)(stele_fit *f, uint32_t id, uint64_t n, const double *values);
-    /* Multiply all elements of a parameter or buffer. [main] */
+    /* Multiply all elements of a parameter or buffer. [main; none] */
     stele_status (*scale)(stele_fit *f, uint32_t id, double factor);
     /* append only below this line */
 } stele_fit_api;
@@ -72,13 +73,13 @@ struct stele_host {
     const stele_vec *vec;
     const stele_build_api *build;
     const stele_fit_api *fit;
-    void (*log)(const stele_host *h, int32_t level, const char *fmt, ...) STELE_PRINTF(3, 4); /* [any] */
+    void (*log)(const stele_host *h, int32_t level, const char *fmt, ...) STELE_PRINTF(3, 4); /* [any; none] */
     /* Record why and return `code`. Use through STELE_FAIL. Text before a first colon that names an option ("width:
      * ...") or a key of the host beside it ("target: ...") is mapped back to its line in the spec. The first message of
-     * a failing call is the one shown, with `where`; it has to be said on the thread that runs the call. [any] */
+     * a failing call is the one shown, with `where`; it has to be said on the thread that runs the call. [any; none] */
     stele_status (*fail)(const stele_host *h, stele_status code, const char *where, const char *fmt, ...)
         STELE_PRINTF(4, 5);
-    /* Draft services by id with revision: "org.example.name/2". Static; NULL when unknown. [any] */
+    /* Draft services by id with revision: "org.example.name/2". Static; NULL when unknown. [any; static] */
     const void *(*extension)(const stele_host *h, const char *id);
     /* append only below this line */
 };

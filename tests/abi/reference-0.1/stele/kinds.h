@@ -47,9 +47,10 @@ typedef struct stele_create_args {
 /* First slots of every kind, same order, same meaning. destroy accepts NULL and a half-built instance. */
 #define STELE_COMMON_SLOTS                                                                                             \
     uint64_t struct_size;                                                                                              \
-    stele_status (*create)(const stele_create_args *a, stele_inst **ret); /* the plugin's, until destroy [main] */     \
-    void (*destroy)(stele_inst * self);                                   /* [main] */                                 \
-    stele_status (*build)(stele_inst * self, stele_build * b)             /* optional [main & new] */
+    stele_status (*create)(const stele_create_args *a,                                                                 \
+                           stele_inst **ret);                 /* the plugin's, until destroy [main; self] */           \
+    void (*destroy)(stele_inst * self);                       /* [main; none] */                                       \
+    stele_status (*build)(stele_inst * self, stele_build * b) /* optional [main & new; none] */
 
 /* --- modality: encoder, decoder and likelihood of one kind of measurement ----------------------------------------- */
 
@@ -124,7 +125,7 @@ typedef struct stele_draw {
     uint64_t struct_size;
     uint32_t what, reserved; /* STELE_DRAW_* */
     /* SAMPLE: uniform numbers inside (0, 1), n per element of row r, for the block's features: u(ctx, r, k, ret) fills
-     * (n_features) doubles for the k-th number. [compute] */
+     * (n_features) doubles for the k-th number. [compute; none] */
     void (*uniform)(void *ctx, int64_t row, uint32_t k, double *ret);
     void *ctx;
     void *out; /* (n_rows, n_features) of the block's dtype, row-major */
@@ -162,31 +163,31 @@ typedef struct stele_bad_value {
 typedef struct stele_modality_vt {
     STELE_COMMON_SLOTS;
     /* Is every value of x one that the likelihood allows? OK, or E_DATA and *ret_bad for the first that is not.
-     * Optional: anything goes. [compute & built] */
+     * Optional: anything goes. [compute & built; static] */
     stele_status (*validate)(const stele_inst *self, const stele_view *x, stele_bad_value *ret_bad);
     /* Learn statistics of the training rows: fill buffers, give parameters data-dependent starts. Called once before a
-     * training begins, not when one is resumed or a model is loaded. Optional. [main & built] */
+     * training begins, not when one is resumed or a model is loaded. Optional. [main & built; none] */
     stele_status (*fit)(const stele_inst *self, stele_fit *f);
-    /* The expert q(z | x): (n, latent_dim) each; with a private latent (n, latent_dim + private_dim). [compute & built]
-     */
+    /* The expert q(z | x): (n, latent_dim) each; with a private latent (n, latent_dim + private_dim).
+     * [compute & built; graph] */
     stele_status (*encode)(const stele_inst *self, stele_graph *g, const stele_encode_args *a, stele_dist *ret_q);
     /* Elementwise likelihoods: describe the output layer; the host evaluates it by blocks through `likelihood`.
-     * NULL together with likelihood and draw when log_prob is given. [compute & built] */
+     * NULL together with likelihood and draw when log_prob is given. [compute & built; graph] */
     stele_status (*decode)(const stele_inst *self, stele_graph *g, const stele_decode_args *a, stele_output *ret);
-    /* Value, and derivatives if b->d_eta is set. [compute & built] */
+    /* Value, and derivatives if b->d_eta is set. [compute & built; none] */
     stele_status (*likelihood)(const stele_inst *self, const stele_block *b);
-    /* Mean, mode or a random x given the block's linear predictors. [compute & built] */
+    /* Mean, mode or a random x given the block's linear predictors. [compute & built; none] */
     stele_status (*draw)(const stele_inst *self, const stele_block *b, const stele_draw *d);
     /* Likelihoods that are not elementwise, in plain tensor operations: log p(x | z) in nats, (R). x is a->target.
-     * Used when `decode` is NULL. Optional. [compute & built] */
+     * Used when `decode` is NULL. Optional. [compute & built; graph] */
     stele_status (*log_prob)(const stele_inst *self, stele_graph *g, const stele_decode_args *a,
                              stele_tensor **ret_rows);
-    /* Mean, mode or random x (R, sample...) for those likelihoods; `what` is STELE_DRAW_*. Optional. [compute & built]
-     */
+    /* Mean, mode or random x (R, sample...) for those likelihoods; `what` is STELE_DRAW_*. Optional.
+     * [compute & built; graph] */
     stele_status (*generate)(const stele_inst *self, stele_graph *g, const stele_decode_args *a, uint32_t what,
                              stele_tensor **ret_x);
     /* Metrics on held-out rows, streamed by blocks of features: bytes of zeroed state, add a block, read the figures.
-     * All three or none. [any & built], [main & built], [main & built] */
+     * All three or none. [any & built; none], [main & built; none], [main & built; none] */
     uint64_t (*score_size)(const stele_inst *self);
     stele_status (*score_add)(const stele_inst *self, void *state, const stele_scored *s);
     stele_status (*score_end)(const stele_inst *self, void *state, uint32_t capacity, stele_metric *ret,
@@ -228,14 +229,14 @@ typedef struct stele_loss_args {
 
 typedef struct stele_fusion_vt {
     STELE_COMMON_SLOTS;
-    uint32_t (*max_components)(const stele_inst *self, uint32_t n_modalities); /* [any & new] */
-    /* A row with nothing present yields the prior. [compute & built] */
+    uint32_t (*max_components)(const stele_inst *self, uint32_t n_modalities); /* [any & new; none] */
+    /* A row with nothing present yields the prior. [compute & built; graph] */
     stele_status (*fuse)(const stele_inst *self, stele_graph *g, const stele_experts *in, stele_joint *ret);
     /* Per-row loss (B), to be minimised, in place of the negative evidence lower bound
      * -sum_c w_c (log_px_c - beta divergence_c). Called once for every term of the objective: all that is present, then
      * the subsets that the spec asks for, each with its own presence; the host weights and averages. Rows without any
      * of the term's modalities are left out afterwards. Calibration uses the evidence lower bound nevertheless.
-     * Optional. [compute & built] */
+     * Optional. [compute & built; graph] */
     stele_status (*loss)(const stele_inst *self, stele_graph *g, const stele_loss_args *a, stele_tensor **ret_rows);
 } stele_fusion_vt;
 
@@ -261,21 +262,21 @@ typedef struct stele_head_scored {
 
 typedef struct stele_head_vt {
     STELE_COMMON_SLOTS;
-    /* Asked once; gradient_scale has to be finite. [main & new] */
+    /* Asked once; gradient_scale has to be finite. [main & new; none] */
     stele_status (*traits)(const stele_inst *self, stele_head_traits *ret);
     /* Learn statistics of the targets of the training rows that have one: views of I32 codes or F64 numbers (n). Called
-     * once before a training begins, not when one is resumed or a model is loaded. Optional. [main & built] */
+     * once before a training begins, not when one is resumed or a model is loaded. Optional. [main & built; none] */
     stele_status (*fit)(const stele_inst *self, stele_fit *f);
     /* Parameters of the prediction for z (R, latent_dim), rows outermost; covariates (R, decoder_covariates) or NULL.
      * What they are (logits, a mean, ...) is the plugin's to document. While training z is drawn from the posterior of
-     * all that a row has; in evaluation it is a posterior's mean. [compute & built] */
+     * all that a row has; in evaluation it is a posterior's mean. [compute & built; graph] */
     stele_status (*predict)(const stele_inst *self, stele_graph *g, stele_tensor *z, stele_tensor *covariates,
                             stele_tensor **ret_y);
     /* Loss per row (R) of prediction y against target: I32 codes (R) or numbers of the graph's dtype (R), none of them
-     * missing: rows without a target are left out by the host. [compute & built] */
+     * missing: rows without a target are left out by the host. [compute & built; graph] */
     stele_status (*loss)(const stele_inst *self, stele_graph *g, stele_tensor *y, stele_tensor *target,
                          stele_tensor **ret_rows);
-    /* Metrics on held-out rows, at most `capacity`. Optional. [main & built] */
+    /* Metrics on held-out rows, at most `capacity`. Optional. [main & built; none] */
     stele_status (*score)(const stele_inst *self, const stele_head_scored *s, uint32_t capacity, stele_metric *ret,
                           uint32_t *ret_n);
 } stele_head_vt;
@@ -301,20 +302,20 @@ typedef struct stele_read {
  * host joins axes of all sources by row id (outer join): what a row lacks is absent. */
 typedef struct stele_source_vt {
     STELE_COMMON_SLOTS;
-    uint32_t (*n_axes)(const stele_inst *self);               /* [any & built] */
-    int64_t (*n_rows)(const stele_inst *self, uint32_t axis); /* [any & built] */
-    /* Id of a row, unique in its axis; the source's string, as long as the instance lives. [any & built] */
+    uint32_t (*n_axes)(const stele_inst *self);               /* [any & built; none] */
+    int64_t (*n_rows)(const stele_inst *self, uint32_t axis); /* [any & built; none] */
+    /* Id of a row, unique in its axis; the source's string, as long as the instance lives. [any & built; self] */
     const char *(*row_id)(const stele_inst *self, uint32_t axis, int64_t row);
-    uint32_t (*n_fields)(const stele_inst *self); /* [any & built] */
-    /* Strings in *ret are the source's, as long as the instance lives. [any & built] */
+    uint32_t (*n_fields)(const stele_inst *self); /* [any & built; none] */
+    /* Strings in *ret are the source's, as long as the instance lives. [any & built; self] */
     stele_status (*field)(const stele_inst *self, uint32_t field, stele_field *ret);
-    /* The source's string, as long as the instance lives; NULL: features have no names. [any & built] */
+    /* The source's string, as long as the instance lives; NULL: features have no names. [any & built; self] */
     const char *(*feature_name)(const stele_inst *self, uint32_t field, int64_t feature);
-    /* The source's string, as long as the instance lives. [any & built] */
+    /* The source's string, as long as the instance lives. [any & built; self] */
     const char *(*category)(const stele_inst *self, uint32_t field, int64_t code);
-    /* Stored entries of each row of a CSR field. [any & built] */
+    /* Stored entries of each row of a CSR field. [any & built; none] */
     stele_status (*count)(const stele_inst *self, uint32_t field, uint64_t n_rows, const int64_t *row, int64_t *ret_n);
-    stele_status (*read)(const stele_inst *self, const stele_read *r); /* [any & built] */
+    stele_status (*read)(const stele_inst *self, const stele_read *r); /* [any & built; self] */
 } stele_source_vt;
 
 #ifdef __cplusplus

@@ -50,7 +50,8 @@ typedef struct stele_str_list {
 } stele_str_list;
 
 typedef struct stele_option {
-    const char *name;           /* the YAML key; dots nest: "encoder.hidden" is key `hidden` of the mapping `encoder` */
+    const char *name;           /* the YAML key, [A-Za-z0-9_-]; one dot nests: "encoder.hidden" is key `hidden` of the
+                                   mapping `encoder` */
     const char *help;           /* one sentence; a missing key shows the first of several */
     const char *unit;           /* optional: "nats", "samples" */
     const char *const *choices; /* ENUM only: NULL-terminated */

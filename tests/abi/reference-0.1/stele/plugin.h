@@ -51,7 +51,8 @@ typedef struct stele_library {
     uint64_t n_plugins;
 } stele_library;
 
-/* The only exported symbol. Returns static data, does nothing else; NULL if it cannot serve that major. [any] */
+/* The only exported symbol. Returns static data, does nothing else; NULL if it cannot serve that major. [any; static]
+ */
 typedef const stele_library *stele_plugin_query_fn(uint32_t host_major, uint32_t host_minor);
 
 #ifdef __cplusplus

@@ -2,13 +2,18 @@
  *
  * Include <stele/plugin.h>, which brings all parts in. Every part compiles alone as C11 and C++11.
  *
- * Thread classes, named in the last comment line of every slot of the contract:
+ * The last comment line of every slot of the contract says [thread class & state; owner]. Thread classes:
  *   [main]    never concurrent with any other call on the same instance
  *   [compute] any thread; concurrent calls on one instance use different graphs or different blocks
  *   [any]     any thread, any time
+ * Owners of the memory that a slot hands out, as its value or through a pointer:
+ *   none   it hands out none: numbers, and structs that are the caller's copies
+ *   graph  tensors, which live as long as their graph, and their values
+ *   self   the instance, until destroy
+ *   host   the host, until the next call of the slot
+ *   static nobody: it stays
  * States of an instance: "new" after create, "built" after build. Unless a comment says otherwise a slot is required,
- * pointers passed in are valid for the call only, and ret_ outputs are written on success only. A slot that hands out
- * memory says whose it is and how long it stays.
+ * pointers passed in are valid for the call only, and ret_ outputs are written on success only.
  * Structs that may grow start with `struct_size`, set by whoever fills them; new members are appended.
  */
 #ifndef STELE_TYPES_H
