@@ -143,6 +143,7 @@ CHECK_DECLARE(check_grad_fd);
 CHECK_DECLARE(check_grad_flow);
 CHECK_DECLARE(check_shape_sweep);
 CHECK_DECLARE(check_repeat_bitwise);
+CHECK_DECLARE(check_threads_bitwise);
 CHECK_DECLARE(check_rows_independent);
 CHECK_DECLARE(check_nan_row);
 CHECK_DECLARE(check_mask_poison);

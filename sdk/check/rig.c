@@ -325,6 +325,30 @@ int rig_start(check_trial *t, const rig_plan *plan, rig *r)
     return status == STELE_OK;
 }
 
+static void release_scraps(rig *r)
+{
+    while (r->scratch != NULL) {
+        scrap *s = r->scratch;
+        r->scratch = s->next;
+        stele__free(s);
+    }
+}
+
+stele_status rig_view(const rig *r, rig *ret)
+{
+    *ret = *r;
+    ret->scratch = NULL;
+    stele__diag_init(&ret->diag);
+    return stele__graph_create(NULL, r->plan.dtype, &ret->graph);
+}
+
+void rig_view_finish(rig *view)
+{
+    stele__graph_destroy(view->graph);
+    stele__diag_finish(&view->diag);
+    release_scraps(view);
+}
+
 void rig_finish(rig *r)
 {
     stele__graph_destroy(r->graph);
@@ -338,10 +362,6 @@ void rig_finish(rig *r)
     stele__spec_doc_destroy(r->doc);
     stele__free(r->entry);
     stele__diag_finish(&r->diag);
-    while (r->scratch != NULL) {
-        scrap *s = r->scratch;
-        r->scratch = s->next;
-        stele__free(s);
-    }
+    release_scraps(r);
     memset(r, 0, sizeof *r);
 }

@@ -97,6 +97,10 @@ stele_status rig_try(check_trial *t, const rig_plan *plan, rig *r);
 void rig_finish(rig *r);
 /* Does the modality take sparse rows: can an instance be made of them, and does it encode some? Without a word. */
 int rig_takes_sparse(check_trial *t);
+/* The same instance, parameters and inputs with a graph and messages of its own, for calls from another thread. It ends
+ * before r does. */
+stele_status rig_view(const rig *r, rig *ret);
+void rig_view_finish(rig *view);
 const char *rig_message(const rig *r);
 void *rig_take(rig *r, size_t size); /* zeroed, released by rig_finish */
 

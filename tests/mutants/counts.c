@@ -24,6 +24,7 @@ struct stele_inst {
     stele_count_model counts;
     uint32_t weight, bias, offset;
     int64_t seen;
+    double *scratch; /* of a mutant: room for a block that all threads share */
 };
 
 static stele_status create(const stele_create_args *a, stele_inst **ret)
@@ -39,12 +40,23 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
 
 static void destroy(stele_inst *self)
 {
+#ifdef DEFECT_SHARED_SCRATCH
+    if (self != NULL) {
+        free(self->scratch);
+    }
+#endif
     free(self);
 }
 
 static stele_status build(stele_inst *self, stele_build *b)
 {
     const stele_host *h = self->counts.host;
+#ifdef DEFECT_SHARED_SCRATCH
+    self->scratch = calloc((size_t)self->counts.n_features, sizeof(double));
+    if (self->scratch == NULL) {
+        return STELE_E_NOMEM;
+    }
+#endif
     stele_status status = stele_count_model_build(&self->counts, b);
     if (status == STELE_OK) {
         status = stele_count_output_build(&self->counts, b, "output", &self->weight, &self->bias);
@@ -182,16 +194,31 @@ static double poisson(double log_rate, double x, double *ret_d)
 #endif
 }
 
-static void likelihood_row(const stele_block *b, int64_t r)
+static double log_rate_of(const stele_block *b, int64_t r, int64_t j)
+{
+    double log_rate =
+        stele_block_eta(b, 0, r, j) + stele_block_feature(b, 0, j) + stele_block_row(b, 0, r);
+#ifdef DEFECT_SIZE_TWICE
+    log_rate += stele_block_row(b, 0, r);
+#endif
+    return log_rate;
+}
+
+static void likelihood_row(const stele_inst *self, const stele_block *b, int64_t r)
 {
     int64_t cursor = b->x->layout == STELE_CSR ? b->x->begin[r] : 0;
     double sum = 0.0, d_row = 0.0;
+    (void)self; /* not every mutant looks at it */
+#ifdef DEFECT_SHARED_SCRATCH
+    for (int64_t j = 0; j < b->n_features; j++) {
+        self->scratch[j] = log_rate_of(b, r, j);
+    }
+#endif
     for (int64_t j = 0; j < b->n_features; j++) {
         double x = value_at(b->x, r, absolute(b, j), &cursor), d;
-        double log_rate =
-            stele_block_eta(b, 0, r, j) + stele_block_feature(b, 0, j) + stele_block_row(b, 0, r);
-#ifdef DEFECT_SIZE_TWICE
-        log_rate += stele_block_row(b, 0, r);
+        double log_rate = log_rate_of(b, r, j);
+#ifdef DEFECT_SHARED_SCRATCH
+        log_rate = self->scratch[j];
 #endif
         double p = isnan(x) ? 0.0 : poisson(log_rate, x, &d);
 #ifdef DEFECT_MISSING_IS_ZERO
@@ -237,9 +264,8 @@ static void likelihood_row(const stele_block *b, int64_t r)
 
 static stele_status likelihood(const stele_inst *self, const stele_block *b)
 {
-    (void)self;
     for (int64_t r = 0; r < b->n_rows; r++) {
-        likelihood_row(b, r);
+        likelihood_row(self, b, r);
     }
     return STELE_OK;
 }
@@ -338,8 +364,10 @@ static const stele_plugin plugin = {
     .struct_size = sizeof plugin,
     .kind = STELE_MODALITY,
     .min_host_minor = STELE_ABI_MINOR,
+#ifndef DEFECT_SHARED_SCRATCH /* which promises nothing */
     .caps =
         STELE_CAP_ROW_INDEPENDENT | STELE_CAP_BITWISE_REPEAT | STELE_CAP_F64 | STELE_CAP_SAMPLES,
+#endif
     .id = "modality/" NAME,
     .version = "0.1.0",
     .summary = "Poisson counts for tests.",
