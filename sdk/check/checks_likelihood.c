@@ -250,7 +250,7 @@ void check_likelihood_missing(check_trial *t)
 static int bad_values(const block_rig *b, const block_result *res, const char **ret_what)
 {
     for (int64_t i = 0; i < b->rows; i++) {
-        if (isnan(res->log_prob[i]) || res->log_prob[i] == HUGE_VAL) {
+        if (!isfinite(res->log_prob[i])) {
             *ret_what = "log_prob";
             return 1;
         }

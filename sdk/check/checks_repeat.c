@@ -129,10 +129,10 @@ void check_repeat_bitwise(check_trial *t)
 
 /* --- threads ------------------------------------------------------------------------------------------------------ */
 
-enum { THREADS = 4, LOOKS = 8, MOST_ROWS = 400 };
+enum { THREADS = 4, LOOKS = 4, MOST_ROWS = 400 };
 
 /* For how long calls race each other. */
-static const double race_seconds = 0.15;
+static const double race_seconds = 0.06;
 
 static double now(void)
 {
@@ -237,7 +237,7 @@ static void compare_callers(check_trial *t, const rig_plan *plan)
 
 void check_threads_bitwise(check_trial *t)
 {
-    rig_plan plan = { .dtype = STELE_F32, .rows = 32, .features = 600 }; /* a block of features for every thread */
+    rig_plan plan = { .dtype = STELE_F32, .rows = 16, .features = 520 }; /* a block of features for every thread */
     rig r;
     uint64_t first = rig_start(t, &plan, &r) ? bits_of(&r) : 0, second = first != 0 ? bits_of(&r) : 0;
     rig_finish(&r);

@@ -93,6 +93,26 @@ static stele_status encode(const stele_inst *self, stele_graph *g, const stele_e
     ret_q->p[0] = ops->sub(g, ret_q->p[0], ops->mean(g, ret_q->p[0], 0, 1));
     status = ops->status(g);
 #endif
+#ifdef DEFECT_CENTRES
+    /* To keep numbers small; what is taken away comes back afterwards. */
+    const stele_ops *ops = self->counts.host->ops;
+    stele_tensor *centre = ops->mean(g, ret_q->p[0], 0, 1);
+    ret_q->p[0] = ops->add(g, ops->sub(g, ret_q->p[0], centre), centre);
+    status = ops->status(g);
+#endif
+#ifdef DEFECT_SPARSE_DEPTH
+    /* The depth of a row, where sparse rows only know what they store. */
+    const stele_ops *ops = self->counts.host->ops;
+    stele_view v = { .struct_size = sizeof v };
+    stele_tensor *depth = ops->sum(g, a->x, 1, 1);
+    if (status == STELE_OK && ops->view(a->x, &v) == STELE_OK) {
+        double n = v.layout == STELE_CSR
+                       ? (double)v.row_start[v.shape.dim[0]] / (double)v.shape.dim[0]
+                       : (double)v.shape.dim[1];
+        ret_q->p[0] = ops->add(g, ret_q->p[0], ops->scale(g, depth, 1.0 / n));
+    }
+    status = ops->status(g);
+#endif
 #ifdef DEFECT_ENCODER_TRANSPOSED
     const stele_ops *ops = self->counts.host->ops;
     const uint32_t axes[2] = { 1, 0 };
@@ -187,8 +207,10 @@ static double poisson(double log_rate, double x, double *ret_d)
 #ifdef DEFECT_GRADIENT_LARGE
     *ret_d = x < 12.0 ? x - rate : 1.1 * (x - rate);
 #endif
-#ifdef DEFECT_NO_FACTORIAL
+#if defined(DEFECT_NO_FACTORIAL)
     return x * log_rate - rate;
+#elif defined(DEFECT_FACTORIAL_OVERFLOWS)
+    return x * log_rate - rate - log(tgamma(x + 1.0));
 #else
     return x * log_rate - rate - lgamma(x + 1.0);
 #endif
@@ -198,6 +220,11 @@ static double log_rate_of(const stele_block *b, int64_t r, int64_t j)
 {
     double log_rate =
         stele_block_eta(b, 0, r, j) + stele_block_feature(b, 0, j) + stele_block_row(b, 0, r);
+#ifdef DEFECT_FLOAT_FORGETS_SIZE
+    if (b->dtype == STELE_F32) {
+        log_rate = stele_block_eta(b, 0, r, j) + stele_block_feature(b, 0, j);
+    }
+#endif
 #ifdef DEFECT_SIZE_TWICE
     log_rate += stele_block_row(b, 0, r);
 #endif
@@ -241,8 +268,10 @@ static void likelihood_row(const stele_inst *self, const stele_block *b, int64_t
             put(b, b->d_eta[0], r * b->n_features + j, d, 0);
 #endif
             if (b->d_feature != NULL && b->d_feature[0] != NULL) {
-#ifdef DEFECT_FEATURE_OVERWRITTEN
+#if defined(DEFECT_FEATURE_OVERWRITTEN)
                 put(b, b->d_feature[0], j, d, r > 0);
+#elif defined(DEFECT_FEATURE_TWICE)
+                put(b, b->d_feature[0], j, 2.0 * d, 1);
 #else
                 put(b, b->d_feature[0], j, d, 1);
 #endif
