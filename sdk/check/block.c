@@ -37,16 +37,16 @@ static void fill_parameters(block_rig *b)
     }
 }
 
-int block_start(check_trial *t, int64_t rows, int64_t features, block_rig *b)
+int block_start(check_trial *t, const rig_plan *plan, block_rig *b)
 {
     rig_result res;
+    const int64_t rows = plan->rows;
     memset(b, 0, sizeof *b);
     if (t->plugin->vt.modality.decode == NULL) {
         check_skip(t, "the likelihood is not elementwise");
         return 0;
     }
-    rig_plan plan = { .rows = rows, .features = features };
-    if (!rig_start(t, &plan, &b->r) || !rig_compute(&b->r, rows, NULL, 0, &res)) {
+    if (!rig_start(t, plan, &b->r) || !rig_compute(&b->r, rows, NULL, 0, &res)) {
         return 0;
     }
     rig_result_finish(&res);

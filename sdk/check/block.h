@@ -32,8 +32,8 @@ typedef struct block_result {
     double *d_eta[STELE_MAX_ETA], *d_feature[STELE_MAX_PARAM], *d_row[STELE_MAX_PARAM];
 } block_result;
 
-/* A rig of this size with arguments drawn at random. 0: there is no elementwise likelihood (SKIP) or no instance. */
-int block_start(check_trial *t, int64_t rows, int64_t features, block_rig *b);
+/* A rig with arguments drawn at random. 0: there is no elementwise likelihood (SKIP) or no instance. */
+int block_start(check_trial *t, const rig_plan *plan, block_rig *b);
 void block_finish(block_rig *b);
 /* Room for a result, released with the block. */
 void block_result_init(block_rig *b, block_result *ret);

@@ -32,6 +32,8 @@ typedef struct check_subject {
     const char *file; /* real path; NULL: linked in */
     const char *const *option;
     size_t n_options; /* "key=value" */
+    const char *const *unseen;
+    size_t n_unseen; /* options of which options-effect can see nothing */
     uint64_t seed;
     double timeout; /* seconds, of one check */
     int in_process;
@@ -77,6 +79,9 @@ extern const check_case check_table[]; /* ends with an id of NULL */
 void check_say(check_trial *t, check_verdict v, const char *fmt, ...) STELE_PRINTF(3, 4);
 #define check_fail(t_, ...) check_say((t_), CHECK_FAIL, __VA_ARGS__)
 #define check_skip(t_, ...) check_say((t_), CHECK_SKIP, __VA_ARGS__)
+
+/* Seconds by a clock that only goes forward. */
+double check_now(void);
 
 /* Without double nothing can be said of derivatives, which is not to pass in silence: HOLLOW, and 0. */
 int check_promises_double(check_trial *t);
@@ -135,6 +140,7 @@ CHECK_DECLARE(check_fp_environment);
 CHECK_DECLARE(check_silence);
 CHECK_DECLARE(check_options_defaults);
 CHECK_DECLARE(check_options_fuzz);
+CHECK_DECLARE(check_options_effect);
 CHECK_DECLARE(check_life_destroy);
 CHECK_DECLARE(check_life_nth_failure);
 CHECK_DECLARE(check_life_frozen);

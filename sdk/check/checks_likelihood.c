@@ -154,7 +154,7 @@ void check_likelihood_gradient(check_trial *t)
     if (!check_promises_double(t)) {
         return;
     }
-    if (block_start(t, 5, 6, &b)) {
+    if (block_start(t, &(rig_plan){ .rows = 5, .features = 6 }, &b)) {
         block_result_init(&b, &scratch);
         if (compare_all(&b, &scratch) == 0.0) {
             check_say(t, CHECK_HOLLOW, "log_prob depends on nothing");
@@ -172,7 +172,8 @@ void check_likelihood_dtype(check_trial *t)
 {
     block_rig b;
     block_result wide, narrow;
-    if (block_start(t, 9, 40, &b) && block_whole(&b, STELE_F64, BLOCK_DERIVATIVES, &wide) &&
+    if (block_start(t, &(rig_plan){ .rows = 9, .features = 40 }, &b) &&
+        block_whole(&b, STELE_F64, BLOCK_DERIVATIVES, &wide) &&
         block_whole(&b, STELE_F32, BLOCK_DERIVATIVES, &narrow)) {
         expect_equal(&b, "float against double", &wide, &narrow, 1, 2e-4);
     }
@@ -183,7 +184,7 @@ void check_likelihood_sparse(check_trial *t)
 {
     block_rig b;
     block_result dense, sparse, zeros;
-    if (block_start(t, 6, 300, &b)) {
+    if (block_start(t, &(rig_plan){ .rows = 6, .features = 300 }, &b)) {
         uint32_t dtype = b.r.plan.dtype;
         int n_zero = 0;
         for (int64_t i = 0; i < b.rows * b.features && b.r.accepts_zero; i++) {
@@ -222,7 +223,7 @@ void check_likelihood_missing(check_trial *t)
 {
     block_rig b;
     block_result whole, holes, rest;
-    if (block_start(t, 5, 8, &b)) {
+    if (block_start(t, &(rig_plan){ .rows = 5, .features = 8 }, &b)) {
         uint32_t dtype = b.r.plan.dtype;
         if (block_whole(&b, dtype, BLOCK_DERIVATIVES, &whole)) {
             for (int64_t i = 0; i < b.rows; i++) {
@@ -305,7 +306,7 @@ void check_likelihood_extreme(check_trial *t)
     for (int k = 0; k < 4 && t->verdict < CHECK_FAIL; k++) {
         block_rig b;
         block_result res;
-        if (block_start(t, 4, 10, &b)) {
+        if (block_start(t, &(rig_plan){ .rows = 4, .features = 10 }, &b)) {
             uint32_t dtype = k / 2 == 0 ? b.r.plan.dtype : STELE_F32;
             const char *what;
             set_extremes(&b, etas[k % 2], features[k % 2]);
@@ -343,7 +344,7 @@ static void compare_blocks(block_rig *b, unsigned how)
 void check_likelihood_blocks(check_trial *t)
 {
     block_rig b;
-    if (block_start(t, 4, 600, &b)) {
+    if (block_start(t, &(rig_plan){ .rows = 4, .features = 600 }, &b)) {
         compare_blocks(&b, 0);
         if (rig_takes_sparse(t)) {
             compare_blocks(&b, BLOCK_CSR);
@@ -356,7 +357,7 @@ void check_likelihood_adds(check_trial *t)
 {
     block_rig b;
     block_result clean, filled, alias, value;
-    if (block_start(t, 5, 12, &b)) {
+    if (block_start(t, &(rig_plan){ .rows = 5, .features = 12 }, &b)) {
         uint32_t dtype = b.r.plan.dtype;
         if (block_whole(&b, dtype, BLOCK_DERIVATIVES, &clean) &&
             block_whole(&b, dtype, BLOCK_DERIVATIVES | BLOCK_FILLED, &filled) &&
@@ -392,7 +393,7 @@ void check_likelihood_weight(check_trial *t)
 {
     block_rig b;
     block_result one, two, none;
-    if (block_start(t, 5, 12, &b)) {
+    if (block_start(t, &(rig_plan){ .rows = 5, .features = 12 }, &b)) {
         uint32_t dtype = b.r.plan.dtype;
         int good = block_whole(&b, dtype, BLOCK_DERIVATIVES, &one);
         for (int64_t i = 0; i < b.rows; i++) {

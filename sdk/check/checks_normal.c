@@ -201,7 +201,7 @@ static const law *choose(block_rig *b, double *ret_worst)
 
 static int start(check_trial *t, block_rig *b)
 {
-    if (!block_start(t, GRID, 1, b)) {
+    if (!block_start(t, &(rig_plan){ .rows = GRID, .features = 1 }, b)) {
         return 0;
     }
     block_result_init(b, &scratch);

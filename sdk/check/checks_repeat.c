@@ -1,4 +1,5 @@
 /* Checks of repetition: the same input gives the same bits, whatever else goes on. */
+#include "hash.h"
 #include "rig.h"
 
 #include "base/mem.h"
@@ -9,23 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
-
-static uint64_t mix(uint64_t h, const void *bytes, size_t n)
-{
-    const unsigned char *c = bytes;
-    for (size_t i = 0; i < n; i++) {
-        h = (h ^ c[i]) * UINT64_C(1099511628211);
-    }
-    return h;
-}
 
 static uint64_t bits_of_outputs(const rig_result *res)
 {
-    uint64_t h = UINT64_C(14695981039346656037);
+    uint64_t h = HASH_START;
     for (uint32_t i = 0; i < res->n; i++) {
-        h = mix(h, res->out[i].value, (size_t)(res->out[i].rows * res->out[i].width) * sizeof(double));
+        h = hash_mix(h, res->out[i].value, (size_t)(res->out[i].rows * res->out[i].width) * sizeof(double));
     }
     return h;
 }
@@ -46,12 +37,12 @@ static uint64_t bits_of(rig *r)
     for (uint32_t i = 0; i < r->n_inputs; i++) {
         const rig_input *in = &r->input[i];
         int64_t n = in->per_row ? r->plan.rows * in->width : in->width;
-        h = d[i] != NULL ? mix(h, d[i], (size_t)n * sizeof(double)) : h;
+        h = d[i] != NULL ? hash_mix(h, d[i], (size_t)n * sizeof(double)) : h;
     }
     for (uint32_t e = 0; e < stele__params_count(r->params); e++) {
         const stele__param *p = stele__params_entry(r->params, e);
         if (p->kind == STELE__TRAINED) {
-            h = mix(h, p->gradient, (size_t)p->n * stele__dtype_size(r->plan.dtype));
+            h = hash_mix(h, p->gradient, (size_t)p->n * stele__dtype_size(r->plan.dtype));
         }
     }
     return h;
@@ -134,13 +125,6 @@ enum { THREADS = 4, LOOKS = 4, MOST_ROWS = 400 };
 /* For how long calls race each other. */
 static const double race_seconds = 0.06;
 
-static double now(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + 1e-9 * (double)ts.tv_nsec;
-}
-
 /* Work of one call that is split among threads: blocks of features of a likelihood. */
 static void compare_split(check_trial *t, const rig_plan *plan, uint64_t serial)
 {
@@ -179,7 +163,7 @@ static void *call_often(void *ctx)
 {
     caller *c = ctx;
     pthread_barrier_wait(c->start);
-    for (double start = now(); !c->failed && !c->differs && now() - start < race_seconds;) {
+    for (double start = check_now(); !c->failed && !c->differs && check_now() - start < race_seconds;) {
         c->differs = bits_of_call(c) != c->serial;
     }
     return NULL;

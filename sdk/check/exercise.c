@@ -11,7 +11,7 @@ static void exercise_blocks(check_trial *t)
 {
     block_rig b;
     block_result res;
-    if (t->plugin->vt.modality.decode != NULL && block_start(t, 5, 7, &b)) {
+    if (t->plugin->vt.modality.decode != NULL && block_start(t, &(rig_plan){ .rows = 5, .features = 7 }, &b)) {
         if (block_whole(&b, b.r.plan.dtype, BLOCK_DERIVATIVES, &res)) {
             double *x = rig_take(&b.r, (size_t)(b.rows * b.features) * sizeof *x);
             for (uint32_t what = STELE_DRAW_MEAN; what <= STELE_DRAW_SAMPLE; what++) {

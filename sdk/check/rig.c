@@ -89,6 +89,7 @@ static stele_status build_param(stele_build *b, const stele_param_spec *s, uint3
                              .init = s->init,
                              .scale = s->scale,
                              .decay = s->decay };
+    b->r->flags = 3 * b->r->flags + s->flags;
     return declare(b, &d, ret_id);
 }
 

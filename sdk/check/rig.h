@@ -33,6 +33,7 @@ typedef struct rig_plan {
     uint64_t trailing;                /* bytes by which argument structs are longer than the plugin knows */
     uint32_t raw;                     /* 1: parameters as they start, without fit and perturbation */
     uint32_t create_only;             /* 1: stop before build */
+    uint32_t training;                /* 1: passes are those of training */
     uint64_t seed;                    /* added to that of the subject */
     const char *const *option;        /* in place of the subject's, when set */
     size_t n_options;
@@ -72,6 +73,7 @@ typedef struct rig {
     stele_joint joint;                   /* fusion: of the last run */
     stele_output output;                 /* modality: the same */
     void *scratch;                       /* list of what rig_finish releases */
+    uint64_t flags;                      /* of all parameters' STELE_PARAM_* */
     stele_status raw;                    /* what the plugin returned last, before the graph's own error */
     struct stele__safetensors *file[8];
     uint32_t n_files;

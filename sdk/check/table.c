@@ -18,6 +18,8 @@ const check_case check_table[] = {
       check_options_defaults },
     { "options-fuzz", "With random legal values create and build succeed or refuse with a message; never crash.",
       CHECK_ALL, 0, check_options_fuzz },
+    { "options-effect", "Another value of any option changes something (texts and options of sources: else warns).",
+      CHECK_ALL, 0, check_options_effect },
     { "abi-old-host", "Works with host tables that end at the slots of ABI 0.1; memory behind them is trapped.",
       CHECK_ALL, 0, check_abi_old_host },
     { "abi-new-host", "Works with host tables and arguments longer than it knows.", CHECK_ALL, 0, check_abi_new_host },

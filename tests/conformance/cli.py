@@ -77,6 +77,12 @@ class Cases:
         code, out, _ = run(self.checker, self.so("product_sound"), "--only", "^silence$", "--options", "powr=2")
         assert code == 1 and "no instance could be made" in out and "powr" in out, out
 
+    def test_unseen_option(self):
+        code, out, _ = run(self.checker, self.so("product_option_ignored"), "--only", "^options-effect$")
+        assert code == 1 and "`power`: no value changes parameters" in out, out
+        code, out, _ = run(self.checker, self.so("product_option_ignored"), "--only", "^options-effect$", "--unseen", "power")
+        assert code == 0 and "`power` was not looked at" in out, out
+
     def test_pass(self):
         code, out, err = run(self.checker, self.so("product_sound"), "--only", "^(silence|leak)$")
         assert code == 0 and err == "", (code, err)

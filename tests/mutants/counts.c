@@ -34,6 +34,12 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
         return STELE_E_NOMEM;
     }
     stele_count_model_init(a, &((const config *)a->config)->counts, 0, &self->counts);
+#ifdef DEFECT_OPTION_IGNORED
+    static stele_count_config own; /* the options, with one that nobody passes on */
+    own = *self->counts.config;
+    own.encoder.dropout = 0.0;
+    self->counts.config = &own;
+#endif
     *ret = self;
     return STELE_OK;
 }

@@ -231,6 +231,11 @@ static void add_expert(const stele_inst *self, stele_graph *g, const stele_exper
 #ifdef DEFECT_ROW_MEAN
     mean = ops->add(g, mean, ops->scale(g, ops->mean(g, mean, 0, 1), 0.1));
 #endif
+#ifndef DEFECT_OPTION_IGNORED
+    if (self->config->power != 1.0) {
+        p = ops->scale(g, p, self->config->power);
+    }
+#endif
     stele_tensor *w = ops->mul(g, p, mean);
     *precision = *precision != NULL ? ops->add(g, *precision, p) : p;
     *weighted = *weighted != NULL ? ops->add(g, *weighted, w) : w;
