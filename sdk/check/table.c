@@ -33,7 +33,7 @@ const check_case check_table[] = {
     { "leak", "Instances and computations leave no memory, file or thread behind.", CHECK_ALL, 0, check_leak },
     { "fp-environment", "No call changes rounding, traps or subnormal numbers.", CHECK_ALL, 0, check_fp_environment },
     { "silence", "No call writes to standard output or standard error.", CHECK_ALL, 0, check_silence },
-    { "shape-sweep", "Batches of 1, 2, 7 and 64 rows and odd sizes give outputs of the documented shapes.",
+    { "shape-sweep", "Batches of 1, 2, 7 and 64 rows and odd sizes give filled distributions of the documented shapes.",
       CHECK_COMPUTING, 0, check_shape_sweep },
     { "repeat-bitwise", "The same bits from two runs, two instances, another process and another locale.",
       CHECK_COMPUTING, STELE_CAP_BITWISE_REPEAT, check_repeat_bitwise },

@@ -72,6 +72,9 @@ static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_exp
     for (uint32_t k = 0; k < in->prior->n; k++) {
         ret->component[in->n].p[k] = ops->expand(g, in->prior->p[k], &shape);
     }
+#ifdef DEFECT_PRIOR_WITHOUT_FAMILY
+    ret->component[in->n].family = 0;
+#endif
     ret->subset[in->n] = 0;
     ret->n = in->n + 1;
 #ifdef DEFECT_TOO_MANY

@@ -82,8 +82,12 @@ static stele_status encode(const stele_inst *self, stele_graph *g, const stele_e
     s = (stele_shape){ 2, 0, { s.dim[0], self->pixels } };
     stele_tensor *h =
         ops->tanh(g, ops->linear(g, ops->reshape(g, a->x, &s), ops->param(g, self->encoder), NULL));
+#ifndef DEFECT_EXPERT_WITHOUT_FAMILY
     ret_q->family = STELE_NORMAL;
+#endif
+#ifndef DEFECT_EXPERT_WITHOUT_SIZE
     ret_q->n = 2;
+#endif
     ret_q->p[0] = ops->linear(g, h, ops->param(g, self->mean), NULL);
     ret_q->p[1] = ops->linear(g, h, ops->param(g, self->log_variance), NULL);
     return ops->status(g);

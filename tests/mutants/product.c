@@ -341,7 +341,9 @@ __attribute__((unused)) static stele_status fuse(const stele_inst *self, stele_g
     mean = ops->add(g, mean, agreement_shift(self, g, in));
     ret->n = 1;
     ret->component[0].family = STELE_NORMAL;
+#ifndef DEFECT_COMPONENT_WITHOUT_SIZE
     ret->component[0].n = 2;
+#endif
     ret->component[0].p[0] = mean;
     ret->component[0].p[1] = variance_of(ops, g, precision);
     ret->subset[0] = (UINT64_C(1) << in->n) - 1;
