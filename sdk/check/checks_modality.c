@@ -204,7 +204,7 @@ static uint32_t score_by(rig *r, const float *truth, const float *predicted, int
 }
 
 static void compare_metrics(check_trial *t, uint32_t n, const stele_metric *whole, const stele_metric *blocks,
-                            const stele_metric *good, const stele_metric *bad)
+                            const stele_metric *good, const stele_metric *bad, const stele_metric *again)
 {
     for (uint32_t k = 0; k < n; k++) {
         const stele_metric *m = &whole[k];
@@ -214,6 +214,10 @@ static void compare_metrics(check_trial *t, uint32_t n, const stele_metric *whol
         if (!(fabs(m->value - blocks[k].value) <= 1e-9 * (1.0 + fabs(m->value))) &&
             !(isnan(m->value) && isnan(blocks[k].value))) {
             check_fail(t, "`%s` is %.9g at once and %.9g by blocks of features", m->name, m->value, blocks[k].value);
+        }
+        if (memcmp(&m->value, &again[k].value, sizeof m->value) != 0) {
+            check_fail(t, "`%s` is %.17g, and %.17g in a later call on the same data", m->name, m->value,
+                       again[k].value);
         }
         double gain = (good[k].value - bad[k].value) * (m->higher_is_better ? 1.0 : -1.0);
         if (gain < 0.0) {
@@ -229,7 +233,8 @@ static void compare_metrics(check_trial *t, uint32_t n, const stele_metric *whol
 void check_score(check_trial *t)
 {
     float truth[SCORED * SCORED_FEATURES], near_it[SCORED * SCORED_FEATURES], bad[SCORED * SCORED_FEATURES];
-    stele_metric whole[MOST_METRICS], blocks[MOST_METRICS], best[MOST_METRICS], worst[MOST_METRICS];
+    stele_metric whole[MOST_METRICS], blocks[MOST_METRICS], best[MOST_METRICS], worst[MOST_METRICS],
+        again[MOST_METRICS];
     rig r;
     rig_plan plan = { .features = SCORED_FEATURES };
     if (t->plugin->vt.modality.score_size == NULL) {
@@ -247,8 +252,9 @@ void check_score(check_trial *t)
         uint32_t n = score_by(&r, truth, near_it, SCORED_FEATURES, whole);
         if (n > 0 && score_by(&r, truth, near_it, 4, blocks) == n &&
             score_by(&r, truth, truth, SCORED_FEATURES, best) == n &&
-            score_by(&r, truth, bad, SCORED_FEATURES, worst) == n) {
-            compare_metrics(t, n, whole, blocks, best, worst);
+            score_by(&r, truth, bad, SCORED_FEATURES, worst) == n &&
+            score_by(&r, truth, near_it, SCORED_FEATURES, again) == n) {
+            compare_metrics(t, n, whole, blocks, best, worst, again);
         }
     }
     rig_finish(&r);

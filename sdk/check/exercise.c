@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "block.h"
+#include "scores.h"
 #include "source.h"
 
 #include <string.h>
@@ -41,6 +42,8 @@ int exercise_instance(rig *r)
         check_fail(r->t, "derivatives failed: %s", rig_message(r));
     }
     rig_result_finish(&res);
+    stele_metric metric[SCORES_MOST];
+    scores_of(r, metric);
     return status == STELE_OK;
 }
 

@@ -2,6 +2,7 @@
 
 #include "block.h"
 #include "hash.h"
+#include "scores.h"
 #include "source.h"
 
 #include "graph/tensor.h"
@@ -9,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { ROWS = 12, MOST_METRICS = 16 };
+enum { ROWS = 12 };
 
 static uint64_t mix_text(uint64_t h, const char *text)
 {
@@ -65,39 +66,16 @@ static uint64_t of_pass(rig *r, uint64_t h, uint32_t training)
     return h;
 }
 
-static uint64_t mix_metrics(uint64_t h, uint32_t n, const stele_metric *m)
+static uint64_t of_scores(rig *r, uint64_t h)
 {
-    for (uint32_t k = 0; k < n && k < MOST_METRICS; k++) {
+    stele_metric m[SCORES_MOST];
+    uint32_t n = scores_of(r, m);
+    for (uint32_t k = 0; k < n; k++) {
         h = mix_text(h, m[k].name);
         h = mix_reals(h, 1, &m[k].value);
         h = hash_mix(h, &m[k].higher_is_better, sizeof m[k].higher_is_better);
     }
     return h;
-}
-
-static uint64_t of_modality_score(block_rig *b, uint64_t h)
-{
-    const stele_modality_vt *vt = &b->r.vt->modality;
-    stele_metric metric[MOST_METRICS] = { 0 };
-    uint32_t n = 0;
-    if (vt->score_size == NULL) {
-        return h;
-    }
-    size_t count = (size_t)(b->rows * b->features);
-    float *truth = rig_take(&b->r, count * sizeof *truth), *predicted = rig_take(&b->r, count * sizeof *predicted);
-    void *state = rig_take(&b->r, (size_t)vt->score_size(b->r.inst) + 1);
-    for (size_t i = 0; i < count; i++) {
-        truth[i] = (float)b->x[i];
-        predicted[i] = (float)(0.6 * b->x[i] + 0.4 * rig_uniform(b->r.t, 950, (int64_t)i));
-    }
-    stele_scored s = { .struct_size = sizeof s, .n_rows = b->rows, .n_features = b->features };
-    s.truth = truth;
-    s.predicted = predicted;
-    if (vt->score_add(b->r.inst, state, &s) != STELE_OK ||
-        vt->score_end(b->r.inst, state, MOST_METRICS, metric, &n) != STELE_OK) {
-        return h;
-    }
-    return mix_metrics(h, n, metric);
 }
 
 /* The likelihood as such, draws from it, which values are valid, metrics. */
@@ -121,41 +99,8 @@ static uint64_t of_blocks(check_trial *t, const rig_plan *plan, uint64_t h)
         for (uint32_t what = STELE_DRAW_MEAN; what <= STELE_DRAW_SAMPLE; what++) {
             h = block_draw(&b, what, 1, x) == STELE_OK ? mix_reals(h, b.rows * b.features, x) : h;
         }
-        h = of_modality_score(&b, h);
         block_finish(&b);
     }
-    return h;
-}
-
-static uint64_t of_head(rig *r, uint64_t h)
-{
-    stele_head_traits traits = { .struct_size = sizeof traits };
-    stele_metric metric[MOST_METRICS] = { 0 };
-    rig_result res;
-    uint32_t n = 0;
-    if (r->vt->head.traits(r->inst, &traits) == STELE_OK) {
-        h = hash_mix(h, &traits, sizeof traits);
-    }
-    if (r->vt->head.score == NULL || rig_run(r, r->plan.rows, NULL, 0, &res) != STELE_OK) {
-        return h;
-    }
-    float predicted[ROWS * 64];
-    int32_t code[ROWS];
-    int is_code = r->field.content == STELE_FIELD_CATEGORY;
-    stele_head_scored s = { .struct_size = sizeof s, .n_rows = ROWS, .n_outputs = res.out[0].width };
-    for (int64_t i = 0; i < ROWS * s.n_outputs && i < ROWS * 64; i++) {
-        predicted[i] = (float)res.out[0].value[i];
-    }
-    for (int i = 0; i < ROWS; i++) {
-        code[i] = is_code ? (int32_t)r->target[i] : 0;
-    }
-    s.predicted = predicted;
-    s.code = is_code ? code : NULL;
-    s.number = is_code ? NULL : r->target;
-    if (s.n_outputs <= 64 && r->vt->head.score(r->inst, &s, MOST_METRICS, metric, &n) == STELE_OK) {
-        h = mix_metrics(h, n, metric);
-    }
-    rig_result_finish(&res);
     return h;
 }
 
@@ -210,8 +155,12 @@ stele_status signature_of(check_trial *t, const char *const *option, size_t n, i
             uint32_t most = r.vt->fusion.max_components(r.inst, RIG_EXPERTS);
             h = hash_mix(h, &most, sizeof most);
         }
-        if (kind == STELE_HEAD && depth >= SIGNATURE_DEEPEST) {
-            h = of_head(&r, h);
+        stele_head_traits traits = { .struct_size = sizeof traits };
+        if (kind == STELE_HEAD && r.vt->head.traits(r.inst, &traits) == STELE_OK) {
+            h = hash_mix(h, &traits, sizeof traits);
+        }
+        if (depth >= SIGNATURE_DEEPEST) {
+            h = of_scores(&r, h);
         }
         if (kind == STELE_MODALITY && depth >= SIGNATURE_DEEPEST) {
             h = of_blocks(t, &plan, h);

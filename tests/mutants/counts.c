@@ -372,6 +372,10 @@ static stele_status score_end(const stele_inst *self, void *state, uint32_t capa
     memset(ret, 0, sizeof *ret);
     memcpy(ret->name, "absolute_error", sizeof "absolute_error");
     ret->value = sc->n > 0.0 ? sc->sum / sc->n : NAN;
+#ifdef DEFECT_SCORE_DRIFTS
+    static int64_t calls;
+    ret->value += 1e-12 * (double)calls++;
+#endif
 #ifdef DEFECT_SCORE_DIRECTION
     ret->higher_is_better = 1;
 #endif
