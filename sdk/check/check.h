@@ -103,6 +103,9 @@ typedef struct check_found {
 
 enum { CHECK_MOST_FOUND = 64 };
 
+/* Are the settings KEY=VALUE, and VALUE YAML? Else the reason is in `why`. What they mean is the plugin's table's
+ * business. */
+int check_settings(const check_subject *s, char *why, size_t size);
 /* May the subject's file be loaded, as the host sees it (plugin/trust.h)? Else the reason is in `why`. Opens nothing.
  */
 int check_trust(const check_subject *s, char *why, size_t size);

@@ -120,6 +120,7 @@ static int parse(int argc, char **argv, arguments *a)
         { "version", no_argument, NULL, 'v' },
         { NULL, 0, NULL, 0 },
     };
+    char why[1024];
     int code = EXIT_GOOD;
     opterr = 0;
     for (int c; code == EXIT_GOOD && (c = getopt_long(argc, argv, ":h", known, NULL)) != -1;) {
@@ -154,7 +155,7 @@ static int parse(int argc, char **argv, arguments *a)
     a->subject.name = argv[optind];
     a->subject.option = a->option;
     a->subject.unseen = a->unseen;
-    return EXIT_GOOD;
+    return check_settings(&a->subject, why, sizeof why) ? EXIT_GOOD : usage_error("--options: %s", why);
 }
 
 /* A file, if there is one of that name: then it has to look like a shared object. */
