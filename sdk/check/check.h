@@ -72,6 +72,10 @@ struct check_case {
 #define CHECK_COMPUTING   (CHECK_MODALITY | CHECK_FUSION | CHECK_HEAD)
 #define CHECK_ALL         (CHECK_COMPUTING | CHECK_SOURCE)
 
+/* What is no promise of a plugin but follows from its slots, beside the caps of the contract. */
+#define CHECK_HAS_BLOCKS   (UINT64_C(1) << 63) /* modality: an elementwise likelihood */
+#define CHECK_HAS_LOG_PROB (UINT64_C(1) << 62) /* modality: one of its own instead */
+
 extern const check_case check_table[]; /* ends with an id of NULL */
 
 /* Say something; the worst verdict counts, and of many lines the first few. FAIL and worse keep the check going: the
@@ -182,6 +186,9 @@ CHECK_DECLARE(check_likelihood_extreme);
 CHECK_DECLARE(check_likelihood_blocks);
 CHECK_DECLARE(check_likelihood_adds);
 CHECK_DECLARE(check_likelihood_weight);
+CHECK_DECLARE(check_log_prob_rows);
+CHECK_DECLARE(check_log_prob_missing);
+CHECK_DECLARE(check_log_prob_draws);
 CHECK_DECLARE(check_draw_agrees);
 CHECK_DECLARE(check_score);
 

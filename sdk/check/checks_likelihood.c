@@ -134,9 +134,9 @@ static double compare_all(block_rig *b, block_result *scratch)
 /* Other values than the usual ones, all of about one size: beside large ones an error of small ones would not show. */
 static int enlarge(block_rig *b, double size)
 {
-    double sign = b->r.support == RIG_REAL ? -1.0 : 1.0;
-    if (b->r.support == RIG_BINARY || b->r.support == RIG_UNIT || !rig_allows(&b->r, 3.0 * size) ||
-        !rig_allows(&b->r, sign * 3.0 * size)) {
+    const rig_support *s = &b->r.support;
+    double sign = s->low == -HUGE_VAL && s->high == HUGE_VAL ? -1.0 : 1.0;
+    if (s->low > size || s->high < 3.0 * size) {
         return 0;
     }
     for (int64_t i = 0; i < b->rows * b->features; i++) {
@@ -187,7 +187,7 @@ void check_likelihood_sparse(check_trial *t)
     if (block_start(t, &(rig_plan){ .rows = 6, .features = 300 }, &b)) {
         uint32_t dtype = b.r.plan.dtype;
         int n_zero = 0;
-        for (int64_t i = 0; i < b.rows * b.features && b.r.accepts_zero; i++) {
+        for (int64_t i = 0; i < b.rows * b.features && b.r.support.zero; i++) {
             b.x[i] = rig_uniform(t, 470, i) < 0.7 ? 0.0 : b.x[i];
             n_zero += b.x[i] == 0.0;
         }
@@ -201,22 +201,6 @@ void check_likelihood_sparse(check_trial *t)
         }
     }
     block_finish(&b);
-}
-
-/* Who lets no missing entry in need not know what to do with one: that is a matter of taste then. */
-static int refuses_missing(block_rig *b)
-{
-    stele_bad_value bad;
-    if (b->r.vt->modality.validate == NULL) {
-        return 0;
-    }
-    float *data = rig_take(&b->r, (size_t)(b->rows * b->features) * sizeof *data);
-    for (int64_t i = 0; i < b->rows * b->features; i++) {
-        data[i] = (float)b->x[i];
-    }
-    stele_view v = { .struct_size = sizeof v, .dtype = STELE_F32, .layout = STELE_DENSE, .data = data };
-    v.shape = b->r.input[0].shape;
-    return b->r.vt->modality.validate(b->r.inst, &v, &bad) != STELE_OK;
 }
 
 void check_likelihood_missing(check_trial *t)
@@ -237,7 +221,8 @@ void check_likelihood_missing(check_trial *t)
                 const char *where;
                 double d = difference(&b, &rest, &holes, 1, &where);
                 if (!(d <= tolerance_of(dtype))) {
-                    check_say(t, refuses_missing(&b) ? CHECK_WARN : CHECK_FAIL,
+                    /* Who lets no missing entry in need not know what to do with one. */
+                    check_say(t, rig_accepts(&b.r, b.rows, b.x) ? CHECK_FAIL : CHECK_WARN,
                               "with a missing feature %s differs by %.3g from that without it", where, d);
                 }
             }
@@ -296,7 +281,7 @@ static void set_extremes(block_rig *b, double eta, double feature)
         }
     }
     for (int64_t i = 0; i < b->rows * b->features; i++) {
-        b->x[i] = b->r.support == RIG_COUNT && i % 5 == 0 ? 5000.0 : b->x[i];
+        b->x[i] = b->r.support.whole && i % 5 == 0 ? fmin(5000.0, b->r.support.high) : b->x[i];
     }
 }
 

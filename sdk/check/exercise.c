@@ -7,13 +7,13 @@
 
 #include <string.h>
 
-/* A block of the likelihood, draws and scores that belong to an instance: those of block.h with their own rig. */
+/* A block of the likelihood and draws: those of block.h with their own rig. */
 static void exercise_blocks(check_trial *t)
 {
     block_rig b;
     block_result res;
-    if (t->plugin->vt.modality.decode != NULL && block_start(t, &(rig_plan){ .rows = 5, .features = 7 }, &b)) {
-        if (block_whole(&b, b.r.plan.dtype, BLOCK_DERIVATIVES, &res)) {
+    if (block_start(t, &(rig_plan){ .rows = 5, .features = 7 }, &b)) {
+        if (b.own ? b.r.vt->modality.generate != NULL : block_whole(&b, b.r.plan.dtype, BLOCK_DERIVATIVES, &res)) {
             double *x = rig_take(&b.r, (size_t)(b.rows * b.features) * sizeof *x);
             for (uint32_t what = STELE_DRAW_MEAN; what <= STELE_DRAW_SAMPLE; what++) {
                 if (block_draw(&b, what, 1, x) != STELE_OK) {
@@ -21,8 +21,8 @@ static void exercise_blocks(check_trial *t)
                 }
             }
         }
-        block_finish(&b);
     }
+    block_finish(&b);
 }
 
 int exercise_instance(rig *r)

@@ -22,7 +22,10 @@
 enum { RIG_MOST_INPUTS = 16, RIG_MOST_OUTPUTS = 24, RIG_EXPERTS = 3 };
 
 /* What x may be, found by asking validate(). */
-typedef enum rig_support { RIG_REAL, RIG_POSITIVE, RIG_UNIT, RIG_COUNT, RIG_BINARY } rig_support;
+typedef struct rig_support {
+    double low, high; /* both are allowed; infinite: unbounded */
+    int whole, zero;  /* whole numbers only; 0 is allowed */
+} rig_support;
 
 typedef struct rig_plan {
     uint32_t dtype; /* 0: F64 if the plugin promises it, else F32 */
@@ -64,7 +67,6 @@ typedef struct rig {
     stele__diag diag;
     stele_field field; /* modality: measurement; head: target */
     rig_support support;
-    int accepts_zero;
     uint32_t n_inputs;
     rig_input input[RIG_MOST_INPUTS];
     stele_tensor *leaf[RIG_MOST_INPUTS]; /* of the last run */
@@ -127,6 +129,7 @@ double rig_normal(const check_trial *t, uint64_t stream, int64_t i);
 /* --- parts, for rig_*.c ------------------------------------------------------------------------------------------- */
 void rig_field_init(rig *r, size_t choice); /* of a head: a number, then a category */
 void rig_inputs_init(rig *r);
+void rig_find_support(rig *r);
 stele_status rig_fit(rig *r);
 stele_status rig_modality(rig *r, stele_graph *g, int64_t n, stele_tensor *const *in, const double *const *value,
                           rig_result *ret);
@@ -139,7 +142,8 @@ stele_tensor *rig_measurement(rig *r, stele_graph *g, int64_t n, stele_tensor *x
 void rig_output_add(rig_result *ret, const char *name, stele_tensor *t);
 /* n doubles as a constant tensor of the graph's dtype. */
 stele_tensor *rig_constant(stele_graph *g, const stele_shape *s, const double *value);
-/* Does the modality allow a measurement of all v? */
+/* Does the modality allow these measurements (n_rows, features); one of all v? */
+int rig_accepts(const rig *r, int64_t n_rows, const double *x);
 int rig_allows(const rig *r, double v);
 /* A draw from the support: element i of stream s. */
 double rig_value(const rig *r, uint64_t stream, int64_t i);

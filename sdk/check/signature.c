@@ -84,12 +84,12 @@ static uint64_t of_blocks(check_trial *t, const rig_plan *plan, uint64_t h)
     static const double probes[] = { -1.0, 0.0, 0.5, 1.0, 2.0, 3.0, 1e6 };
     block_rig b;
     block_result res;
-    if (t->plugin->vt.modality.decode != NULL && block_start(t, plan, &b)) {
+    if (block_start(t, plan, &b)) {
         for (size_t i = 0; i < sizeof probes / sizeof probes[0]; i++) {
             int allowed = rig_allows(&b.r, probes[i]);
             h = hash_mix(h, &allowed, sizeof allowed);
         }
-        if (block_whole(&b, b.r.plan.dtype, BLOCK_DERIVATIVES, &res)) {
+        if (!b.own && block_whole(&b, b.r.plan.dtype, BLOCK_DERIVATIVES, &res)) {
             h = mix_reals(h, b.rows, res.log_prob);
             for (uint32_t k = 0; k < b.n_eta; k++) {
                 h = mix_reals(h, b.rows * b.features, res.d_eta[k]);
@@ -99,8 +99,8 @@ static uint64_t of_blocks(check_trial *t, const rig_plan *plan, uint64_t h)
         for (uint32_t what = STELE_DRAW_MEAN; what <= STELE_DRAW_SAMPLE; what++) {
             h = block_draw(&b, what, 1, x) == STELE_OK ? mix_reals(h, b.rows * b.features, x) : h;
         }
-        block_finish(&b);
     }
+    block_finish(&b);
     return h;
 }
 

@@ -121,7 +121,10 @@ static void scan_here(const check_subject *s, scanned *ret)
         const stele_plugin *p = &library->plugin[i].desc;
         check_found *f = &ret->found[ret->n++];
         f->kind = p->kind;
-        f->caps = p->caps;
+        f->caps = p->caps & STELE_CAP_KNOWN;
+        if (p->kind == STELE_MODALITY) {
+            f->caps |= library->plugin[i].vt.modality.decode != NULL ? CHECK_HAS_BLOCKS : CHECK_HAS_LOG_PROB;
+        }
         snprintf(f->id, sizeof f->id, "%s", p->id);
         snprintf(f->version, sizeof f->version, "%s", p->version);
         find_missing(s, p, f->wants, sizeof f->wants);

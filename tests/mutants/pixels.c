@@ -151,6 +151,9 @@ static stele_status likelihood(const stele_inst *self, const stele_block *b)
 static double draw_one(const stele_block *b, uint32_t what, int64_t row, int64_t j, const double *u)
 {
     double mean = stele_block_eta(b, 0, row, j), sd = exp(0.5 * stele_block_feature(b, 0, j));
+#ifdef DEFECT_DRAW_NARROW
+    sd *= 0.70710678118654752; /* half the variance */
+#endif
 #ifdef DEFECT_DRAW_SHIFTED
     mean += what == STELE_DRAW_SAMPLE ? 0.3 * sd : 0.0;
 #endif
