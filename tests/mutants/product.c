@@ -204,6 +204,7 @@ static void add_expert(const stele_inst *self, stele_graph *g, const stele_exper
 #elif defined(DEFECT_LEAKS_TO_ABSENT)
     stele_tensor *mean = selected(ops, g, in->q[m].p[0], present);
     stele_tensor *p = ops->exp(g, ops->scale(g, ops->where(g, present, in->q[m].p[1], zero), -1.0));
+    p = ops->scale(g, p, self->config->power);
     stele_tensor *own = ops->mul(g, p, mean);
     p = ops->where(g, present, p, zero);
     *precision = *precision != NULL ? ops->add(g, *precision, p) : p;
