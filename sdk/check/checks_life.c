@@ -49,7 +49,7 @@ static void look_for_growth(check_trial *t, const char *what, int most, double s
                             void *ctx)
 {
     double start = check_now();
-    growth g = growth_of(20, seconds, fn, ctx);
+    growth g = growth_of(most < 20 ? most : 20, seconds, fn, ctx); /* what is filled once */
     for (int look = 0; look < 4; look++) {
         g = growth_of(most, seconds, fn, ctx);
         if (g.n == 0 || 2 * g.n_grew <= g.n || g.bytes < 24 * (size_t)g.n) {

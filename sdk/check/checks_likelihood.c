@@ -329,7 +329,7 @@ static void compare_blocks(block_rig *b, unsigned how)
 void check_likelihood_blocks(check_trial *t)
 {
     block_rig b;
-    if (block_start(t, &(rig_plan){ .rows = 4, .features = 600 }, &b)) {
+    if (block_start(t, &(rig_plan){ .rows = 4, .features = 300 }, &b)) {
         compare_blocks(&b, 0);
         if (rig_takes_sparse(t)) {
             compare_blocks(&b, BLOCK_CSR);

@@ -259,42 +259,73 @@ void check_likelihood_normalised(check_trial *t)
 
 /* --- draws -------------------------------------------------------------------------------------------------------- */
 
-enum { ROUNDS = 16 };
+enum { MOST_SAMPLES = 16 * GRID };
 
-/* What samples say, of N = ROUNDS * rows: mean, clipped spread about `centre`, and the errors of both. */
-typedef struct sampled {
-    double mean, mean_error, spread, spread_error;
-} sampled;
-
-/* 0: failed, which was said. */
-static int sample(block_rig *b, double centre, double clip, double *x, sampled *ret)
+/* Draws of the first element of every row, again and again; rows of many elements take their time. */
+static size_t take_samples(block_rig *b, double *x, double *ret)
 {
-    double sum = 0.0, squares = 0.0, spread = 0.0, fourth = 0.0, n = (double)(ROUNDS * b->rows);
-    for (uint64_t k = 0; k < ROUNDS; k++) {
+    const uint64_t rounds = b->features > 1 ? 6 : 16;
+    size_t n = 0;
+    for (uint64_t k = 0; k < rounds; k++) {
         if (block_draw(b, STELE_DRAW_SAMPLE, k, x) != STELE_OK || !rig_accepts(&b->r, b->rows, x)) {
             check_fail(b->r.t, "a sample is refused by validate, or draw failed");
             return 0;
         }
         for (int64_t i = 0; i < b->rows; i++) {
-            double v = x[i * b->features], d = fmin(fabs(v - centre), clip);
-            sum += v / n;
-            squares += v * v / n;
-            spread += d * d / n;
-            fourth += d * d * d * d / n;
+            ret[n++] = x[i * b->features];
         }
     }
-    ret->mean = sum;
-    ret->mean_error = sqrt(fmax(squares - sum * sum, 0.0) / n);
-    ret->spread = spread;
-    ret->spread_error = sqrt(fmax(fourth - spread * spread, 0.0) / n);
-    return 1;
+    return n;
+}
+
+/* A mean of samples, and its standard error. */
+typedef struct average {
+    double value, error;
+} average;
+
+static average average_of(size_t n, const double *sample)
+{
+    double sum = 0.0, squares = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        sum += sample[i] / (double)n;
+    }
+    for (size_t i = 0; i < n; i++) {
+        squares += (sample[i] - sum) * (sample[i] - sum) / (double)n;
+    }
+    return (average){ sum, sqrt(squares / (double)n) };
+}
+
+/* Variances of samples and law about the mean. What lies further out than four deviations of the samples counts as
+ * lying there. The samples are used up. */
+static void compare_spread(block_rig *b, const law *l, const char *place, double mean, size_t n, double *sample)
+{
+    check_trial *t = b->r.t;
+    const double clip = 4.0 * average_of(n, sample).error * sqrt((double)n) + 1e-9;
+    const moments m = moments_of(b, l, mean, clip);
+    if (!(fabs(m.mass - 1.0) < 1e-4)) {
+        return; /* which likelihood-normalised says */
+    }
+    if (!(fabs(m.mean - mean) <= 1e-3 * (1.0 + fabs(mean)))) {
+        check_fail(t, "%s: draw's mean is %.6g, that of the likelihood %s %.6g", place, mean, name_of(l), m.mean);
+    }
+    for (size_t i = 0; i < n; i++) {
+        double d = fmin(fabs(sample[i] - mean), clip);
+        sample[i] = d * d;
+    }
+    const average a = average_of(n, sample);
+    if (!(fabs(a.value - m.spread) <= 5.0 * a.error + 1e-4 * m.spread + 1e-9)) {
+        check_fail(t,
+                   "%s: the variance of samples is %.6g +- %.2g, that of the likelihood %s %.6g (none counted beyond "
+                   "%.4g from the mean)",
+                   place, a.value, a.error, name_of(l), m.spread, clip);
+    }
 }
 
 static void compare_draws(block_rig *b, const law *l, double *x)
 {
+    static double samples[MOST_SAMPLES];
     check_trial *t = b->r.t;
     char place[160];
-    sampled s;
     block_place(b, place, sizeof place);
     if (block_draw(b, STELE_DRAW_MODE, 0, x) != STELE_OK || !rig_accepts(&b->r, b->rows, x)) {
         check_fail(t, "the mode (%g) is refused by validate, or draw failed", x[0]);
@@ -304,28 +335,15 @@ static void compare_draws(block_rig *b, const law *l, double *x)
         return;
     }
     const double mean = x[0];
-    if (!sample(b, mean, HUGE_VAL, x, &s)) {
+    const size_t n = take_samples(b, x, samples);
+    if (n == 0) {
         return;
     }
-    if (!(fabs(s.mean - mean) <= 5.0 * s.mean_error + 1e-5 * (1.0 + fabs(mean)))) {
-        check_fail(t, "%s: draw's mean is %.6g, %d samples average %.6g +- %.2g", place, mean, ROUNDS * (int)b->rows,
-                   s.mean, s.mean_error);
+    const average a = average_of(n, samples);
+    if (!(fabs(a.value - mean) <= 5.0 * a.error + 1e-5 * (1.0 + fabs(mean)))) {
+        check_fail(t, "%s: draw's mean is %.6g, %zu samples average %.6g +- %.2g", place, mean, n, a.value, a.error);
     }
-    /* What lies further out than four deviations of the samples counts as lying there. */
-    const double clip = 4.0 * sqrt(s.spread) + 1e-9;
-    const moments m = moments_of(b, l, mean, clip);
-    if (!(fabs(m.mass - 1.0) < 1e-4)) {
-        return; /* which likelihood-normalised says */
-    }
-    if (!(fabs(m.mean - mean) <= 1e-3 * (1.0 + fabs(mean)))) {
-        check_fail(t, "%s: draw's mean is %.6g, that of the likelihood %s %.6g", place, mean, name_of(l), m.mean);
-    }
-    if (sample(b, mean, clip, x, &s) && !(fabs(s.spread - m.spread) <= 5.0 * s.spread_error + 1e-4 * m.spread + 1e-9)) {
-        check_fail(t,
-                   "%s: samples lie about their mean with a variance of %.6g +- %.2g, the likelihood %s says %.6g (at "
-                   "most %.3g deviations counted)",
-                   place, s.spread, s.spread_error, name_of(l), m.spread, 4.0);
-    }
+    compare_spread(b, l, place, mean, n, samples);
 }
 
 void check_draw_agrees(check_trial *t)

@@ -48,7 +48,7 @@ static uint64_t bits_of(rig *r)
     return h;
 }
 
-static const rig_plan wide = { .dtype = STELE_F32, .rows = 96, .features = 300, .latent = 3 };
+static const rig_plan wide = { .dtype = STELE_F32, .rows = 96, .features = 100, .latent = 3 };
 
 static uint64_t bits_of_new(check_trial *t)
 {
