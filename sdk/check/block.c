@@ -37,21 +37,22 @@ static void fill_parameters(block_rig *b)
     }
 }
 
-int block_start(check_trial *t, int64_t rows, int64_t features, block_rig *b)
+int block_start(check_trial *t, const rig_plan *plan, block_rig *b)
 {
     rig_result res;
+    const int64_t rows = plan->rows;
     memset(b, 0, sizeof *b);
-    if (t->plugin->vt.modality.decode == NULL) {
-        check_skip(t, "the likelihood is not elementwise");
-        return 0;
-    }
-    rig_plan plan = { .rows = rows, .features = features };
-    if (!rig_start(t, &plan, &b->r) || !rig_compute(&b->r, rows, NULL, 0, &res)) {
+    if (!rig_start(t, plan, &b->r) || !rig_compute(&b->r, rows, NULL, 0, &res)) {
         return 0;
     }
     rig_result_finish(&res);
     b->rows = rows;
     b->features = b->r.plan.features;
+    b->own = t->plugin->vt.modality.decode == NULL;
+    if (b->own) {
+        b->x = b->r.input[0].value;
+        return 1;
+    }
     b->n_eta = b->r.output.n_eta;
     b->n_feature = b->r.output.n_feature;
     b->n_row = b->r.output.n_row;
@@ -294,6 +295,9 @@ static void uniform(void *ctx, int64_t row, uint32_t k, double *ret)
 
 stele_status block_draw(block_rig *b, uint32_t what, uint64_t sample, double *ret)
 {
+    if (b->own) {
+        return own_draw(b, what, sample, ret);
+    }
     call c = { .b = b, .dtype = b->r.plan.dtype, .n = b->features };
     uniforms u = { b, sample };
     const size_t mark = guard_mark();
@@ -311,6 +315,18 @@ stele_status block_draw(block_rig *b, uint32_t what, uint64_t sample, double *re
     }
     guard_free(b->r.t, mark);
     return status;
+}
+
+void block_place(const block_rig *b, char *ret, size_t size)
+{
+    int n = b->own ? snprintf(ret, size, "z[0] %.4g", b->r.input[1].value[0])
+                   : snprintf(ret, size, "eta %.4g", b->eta[0][0]);
+    if (b->n_feature > 0 && (size_t)n < size) {
+        n += snprintf(ret + n, size - (size_t)n, ", feature parameter %.4g", b->feature[0][0]);
+    }
+    if (b->n_row > 0 && (size_t)n < size) {
+        snprintf(ret + n, size - (size_t)n, ", row parameter %.4g", b->row[0][0]);
+    }
 }
 
 double block_distance(int64_t n, const double *a, const double *c)

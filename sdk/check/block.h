@@ -15,6 +15,7 @@ typedef struct block_rig {
     double *row[STELE_MAX_PARAM];     /* (rows) */
     double *weight;                   /* (rows) */
     double *x;                        /* (rows, features) */
+    int own;                          /* log_prob in place of decode and likelihood: no eta, feature, row */
 } block_rig;
 
 enum {
@@ -32,8 +33,8 @@ typedef struct block_result {
     double *d_eta[STELE_MAX_ETA], *d_feature[STELE_MAX_PARAM], *d_row[STELE_MAX_PARAM];
 } block_result;
 
-/* A rig of this size with arguments drawn at random. 0: there is no elementwise likelihood (SKIP) or no instance. */
-int block_start(check_trial *t, int64_t rows, int64_t features, block_rig *b);
+/* A rig with arguments drawn at random. 0: no instance. */
+int block_start(check_trial *t, const rig_plan *plan, block_rig *b);
 void block_finish(block_rig *b);
 /* Room for a result, released with the block. */
 void block_result_init(block_rig *b, block_result *ret);
@@ -46,6 +47,15 @@ int block_whole(block_rig *b, uint32_t dtype, unsigned how, block_result *ret);
 double block_objective(const block_rig *b, const block_result *res);
 /* draw() into ret (rows, features); `sample` addresses the uniform numbers. */
 stele_status block_draw(block_rig *b, uint32_t what, uint64_t sample, double *ret);
+/* "eta 0.5, feature parameter 1": the first element's parameters, for messages. */
+void block_place(const block_rig *b, char *ret, size_t size);
+
+/* The same of a plugin's own log_prob and generate (own.c). Values of log_prob into ret (rows); NaN where it failed,
+ * which was said. */
+void own_log_prob(block_rig *b, double *ret);
+stele_status own_draw(block_rig *b, uint32_t what, uint64_t sample, double *ret);
+/* Give all rows the same z, by number. */
+void own_set_latent(block_rig *b, uint64_t number);
 /* Largest |a - c| / (1 + largest |a|). NaN anywhere that is not in both gives infinity. */
 double block_distance(int64_t n, const double *a, const double *c);
 

@@ -32,6 +32,8 @@ typedef struct check_subject {
     const char *file; /* real path; NULL: linked in */
     const char *const *option;
     size_t n_options; /* "key=value" */
+    const char *const *unseen;
+    size_t n_unseen; /* options of which options-effect can see nothing */
     uint64_t seed;
     double timeout; /* seconds, of one check */
     int in_process;
@@ -70,6 +72,10 @@ struct check_case {
 #define CHECK_COMPUTING   (CHECK_MODALITY | CHECK_FUSION | CHECK_HEAD)
 #define CHECK_ALL         (CHECK_COMPUTING | CHECK_SOURCE)
 
+/* What is no promise of a plugin but follows from its slots, beside the caps of the contract. */
+#define CHECK_HAS_BLOCKS   (UINT64_C(1) << 63) /* modality: an elementwise likelihood */
+#define CHECK_HAS_LOG_PROB (UINT64_C(1) << 62) /* modality: one of its own instead */
+
 extern const check_case check_table[]; /* ends with an id of NULL */
 
 /* Say something; the worst verdict counts, and of many lines the first few. FAIL and worse keep the check going: the
@@ -77,6 +83,9 @@ extern const check_case check_table[]; /* ends with an id of NULL */
 void check_say(check_trial *t, check_verdict v, const char *fmt, ...) STELE_PRINTF(3, 4);
 #define check_fail(t_, ...) check_say((t_), CHECK_FAIL, __VA_ARGS__)
 #define check_skip(t_, ...) check_say((t_), CHECK_SKIP, __VA_ARGS__)
+
+/* Seconds by a clock that only goes forward. */
+double check_now(void);
 
 /* Without double nothing can be said of derivatives, which is not to pass in silence: HOLLOW, and 0. */
 int check_promises_double(check_trial *t);
@@ -98,6 +107,9 @@ typedef struct check_found {
 
 enum { CHECK_MOST_FOUND = 64 };
 
+/* Are the settings KEY=VALUE, and VALUE YAML? Else the reason is in `why`. What they mean is the plugin's table's
+ * business. */
+int check_settings(const check_subject *s, char *why, size_t size);
 /* May the subject's file be loaded, as the host sees it (plugin/trust.h)? Else the reason is in `why`. Opens nothing.
  */
 int check_trust(const check_subject *s, char *why, size_t size);
@@ -135,6 +147,7 @@ CHECK_DECLARE(check_fp_environment);
 CHECK_DECLARE(check_silence);
 CHECK_DECLARE(check_options_defaults);
 CHECK_DECLARE(check_options_fuzz);
+CHECK_DECLARE(check_options_effect);
 CHECK_DECLARE(check_life_destroy);
 CHECK_DECLARE(check_life_nth_failure);
 CHECK_DECLARE(check_life_frozen);
@@ -143,6 +156,7 @@ CHECK_DECLARE(check_grad_fd);
 CHECK_DECLARE(check_grad_flow);
 CHECK_DECLARE(check_shape_sweep);
 CHECK_DECLARE(check_repeat_bitwise);
+CHECK_DECLARE(check_threads_bitwise);
 CHECK_DECLARE(check_rows_independent);
 CHECK_DECLARE(check_nan_row);
 CHECK_DECLARE(check_mask_poison);
@@ -172,6 +186,9 @@ CHECK_DECLARE(check_likelihood_extreme);
 CHECK_DECLARE(check_likelihood_blocks);
 CHECK_DECLARE(check_likelihood_adds);
 CHECK_DECLARE(check_likelihood_weight);
+CHECK_DECLARE(check_log_prob_rows);
+CHECK_DECLARE(check_log_prob_missing);
+CHECK_DECLARE(check_log_prob_draws);
 CHECK_DECLARE(check_draw_agrees);
 CHECK_DECLARE(check_score);
 

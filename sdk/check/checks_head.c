@@ -148,7 +148,7 @@ static uint32_t score(rig *r, int64_t width, const float *predicted, int reverse
 
 /* A metric that judges ranks or hits has to prefer what training made of the head; one of calibration need not. */
 static void compare_scores(check_trial *t, uint32_t n, const stele_metric *before, const stele_metric *after,
-                           const stele_metric *reversed)
+                           const stele_metric *reversed, const stele_metric *again)
 {
     uint32_t n_better = 0;
     for (uint32_t k = 0; k < n; k++) {
@@ -160,6 +160,10 @@ static void compare_scores(check_trial *t, uint32_t n, const stele_metric *befor
             check_say(t, CHECK_HOLLOW, "`%s` is undefined on these data", m->name);
         } else if (!(fabs(m->value - reversed[k].value) <= 1e-6 * (1.0 + fabs(m->value)))) {
             check_fail(t, "`%s` is %.9g, and %.9g with the rows reversed", m->name, m->value, reversed[k].value);
+        }
+        if (memcmp(&m->value, &again[k].value, sizeof m->value) != 0) {
+            check_fail(t, "`%s` is %.17g, and %.17g in a later call with the same rows", m->name, m->value,
+                       again[k].value);
         }
         n_better += m->higher_is_better != STELE_METRIC_NEITHER &&
                     (m->value - before[k].value) * (m->higher_is_better ? 1.0 : -1.0) > 0.0;
@@ -174,7 +178,7 @@ void check_head_score(check_trial *t)
 {
     rig r;
     rig_plan plan = { .rows = 120, .latent = 2, .raw = 1 };
-    stele_metric before[MOST_METRICS], after[MOST_METRICS], reversed[MOST_METRICS];
+    stele_metric before[MOST_METRICS], after[MOST_METRICS], reversed[MOST_METRICS], again[MOST_METRICS];
     int64_t width = 0;
     if (t->plugin->vt.head.score == NULL) {
         check_skip(t, "the plugin has no metrics");
@@ -186,8 +190,9 @@ void check_head_score(check_trial *t)
         descend(&r, 150, mean_loss(&r, 0));
         const float *trained = n > 0 ? predictions(&r, &width) : NULL;
         if (trained != NULL && score(&r, width, trained, 0, MOST_METRICS, after) == n &&
-            score(&r, width, trained, 1, MOST_METRICS, reversed) == n) {
-            compare_scores(t, n, before, after, reversed);
+            score(&r, width, trained, 1, MOST_METRICS, reversed) == n &&
+            score(&r, width, trained, 0, MOST_METRICS, again) == n) {
+            compare_scores(t, n, before, after, reversed, again);
             score(&r, width, trained, 0, 1, reversed); /* too little room: refused, or one metric */
         } else if (trained != NULL) {
             check_fail(t, "the number of metrics depends on the values");

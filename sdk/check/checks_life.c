@@ -13,13 +13,6 @@
 #include <string.h>
 #include <time.h>
 
-static double now(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + 1e-9 * (double)ts.tv_nsec;
-}
-
 /* Seconds of work of this process: how often something is tried must not depend on what else the machine does. */
 static double worked(void)
 {
@@ -55,14 +48,14 @@ static growth growth_of(int n, double seconds, void (*fn)(void *ctx), void *ctx)
 static void look_for_growth(check_trial *t, const char *what, int most, double seconds, void (*fn)(void *ctx),
                             void *ctx)
 {
-    double start = now();
-    growth g = growth_of(20, seconds, fn, ctx);
+    double start = check_now();
+    growth g = growth_of(most < 20 ? most : 20, seconds, fn, ctx); /* what is filled once */
     for (int look = 0; look < 4; look++) {
         g = growth_of(most, seconds, fn, ctx);
         if (g.n == 0 || 2 * g.n_grew <= g.n || g.bytes < 24 * (size_t)g.n) {
             return;
         }
-        if (look < 3 && now() - start > 0.6 * t->subject->timeout) {
+        if (look < 3 && check_now() - start > 0.6 * t->subject->timeout) {
             check_say(t, CHECK_WARN, "%s: too little time to tell a leak from a cache that fills", what);
             return;
         }
@@ -142,7 +135,7 @@ void check_life_nth_failure(check_trial *t)
 {
     failing f = { .t = t };
     char what[96];
-    double start = now();
+    double start = check_now();
     for (f.n = 0; t->verdict < CHECK_FAIL; f.n++) {
         fail_nth(&f);
         if (f.done) {
@@ -150,7 +143,7 @@ void check_life_nth_failure(check_trial *t)
         }
         snprintf(what, sizeof what, "a life whose host call %lld fails", (long long)f.n + 1);
         look_for_growth(t, what, 12, 0.05 * t->subject->timeout, fail_nth, &f);
-        if (now() - start > 0.7 * t->subject->timeout) {
+        if (check_now() - start > 0.7 * t->subject->timeout) {
             check_say(t, CHECK_WARN, "time for the first %lld calls only: a longer --timeout tries all",
                       (long long)f.n + 1);
             break;
@@ -297,7 +290,8 @@ void check_life_frozen(check_trial *t)
     rig_finish(&r);
     block_rig b;
     block_result res;
-    if (t->plugin->desc.kind == STELE_MODALITY && t->plugin->vt.modality.decode != NULL && block_start(t, 5, 7, &b)) {
+    if (t->plugin->desc.kind == STELE_MODALITY && t->plugin->vt.modality.decode != NULL &&
+        block_start(t, &(rig_plan){ .rows = 5, .features = 7 }, &b)) {
         take_picture(&b.r, &p);
         if (block_whole(&b, b.r.plan.dtype, BLOCK_DERIVATIVES, &res)) {
             block_draw(&b, STELE_DRAW_SAMPLE, 1, rig_take(&b.r, (size_t)(b.rows * b.features) * sizeof(double)));
@@ -356,7 +350,8 @@ void check_leak(check_trial *t)
         rig_finish(&r);
     }
     blocks k;
-    if (t->plugin->desc.kind == STELE_MODALITY && t->plugin->vt.modality.decode != NULL && block_start(t, 3, 4, &k.b)) {
+    if (t->plugin->desc.kind == STELE_MODALITY && t->plugin->vt.modality.decode != NULL &&
+        block_start(t, &(rig_plan){ .rows = 3, .features = 4 }, &k.b)) {
         block_result_init(&k.b, &k.res);
         k.x = rig_take(&k.b.r, (size_t)(k.b.rows * k.b.features) * sizeof *k.x);
         look_for_growth(t, "a block of the likelihood and a draw", 200, 0.5, block_once, &k);

@@ -134,9 +134,9 @@ static double compare_all(block_rig *b, block_result *scratch)
 /* Other values than the usual ones, all of about one size: beside large ones an error of small ones would not show. */
 static int enlarge(block_rig *b, double size)
 {
-    double sign = b->r.support == RIG_REAL ? -1.0 : 1.0;
-    if (b->r.support == RIG_BINARY || b->r.support == RIG_UNIT || !rig_allows(&b->r, 3.0 * size) ||
-        !rig_allows(&b->r, sign * 3.0 * size)) {
+    const rig_support *s = &b->r.support;
+    double sign = s->low == -HUGE_VAL && s->high == HUGE_VAL ? -1.0 : 1.0;
+    if (s->low > size || s->high < 3.0 * size) {
         return 0;
     }
     for (int64_t i = 0; i < b->rows * b->features; i++) {
@@ -154,7 +154,7 @@ void check_likelihood_gradient(check_trial *t)
     if (!check_promises_double(t)) {
         return;
     }
-    if (block_start(t, 5, 6, &b)) {
+    if (block_start(t, &(rig_plan){ .rows = 5, .features = 6 }, &b)) {
         block_result_init(&b, &scratch);
         if (compare_all(&b, &scratch) == 0.0) {
             check_say(t, CHECK_HOLLOW, "log_prob depends on nothing");
@@ -172,7 +172,8 @@ void check_likelihood_dtype(check_trial *t)
 {
     block_rig b;
     block_result wide, narrow;
-    if (block_start(t, 9, 40, &b) && block_whole(&b, STELE_F64, BLOCK_DERIVATIVES, &wide) &&
+    if (block_start(t, &(rig_plan){ .rows = 9, .features = 40 }, &b) &&
+        block_whole(&b, STELE_F64, BLOCK_DERIVATIVES, &wide) &&
         block_whole(&b, STELE_F32, BLOCK_DERIVATIVES, &narrow)) {
         expect_equal(&b, "float against double", &wide, &narrow, 1, 2e-4);
     }
@@ -183,10 +184,10 @@ void check_likelihood_sparse(check_trial *t)
 {
     block_rig b;
     block_result dense, sparse, zeros;
-    if (block_start(t, 6, 300, &b)) {
+    if (block_start(t, &(rig_plan){ .rows = 6, .features = 300 }, &b)) {
         uint32_t dtype = b.r.plan.dtype;
         int n_zero = 0;
-        for (int64_t i = 0; i < b.rows * b.features && b.r.accepts_zero; i++) {
+        for (int64_t i = 0; i < b.rows * b.features && b.r.support.zero; i++) {
             b.x[i] = rig_uniform(t, 470, i) < 0.7 ? 0.0 : b.x[i];
             n_zero += b.x[i] == 0.0;
         }
@@ -202,27 +203,11 @@ void check_likelihood_sparse(check_trial *t)
     block_finish(&b);
 }
 
-/* Who lets no missing entry in need not know what to do with one: that is a matter of taste then. */
-static int refuses_missing(block_rig *b)
-{
-    stele_bad_value bad;
-    if (b->r.vt->modality.validate == NULL) {
-        return 0;
-    }
-    float *data = rig_take(&b->r, (size_t)(b->rows * b->features) * sizeof *data);
-    for (int64_t i = 0; i < b->rows * b->features; i++) {
-        data[i] = (float)b->x[i];
-    }
-    stele_view v = { .struct_size = sizeof v, .dtype = STELE_F32, .layout = STELE_DENSE, .data = data };
-    v.shape = b->r.input[0].shape;
-    return b->r.vt->modality.validate(b->r.inst, &v, &bad) != STELE_OK;
-}
-
 void check_likelihood_missing(check_trial *t)
 {
     block_rig b;
     block_result whole, holes, rest;
-    if (block_start(t, 5, 8, &b)) {
+    if (block_start(t, &(rig_plan){ .rows = 5, .features = 8 }, &b)) {
         uint32_t dtype = b.r.plan.dtype;
         if (block_whole(&b, dtype, BLOCK_DERIVATIVES, &whole)) {
             for (int64_t i = 0; i < b.rows; i++) {
@@ -236,7 +221,8 @@ void check_likelihood_missing(check_trial *t)
                 const char *where;
                 double d = difference(&b, &rest, &holes, 1, &where);
                 if (!(d <= tolerance_of(dtype))) {
-                    check_say(t, refuses_missing(&b) ? CHECK_WARN : CHECK_FAIL,
+                    /* Who lets no missing entry in need not know what to do with one. */
+                    check_say(t, rig_accepts(&b.r, b.rows, b.x) ? CHECK_FAIL : CHECK_WARN,
                               "with a missing feature %s differs by %.3g from that without it", where, d);
                 }
             }
@@ -250,7 +236,7 @@ void check_likelihood_missing(check_trial *t)
 static int bad_values(const block_rig *b, const block_result *res, const char **ret_what)
 {
     for (int64_t i = 0; i < b->rows; i++) {
-        if (isnan(res->log_prob[i]) || res->log_prob[i] == HUGE_VAL) {
+        if (!isfinite(res->log_prob[i])) {
             *ret_what = "log_prob";
             return 1;
         }
@@ -295,7 +281,7 @@ static void set_extremes(block_rig *b, double eta, double feature)
         }
     }
     for (int64_t i = 0; i < b->rows * b->features; i++) {
-        b->x[i] = b->r.support == RIG_COUNT && i % 5 == 0 ? 5000.0 : b->x[i];
+        b->x[i] = b->r.support.whole && i % 5 == 0 ? fmin(5000.0, b->r.support.high) : b->x[i];
     }
 }
 
@@ -305,7 +291,7 @@ void check_likelihood_extreme(check_trial *t)
     for (int k = 0; k < 4 && t->verdict < CHECK_FAIL; k++) {
         block_rig b;
         block_result res;
-        if (block_start(t, 4, 10, &b)) {
+        if (block_start(t, &(rig_plan){ .rows = 4, .features = 10 }, &b)) {
             uint32_t dtype = k / 2 == 0 ? b.r.plan.dtype : STELE_F32;
             const char *what;
             set_extremes(&b, etas[k % 2], features[k % 2]);
@@ -343,7 +329,7 @@ static void compare_blocks(block_rig *b, unsigned how)
 void check_likelihood_blocks(check_trial *t)
 {
     block_rig b;
-    if (block_start(t, 4, 600, &b)) {
+    if (block_start(t, &(rig_plan){ .rows = 4, .features = 300 }, &b)) {
         compare_blocks(&b, 0);
         if (rig_takes_sparse(t)) {
             compare_blocks(&b, BLOCK_CSR);
@@ -356,7 +342,7 @@ void check_likelihood_adds(check_trial *t)
 {
     block_rig b;
     block_result clean, filled, alias, value;
-    if (block_start(t, 5, 12, &b)) {
+    if (block_start(t, &(rig_plan){ .rows = 5, .features = 12 }, &b)) {
         uint32_t dtype = b.r.plan.dtype;
         if (block_whole(&b, dtype, BLOCK_DERIVATIVES, &clean) &&
             block_whole(&b, dtype, BLOCK_DERIVATIVES | BLOCK_FILLED, &filled) &&
@@ -392,7 +378,7 @@ void check_likelihood_weight(check_trial *t)
 {
     block_rig b;
     block_result one, two, none;
-    if (block_start(t, 5, 12, &b)) {
+    if (block_start(t, &(rig_plan){ .rows = 5, .features = 12 }, &b)) {
         uint32_t dtype = b.r.plan.dtype;
         int good = block_whole(&b, dtype, BLOCK_DERIVATIVES, &one);
         for (int64_t i = 0; i < b.rows; i++) {

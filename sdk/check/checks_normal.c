@@ -5,11 +5,36 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Ways in which x may be distributed; which of them fit follows from validate(). */
+/* Over which x a likelihood may be a distribution. */
 typedef struct law {
-    const char *name;
-    double (*mass)(block_rig *b, double *ret_mean); /* sum or integral of exp(log_prob) for the block's parameters */
+    double low, high; /* infinite: no bound */
+    int whole;        /* sums over whole numbers instead of an integral */
 } law;
+
+/* Of exp(log_prob) over a law. */
+typedef struct moments {
+    double mass, mean;
+    double spread; /* mean of min((x - centre)^2, clip^2): heavy tails would drown a plain second moment */
+} moments;
+
+/* "over counts", for messages. */
+static const char *name_of(const law *l)
+{
+    static char text[96];
+    const int below = isfinite(l->low), above = isfinite(l->high);
+    const char *kind = l->whole ? "over whole numbers" : "over the reals";
+    if (l->whole && l->low == 0.0 && !above) {
+        return "over counts";
+    }
+    if (below && above) {
+        snprintf(text, sizeof text, "%s from %.7g to %.7g", kind, l->low, l->high);
+    } else if (below || above) {
+        snprintf(text, sizeof text, "%s %s %.7g", kind, below ? "above" : "below", below ? l->low : l->high);
+    } else {
+        snprintf(text, sizeof text, "%s", kind);
+    }
+    return text;
+}
 
 /* x of a row: only the first feature is looked at, which stands for all in rows that cannot have one alone. */
 static void set_x(block_rig *b, int64_t row, double v)
@@ -37,124 +62,121 @@ static void spread_out(block_rig *b)
     }
 }
 
+static block_result scratch; /* made once for a block_rig */
+
 /* exp(log_prob) of the block's x, one value per row. */
-static const double *probabilities(block_rig *b, block_result *res)
+static const double *probabilities(block_rig *b)
 {
+    block_result *res = &scratch;
     memset(res->log_prob, 0, (size_t)b->rows * sizeof(double));
-    block_eval(b, b->r.plan.dtype, b->r.plan.dtype == STELE_F64 ? BLOCK_DENSE64 : 0, 0, 1, res);
+    if (b->own) {
+        own_log_prob(b, res->log_prob);
+    } else {
+        block_eval(b, b->r.plan.dtype, b->r.plan.dtype == STELE_F64 ? BLOCK_DENSE64 : 0, 0, 1, res);
+    }
     for (int64_t i = 0; i < b->rows; i++) {
         res->log_prob[i] = exp(res->log_prob[i]);
     }
     return res->log_prob;
 }
 
-static block_result scratch; /* made once for a block_rig */
-
-static double mass_binary(block_rig *b, double *ret_mean)
+static void add(moments *m, double weight, double x, double centre, double clip)
 {
-    for (int64_t i = 0; i < b->rows; i++) {
-        set_x(b, i, (double)(i % 2));
-    }
-    const double *p = probabilities(b, &scratch);
-    *ret_mean = p[1];
-    return p[0] + p[1];
+    double d = fmin(fabs(x - centre), clip);
+    m->mass += weight;
+    m->mean += weight * x;
+    m->spread += weight * d * d;
 }
 
-/* Counts, until what is left is negligible. */
-static double mass_counts(block_rig *b, double *ret_mean)
+/* Whole number k of a law, from a bound or from 0 outwards. */
+static double whole_at(const law *l, int64_t k)
 {
-    double sum = 0.0, mean = 0.0;
-    for (int64_t first = 0; first < 400000; first += b->rows) {
-        double part = 0.0;
+    if (isfinite(l->low)) {
+        return l->low + (double)k;
+    }
+    return isfinite(l->high) ? l->high - (double)k : (double)(k % 2 == 0 ? k / 2 : -(k + 1) / 2);
+}
+
+/* One after the other, until what is left is negligible. */
+static moments sum_over(block_rig *b, const law *l, double centre, double clip)
+{
+    moments m = { 0 };
+    const double n = l->high - l->low + 1.0;
+    for (int64_t first = 0; first < 400000 && (double)first < n; first += b->rows) {
+        double before = m.mass;
         for (int64_t i = 0; i < b->rows; i++) {
-            set_x(b, i, (double)(first + i));
+            set_x(b, i, whole_at(l, (double)(first + i) < n ? first + i : 0));
         }
-        const double *p = probabilities(b, &scratch);
-        for (int64_t i = 0; i < b->rows; i++) {
-            part += p[i];
-            mean += p[i] * (double)(first + i);
+        const double *p = probabilities(b);
+        for (int64_t i = 0; i < b->rows && (double)(first + i) < n; i++) {
+            add(&m, p[i], whole_at(l, first + i), centre, clip);
         }
-        sum += part;
-        if (!isfinite(sum) || sum > 1e3 || (part < 1e-11 && (sum > 0.5 || first > 100000))) {
+        double part = m.mass - before;
+        if (!isfinite(m.mass) || m.mass > 1e3 || (part < 1e-11 && (m.mass > 0.5 || first > 100000))) {
             break;
         }
     }
-    *ret_mean = mean;
-    return sum;
+    return m;
 }
 
-/* Trapezoids in t, x = map(t) with slope dx/dt: dense where laws vary fast, and far out for heavy tails. */
-static double integral(block_rig *b, double (*map)(double), double (*slope)(double), double reach, double *ret_mean)
+/* x of t, and dx/dt: dense where laws vary fast, and far out for heavy tails. */
+static double map(const law *l, double t, double *ret_slope)
 {
-    double sum = 0.0, mean = 0.0, step = 2.0 * reach / 32768.0;
-    for (int64_t first = 0; first <= 32768; first += b->rows) {
+    double share = 1.0 / (1.0 + exp(-t)), rest = 1.0 / (1.0 + exp(t));
+    if (isfinite(l->low) && isfinite(l->high)) {
+        *ret_slope = (l->high - l->low) * share * rest;
+        return l->low + (l->high - l->low) * share;
+    }
+    if (isfinite(l->low) || isfinite(l->high)) {
+        *ret_slope = exp(t);
+        return isfinite(l->low) ? l->low + exp(t) : l->high - exp(t);
+    }
+    *ret_slope = cosh(t);
+    return sinh(t);
+}
+
+/* Trapezoids in t. */
+static moments integrate(block_rig *b, const law *l, double centre, double clip)
+{
+    enum { STEPS = 32768 };
+    const double reach = isfinite(l->low) || isfinite(l->high) ? 30.0 : 14.0, step = 2.0 * reach / STEPS;
+    moments m = { 0 };
+    double slope;
+    for (int64_t first = 0; first <= STEPS; first += b->rows) {
         for (int64_t i = 0; i < b->rows; i++) {
-            set_x(b, i, map(-reach + step * (double)(first + i)));
+            set_x(b, i, map(l, fmin(-reach + step * (double)(first + i), reach), &slope));
         }
-        const double *p = probabilities(b, &scratch);
-        for (int64_t i = 0; i < b->rows && first + i <= 32768; i++) {
-            double w = p[i] * slope(-reach + step * (double)(first + i)) * step;
-            w = p[i] > 0.0 ? w : 0.0;
-            sum += w;
-            mean += w * b->x[i * b->features];
+        const double *p = probabilities(b);
+        for (int64_t i = 0; i < b->rows && first + i <= STEPS; i++) {
+            map(l, -reach + step * (double)(first + i), &slope);
+            add(&m, p[i] > 0.0 ? p[i] * slope * step : 0.0, b->x[i * b->features], centre, clip);
         }
     }
-    *ret_mean = mean;
-    return sum;
+    return m;
 }
 
-static double map_unit(double t)
+static moments moments_of(block_rig *b, const law *l, double centre, double clip)
 {
-    return 1.0 / (1.0 + exp(-t));
+    return l->whole ? sum_over(b, l, centre, clip) : integrate(b, l, centre, clip);
 }
 
-static double slope_unit(double t)
-{
-    return map_unit(t) * map_unit(-t);
-}
+enum { MOST_LAWS = 4 };
 
-static double mass_reals(block_rig *b, double *ret_mean)
+/* Candidates; the last is the one that the data suggest. */
+static size_t laws_of(const block_rig *b, law ret[MOST_LAWS])
 {
-    return integral(b, sinh, cosh, 14.0, ret_mean);
-}
-
-static double mass_positive(block_rig *b, double *ret_mean)
-{
-    return integral(b, exp, exp, 30.0, ret_mean);
-}
-
-static double mass_unit(block_rig *b, double *ret_mean)
-{
-    return integral(b, map_unit, slope_unit, 30.0, ret_mean);
-}
-
-static const law binary = { "over {0, 1}", mass_binary }, counts = { "over counts", mass_counts },
-                 reals = { "over the reals", mass_reals }, positive = { "over x > 0", mass_positive },
-                 unit = { "over (0, 1)", mass_unit };
-
-/* Candidates, the likeliest first. */
-static size_t laws_of(const block_rig *b, const law *ret[4])
-{
+    static const law binary = { 0.0, 1.0, 1 }, counts = { 0.0, HUGE_VAL, 1 }, positive = { 0.0, HUGE_VAL, 0 };
+    const rig_support *s = &b->r.support;
     size_t n = 0;
-    switch (b->r.support) {
-    case RIG_COUNT:
-        ret[n++] = &binary;
-        ret[n++] = &counts;
-        break;
-    case RIG_BINARY: ret[n++] = &binary; break;
-    case RIG_POSITIVE: ret[n++] = &positive; break;
-    case RIG_UNIT:
-        ret[n++] = &unit;
-        ret[n++] = &binary;
-        break;
-    case RIG_REAL:
-        ret[n++] = &reals;
-        if (b->r.vt->modality.validate == NULL) {
-            ret[n++] = &counts;
-            ret[n++] = &positive;
-            ret[n++] = &binary;
-        }
+    if (b->r.vt->modality.validate == NULL) {
+        ret[n++] = counts;
+        ret[n++] = positive;
     }
+    /* Binary laws that take any count as a 1 repeat their value: then the sum over {0, 1} is the right one. */
+    if (s->low <= 0.0 && s->high >= 1.0 && (s->whole || isfinite(s->high) || n > 0)) {
+        ret[n++] = binary;
+    }
+    ret[n++] = (law){ s->low, s->high, s->whole };
     return n;
 }
 
@@ -175,33 +197,39 @@ static void set_parameters(block_rig *b, uint64_t number)
         b->row[k][0] = 2.0 * rig_uniform(b->r.t, 840 + number, k) - 1.0;
     }
     spread_out(b);
+    if (b->own) {
+        own_set_latent(b, number);
+    }
 }
 
-/* Binary laws that take any count as a 1 repeat their value: then the sum over {0, 1} is the right one. */
-static const law *choose(block_rig *b, double *ret_worst)
+static law choose(block_rig *b, double *ret_worst)
 {
-    const law *candidate[4], *best = NULL;
+    law candidate[MOST_LAWS], best;
     size_t n = laws_of(b, candidate);
     *ret_worst = HUGE_VAL;
+    best = candidate[n - 1];
     for (size_t c = 0; c < n; c++) {
-        double worst = 0.0, mean;
+        double worst = 0.0;
         for (uint64_t s = 0; s < SETTINGS && worst < 1e-2; s++) {
             set_parameters(b, s);
-            double off = fabs(candidate[c]->mass(b, &mean) - 1.0);
+            double off = fabs(moments_of(b, &candidate[c], 0.0, 1.0).mass - 1.0);
             worst = isfinite(off) ? fmax(worst, off) : HUGE_VAL;
         }
-        if (worst < *ret_worst || best == NULL) {
+        if (worst < *ret_worst) {
             *ret_worst = worst;
             best = candidate[c];
         }
     }
-    /* Where none fits, the message speaks of the law that the data suggest. */
-    return *ret_worst < 1e-2 ? best : b->r.support == RIG_COUNT ? &counts : candidate[0];
+    return *ret_worst < 1e-2 ? best : candidate[n - 1];
 }
 
 static int start(check_trial *t, block_rig *b)
 {
-    if (!block_start(t, GRID, 1, b)) {
+    if (!block_start(t, &(rig_plan){ .rows = GRID, .features = 1 }, b)) {
+        return 0;
+    }
+    if (b->own && b->features > 1) {
+        check_skip(t, "a row cannot have one element alone, and the likelihood is not elementwise");
         return 0;
     }
     block_result_init(b, &scratch);
@@ -211,20 +239,17 @@ static int start(check_trial *t, block_rig *b)
 void check_likelihood_normalised(check_trial *t)
 {
     block_rig b;
-    double worst, mean;
+    double worst;
     if (start(t, &b)) {
         const double tolerance = b.r.plan.dtype == STELE_F64 ? 1e-5 : 2e-3;
-        const law *l = choose(&b, &worst);
+        const law l = choose(&b, &worst);
         for (uint64_t s = 0; s < SETTINGS && worst > tolerance; s++) {
             set_parameters(&b, s);
-            double mass = l->mass(&b, &mean);
+            double mass = moments_of(&b, &l, 0.0, 1.0).mass;
             if (!(fabs(mass - 1.0) <= tolerance)) {
-                check_fail(t, "exp(log_prob) %s comes to %.8g for eta %.4g%s%.4g%s%.4g", l->name, mass, b.eta[0][0],
-                           b.n_feature > 0 ? ", feature parameter " : ", row parameter ",
-                           b.n_feature > 0 ? b.feature[0][0]
-                           : b.n_row > 0   ? b.row[0][0]
-                                           : 0.0,
-                           b.n_feature > 0 ? ", row parameter " : ", no other ", b.n_row > 0 ? b.row[0][0] : 0.0);
+                char place[160];
+                block_place(&b, place, sizeof place);
+                check_fail(t, "exp(log_prob) %s comes to %.8g for %s", name_of(&l), mass, place);
                 break;
             }
         }
@@ -234,62 +259,94 @@ void check_likelihood_normalised(check_trial *t)
 
 /* --- draws -------------------------------------------------------------------------------------------------------- */
 
-/* Are all of these values ones that the plugin calls valid? */
-static int all_valid(block_rig *b, const double *x)
+enum { MOST_SAMPLES = 16 * GRID };
+
+/* Draws of the first element of every row, again and again; rows of many elements take their time. */
+static size_t take_samples(block_rig *b, double *x, double *ret)
 {
-    stele_bad_value bad;
-    if (b->r.vt->modality.validate == NULL) {
-        return 1;
+    const uint64_t rounds = b->features > 1 ? 6 : 16;
+    size_t n = 0;
+    for (uint64_t k = 0; k < rounds; k++) {
+        if (block_draw(b, STELE_DRAW_SAMPLE, k, x) != STELE_OK || !rig_accepts(&b->r, b->rows, x)) {
+            check_fail(b->r.t, "a sample is refused by validate, or draw failed");
+            return 0;
+        }
+        for (int64_t i = 0; i < b->rows; i++) {
+            ret[n++] = x[i * b->features];
+        }
     }
-    float *data = rig_take(&b->r, (size_t)(b->rows * b->features) * sizeof *data);
-    for (int64_t i = 0; i < b->rows * b->features; i++) {
-        data[i] = (float)x[i];
+    return n;
+}
+
+/* A mean of samples, and its standard error. */
+typedef struct average {
+    double value, error;
+} average;
+
+static average average_of(size_t n, const double *sample)
+{
+    double sum = 0.0, squares = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        sum += sample[i] / (double)n;
     }
-    stele_view v = { .struct_size = sizeof v, .dtype = STELE_F32, .layout = STELE_DENSE, .data = data };
-    v.shape = b->r.input[0].shape;
-    return b->r.vt->modality.validate(b->r.inst, &v, &bad) == STELE_OK;
+    for (size_t i = 0; i < n; i++) {
+        squares += (sample[i] - sum) * (sample[i] - sum) / (double)n;
+    }
+    return (average){ sum, sqrt(squares / (double)n) };
+}
+
+/* Variances of samples and law about the mean. What lies further out than four deviations of the samples counts as
+ * lying there. The samples are used up. */
+static void compare_spread(block_rig *b, const law *l, const char *place, double mean, size_t n, double *sample)
+{
+    check_trial *t = b->r.t;
+    const double clip = 4.0 * average_of(n, sample).error * sqrt((double)n) + 1e-9;
+    const moments m = moments_of(b, l, mean, clip);
+    if (!(fabs(m.mass - 1.0) < 1e-4)) {
+        return; /* which likelihood-normalised says */
+    }
+    if (!(fabs(m.mean - mean) <= 1e-3 * (1.0 + fabs(mean)))) {
+        check_fail(t, "%s: draw's mean is %.6g, that of the likelihood %s %.6g", place, mean, name_of(l), m.mean);
+    }
+    for (size_t i = 0; i < n; i++) {
+        double d = fmin(fabs(sample[i] - mean), clip);
+        sample[i] = d * d;
+    }
+    const average a = average_of(n, sample);
+    if (!(fabs(a.value - m.spread) <= 5.0 * a.error + 1e-4 * m.spread + 1e-9)) {
+        check_fail(t,
+                   "%s: the variance of samples is %.6g +- %.2g, that of the likelihood %s %.6g (none counted beyond "
+                   "%.4g from the mean)",
+                   place, a.value, a.error, name_of(l), m.spread, clip);
+    }
 }
 
 static void compare_draws(block_rig *b, const law *l, double *x)
 {
-    enum { ROUNDS = 16 };
-    double of_law, sum = 0.0, squares = 0.0, n = (double)(ROUNDS * b->rows);
-    const int64_t width = b->features;
+    static double samples[MOST_SAMPLES];
     check_trial *t = b->r.t;
-    double mass = l->mass(b, &of_law);
-    if (block_draw(b, STELE_DRAW_MODE, 0, x) != STELE_OK || !all_valid(b, x)) {
+    char place[160];
+    block_place(b, place, sizeof place);
+    if (block_draw(b, STELE_DRAW_MODE, 0, x) != STELE_OK || !rig_accepts(&b->r, b->rows, x)) {
         check_fail(t, "the mode (%g) is refused by validate, or draw failed", x[0]);
-    }
-    for (uint64_t k = 0; k < ROUNDS; k++) {
-        if (block_draw(b, STELE_DRAW_SAMPLE, k, x) != STELE_OK || !all_valid(b, x)) {
-            check_fail(t, "a sample is refused by validate, or draw failed");
-            return;
-        }
-        for (int64_t i = 0; i < b->rows; i++) {
-            sum += x[i * width] / n;
-            squares += x[i * width] * x[i * width] / n;
-        }
     }
     if (block_draw(b, STELE_DRAW_MEAN, 0, x) != STELE_OK || !isfinite(x[0])) {
         check_fail(t, "draw of the mean failed, or is %g", x[0]);
         return;
     }
-    if (t->plugin->desc.detail != NULL) {
-        double mean = x[0];
-        if (block_draw(b, STELE_DRAW_DETAIL, 0, x) != STELE_OK || !isfinite(x[0])) {
-            check_fail(t, "draw of the detail failed, or is %g", x[0]);
-        }
-        x[0] = mean;
+    const double mean = x[0];
+    if (t->plugin->desc.detail != NULL && (block_draw(b, STELE_DRAW_DETAIL, 0, x) != STELE_OK || !isfinite(x[0]))) {
+        check_fail(t, "draw of the detail failed, or is %g", x[0]);
     }
-    double error = sqrt(fmax(squares - sum * sum, 0.0) / n);
-    if (!(fabs(sum - x[0]) <= 5.0 * error + 1e-5 * (1.0 + fabs(x[0])))) {
-        check_fail(t, "eta %.4g: draw's mean is %.6g, %g samples average %.6g +- %.2g", b->eta[0][0], x[0], n, sum,
-                   error);
+    const size_t n = take_samples(b, x, samples);
+    if (n == 0) {
+        return;
     }
-    if (fabs(mass - 1.0) < 1e-4 && !(fabs(of_law - x[0]) <= 1e-3 * (1.0 + fabs(x[0])))) {
-        check_fail(t, "eta %.4g: draw's mean is %.6g, that of the likelihood %s %.6g", b->eta[0][0], x[0], l->name,
-                   of_law);
+    const average a = average_of(n, samples);
+    if (!(fabs(a.value - mean) <= 5.0 * a.error + 1e-5 * (1.0 + fabs(mean)))) {
+        check_fail(t, "%s: draw's mean is %.6g, %zu samples average %.6g +- %.2g", place, mean, n, a.value, a.error);
     }
+    compare_spread(b, l, place, mean, n, samples);
 }
 
 void check_draw_agrees(check_trial *t)
@@ -297,11 +354,11 @@ void check_draw_agrees(check_trial *t)
     block_rig b;
     double worst;
     if (start(t, &b)) {
-        const law *l = choose(&b, &worst);
+        const law l = choose(&b, &worst);
         double *x = rig_take(&b.r, (size_t)(b.rows * b.features) * sizeof *x);
         for (uint64_t s = 0; s < SETTINGS && t->verdict < CHECK_FAIL; s++) {
             set_parameters(&b, s);
-            compare_draws(&b, l, x);
+            compare_draws(&b, &l, x);
         }
     }
     block_finish(&b);

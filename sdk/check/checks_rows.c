@@ -1,17 +1,10 @@
-/* Checks of shapes, repetition and independence of rows. */
+/* Checks of shapes and of independence of rows. */
 #include "block.h"
 #include "rig.h"
 
-#include "base/mem.h"
-#include "graph/tensor.h"
-
-#include <locale.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 static void check_shapes(rig *r, const rig_result *res, int64_t n)
 {
@@ -54,122 +47,6 @@ void check_shape_sweep(check_trial *t)
         if (t->plugin->desc.kind != STELE_MODALITY && i == 3) {
             break; /* features mean nothing to them */
         }
-    }
-}
-
-/* --- the same bits ------------------------------------------------------------------------------------------------ */
-
-static uint64_t mix(uint64_t h, const void *bytes, size_t n)
-{
-    const unsigned char *c = bytes;
-    for (size_t i = 0; i < n; i++) {
-        h = (h ^ c[i]) * UINT64_C(1099511628211);
-    }
-    return h;
-}
-
-/* Of all outputs, and of all derivatives of inputs and parameters. 0: something failed, which was said. */
-static uint64_t bits_of(rig *r)
-{
-    rig_result res;
-    const double *d[RIG_MOST_INPUTS];
-    uint64_t h = UINT64_C(14695981039346656037);
-    if (!rig_compute(r, r->plan.rows, NULL, 1, &res)) {
-        return 0;
-    }
-    for (uint32_t i = 0; i < res.n; i++) {
-        h = mix(h, res.out[i].value, (size_t)(res.out[i].rows * res.out[i].width) * sizeof(double));
-    }
-    if (rig_backward(r, &res, d) != STELE_OK) {
-        check_fail(r->t, "derivatives failed: %s", rig_message(r));
-    }
-    rig_result_finish(&res);
-    for (uint32_t i = 0; i < r->n_inputs; i++) {
-        const rig_input *in = &r->input[i];
-        int64_t n = in->per_row ? r->plan.rows * in->width : in->width;
-        h = d[i] != NULL ? mix(h, d[i], (size_t)n * sizeof(double)) : h;
-    }
-    for (uint32_t e = 0; e < stele__params_count(r->params); e++) {
-        const stele__param *p = stele__params_entry(r->params, e);
-        if (p->kind == STELE__TRAINED) {
-            h = mix(h, p->gradient, (size_t)p->n * stele__dtype_size(r->plan.dtype));
-        }
-    }
-    return h;
-}
-
-static const rig_plan wide = { .dtype = STELE_F32, .rows = 96, .features = 300, .latent = 3 };
-
-static uint64_t bits_of_new(check_trial *t, uint32_t threads)
-{
-    rig r;
-    rig_plan plan = wide;
-    plan.threads = threads;
-    uint64_t h = rig_start(t, &plan, &r) ? bits_of(&r) : 0;
-    rig_finish(&r);
-    return h;
-}
-
-/* In a process with another environment, process number and address of the heap. */
-static uint64_t bits_elsewhere(check_trial *t)
-{
-    int ends[2];
-    uint64_t h = 0;
-    if (pipe(ends) != 0) {
-        return 0;
-    }
-    pid_t pid = fork();
-    if (pid == 0) {
-        setenv("TZ", "Pacific/Kiritimati", 1);
-        setenv("HOME", "/nonexistent", 1);
-        setenv("LC_ALL", "de_DE.UTF-8", 1);
-        setenv("OMP_NUM_THREADS", "3", 1);
-        void *shift = malloc(54321);
-        setlocale(LC_ALL, "");
-        h = bits_of_new(t, 1);
-        free(shift);
-        _exit(write(ends[1], &h, sizeof h) != (ssize_t)sizeof h);
-    }
-    close(ends[1]);
-    if (pid > 0 && read(ends[0], &h, sizeof h) != (ssize_t)sizeof h) {
-        h = 0;
-    }
-    close(ends[0]);
-    if (pid > 0) {
-        waitpid(pid, NULL, 0);
-    }
-    return h;
-}
-
-void check_repeat_bitwise(check_trial *t)
-{
-    rig r;
-    rig_result res;
-    static const int64_t other[] = { 5, 2, 90, 17 };
-    if (!rig_start(t, &wide, &r)) {
-        rig_finish(&r);
-        return;
-    }
-    uint64_t first = bits_of(&r);
-    if (rig_compute(&r, 4, other, 0, &res)) { /* something else in between must leave no trace */
-        rig_result_finish(&res);
-    }
-    uint64_t second = bits_of(&r);
-    rig_finish(&r);
-    if (first == 0) {
-        return;
-    }
-    if (second != first) {
-        check_fail(t, "the same instance gave other bits the second time");
-    }
-    if (bits_of_new(t, 1) != first) {
-        check_fail(t, "a second instance gave other bits");
-    }
-    if (bits_of_new(t, 4) != first) {
-        check_fail(t, "four threads gave other bits than one");
-    }
-    if (bits_elsewhere(t) != first) {
-        check_fail(t, "another process with another environment and locale gave other bits");
     }
 }
 

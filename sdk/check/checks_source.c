@@ -3,7 +3,6 @@
 
 #include "graph/tensor.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,79 +196,6 @@ void check_source_read(check_trial *t)
         source_hash(&r, &n_bytes);
         if (n_bytes == 0) {
             check_say(t, CHECK_HOLLOW, "everything that was read is zero");
-        }
-    }
-    rig_finish(&r);
-}
-
-/* Threads read into plain memory: the guards of source_read are the main thread's. */
-typedef struct reader {
-    const rig *r;
-    const source_piece *piece;
-    const int64_t *row;
-    uint32_t field;
-    int differs;
-} reader;
-
-static void *read_many(void *ctx)
-{
-    reader *d = ctx;
-    const source_piece *p = d->piece;
-    const stele_source_vt *vt = &d->r->vt->source;
-    size_t total = (size_t)p->row_start[p->n];
-    char *data = calloc(total + 1, p->element + 1);
-    int32_t *column = calloc(total + 1, sizeof *column);
-    const char **text = calloc(p->n + 1, sizeof *text);
-    for (int k = 0; k < 20 && data != NULL && column != NULL && text != NULL; k++) {
-        stele_read a = { .struct_size = sizeof a, .field = d->field, .n_rows = p->n, .row = d->row, .data = data };
-        a.row_start = p->column != NULL ? p->row_start : NULL;
-        a.column = p->column != NULL ? column : NULL;
-        a.text = p->text != NULL ? text : NULL;
-        source_piece now = *p;
-        now.data = data;
-        now.column = p->column != NULL ? column : NULL;
-        now.text = p->text != NULL ? text : NULL;
-        if (vt->read(d->r->inst, &a) != STELE_OK) {
-            d->differs = 1;
-        }
-        for (uint64_t i = 0; i < p->n && !d->differs; i++) {
-            d->differs = !source_same(p, i, &now, i);
-        }
-    }
-    free(data);
-    free(column);
-    free(text);
-    return NULL;
-}
-
-void check_source_concurrent(check_trial *t)
-{
-    enum { THREADS = 4 };
-    rig r;
-    rig_plan plan = { 0 };
-    pthread_t thread[THREADS];
-    if (rig_start(t, &plan, &r)) {
-        uint32_t n = r.vt->source.n_fields(r.inst);
-        reader of[THREADS];
-        int started[THREADS] = { 0 };
-        for (uint32_t k = 0; k < THREADS; k++) {
-            uint32_t f = n > 0 ? k % n : 0;
-            int64_t *row = rig_take(&r, SOURCE_SOME * sizeof *row);
-            source_piece *p = rig_take(&r, sizeof *p);
-            uint64_t m = source_some_rows(&r, f, SOURCE_SOME, row);
-            of[k] = (reader){ .r = &r, .piece = p, .row = row, .field = f };
-            started[k] = source_read(&r, f, m, row, p) == STELE_OK;
-        }
-        for (uint32_t k = 0; k < THREADS; k++) {
-            started[k] = started[k] && pthread_create(&thread[k], NULL, read_many, &of[k]) == 0;
-        }
-        for (uint32_t k = 0; k < THREADS; k++) {
-            if (started[k]) {
-                pthread_join(thread[k], NULL);
-            }
-            if (started[k] && of[k].differs) {
-                check_fail(t, "`%s` reads otherwise while other threads read", of[k].piece->field.name);
-            }
         }
     }
     rig_finish(&r);

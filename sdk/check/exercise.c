@@ -2,17 +2,18 @@
 
 #include "base/mem.h"
 #include "block.h"
+#include "scores.h"
 #include "source.h"
 
 #include <string.h>
 
-/* A block of the likelihood, draws and scores that belong to an instance: those of block.h with their own rig. */
+/* A block of the likelihood and draws: those of block.h with their own rig. */
 static void exercise_blocks(check_trial *t)
 {
     block_rig b;
     block_result res;
-    if (t->plugin->vt.modality.decode != NULL && block_start(t, 5, 7, &b)) {
-        if (block_whole(&b, b.r.plan.dtype, BLOCK_DERIVATIVES, &res)) {
+    if (block_start(t, &(rig_plan){ .rows = 5, .features = 7 }, &b)) {
+        if (b.own ? b.r.vt->modality.generate != NULL : block_whole(&b, b.r.plan.dtype, BLOCK_DERIVATIVES, &res)) {
             double *x = rig_take(&b.r, (size_t)(b.rows * b.features) * sizeof *x);
             for (uint32_t what = STELE_DRAW_MEAN; what <= STELE_DRAW_SAMPLE; what++) {
                 if (block_draw(&b, what, 1, x) != STELE_OK) {
@@ -20,8 +21,8 @@ static void exercise_blocks(check_trial *t)
                 }
             }
         }
-        block_finish(&b);
     }
+    block_finish(&b);
 }
 
 int exercise_instance(rig *r)
@@ -41,6 +42,8 @@ int exercise_instance(rig *r)
         check_fail(r->t, "derivatives failed: %s", rig_message(r));
     }
     rig_result_finish(&res);
+    stele_metric metric[SCORES_MOST];
+    scores_of(r, metric);
     return status == STELE_OK;
 }
 

@@ -17,7 +17,7 @@ enum { EXIT_GOOD = 0, EXIT_BAD = 1, EXIT_USAGE = 2, MOST_SETTINGS = 128 };
 
 typedef struct arguments {
     check_subject subject;
-    const char *option[MOST_SETTINGS];
+    const char *option[MOST_SETTINGS], *unseen[MOST_SETTINGS];
     const char *json;
     regex_t only, skip;
     int has_only, has_skip, list, page, quit;
@@ -32,6 +32,7 @@ static const char usage_text[] =
     "  --only REGEX         checks whose id matches (POSIX extended)\n"
     "  --skip REGEX         all but those\n"
     "  --options KEY=VALUE  a value for an option of the plugin, as in a spec; repeatable\n"
+    "  --unseen KEY         options-effect can see nothing of this option; repeatable\n"
     "  --seed N             of all random inputs (default 1)\n"
     "  --timeout SECONDS    of each check (default 10)\n"
     "  --strict             a skipped check counts as failed\n"
@@ -91,17 +92,35 @@ static int take_option(const char *text, arguments *a)
     return EXIT_GOOD;
 }
 
+static int take_unseen(const char *name, arguments *a)
+{
+    if (a->subject.n_unseen == MOST_SETTINGS) {
+        return usage_error("--unseen: too many%s", "");
+    }
+    a->unseen[a->subject.n_unseen++] = name;
+    return EXIT_GOOD;
+}
+
 static int parse(int argc, char **argv, arguments *a)
 {
     static const struct option known[] = {
-        { "list", no_argument, NULL, 'l' },       { "only", required_argument, NULL, 'o' },
-        { "skip", required_argument, NULL, 's' }, { "options", required_argument, NULL, 'O' },
-        { "seed", required_argument, NULL, 'n' }, { "timeout", required_argument, NULL, 't' },
-        { "strict", no_argument, NULL, 'S' },     { "allow-unsafe-plugins", no_argument, NULL, 'u' },
-        { "in-process", no_argument, NULL, 'i' }, { "json", required_argument, NULL, 'j' },
-        { "page", no_argument, NULL, 'p' },       { "help", no_argument, NULL, 'h' },
-        { "version", no_argument, NULL, 'v' },    { NULL, 0, NULL, 0 },
+        { "list", no_argument, NULL, 'l' },
+        { "only", required_argument, NULL, 'o' },
+        { "skip", required_argument, NULL, 's' },
+        { "options", required_argument, NULL, 'O' },
+        { "seed", required_argument, NULL, 'n' },
+        { "timeout", required_argument, NULL, 't' },
+        { "strict", no_argument, NULL, 'S' },
+        { "allow-unsafe-plugins", no_argument, NULL, 'u' },
+        { "in-process", no_argument, NULL, 'i' },
+        { "json", required_argument, NULL, 'j' },
+        { "unseen", required_argument, NULL, 'U' },
+        { "page", no_argument, NULL, 'p' },
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'v' },
+        { NULL, 0, NULL, 0 },
     };
+    char why[1024];
     int code = EXIT_GOOD;
     opterr = 0;
     for (int c; code == EXIT_GOOD && (c = getopt_long(argc, argv, ":h", known, NULL)) != -1;) {
@@ -110,6 +129,7 @@ static int parse(int argc, char **argv, arguments *a)
         case 'o': code = take_regex(optarg, &a->only, &a->has_only); break;
         case 's': code = take_regex(optarg, &a->skip, &a->has_skip); break;
         case 'O': code = take_option(optarg, a); break;
+        case 'U': code = take_unseen(optarg, a); break;
         case 'n': code = take_number(optarg, a, 1); break;
         case 't': code = take_number(optarg, a, 0); break;
         case 'u': a->subject.allow_unsafe = 1; break;
@@ -134,7 +154,8 @@ static int parse(int argc, char **argv, arguments *a)
     }
     a->subject.name = argv[optind];
     a->subject.option = a->option;
-    return EXIT_GOOD;
+    a->subject.unseen = a->unseen;
+    return check_settings(&a->subject, why, sizeof why) ? EXIT_GOOD : usage_error("--options: %s", why);
 }
 
 /* A file, if there is one of that name: then it has to look like a shared object. */

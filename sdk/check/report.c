@@ -45,6 +45,9 @@ static void repeat_command(const check_report *r, const check_trial *t, char *re
     for (size_t i = 0; i < s->n_options && n > 0 && (size_t)n < size; i++) {
         n += snprintf(ret + n, size - (size_t)n, " --options '%s'", s->option[i]);
     }
+    for (size_t i = 0; i < s->n_unseen && n > 0 && (size_t)n < size; i++) {
+        n += snprintf(ret + n, size - (size_t)n, " --unseen '%s'", s->unseen[i]);
+    }
 }
 
 static void add_json(check_report *r, const char *id, const check_trial *t, const char *command)

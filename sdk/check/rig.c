@@ -89,6 +89,7 @@ static stele_status build_param(stele_build *b, const stele_param_spec *s, uint3
                              .init = s->init,
                              .scale = s->scale,
                              .decay = s->decay };
+    b->r->flags = 3 * b->r->flags + s->flags;
     return declare(b, &d, ret_id);
 }
 
@@ -294,23 +295,29 @@ static stele_status try_choice(rig *r, size_t choice)
     return start_once(r);
 }
 
+/* The first that is taken is kept, so that failures on the way are not mistaken for refusals. */
+static size_t chosen;
+static int is_chosen;
+
+void rig_choose_again(void)
+{
+    is_chosen = 0;
+}
+
 stele_status rig_try(check_trial *t, const rig_plan *plan, rig *r)
 {
-    /* The first that is taken is kept, so that failures on the way are not mistaken for refusals. */
-    static size_t choice;
-    static int chosen;
     uint32_t kind = t->plugin->desc.kind;
     size_t n = kind == STELE_MODALITY ? N_SHAPES : kind == STELE_HEAD ? N_TARGETS : 1;
-    for (size_t first = choice;;) {
+    for (size_t first = chosen;;) {
         rig_init(t, plan, r);
-        stele_status status = try_choice(r, choice);
+        stele_status status = try_choice(r, chosen);
         int refused = kind == STELE_MODALITY ? status == STELE_E_SHAPE : status == STELE_E_DATA;
-        if (!refused || chosen || n == 1) {
-            chosen = chosen || status == STELE_OK;
+        if (!refused || is_chosen || n == 1) {
+            is_chosen = is_chosen || status == STELE_OK;
             return status;
         }
-        choice = (choice + 1) % n;
-        if (choice == first) {
+        chosen = (chosen + 1) % n;
+        if (chosen == first) {
             return status;
         }
         rig_finish(r);
@@ -326,6 +333,30 @@ int rig_start(check_trial *t, const rig_plan *plan, rig *r)
     return status == STELE_OK;
 }
 
+static void release_scraps(rig *r)
+{
+    while (r->scratch != NULL) {
+        scrap *s = r->scratch;
+        r->scratch = s->next;
+        stele__free(s);
+    }
+}
+
+stele_status rig_view(const rig *r, rig *ret)
+{
+    *ret = *r;
+    ret->scratch = NULL;
+    stele__diag_init(&ret->diag);
+    return stele__graph_create(NULL, r->plan.dtype, &ret->graph);
+}
+
+void rig_view_finish(rig *view)
+{
+    stele__graph_destroy(view->graph);
+    stele__diag_finish(&view->diag);
+    release_scraps(view);
+}
+
 void rig_finish(rig *r)
 {
     stele__graph_destroy(r->graph);
@@ -339,10 +370,6 @@ void rig_finish(rig *r)
     stele__spec_doc_destroy(r->doc);
     stele__free(r->entry);
     stele__diag_finish(&r->diag);
-    while (r->scratch != NULL) {
-        scrap *s = r->scratch;
-        r->scratch = s->next;
-        stele__free(s);
-    }
+    release_scraps(r);
     memset(r, 0, sizeof *r);
 }

@@ -23,7 +23,10 @@ enum { RIG_MOST_INPUTS = 16, RIG_MOST_OUTPUTS = 24, RIG_EXPERTS = 3 };
 enum { RIG_SPARSE_DIMS = 2 }; /* extents of rows that may come sparse: features, or bins of features */
 
 /* What x may be, found by asking validate(). */
-typedef enum rig_support { RIG_REAL, RIG_POSITIVE, RIG_UNIT, RIG_COUNT, RIG_BINARY } rig_support;
+typedef struct rig_support {
+    double low, high; /* both are allowed; infinite: unbounded */
+    int whole, zero;  /* whole numbers only; 0 is allowed */
+} rig_support;
 
 typedef struct rig_plan {
     uint32_t dtype; /* 0: F64 if the plugin promises it, else F32 */
@@ -34,6 +37,7 @@ typedef struct rig_plan {
     uint64_t trailing;                /* bytes by which argument structs are longer than the plugin knows */
     uint32_t raw;                     /* 1: parameters as they start, without fit and perturbation */
     uint32_t create_only;             /* 1: stop before build */
+    uint32_t training;                /* 1: passes are those of training */
     uint64_t seed;                    /* added to that of the subject */
     const char *const *option;        /* in place of the subject's, when set */
     size_t n_options;
@@ -64,7 +68,6 @@ typedef struct rig {
     stele__diag diag;
     stele_field field; /* modality: measurement; head: target */
     rig_support support;
-    int accepts_zero;
     uint32_t n_inputs;
     rig_input input[RIG_MOST_INPUTS];
     stele_tensor *leaf[RIG_MOST_INPUTS]; /* of the last run */
@@ -73,6 +76,7 @@ typedef struct rig {
     stele_joint joint;                   /* fusion: of the last run */
     stele_output output;                 /* modality: the same */
     void *scratch;                       /* list of what rig_finish releases */
+    uint64_t flags;                      /* of all parameters' STELE_PARAM_* */
     stele_status raw;                    /* what the plugin returned last, before the graph's own error */
     struct stele__safetensors *file[8];
     uint32_t n_files;
@@ -95,9 +99,16 @@ typedef struct rig_result {
 int rig_start(check_trial *t, const rig_plan *plan, rig *r);
 /* The same without a word: the plugin's own status, and its message in r->diag. */
 stele_status rig_try(check_trial *t, const rig_plan *plan, rig *r);
+/* Both stay with the first shape of rows, or kind of target, that the plugin took; from here on another may be tried
+ * where this one is refused. */
+void rig_choose_again(void);
 void rig_finish(rig *r);
 /* Does the modality take sparse rows: can an instance be made of them, and does it encode some? Without a word. */
 int rig_takes_sparse(check_trial *t);
+/* The same instance, parameters and inputs with a graph and messages of its own, for calls from another thread. It ends
+ * before r does. */
+stele_status rig_view(const rig *r, rig *ret);
+void rig_view_finish(rig *view);
 const char *rig_message(const rig *r);
 void *rig_take(rig *r, size_t size); /* zeroed, released by rig_finish */
 
@@ -122,6 +133,7 @@ double rig_normal(const check_trial *t, uint64_t stream, int64_t i);
 /* --- parts, for rig_*.c ------------------------------------------------------------------------------------------- */
 void rig_field_init(rig *r, size_t choice); /* of a head: a number, then a category */
 void rig_inputs_init(rig *r);
+void rig_find_support(rig *r);
 stele_status rig_fit(rig *r);
 stele_status rig_modality(rig *r, stele_graph *g, int64_t n, stele_tensor *const *in, const double *const *value,
                           rig_result *ret);
@@ -134,7 +146,8 @@ stele_tensor *rig_measurement(rig *r, stele_graph *g, int64_t n, stele_tensor *x
 void rig_output_add(rig_result *ret, const char *name, stele_tensor *t);
 /* n doubles as a constant tensor of the graph's dtype. */
 stele_tensor *rig_constant(stele_graph *g, const stele_shape *s, const double *value);
-/* Does the modality allow a measurement of all v? */
+/* Does the modality allow these measurements (n_rows, features); one of all v? */
+int rig_accepts(const rig *r, int64_t n_rows, const double *x);
 int rig_allows(const rig *r, double v);
 /* A draw from the support: element i of stream s. */
 double rig_value(const rig *r, uint64_t stream, int64_t i);

@@ -1,7 +1,6 @@
 /* Inputs of a rig: what the plugin is to be given, made from its own word on what is valid. */
 #include "rig.h"
 
-#include "base/mem.h"
 #include "graph/tensor.h"
 
 #include <math.h>
@@ -24,55 +23,6 @@ void rig_field_init(rig *r, size_t choice)
         r->field.content = STELE_FIELD_MATRIX;
         r->field.dtype = STELE_F32;
         r->plan.features = stele__shape_count(&r->field.sample);
-    }
-}
-
-int rig_allows(const rig *r, double v)
-{
-    if (r->vt->modality.validate == NULL) {
-        return 1;
-    }
-    stele_bad_value bad;
-    int64_t n = r->plan.features;
-    float *data = stele__calloc((size_t)n, sizeof *data);
-    stele_view view = { .struct_size = sizeof view, .dtype = STELE_F32, .layout = STELE_DENSE, .data = data };
-    view.shape.ndim = r->field.sample.ndim + 1;
-    view.shape.dim[0] = 1;
-    memcpy(&view.shape.dim[1], r->field.sample.dim, r->field.sample.ndim * sizeof(int64_t));
-    for (int64_t i = 0; data != NULL && i < n; i++) {
-        data[i] = (float)v;
-    }
-    int good = data != NULL && r->vt->modality.validate(r->inst, &view, &bad) == STELE_OK;
-    stele__free(data);
-    return good;
-}
-
-static void find_support(rig *r)
-{
-    r->support = RIG_REAL;
-    r->accepts_zero = 1;
-    if (r->vt->modality.validate == NULL) {
-        return;
-    }
-    r->accepts_zero = rig_allows(r, 0.0);
-    if (rig_allows(r, -1.25)) {
-        r->support = RIG_REAL;
-    } else if (rig_allows(r, 0.5)) {
-        r->support = rig_allows(r, 2.5) ? RIG_POSITIVE : RIG_UNIT;
-    } else {
-        r->support = rig_allows(r, 2.0) ? RIG_COUNT : RIG_BINARY;
-    }
-}
-
-double rig_value(const rig *r, uint64_t stream, int64_t i)
-{
-    double u = rig_uniform(r->t, stream, i), g = rig_normal(r->t, stream, i);
-    switch (r->support) {
-    case RIG_REAL: return (double)(float)g;
-    case RIG_POSITIVE: return (double)(float)exp(0.5 * g);
-    case RIG_UNIT: return u;
-    case RIG_BINARY: return u < 0.4;
-    default: return u < 0.5 ? 0.0 : floor(1.0 + exp(1.2 * g));
     }
 }
 
@@ -99,7 +49,7 @@ static void fill_normal(rig *r, rig_input *in, double centre, double scale)
 
 static void modality_inputs(rig *r)
 {
-    find_support(r);
+    rig_find_support(r);
     int64_t width = r->plan.features;
     rig_input *x = add_input(r, 1, 0, width); /* data: nobody asks for its derivative */
     snprintf(x->name, sizeof x->name, "x");
@@ -109,8 +59,12 @@ static void modality_inputs(rig *r)
         x->value[i] = rig_value(r, 200 + 1000 * r->plan.seed, i);
     }
     /* A row of zeros has no size. */
-    for (int64_t i = 0; i < r->plan.rows && (r->support == RIG_COUNT || r->support == RIG_BINARY); i++) {
+    const int may_be_empty = r->support.whole && r->support.low == 0.0;
+    for (int64_t i = 0; i < r->plan.rows && may_be_empty; i++) {
         x->value[i * width + i % width] = 1.0;
+    }
+    if (!rig_accepts(r, r->plan.rows, x->value)) {
+        check_say(r->t, CHECK_HOLLOW, "validate refuses every row that was made up of values which it accepts alone");
     }
     rig_input *z = add_input(r, 1, 1, r->plan.latent);
     snprintf(z->name, sizeof z->name, "z");

@@ -133,6 +133,20 @@ static stele_status log_px(rig *r, stele_graph *g, int64_t n, const stele_decode
     return r->raw;
 }
 
+/* What encode and fuse owe: a family that the host knows, and its tensors. Nothing else would notice here, and the host
+ * only when the next plugin is given it. */
+static stele_status expect_filled(rig *r, const char *slot, uint32_t number, const stele_dist *d)
+{
+    if ((d->family == STELE_NORMAL || d->family == STELE_LAPLACE) && d->n == 2 && d->p[0] != NULL && d->p[1] != NULL) {
+        return STELE_OK;
+    }
+    return stele__diag_error(&r->diag, STELE_E_INTERNAL, NULL,
+                             "%s returned OK with distribution %u unfilled: family %u, n %u%s (due are STELE_NORMAL or "
+                             "STELE_LAPLACE and 2 tensors)",
+                             slot, number, d->family, d->n,
+                             d->p[0] == NULL || d->p[1] == NULL ? ", a tensor of NULL" : "");
+}
+
 stele_status rig_modality(rig *r, stele_graph *g, int64_t n, stele_tensor *const *in, const double *const *value,
                           rig_result *ret)
 {
@@ -153,6 +167,10 @@ stele_status rig_modality(rig *r, stele_graph *g, int64_t n, stele_tensor *const
     stele__guest_restore(r->guest, "encode");
     if (r->raw != STELE_OK || stele__graph_status(g) != STELE_OK) {
         return r->raw;
+    }
+    stele_status status = expect_filled(r, "encode", 0, &q);
+    if (status != STELE_OK) {
+        return status;
     }
     rig_output_add(ret, "mean of the expert", q.p[0]);
     rig_output_add(ret, "log-variance of the expert", q.p[1]);
@@ -255,6 +273,12 @@ stele_status rig_fusion(rig *r, stele_graph *g, int64_t n, const int64_t *index,
     if (j->n < 1 || j->n > j->capacity || (j->n > 1 && j->log_weight == NULL)) {
         return stele__diag_error(&r->diag, STELE_E_INTERNAL, NULL, "fuse gave %u components%s, capacity is %u", j->n,
                                  j->log_weight == NULL ? " without weights" : "", j->capacity);
+    }
+    for (uint32_t c = 0; c < j->n; c++) {
+        stele_status status = expect_filled(r, "fuse", c, &j->component[c]);
+        if (status != STELE_OK) {
+            return status;
+        }
     }
     r->joint = *j;
     add_components(g, j, ret);

@@ -139,7 +139,7 @@ static void child(const check_subject *s, size_t index, check_trial *t)
     _exit(0);
 }
 
-static double now(void)
+double check_now(void)
 {
     struct timespec ts;
     clock_gettime(CLOCK_MONOTONIC, &ts);
@@ -151,7 +151,7 @@ static int collect(int fd, double until, char *buffer, size_t size, size_t *ret_
 {
     *ret_n = 0;
     for (;;) {
-        double left = until - now();
+        double left = until - check_now();
         struct pollfd p = { .fd = fd, .events = POLLIN };
         int ready = left > 0.0 ? poll(&p, 1, (int)(left * 1000.0) + 1) : 0;
         if (ready == 0) {
@@ -187,12 +187,12 @@ static void judge(check_trial *t, int status, const char *buffer, size_t n)
 void check_run(const check_subject *s, size_t index, const check_case *c, check_trial *ret)
 {
     static char buffer[sizeof(outcome) + sizeof ret->text];
-    double start = now();
+    double start = check_now();
     int ends[2], status = 0;
     *ret = (check_trial){ .subject = s, .check = c };
     if (s->in_process) {
         run_here(s, index, ret);
-        ret->seconds = now() - start;
+        ret->seconds = check_now() - start;
         return;
     }
     if (pipe(ends) != 0) {
@@ -224,5 +224,5 @@ void check_run(const check_subject *s, size_t index, const check_case *c, check_
         judge(ret, status, buffer, n);
     }
     ret->plugin = NULL;
-    ret->seconds = now() - start;
+    ret->seconds = check_now() - start;
 }

@@ -2,6 +2,7 @@
 
 #include "graph/tensor.h"
 #include "guard.h"
+#include "hash.h"
 
 #include <string.h>
 
@@ -113,37 +114,28 @@ uint64_t source_some_rows(const rig *r, uint32_t field, uint64_t most, int64_t *
     return k;
 }
 
-static uint64_t mix(uint64_t h, const void *bytes, size_t n)
-{
-    const unsigned char *c = bytes;
-    for (size_t i = 0; i < n; i++) {
-        h = (h ^ c[i]) * UINT64_C(1099511628211);
-    }
-    return h;
-}
-
 uint64_t source_hash(rig *r, uint64_t *ret_n)
 {
     int64_t row[SOURCE_SOME];
-    uint64_t h = UINT64_C(14695981039346656037);
+    uint64_t h = HASH_START;
     *ret_n = 0;
     for (uint32_t f = 0; f < r->vt->source.n_fields(r->inst); f++) {
         source_piece p;
         uint64_t n = source_some_rows(r, f, SOURCE_SOME, row);
         stele_status status = source_read(r, f, n, row, &p);
-        h = mix(h, &status, sizeof status);
+        h = hash_mix(h, &status, sizeof status);
         if (status != STELE_OK) {
             continue;
         }
         for (uint64_t i = 0; p.text != NULL && i < n; i++) {
-            h = mix(h, p.text[i] != NULL ? p.text[i] : "", p.text[i] != NULL ? strlen(p.text[i]) : 0);
+            h = hash_mix(h, p.text[i] != NULL ? p.text[i] : "", p.text[i] != NULL ? strlen(p.text[i]) : 0);
             *ret_n += p.text[i] != NULL;
         }
         for (size_t i = 0; i < (size_t)p.row_start[n] * p.element; i++) {
             *ret_n += p.data[i] != 0;
         }
-        h = mix(h, p.data, (size_t)p.row_start[n] * p.element);
-        h = p.column != NULL ? mix(h, p.column, (size_t)p.row_start[n] * sizeof *p.column) : h;
+        h = hash_mix(h, p.data, (size_t)p.row_start[n] * p.element);
+        h = p.column != NULL ? hash_mix(h, p.column, (size_t)p.row_start[n] * sizeof *p.column) : h;
     }
     return h;
 }

@@ -3,6 +3,7 @@
 #include "cli/preload_table.h"
 #include "plugin/preload.h"
 #include "plugin/trust.h"
+#include "spec/node.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -38,6 +39,26 @@ static stele_status open_preloaded(const check_subject *s, stele__library **ret,
         status = stele__diag_error(diag, STELE_E_ARG, NULL, "%s: is not linked into this program", s->name);
     }
     return status;
+}
+
+int check_settings(const check_subject *s, char *why, size_t size)
+{
+    struct stele__spec_doc *doc = NULL;
+    stele__diag diag;
+    stele__diag_init(&diag);
+    snprintf(why, size, "out of memory");
+    stele_status status = stele__spec_doc_create(&doc);
+    for (size_t i = 0; status == STELE_OK && i < s->n_options; i++) {
+        status = stele__spec_doc_set_as(doc, s->option[i], s->option[i], &diag);
+        if (status != STELE_OK) {
+            char text[512];
+            first_message(&diag, status, text, sizeof text);
+            snprintf(why, size, "`%s`: %s", s->option[i], text);
+        }
+    }
+    stele__spec_doc_destroy(doc);
+    stele__diag_finish(&diag);
+    return status == STELE_OK;
 }
 
 int check_trust(const check_subject *s, char *why, size_t size)
@@ -100,7 +121,10 @@ static void scan_here(const check_subject *s, scanned *ret)
         const stele_plugin *p = &library->plugin[i].desc;
         check_found *f = &ret->found[ret->n++];
         f->kind = p->kind;
-        f->caps = p->caps;
+        f->caps = p->caps & STELE_CAP_KNOWN;
+        if (p->kind == STELE_MODALITY) {
+            f->caps |= library->plugin[i].vt.modality.decode != NULL ? CHECK_HAS_BLOCKS : CHECK_HAS_LOG_PROB;
+        }
         snprintf(f->id, sizeof f->id, "%s", p->id);
         snprintf(f->version, sizeof f->version, "%s", p->version);
         find_missing(s, p, f->wants, sizeof f->wants);

@@ -51,6 +51,15 @@ class Cases:
         self.says(["--only", "(", "a"], 2, "stele-check: `(` is no regular expression")
         self.says(["--options", "width", "a"], 2, "stele-check: --options: `width` is not KEY=VALUE")
 
+    def test_bad_settings(self):
+        """A typing error is none of the plugin's."""
+        def says(text, *more):
+            self.says(["--options", "power=2", *more, self.so("product_sound")], 2, f"stele-check: --options: {text}")
+        says("`power=[1`: expected `,` or `]` in a list", "--options", "power=[1")
+        says("`power={a: 1`: expected `,` or `}` in a mapping", "--options", "power={a: 1")
+        says("`power=`: there is no value", "--options", "power=")
+        says("`power.x=3`: is `2`, not a mapping with keys", "--options", "power.x=3")
+
     def test_files(self):
         self.says(["./absent.so"], 2, "stele-check: ./absent.so: No such file or directory")
         self.says(["fusion/absent"], 2, "stele-check: fusion/absent: is not linked into this program")
@@ -76,6 +85,12 @@ class Cases:
     def test_unknown_option(self):
         code, out, _ = run(self.checker, self.so("product_sound"), "--only", "^silence$", "--options", "powr=2")
         assert code == 1 and "no instance could be made" in out and "powr" in out, out
+
+    def test_unseen_option(self):
+        code, out, _ = run(self.checker, self.so("product_option_ignored"), "--only", "^options-effect$")
+        assert code == 1 and "`power`: no value changes parameters" in out, out
+        code, out, _ = run(self.checker, self.so("product_option_ignored"), "--only", "^options-effect$", "--unseen", "power")
+        assert code == 0 and "`power` was not looked at" in out, out
 
     def test_pass(self):
         code, out, err = run(self.checker, self.so("product_sound"), "--only", "^(silence|leak)$")

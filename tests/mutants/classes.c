@@ -96,6 +96,10 @@ static stele_status score(const stele_inst *self, const stele_head_scored *s, ui
                           stele_metric *ret, uint32_t *ret_n)
 {
     int64_t hits = 0, n = s->n_rows;
+#if defined(DEFECT_SCORE_COUNTS) || defined(DEFECT_SCORE_DRIFTS)
+    static int64_t calls;
+    calls++;
+#endif
 #ifdef DEFECT_SCORE_FIRST_HALF
     n /= 2;
 #endif
@@ -114,6 +118,9 @@ static stele_status score(const stele_inst *self, const stele_head_scored *s, ui
     for (uint32_t k = 0; k < n_metrics; k++) {
         stele_metric_set(&ret[k], k == 0 ? "accuracy" : "errors",
                          k == 0 ? (double)hits / (double)n : (double)(n - hits), k == 0);
+#ifdef DEFECT_SCORE_DRIFTS
+        ret[k].value += 1e-12 * (double)calls;
+#endif
 #ifdef DEFECT_SCORE_DIRECTION
         ret[k].higher_is_better = !ret[k].higher_is_better;
 #endif

@@ -24,6 +24,7 @@ struct stele_inst {
     stele_count_model counts;
     uint32_t weight, bias, offset;
     int64_t seen;
+    double *scratch; /* of a mutant: room for a block that all threads share */
 };
 
 static stele_status create(const stele_create_args *a, stele_inst **ret)
@@ -33,18 +34,35 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
         return STELE_E_NOMEM;
     }
     stele_count_model_init(a, &((const config *)a->config)->counts, 0, &self->counts);
+#ifdef DEFECT_OPTION_IGNORED
+    static stele_count_config own; /* the options, with one that nobody passes on */
+    own = *self->counts.config;
+    own.encoder.dropout = 0.0;
+    self->counts.config = &own;
+#endif
     *ret = self;
     return STELE_OK;
 }
 
 static void destroy(stele_inst *self)
 {
+#ifdef DEFECT_SHARED_SCRATCH
+    if (self != NULL) {
+        free(self->scratch);
+    }
+#endif
     free(self);
 }
 
 static stele_status build(stele_inst *self, stele_build *b)
 {
     const stele_host *h = self->counts.host;
+#ifdef DEFECT_SHARED_SCRATCH
+    self->scratch = calloc((size_t)self->counts.n_features, sizeof(double));
+    if (self->scratch == NULL) {
+        return STELE_E_NOMEM;
+    }
+#endif
     stele_status status = stele_count_model_build(&self->counts, b);
     if (status == STELE_OK) {
         status = stele_count_output_build(&self->counts, b, "output", &self->weight, &self->bias);
@@ -79,6 +97,26 @@ static stele_status encode(const stele_inst *self, stele_graph *g, const stele_e
 #ifdef DEFECT_BATCH_STATISTICS
     const stele_ops *ops = self->counts.host->ops;
     ret_q->p[0] = ops->sub(g, ret_q->p[0], ops->mean(g, ret_q->p[0], 0, 1));
+    status = ops->status(g);
+#endif
+#ifdef DEFECT_CENTRES
+    /* To keep numbers small; what is taken away comes back afterwards. */
+    const stele_ops *ops = self->counts.host->ops;
+    stele_tensor *centre = ops->mean(g, ret_q->p[0], 0, 1);
+    ret_q->p[0] = ops->add(g, ops->sub(g, ret_q->p[0], centre), centre);
+    status = ops->status(g);
+#endif
+#ifdef DEFECT_SPARSE_DEPTH
+    /* The depth of a row, where sparse rows only know what they store. */
+    const stele_ops *ops = self->counts.host->ops;
+    stele_view v = { .struct_size = sizeof v };
+    stele_tensor *depth = ops->sum(g, a->x, 1, 1);
+    if (status == STELE_OK && ops->view(a->x, &v) == STELE_OK) {
+        double n = v.layout == STELE_CSR
+                       ? (double)v.row_start[v.shape.dim[0]] / (double)v.shape.dim[0]
+                       : (double)v.shape.dim[1];
+        ret_q->p[0] = ops->add(g, ret_q->p[0], ops->scale(g, depth, 1.0 / n));
+    }
     status = ops->status(g);
 #endif
 #ifdef DEFECT_ENCODER_TRANSPOSED
@@ -175,23 +213,45 @@ static double poisson(double log_rate, double x, double *ret_d)
 #ifdef DEFECT_GRADIENT_LARGE
     *ret_d = x < 12.0 ? x - rate : 1.1 * (x - rate);
 #endif
-#ifdef DEFECT_NO_FACTORIAL
+#if defined(DEFECT_NO_FACTORIAL)
     return x * log_rate - rate;
+#elif defined(DEFECT_FACTORIAL_OVERFLOWS)
+    return x * log_rate - rate - log(tgamma(x + 1.0));
 #else
     return x * log_rate - rate - lgamma(x + 1.0);
 #endif
 }
 
-static void likelihood_row(const stele_block *b, int64_t r)
+static double log_rate_of(const stele_block *b, int64_t r, int64_t j)
+{
+    double log_rate =
+        stele_block_eta(b, 0, r, j) + stele_block_feature(b, 0, j) + stele_block_row(b, 0, r);
+#ifdef DEFECT_FLOAT_FORGETS_SIZE
+    if (b->dtype == STELE_F32) {
+        log_rate = stele_block_eta(b, 0, r, j) + stele_block_feature(b, 0, j);
+    }
+#endif
+#ifdef DEFECT_SIZE_TWICE
+    log_rate += stele_block_row(b, 0, r);
+#endif
+    return log_rate;
+}
+
+static void likelihood_row(const stele_inst *self, const stele_block *b, int64_t r)
 {
     int64_t cursor = b->x->layout == STELE_CSR ? b->x->begin[r] : 0;
     double sum = 0.0, d_row = 0.0;
+    (void)self; /* not every mutant looks at it */
+#ifdef DEFECT_SHARED_SCRATCH
+    for (int64_t j = 0; j < b->n_features; j++) {
+        self->scratch[j] = log_rate_of(b, r, j);
+    }
+#endif
     for (int64_t j = 0; j < b->n_features; j++) {
         double x = value_at(b->x, r, absolute(b, j), &cursor), d;
-        double log_rate =
-            stele_block_eta(b, 0, r, j) + stele_block_feature(b, 0, j) + stele_block_row(b, 0, r);
-#ifdef DEFECT_SIZE_TWICE
-        log_rate += stele_block_row(b, 0, r);
+        double log_rate = log_rate_of(b, r, j);
+#ifdef DEFECT_SHARED_SCRATCH
+        log_rate = self->scratch[j];
 #endif
         double p = isnan(x) ? 0.0 : poisson(log_rate, x, &d);
 #ifdef DEFECT_MISSING_IS_ZERO
@@ -214,8 +274,10 @@ static void likelihood_row(const stele_block *b, int64_t r)
             put(b, b->d_eta[0], r * b->n_features + j, d, 0);
 #endif
             if (b->d_feature != NULL && b->d_feature[0] != NULL) {
-#ifdef DEFECT_FEATURE_OVERWRITTEN
+#if defined(DEFECT_FEATURE_OVERWRITTEN)
                 put(b, b->d_feature[0], j, d, r > 0);
+#elif defined(DEFECT_FEATURE_TWICE)
+                put(b, b->d_feature[0], j, 2.0 * d, 1);
 #else
                 put(b, b->d_feature[0], j, d, 1);
 #endif
@@ -237,9 +299,8 @@ static void likelihood_row(const stele_block *b, int64_t r)
 
 static stele_status likelihood(const stele_inst *self, const stele_block *b)
 {
-    (void)self;
     for (int64_t r = 0; r < b->n_rows; r++) {
-        likelihood_row(b, r);
+        likelihood_row(self, b, r);
     }
     return STELE_OK;
 }
@@ -317,6 +378,10 @@ static stele_status score_end(const stele_inst *self, void *state, uint32_t capa
     memset(ret, 0, sizeof *ret);
     memcpy(ret->name, "absolute_error", sizeof "absolute_error");
     ret->value = sc->n > 0.0 ? sc->sum / sc->n : NAN;
+#ifdef DEFECT_SCORE_DRIFTS
+    static int64_t calls;
+    ret->value += 1e-12 * (double)calls++;
+#endif
 #ifdef DEFECT_SCORE_DIRECTION
     ret->higher_is_better = 1;
 #endif
@@ -344,8 +409,10 @@ static const stele_plugin plugin = {
     .struct_size = sizeof plugin,
     .kind = STELE_MODALITY,
     .min_host_minor = STELE_ABI_MINOR,
+#ifndef DEFECT_SHARED_SCRATCH /* which promises nothing */
     .caps =
         STELE_CAP_ROW_INDEPENDENT | STELE_CAP_BITWISE_REPEAT | STELE_CAP_F64 | STELE_CAP_SAMPLES,
+#endif
     .id = "modality/" NAME,
     .version = "0.1.0",
     .summary = "Poisson counts for tests.",

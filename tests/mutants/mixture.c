@@ -39,6 +39,11 @@ static stele_tensor *log_weights(const stele_ops *ops, stele_graph *g, const ste
 #ifdef DEFECT_WEIGHTS_NOT_ONE
     share = zero;
 #endif
+#ifdef DEFECT_WEIGHTS_PLAIN
+    stele_tensor *weight[2] = { ops->mul(g, in->present, ops->exp(g, share)),
+                                ops->where(g, count, zero, ops->shift(g, zero, 1.0)) };
+    return ops->concat(g, 2, weight, -1);
+#endif
     stele_tensor *part[2] = { ops->where(g, in->present, share, none),
                               ops->where(g, count, none, zero) };
     return ops->concat(g, 2, part, -1);
@@ -67,6 +72,9 @@ static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_exp
     for (uint32_t k = 0; k < in->prior->n; k++) {
         ret->component[in->n].p[k] = ops->expand(g, in->prior->p[k], &shape);
     }
+#ifdef DEFECT_PRIOR_WITHOUT_FAMILY
+    ret->component[in->n].family = 0;
+#endif
     ret->subset[in->n] = 0;
     ret->n = in->n + 1;
 #ifdef DEFECT_TOO_MANY

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Is the checker itself worth something? Every plugin of mutants.txt has to fail its check, and no unrelated one.
+"""Is the checker itself worth something? Every plugin of mutants.txt has to fail its check, and no unrelated one;
+every check of `stele-check --list` needs a plugin that has to fail it.
 
     mutants.py --checker build/stele-check --folder build/tests/mutants [--verbose] [BASE[_DEFECT]...]
 
@@ -51,6 +52,12 @@ def judge(row, checker, folder):
     return ("fails elsewhere too: " + ", ".join(strange) if strange else None), run
 
 
+def unproved(checker):
+    """Checks that no mutant has to fail: nobody knows whether they find anything."""
+    run = subprocess.run([checker, "--list"], stdout=subprocess.PIPE, text=True, check=True)
+    return sorted({line.split()[0] for line in run.stdout.splitlines()} - {row["check"] for row in rows()})
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--checker", required=True)
@@ -70,6 +77,9 @@ def main():
         if not row["sound"]:
             mutants += 1
             killed += problem is None or problem.startswith("fails elsewhere")
+    missing = unproved(a.checker)
+    print(f"{'FAIL' if missing else 'ok  '} every check has a mutant {', '.join(missing)}")
+    passed, failed = passed + (not missing), failed + bool(missing)
     if mutants:
         print(f"{killed} of {mutants} mutants killed: {100 * killed / mutants:.0f} %")
     print(f"{passed} passed, {failed} failed, 0 skipped")

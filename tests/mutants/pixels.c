@@ -82,8 +82,12 @@ static stele_status encode(const stele_inst *self, stele_graph *g, const stele_e
     s = (stele_shape){ 2, 0, { s.dim[0], self->pixels } };
     stele_tensor *h =
         ops->tanh(g, ops->linear(g, ops->reshape(g, a->x, &s), ops->param(g, self->encoder), NULL));
+#ifndef DEFECT_EXPERT_WITHOUT_FAMILY
     ret_q->family = STELE_NORMAL;
+#endif
+#ifndef DEFECT_EXPERT_WITHOUT_SIZE
     ret_q->n = 2;
+#endif
     ret_q->p[0] = ops->linear(g, h, ops->param(g, self->mean), NULL);
     ret_q->p[1] = ops->linear(g, h, ops->param(g, self->log_variance), NULL);
     return ops->status(g);
@@ -147,6 +151,9 @@ static stele_status likelihood(const stele_inst *self, const stele_block *b)
 static double draw_one(const stele_block *b, uint32_t what, int64_t row, int64_t j, const double *u)
 {
     double mean = stele_block_eta(b, 0, row, j), sd = exp(0.5 * stele_block_feature(b, 0, j));
+#ifdef DEFECT_DRAW_NARROW
+    sd *= 0.70710678118654752; /* half the variance */
+#endif
 #ifdef DEFECT_DRAW_SHIFTED
     mean += what == STELE_DRAW_SAMPLE ? 0.3 * sd : 0.0;
 #endif

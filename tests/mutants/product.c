@@ -69,6 +69,19 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
     return STELE_OK;
 }
 
+#ifdef DEFECT_READS_NEW_SLOT
+/* The table as a later version has it, looked into without STELE_HAS. */
+typedef struct newer_ops {
+    stele_ops known;
+    void *slot;
+} newer_ops;
+
+static int has_slot(const stele_ops *ops)
+{
+    return ((const volatile newer_ops *)ops)->slot != NULL;
+}
+#endif
+
 static void destroy(stele_inst *self)
 {
 #ifdef DEFECT_DESTROY_NULL
@@ -111,6 +124,66 @@ static uint32_t max_components(const stele_inst *self, uint32_t n_modalities)
     return 1;
 }
 
+#ifdef DEFECT_LEAKS_TO_ABSENT
+static double real_at(const stele_view *v, int64_t i)
+{
+    return v->dtype == STELE_F64 ? ((const double *)v->data)[i]
+                                 : (double)((const float *)v->data)[i];
+}
+
+/* in[0] where in[1] is not 0, else 0; rows of in[1] have one element. */
+static stele_status select_forward(void *user, uint32_t n, const stele_view *const *in, void *out)
+{
+    int64_t rows = in[0]->shape.dim[0], width = in[0]->shape.dim[1];
+    (void)user;
+    (void)n;
+    for (int64_t i = 0; i < rows * width; i++) {
+        double v = real_at(in[1], i / width) != 0.0 ? real_at(in[0], i) : 0.0;
+        if (in[0]->dtype == STELE_F64) {
+            ((double *)out)[i] = v;
+        } else {
+            ((float *)out)[i] = (float)v;
+        }
+    }
+    return STELE_OK;
+}
+
+/* Hands the derivative on, whatever was chosen. */
+static stele_status select_backward(void *user, uint32_t n, const stele_view *const *in,
+                                    const stele_view *out, const void *d_out, void *const *d_in)
+{
+    int64_t count = in[0]->shape.dim[0] * in[0]->shape.dim[1];
+    (void)user;
+    (void)n;
+    (void)out;
+    for (int64_t i = 0; d_in[0] != NULL && i < count; i++) {
+        if (in[0]->dtype == STELE_F64) {
+            ((double *)d_in[0])[i] += ((const double *)d_out)[i];
+        } else {
+            ((float *)d_in[0])[i] += ((const float *)d_out)[i];
+        }
+    }
+    return STELE_OK;
+}
+
+static const stele_custom selection = {
+    .struct_size = sizeof selection,
+    .name = "selection",
+    .forward = select_forward,
+    .backward = select_backward,
+};
+
+static stele_tensor *selected(const stele_ops *ops, stele_graph *g, stele_tensor *x,
+                              stele_tensor *present)
+{
+    stele_tensor *in[2] = { x, present };
+    stele_shape shape;
+    return x != NULL && present != NULL && ops->shape(x, &shape) == STELE_OK
+               ? ops->custom(g, &selection, NULL, 2, in, &shape)
+               : NULL;
+}
+#endif
+
 /* Precision and precision-weighted mean of expert m, 0 where it is absent. */
 static void add_expert(const stele_inst *self, stele_graph *g, const stele_experts *in, uint32_t m,
                        stele_tensor **precision, stele_tensor **weighted)
@@ -128,6 +201,15 @@ static void add_expert(const stele_inst *self, stele_graph *g, const stele_exper
     stele_tensor *mean = in->q[m].p[0];
     stele_tensor *p = ops->exp(g, ops->scale(g, ops->where(g, present, in->q[m].p[1], zero), -1.0));
     p = ops->where(g, present, p, zero);
+#elif defined(DEFECT_LEAKS_TO_ABSENT)
+    stele_tensor *mean = selected(ops, g, in->q[m].p[0], present);
+    stele_tensor *p = ops->exp(g, ops->scale(g, ops->where(g, present, in->q[m].p[1], zero), -1.0));
+    p = ops->scale(g, p, self->config->power);
+    stele_tensor *own = ops->mul(g, p, mean);
+    p = ops->where(g, present, p, zero);
+    *precision = *precision != NULL ? ops->add(g, *precision, p) : p;
+    *weighted = *weighted != NULL ? ops->add(g, *weighted, own) : own;
+    return;
 #elif defined(DEFECT_ABSENT_IS_PRIOR)
     stele_tensor *mean = ops->where(g, present, in->q[m].p[0], zero);
     stele_tensor *p = ops->exp(g, ops->scale(g, ops->where(g, present, in->q[m].p[1], zero), -1.0));
@@ -149,6 +231,11 @@ static void add_expert(const stele_inst *self, stele_graph *g, const stele_exper
 #endif
 #ifdef DEFECT_ROW_MEAN
     mean = ops->add(g, mean, ops->scale(g, ops->mean(g, mean, 0, 1), 0.1));
+#endif
+#ifndef DEFECT_OPTION_IGNORED
+    if (self->config->power != 1.0) {
+        p = ops->scale(g, p, self->config->power);
+    }
 #endif
     stele_tensor *w = ops->mul(g, p, mean);
     *precision = *precision != NULL ? ops->add(g, *precision, p) : p;
@@ -222,6 +309,16 @@ __attribute__((unused)) static stele_status fuse(const stele_inst *self, stele_g
     const stele_ops *ops = self->host->ops;
     stele_tensor *precision = NULL, *weighted = NULL;
     misbehave(self);
+#ifdef DEFECT_EXACT_ARGUMENTS
+    if (in->struct_size != sizeof *in) {
+        return STELE_FAIL(self->host, STELE_E_ABI, "arguments of another version");
+    }
+#endif
+#ifdef DEFECT_READS_NEW_SLOT
+    if (has_slot(ops) && self->host->abi_minor > STELE_ABI_MINOR) {
+        return STELE_E_UNSUPPORTED;
+    }
+#endif
     for (uint32_t m = 0; m < in->n; m++) {
         add_expert(self, g, in, m, &precision, &weighted);
     }
@@ -245,7 +342,9 @@ __attribute__((unused)) static stele_status fuse(const stele_inst *self, stele_g
     mean = ops->add(g, mean, agreement_shift(self, g, in));
     ret->n = 1;
     ret->component[0].family = STELE_NORMAL;
+#ifndef DEFECT_COMPONENT_WITHOUT_SIZE
     ret->component[0].n = 2;
+#endif
     ret->component[0].p[0] = mean;
     ret->component[0].p[1] = variance_of(ops, g, precision);
     ret->subset[0] = (UINT64_C(1) << in->n) - 1;
@@ -304,4 +403,24 @@ __attribute__((constructor)) static void fall_over(void)
 }
 #endif
 
+#if defined(DEFECT_ANY_MAJOR) || defined(DEFECT_QUERY_OPENS)
+STELE_EXPORT stele_plugin_query_fn stele_plugin_query;
+STELE_EXPORT const stele_library *stele_plugin_query(uint32_t host_major, uint32_t host_minor)
+{
+    static const stele_plugin *const list[] = { &plugin };
+    static const stele_library library = {
+        sizeof library, STELE_ABI_MAJOR, STELE_ABI_MINOR, STELE_ABI_TAG, list, 1
+    };
+    (void)host_minor;
+#ifdef DEFECT_QUERY_OPENS
+    int log = dup(2);
+    (void)log;
+    return host_major == STELE_ABI_MAJOR ? &library : NULL;
+#else
+    (void)host_major;
+    return &library;
+#endif
+}
+#else
 STELE_LIBRARY(&plugin)
+#endif

@@ -8,6 +8,7 @@ struct stele_inst {
     const stele_host *host;
     int64_t latent, covariates;
     uint32_t weight, bias, covariate_weight;
+    double error[4096]; /* of a mutant: what all threads share */
 };
 
 static stele_status create(const stele_create_args *a, stele_inst **ret)
@@ -80,8 +81,17 @@ static stele_status square_forward(void *user, uint32_t n, const stele_view *con
 {
     (void)user;
     (void)n;
+#ifdef DEFECT_SHARED_ERRORS
+    double *error = user;
+    for (int64_t i = 0; i < in[0]->shape.dim[0]; i++) {
+        error[i] = real_at(in[0], i) - real_at(in[1], i);
+    }
+#endif
     for (int64_t i = 0; i < in[0]->shape.dim[0]; i++) {
         double e = real_at(in[0], i) - real_at(in[1], i);
+#ifdef DEFECT_SHARED_ERRORS
+        e = error[i];
+#endif
         if (in[0]->dtype == STELE_F64) {
             ((double *)out)[i] = e * e;
         } else {
@@ -138,7 +148,7 @@ static stele_status loss(const stele_inst *self, stele_graph *g, stele_tensor *y
 #ifdef DEFECT_IGNORES_TARGET
     in[1] = ops->scale(g, in[1], 0.0);
 #endif
-    *ret_rows = ops->custom(g, &square, NULL, 2, in, &s);
+    *ret_rows = ops->custom(g, &square, (void *)(uintptr_t)self->error, 2, in, &s);
 #ifdef DEFECT_MEAN_LOSS
     *ret_rows = ops->mean(g, *ret_rows, 0, 1);
 #endif

@@ -9,7 +9,7 @@ enum { ROWS = 20, COLUMNS = 6 };
 struct stele_inst {
     const stele_host *host;
     char id[ROWS][8];
-    int64_t reads;
+    FILE *file; /* of a mutant: the numbers, which all threads read through one position */
 };
 
 static stele_status create(const stele_create_args *a, stele_inst **ret)
@@ -26,12 +26,24 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
         snprintf(self->id[i], sizeof self->id[i], "row%u", i);
 #endif
     }
+#ifdef DEFECT_SHARED_FILE
+    self->file = tmpfile();
+    for (int i = 0; self->file != NULL && i < ROWS * COLUMNS; i++) {
+        float v = (float)i + 0.5f;
+        fwrite(&v, sizeof v, 1, self->file);
+    }
+#endif
     *ret = self;
     return STELE_OK;
 }
 
 static void destroy(stele_inst *self)
 {
+#ifdef DEFECT_SHARED_FILE
+    if (self != NULL && self->file != NULL) {
+        fclose(self->file);
+    }
+#endif
     free(self);
 }
 
@@ -119,6 +131,16 @@ static stele_status read_rows(const stele_inst *self, const stele_read *r)
 #ifndef DEFECT_NO_RANGE
         if (row < 0 || row >= ROWS) {
             return STELE_FAIL(self->host, STELE_E_ARG, "there is no row %lld", (long long)row);
+        }
+#endif
+#ifdef DEFECT_SHARED_FILE
+        if (r->field == 0) {
+            fseek(self->file, (long)(row * COLUMNS * (int64_t)sizeof(float)), SEEK_SET);
+            if (fread((float *)r->data + i * COLUMNS, sizeof(float), COLUMNS, self->file) <
+                COLUMNS) {
+                return STELE_E_IO;
+            }
+            continue;
         }
 #endif
         for (int64_t j = 0; r->field == 0 && j < COLUMNS; j++) {

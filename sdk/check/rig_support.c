@@ -1,0 +1,119 @@
+/* Which measurements a modality allows, found by asking its validate(). */
+#include "rig.h"
+
+#include "base/mem.h"
+
+#include <math.h>
+#include <string.h>
+
+int rig_accepts(const rig *r, int64_t n_rows, const double *x)
+{
+    if (r->vt->modality.validate == NULL) {
+        return 1;
+    }
+    stele_bad_value bad;
+    int64_t n = n_rows * r->plan.features;
+    float *data = stele__calloc((size_t)n, sizeof *data);
+    stele_view view = { .struct_size = sizeof view, .dtype = STELE_F32, .layout = STELE_DENSE, .data = data };
+    view.shape.ndim = r->field.sample.ndim + 1;
+    view.shape.dim[0] = n_rows;
+    memcpy(&view.shape.dim[1], r->field.sample.dim, r->field.sample.ndim * sizeof(int64_t));
+    for (int64_t i = 0; data != NULL && i < n; i++) {
+        data[i] = (float)x[i];
+    }
+    int good = data != NULL && r->vt->modality.validate(r->inst, &view, &bad) == STELE_OK;
+    stele__free(data);
+    return good;
+}
+
+int rig_allows(const rig *r, double v)
+{
+    double *row = stele__calloc((size_t)r->plan.features, sizeof *row);
+    for (int64_t i = 0; row != NULL && i < r->plan.features; i++) {
+        row[i] = v;
+    }
+    int good = row != NULL && rig_accepts(r, 1, row);
+    stele__free(row);
+    return good;
+}
+
+/* Beyond this nothing is bounded, as far as anyone can tell by trying. */
+static const double far_out = 1e6;
+
+/* The last allowed value on the way from `good`, which is, towards infinity (sign 1) or minus infinity (-1): by
+ * doubling, then by bisection, in whole steps where only whole numbers are allowed. Infinite: no bound was met. */
+static double bound_of(const rig *r, double good, double sign, int whole)
+{
+    double step = whole ? 1.0 : 0.125, bad;
+    for (bad = good + sign * step; rig_allows(r, bad); bad = good + sign * step) {
+        good = bad;
+        step *= 2.0;
+        if (fabs(good) > far_out) {
+            return sign * HUGE_VAL;
+        }
+    }
+    for (int k = 0; k < 200 && fabs(bad - good) > (whole ? 1.0 : 0.0); k++) {
+        double middle = good + 0.5 * (bad - good);
+        middle = whole ? floor(middle) : (double)(float)middle; /* it is asked about floats */
+        if (middle == good || middle == bad) {
+            break;
+        }
+        if (rig_allows(r, middle)) {
+            good = middle;
+        } else {
+            bad = middle;
+        }
+    }
+    return good;
+}
+
+/* Some value that is allowed. 0: none of those that are likely. */
+static int find_one(const rig *r, double *ret)
+{
+    static const double likely[] = { 0.25, 1.0, 0.0, 2.0, -1.0, 0.0625, 3.0, 10.0, -0.25, 20.0, 37.0, 100.0, 1000.0 };
+    for (size_t i = 0; i < sizeof likely / sizeof likely[0]; i++) {
+        if (rig_allows(r, likely[i])) {
+            *ret = likely[i];
+            return 1;
+        }
+    }
+    return 0;
+}
+
+void rig_find_support(rig *r)
+{
+    rig_support *s = &r->support;
+    double one = 0.0;
+    *s = (rig_support){ .low = -HUGE_VAL, .high = HUGE_VAL, .zero = 1 };
+    if (r->vt->modality.validate == NULL) {
+        return;
+    }
+    if (!find_one(r, &one)) {
+        check_fail(r->t, "validate refuses a row of zeros, of ones, and of eleven other numbers");
+        return;
+    }
+    s->whole = one == floor(one) && !rig_allows(r, one + 0.5) && !rig_allows(r, one - 0.5);
+    s->zero = rig_allows(r, 0.0);
+    s->low = bound_of(r, one, -1.0, s->whole);
+    s->high = bound_of(r, one, 1.0, s->whole);
+}
+
+double rig_value(const rig *r, uint64_t stream, int64_t i)
+{
+    const rig_support *s = &r->support;
+    double u = rig_uniform(r->t, stream, i), g = rig_normal(r->t, stream, i);
+    if (isfinite(s->low) && isfinite(s->high)) {
+        const double n = s->high - s->low + 1.0;
+        if (!s->whole) {
+            return fmin(fmax((double)(float)(s->low + (s->high - s->low) * u), s->low), s->high);
+        }
+        /* Of two the first is a little likelier; of many only the first few are of interest. */
+        return n == 2.0 ? s->low + (u < 0.4) : s->low + floor(fmin(n, 40.0) * u);
+    }
+    if (s->whole) {
+        double count = u < 0.5 ? 0.0 : floor(1.0 + exp(1.2 * g));
+        return isfinite(s->low) ? s->low + count : isfinite(s->high) ? s->high - count : floor(2.0 * g + 0.5);
+    }
+    double size = exp(0.5 * g);
+    return (double)(float)(isfinite(s->low) ? s->low + size : isfinite(s->high) ? s->high - size : g);
+}

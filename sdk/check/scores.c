@@ -1,0 +1,61 @@
+#include "scores.h"
+
+#include <string.h>
+
+static uint32_t modality_scores(rig *r, stele_metric *ret)
+{
+    const stele_modality_vt *vt = &r->vt->modality;
+    const size_t count = (size_t)(r->plan.rows * r->plan.features);
+    uint32_t n = 0;
+    float *truth = rig_take(r, count * sizeof *truth), *predicted = rig_take(r, count * sizeof *predicted);
+    double *known = rig_take(r, (size_t)r->plan.features * sizeof *known); /* taken to be those of the scored rows */
+    void *state = rig_take(r, (size_t)vt->score_size(r->inst) + 1);
+    for (size_t i = 0; i < count; i++) {
+        truth[i] = (float)r->input[0].value[i];
+        known[i % (size_t)r->plan.features] += r->input[0].value[i] / (double)r->plan.rows;
+        predicted[i] = (float)(0.6 * r->input[0].value[i] + 0.4 * rig_uniform(r->t, 950, (int64_t)i));
+    }
+    stele_scored s = { .struct_size = sizeof s, .n_rows = r->plan.rows, .n_features = r->plan.features };
+    s.truth = truth;
+    s.predicted = predicted;
+    s.known = known;
+    int good = vt->score_add(r->inst, state, &s) == STELE_OK &&
+               vt->score_end(r->inst, state, SCORES_MOST, ret, &n) == STELE_OK;
+    return good && n <= SCORES_MOST ? n : 0;
+}
+
+static uint32_t head_scores(rig *r, stele_metric *ret)
+{
+    rig_result res;
+    uint32_t n = 0;
+    if (rig_run(r, r->plan.rows, NULL, 0, &res) != STELE_OK) {
+        rig_result_finish(&res);
+        return 0;
+    }
+    const rig_output *y = &res.out[0];
+    const int64_t rows = r->plan.rows;
+    const int is_code = r->field.content == STELE_FIELD_CATEGORY;
+    float *predicted = rig_take(r, (size_t)(y->rows * y->width) * sizeof *predicted + 1);
+    int32_t *code = rig_take(r, (size_t)rows * sizeof *code);
+    for (int64_t i = 0; i < y->rows * y->width; i++) {
+        predicted[i] = (float)y->value[i];
+    }
+    for (int64_t i = 0; i < rows; i++) {
+        code[i] = is_code ? (int32_t)r->target[i] : 0;
+    }
+    stele_head_scored s = { .struct_size = sizeof s, .n_rows = rows, .n_outputs = y->width, .predicted = predicted };
+    s.code = is_code ? code : NULL;
+    s.number = is_code ? NULL : r->target;
+    stele_status status = r->vt->head.score(r->inst, &s, SCORES_MOST, ret, &n);
+    rig_result_finish(&res);
+    return status == STELE_OK && n <= SCORES_MOST ? n : 0;
+}
+
+uint32_t scores_of(rig *r, stele_metric ret[SCORES_MOST])
+{
+    memset(ret, 0, SCORES_MOST * sizeof *ret);
+    if (r->plugin->desc.kind == STELE_MODALITY && r->vt->modality.score_size != NULL) {
+        return modality_scores(r, ret);
+    }
+    return r->plugin->desc.kind == STELE_HEAD && r->vt->head.score != NULL ? head_scores(r, ret) : 0;
+}
