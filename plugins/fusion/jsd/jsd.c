@@ -142,7 +142,7 @@ static const stele_plugin plugin = {
     .kind = STELE_FUSION,
     .min_host_minor = STELE_ABI_MINOR,
     .caps = STELE_CAP_ROW_INDEPENDENT | STELE_CAP_BITWISE_REPEAT | STELE_CAP_F64 |
-            STELE_CAP_ORDER_FREE | STELE_CAP_EMPTY_IS_PRIOR | STELE_CAP_SINGLE_IS_EXPERT,
+            STELE_CAP_ORDER_FREE | STELE_CAP_EMPTY_IS_PRIOR,
     .id = "fusion/jsd",
     .version = "0.1.0",
     .summary = "Mixture of experts with a Jensen-Shannon divergence to a dynamic prior.",
