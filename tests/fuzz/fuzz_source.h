@@ -22,9 +22,16 @@ static stele_status fuzz_fail(const stele_host *h, stele_status code, const char
     return code;
 }
 
+static void fuzz_log(const stele_host *h, int32_t level, const char *fmt, ...)
+{
+    (void)h;
+    FUZZ_CHECK(level >= STELE_LOG_DEBUG && level <= STELE_LOG_ERROR && fmt != NULL);
+}
+
 static const stele_host fuzz_host = { .struct_size = sizeof fuzz_host,
                                       .abi_major = STELE_ABI_MAJOR,
                                       .abi_minor = STELE_ABI_MINOR,
+                                      .log = fuzz_log,
                                       .fail = fuzz_fail };
 
 /* All rows of a field in pieces, each piece in memory of just its size. */
@@ -32,7 +39,7 @@ static inline void fuzz_read_field(const stele_source_vt *vt, const stele_inst *
 {
     stele_field d = { .struct_size = sizeof d };
     FUZZ_CHECK(vt->field(s, field, &d) == STELE_OK && d.name != NULL);
-    int64_t width = 1, n = vt->n_rows(s, 0), per_piece;
+    int64_t width = 1, n = vt->n_rows(s, d.axis), per_piece;
     for (uint32_t k = 0; k < d.sample.ndim; k++) {
         width *= d.sample.dim[k];
     }
@@ -47,7 +54,7 @@ static inline void fuzz_read_field(const stele_source_vt *vt, const stele_inst *
         FUZZ_CHECK(row != NULL && start != NULL);
         for (int64_t i = 0; i < m; i++) {
             row[i] = first + m - 1 - i;
-            FUZZ_CHECK(vt->row_id(s, 0, row[i]) != NULL);
+            FUZZ_CHECK(vt->row_id(s, d.axis, row[i]) != NULL);
         }
         int csr = d.content == STELE_FIELD_MATRIX && d.layout == STELE_CSR;
         if (csr) {
@@ -60,14 +67,16 @@ static inline void fuzz_read_field(const stele_source_vt *vt, const stele_inst *
         size_t element = d.dtype == STELE_F64 ? 8 : 4;
         void *data = malloc((size_t)total * element);
         int32_t *column = malloc((size_t)total * sizeof *column);
-        FUZZ_CHECK(total == 0 || (data != NULL && column != NULL));
+        const char **text = malloc((size_t)m * sizeof *text);
+        FUZZ_CHECK(text != NULL && (total == 0 || (data != NULL && column != NULL)));
         stele_read r = { .struct_size = sizeof r,
                          .field = field,
                          .n_rows = (uint64_t)m,
                          .row = row,
                          .data = data,
                          .row_start = csr ? start : NULL,
-                         .column = csr ? column : NULL };
+                         .column = csr ? column : NULL,
+                         .text = d.content == STELE_FIELD_TEXT ? text : NULL };
         FUZZ_CHECK(vt->read(s, &r) == STELE_OK);
         for (int64_t k = 0; csr && k < total; k++) {
             FUZZ_CHECK(column[k] >= 0 && column[k] < width);
@@ -76,6 +85,7 @@ static inline void fuzz_read_field(const stele_source_vt *vt, const stele_inst *
         free(start);
         free(data);
         free(column);
+        free(text);
     }
 }
 

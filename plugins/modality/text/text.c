@@ -1,0 +1,213 @@
+/* modality/text - texts as sequences of subword tokens.
+ *
+ * A row holds the UTF-8 bytes of a text in their order, the byte at each place and 0 where there is
+ * none. The tokenizer (bpe.h) is learned from the training rows and kept with the model.
+ *
+ *     log p(x | z) = sum_t log softmax(W h_t + b)[x_t],   the last x_t being the end of the text
+ *
+ * h_t is the state of a gated recurrent unit that starts from z and reads z and the tokens before
+ * t, or for a bag of words the same function of z for all t. A text of more than max_tokens tokens
+ * is cut; its probability is that of beginning so, without an end. */
+#include "text.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static const char *const kinds[] = { "gru", "bag", NULL };
+
+static const stele_option options[] = {
+    STELE_OPTION_I64(text_config, vocab_size, "vocab_size", 1024, BPE_FIRST, 65536,
+                     "Most different tokens: 256 bytes, an end, and pairs of tokens that are "
+                     "frequent in the training rows."),
+    STELE_OPTION_I64(text_config, max_tokens, "max_tokens", 64, 1, 4096,
+                     "Longer texts are cut, with a warning."),
+    STELE_OPTION_I64(text_config, embedding, "embedding", 64, 1, 4096,
+                     "Width of the vectors that stand for tokens."),
+    STELE_OPTION_ENUM(text_config, encoder_kind, "encoder.kind", kinds, TEXT_GRU,
+                      "What the encoder's dense layers see: the last state of a recurrent unit, or "
+                      "the mean of the tokens' vectors."),
+    STELE_OPTION_I64(text_config, encoder_state, "encoder.state", 128, 1, 4096,
+                     "gru: width of the encoder's recurrent state."),
+    STELE_DENSE_OPTIONS(text_config, encoder, "encoder", "[128]", 0.0),
+    STELE_OPTION_ENUM(
+        text_config, decoder_kind, "decoder.kind", kinds, TEXT_GRU,
+        "How tokens depend on each other: a recurrent unit that reads z and those "
+        "before, or a bag of words: not at all given z, so that z cannot be ignored."),
+    STELE_OPTION_I64(text_config, decoder_state, "decoder.state", 128, 1, 4096,
+                     "gru: width of the decoder's recurrent state."),
+    STELE_OPTION_F64(text_config, word_dropout, "decoder.word_dropout", 0.25, 0.0, 0.95,
+                     "gru: share of the tokens before that the decoder cannot read while training, "
+                     "so that it has to look at z (Bowman et al. 2016)."),
+    STELE_OPTION_F64(text_config, bag_weight, "decoder.bag_weight", 0.0, 0.0, 100.0,
+                     "gru: weight of a second likelihood while training, that of the text's tokens "
+                     "as a bag of words, so that z cannot be ignored (Zhao et al. 2017); above 0 "
+                     "the training loss is no bound."),
+    STELE_DENSE_OPTIONS(text_config, decoder, "decoder", "[128]", 0.0),
+    STELE_OPTION_F64(text_config, top_p, "top_p", 0.9, 0.01, 1.0,
+                     "Random texts are drawn from the likeliest tokens that have this probability "
+                     "together."),
+    STELE_OPTION_I64(text_config, beam, "beam", 4, 1, 64,
+                     "Texts that the search for the likeliest one follows at once."),
+};
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static stele_status create(const stele_create_args *a, stele_inst **ret)
+{
+    if (a->input->sample.ndim != 1 || a->input->sample.dim[0] < 1) {
+        return STELE_FAIL(a->host, STELE_E_DATA,
+                          "from: a row of `%s` has %u dimensions; a text's has one, its bytes",
+                          a->input->name, a->input->sample.ndim);
+    }
+    stele_inst *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return STELE_E_NOMEM;
+    }
+    self->host = a->host;
+    self->config = a->config;
+    self->width = a->input->sample.dim[0];
+    self->latent = (int64_t)a->latent_dim + (int64_t)a->private_dim;
+    self->encoder_covariates = a->encoder_covariates;
+    self->decoder_covariates = a->decoder_covariates;
+    *ret = self;
+    return STELE_OK;
+}
+
+static void destroy(stele_inst *self)
+{
+    free(self);
+}
+
+static stele_status declare_gru(const stele_host *h, stele_build *b, const char *name, int64_t in,
+                                int64_t state, text_gru *ret)
+{
+    const double in_bound = 1.0 / sqrt((double)in), bound = 1.0 / sqrt((double)state);
+    stele_status status = stele_declare(h, b, name, "wx", stele_shape2(in, 3 * state),
+                                        STELE_INIT_UNIFORM, in_bound, 1.0, &ret->wx);
+    if (status == STELE_OK) {
+        status = stele_declare(h, b, name, "wh", stele_shape2(state, 3 * state), STELE_INIT_UNIFORM,
+                               bound, 1.0, &ret->wh);
+    }
+    if (status == STELE_OK) {
+        status = stele_declare(h, b, name, "bx", stele_shape1(3 * state), STELE_INIT_ZERO, 0.0, 0.0,
+                               &ret->bx);
+    }
+    return status != STELE_OK ? status
+                              : stele_declare(h, b, name, "bh", stele_shape1(3 * state),
+                                              STELE_INIT_ZERO, 0.0, 0.0, &ret->bh);
+}
+
+static stele_status declare_embedding(const stele_inst *self, stele_build *b, const char *name,
+                                      uint32_t *ret)
+{
+    return stele_declare(self->host, b, name, "embedding",
+                         stele_shape2(self->config->vocab_size, self->config->embedding),
+                         STELE_INIT_NORMAL, 0.3, 1.0, ret);
+}
+
+static stele_status build_encoder(stele_inst *self, stele_build *b)
+{
+    const stele_host *h = self->host;
+    const text_config *c = self->config;
+    int64_t seen = c->embedding;
+    stele_status status = declare_embedding(self, b, "encoder", &self->encoder_embedding);
+    if (status == STELE_OK && c->encoder_kind == TEXT_GRU) {
+        status = declare_gru(h, b, "encoder.gru", seen, c->encoder_state, &self->reads);
+        seen = c->encoder_state;
+    }
+    if (status == STELE_OK) {
+        status = stele_dense_build(h, b, "encoder", seen, self->encoder_covariates, 1.0,
+                                   &c->encoder, &self->encoder);
+    }
+    return status != STELE_OK
+               ? status
+               : stele_gaussian_head_build(h, b, self->encoder.out, self->latent, &self->expert);
+}
+
+static stele_status build_writer(stele_inst *self, stele_build *b)
+{
+    const stele_host *h = self->host;
+    const text_config *c = self->config;
+    int64_t hidden = self->decoder.out;
+    stele_status status = declare_embedding(self, b, "decoder", &self->decoder_embedding);
+    if (status == STELE_OK) {
+        status = stele_declare(h, b, "decoder", "unknown", stele_shape1(c->embedding),
+                               STELE_INIT_NORMAL, 0.3, 1.0, &self->unknown);
+    }
+    if (status == STELE_OK) {
+        status = declare_gru(h, b, "decoder.gru", c->embedding, c->decoder_state, &self->writes);
+    }
+    if (status == STELE_OK) {
+        status = stele_declare_linear(h, b, "decoder.start", hidden, c->decoder_state, 1.0,
+                                      &self->start_weight, &self->start_bias);
+    }
+    return status != STELE_OK ? status
+                              : stele_declare_linear(h, b, "decoder.step", hidden, c->embedding,
+                                                     1.0, &self->step_weight, &self->step_bias);
+}
+
+/* From `state` numbers to scores of all tokens. */
+static stele_status declare_output(const stele_inst *self, stele_build *b, const char *name,
+                                   int64_t state, uint32_t *ret_weight, uint32_t *ret_bias)
+{
+    const int64_t n = self->config->vocab_size;
+    stele_status status =
+        stele_declare(self->host, b, name, "weight", stele_shape2(n, state), STELE_INIT_UNIFORM,
+                      1.0 / sqrt((double)state), 1.0, ret_weight);
+    return status != STELE_OK ? status
+                              : stele_declare(self->host, b, name, "bias", stele_shape1(n),
+                                              STELE_INIT_ZERO, 0.0, 0.0, ret_bias);
+}
+
+static stele_status build(stele_inst *self, stele_build *b)
+{
+    const stele_host *h = self->host;
+    const text_config *c = self->config;
+    stele_status status = build_encoder(self, b);
+    if (status == STELE_OK) {
+        status = stele_dense_build(h, b, "decoder", self->latent, self->decoder_covariates, 1.0,
+                                   &c->decoder, &self->decoder);
+        self->state = c->decoder_kind == TEXT_GRU ? c->decoder_state : self->decoder.out;
+    }
+    if (status == STELE_OK && c->decoder_kind == TEXT_GRU) {
+        status = build_writer(self, b);
+    }
+    if (status == STELE_OK) {
+        status = declare_output(self, b, "output", self->state, &self->output_weight,
+                                &self->output_bias);
+    }
+    if (status == STELE_OK && c->decoder_kind == TEXT_GRU && c->bag_weight > 0.0) {
+        status =
+            declare_output(self, b, "bag", self->decoder.out, &self->bag_weight, &self->bag_bias);
+    }
+    if (status == STELE_OK && c->vocab_size > BPE_FIRST) {
+        stele_shape pairs = stele_shape2(c->vocab_size - BPE_FIRST, 2);
+        status = h->build->buffer(b, "tokenizer.merges", &pairs, -1.0, &self->merges);
+    }
+    return status;
+}
+
+static const stele_modality_vt vt = { .struct_size = sizeof vt,
+                                      .create = create,
+                                      .destroy = destroy,
+                                      .build = build,
+                                      .validate = text_validate,
+                                      .fit = text_fit,
+                                      .encode = text_encode,
+                                      .log_prob = text_log_prob,
+                                      .generate = text_generate };
+
+static const stele_plugin plugin = {
+    .struct_size = sizeof plugin,
+    .kind = STELE_MODALITY,
+    .caps = STELE_CAP_ROW_INDEPENDENT | STELE_CAP_BITWISE_REPEAT | STELE_CAP_F64,
+    .id = "modality/text",
+    .version = "0.1.0",
+    .summary = "Texts as subword tokens, with a recurrent decoder or a bag of words",
+    .license = "BSD-3-Clause",
+    .reference = "Bowman et al. 2016, Generating sentences from a continuous space",
+    STELE_PLUGIN_OPTIONS(options, text_config),
+    .vtable = &vt,
+};
+
+STELE_LIBRARY(&plugin)

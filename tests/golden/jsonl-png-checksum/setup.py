@@ -1,0 +1,16 @@
+import struct, zlib
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(h, w, rows=None):
+    data = zlib.compress(b"".join(b"\0" + bytes(w) for _ in range(h if rows is None else rows)))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, 8, 0, 0, 0, 0))
+            + chunk(b"IDAT", data) + chunk(b"IEND", b""))
+
+
+data = bytearray(png(2, 2))
+data[29] ^= 1
+open("a.png", "wb").write(data)
