@@ -9,8 +9,10 @@
 
 /* Tensors of the parameters that the output names. */
 typedef struct parts {
-    stele_tensor *hidden, *weight[STELE_MAX_ETA], *bias[STELE_MAX_ETA], *feature[STELE_MAX_PARAM];
+    stele_tensor *hidden, *eta[STELE_MAX_ETA]; /* one or the other */
+    stele_tensor *weight[STELE_MAX_ETA], *bias[STELE_MAX_ETA], *feature[STELE_MAX_PARAM];
     stele_tensor *row[STELE_MAX_PARAM];
+    int64_t rows;
 } parts;
 
 static stele_tensor *parameter(stele_graph *g, const stele__scope *s, uint32_t id)
@@ -53,39 +55,50 @@ static int is_described(stele_graph *g, const stele_output *o)
         stele__op_fail(g, STELE_E_INTERNAL,
                        "decode: ret->n_feature is %u, ret->n_row %u: at most %d", o->n_feature,
                        o->n_row, STELE_MAX_PARAM);
-    } else if (o->hidden == NULL) {
-        stele__op_fail(g, STELE_E_INTERNAL, "decode: left ret->hidden NULL");
-        stele__op_hint(g, "set hidden to the last hidden layer, (rows, width)");
-    } else if (o->hidden->shape.ndim != 2) {
+    } else if (o->hidden == NULL && o->eta[0] == NULL) {
+        stele__op_fail(g, STELE_E_INTERNAL, "decode: left ret->hidden NULL, and ret->eta too");
+        stele__op_hint(g, "set hidden to the last hidden layer, (rows, width), or eta to linear "
+                          "predictors of its own");
+    } else if (o->hidden != NULL && o->hidden->shape.ndim != 2) {
         stele__op_fail(g, STELE_E_SHAPE, "decode: ret->hidden is %s, expected (rows, width)",
                        stele__shape_text(&o->hidden->shape, text));
     }
     return stele__graph_status(g) == STELE_OK;
 }
 
+/* What the predictors are made of: a hidden layer with weights, or they are there already. */
+static int find_predictors(stele_graph *g, const stele__fused *f, parts *q)
+{
+    const stele_output *o = f->output;
+    q->hidden = o->hidden;
+    q->rows = o->hidden != NULL ? o->hidden->shape.dim[0] : o->eta[0]->shape.dim[0];
+    int good = 1;
+    for (uint32_t k = 0; k < o->n_eta && good; k++) {
+        if (q->hidden == NULL) {
+            q->eta[k] = o->eta[k];
+            good = shape_is(g, q->eta[k], "eta", k, q->rows, f->n_features);
+            continue;
+        }
+        q->weight[k] = parameter(g, f->scope, o->weight[k]);
+        q->bias[k] = parameter(g, f->scope, o->bias[k]);
+        good = shape_is(g, q->weight[k], "weight", k, f->n_features, q->hidden->shape.dim[1]) &&
+               shape_is(g, q->bias[k], "bias", k, f->n_features, 1);
+    }
+    return good;
+}
+
 static int find_parts(stele_graph *g, const stele__fused *f, parts *q)
 {
     const stele_output *o = f->output;
     memset(q, 0, sizeof *q);
-    q->hidden = o->hidden;
-    if (!is_described(g, o)) {
-        return 0;
-    }
-    int64_t rows = q->hidden->shape.dim[0], width = q->hidden->shape.dim[1];
-    int good = 1;
-    for (uint32_t k = 0; k < o->n_eta && good; k++) {
-        q->weight[k] = parameter(g, f->scope, o->weight[k]);
-        q->bias[k] = parameter(g, f->scope, o->bias[k]);
-        good = shape_is(g, q->weight[k], "weight", k, f->n_features, width) &&
-               shape_is(g, q->bias[k], "bias", k, f->n_features, 1);
-    }
+    int good = is_described(g, o) && find_predictors(g, f, q);
     for (uint32_t i = 0; i < o->n_feature && good; i++) {
         q->feature[i] = parameter(g, f->scope, o->feature[i]);
         good = shape_is(g, q->feature[i], "feature", i, f->n_features, 1);
     }
     for (uint32_t i = 0; i < o->n_row && good; i++) {
         q->row[i] = o->row[i];
-        good = shape_is(g, q->row[i], "row", i, rows, 1);
+        good = shape_is(g, q->row[i], "row", i, q->rows, 1);
     }
     return good;
 }
@@ -96,6 +109,7 @@ typedef struct saved {
     parts q;
     const void *weight;     /* the promise, or NULL */
     char *d_hidden, *d_row; /* formed already: (rows, hidden), (n_row, rows) */
+    char *d_eta;            /* the same: (n_eta, rows, features), of given predictors */
 } saved;
 
 static int pass_init(stele_graph *g, const stele__fused *f, const parts *q, stele__fused_pass *p)
@@ -108,16 +122,19 @@ static int pass_init(stele_graph *g, const stele__fused *f, const parts *q, stel
     p->n_eta = f->output->n_eta;
     p->n_feature = f->output->n_feature;
     p->n_row = f->output->n_row;
-    p->rows = q->hidden->shape.dim[0];
-    p->hidden = q->hidden->shape.dim[1];
+    p->rows = q->rows;
     p->features = f->n_features;
     p->block = stele__fused_block(p->rows, p->n_eta, p->features);
     p->n_blocks = stele__n_blocks(p->features, p->block);
     p->n_lanes = p->n_blocks < STELE__FUSED_LANES ? p->n_blocks : STELE__FUSED_LANES;
-    p->h = q->hidden->data;
+    if (q->hidden != NULL) {
+        p->hidden = q->hidden->shape.dim[1];
+        p->h = q->hidden->data;
+    }
     for (uint32_t k = 0; k < p->n_eta; k++) {
-        p->w[k] = q->weight[k]->data;
-        p->b[k] = q->bias[k]->data;
+        p->given[k] = q->hidden == NULL ? q->eta[k]->data : NULL;
+        p->w[k] = q->hidden != NULL ? q->weight[k]->data : NULL;
+        p->b[k] = q->hidden != NULL ? q->bias[k]->data : NULL;
     }
     for (uint32_t i = 0; i < p->n_feature; i++) {
         p->feature[i] = q->feature[i]->data;
@@ -151,13 +168,12 @@ static int steps_here(stele_graph *g, const parts *q, int recorded, uint32_t k,
     return alone && stele__step_begin(g, q->weight[k], recorded, &p->step[k]);
 }
 
-/* Room for derivatives; those of parameters go straight to their place. recorded: in backward. */
-static int pass_want_derivatives(stele_graph *g, const parts *q, const void *weight, int recorded,
-                                 stele__fused_pass *p)
+/* Room for derivatives towards the layer that makes the predictors. */
+static int layer_want_derivatives(stele_graph *g, const parts *q, int recorded,
+                                  stele__fused_pass *p)
 {
     size_t threads = stele__pool_threads(stele__graph_pool(g));
     int steps = 0;
-    p->weight = weight;
     for (uint32_t k = 0; k < p->n_eta; k++) {
         p->steps[k] = steps_here(g, q, recorded, k, p);
         steps |= p->steps[k];
@@ -168,12 +184,26 @@ static int pass_want_derivatives(stele_graph *g, const parts *q, const void *wei
         p->block_dw_bytes = (size_t)(p->block * p->hidden) * p->real + STELE__ALIAS_PAGE;
         p->block_dw = stele__op_take(g, threads, p->block_dw_bytes);
     }
-    for (uint32_t i = 0; i < p->n_feature; i++) {
-        p->dfeature[i] = stele__grad_zeroed(g, q->feature[i]);
-    }
     p->packed_h = stele__op_take(g, stele__fused_packed_size(p, p->rows), p->real);
     p->squares = stele__op_take(g, p->n_eta * (size_t)p->n_blocks, sizeof(double));
     p->lane_h = stele__op_take(g, (size_t)(p->n_lanes * p->rows * p->hidden), p->real);
+    return p->lane_h != NULL && p->squares != NULL;
+}
+
+/* Room for derivatives; those of parameters go straight to their place. recorded: in backward. */
+static int pass_want_derivatives(stele_graph *g, const parts *q, const void *weight, int recorded,
+                                 stele__fused_pass *p)
+{
+    p->weight = weight;
+    if (q->hidden == NULL) {
+        p->d_given = stele__op_take(g, p->n_eta * (size_t)(p->rows * p->features), p->real);
+    }
+    if (q->hidden == NULL ? p->d_given == NULL : !layer_want_derivatives(g, q, recorded, p)) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < p->n_feature; i++) {
+        p->dfeature[i] = stele__grad_zeroed(g, q->feature[i]);
+    }
     size_t n_row = (size_t)(p->n_lanes * p->n_row * p->rows);
     int wanted = 0;
     for (uint32_t i = 0; i < p->n_row; i++) {
@@ -186,7 +216,7 @@ static int pass_want_derivatives(stele_graph *g, const parts *q, const void *wei
         }
         memset(p->lane_row, 0, n_row * p->real);
     }
-    return p->lane_h != NULL && p->squares != NULL && stele__graph_status(g) == STELE_OK;
+    return stele__graph_status(g) == STELE_OK;
 }
 
 static stele_status pass_run(stele_graph *g, stele__fused_pass *p)
@@ -219,12 +249,15 @@ static void keep_squares(const stele__fused_pass *p, const parts *q)
 /* Keep what the single pass has formed until backward asks for it. */
 static int keep_derivatives(stele_graph *g, const stele__fused_pass *p, saved *s)
 {
-    s->d_hidden = stele__op_take(g, (size_t)(p->rows * p->hidden), p->real);
-    if (s->d_hidden == NULL) {
-        return 0;
+    s->d_eta = p->d_given;
+    if (s->q.hidden != NULL) {
+        s->d_hidden = stele__op_take(g, (size_t)(p->rows * p->hidden), p->real);
+        if (s->d_hidden == NULL) {
+            return 0;
+        }
+        keep_squares(p, &s->q);
+        stele__lane_sum(p->dtype, p->lane_h, p->n_lanes, p->rows * p->hidden, 1, s->d_hidden);
     }
-    keep_squares(p, &s->q);
-    stele__lane_sum(p->dtype, p->lane_h, p->n_lanes, p->rows * p->hidden, 1, s->d_hidden);
     if (p->lane_row != NULL) {
         int64_t n = (int64_t)p->n_row * p->rows;
         s->d_row = stele__op_take(g, (size_t)n, p->real);
@@ -250,7 +283,7 @@ static stele_status recompute(stele_graph *g, const void *weight, saved *s)
 static stele_status backward(stele_graph *g, const stele__tape_node *node)
 {
     saved s = *(const saved *)node->saved;
-    int64_t rows = s.q.hidden->shape.dim[0];
+    const int64_t rows = s.q.rows;
     size_t real = stele__dtype_size(g->dtype);
     if (s.weight == NULL) {
         stele_status status = recompute(g, node->out->gradient, &s);
@@ -262,7 +295,12 @@ static stele_status backward(stele_graph *g, const stele__tape_node *node)
                        "fused: the promised weights are not those of the loss");
         return STELE_E_INTERNAL;
     }
-    add_to(g, s.q.hidden, s.d_hidden);
+    if (s.q.hidden != NULL) {
+        add_to(g, s.q.hidden, s.d_hidden);
+    }
+    for (uint32_t k = 0; k < s.f.output->n_eta && s.q.hidden == NULL; k++) {
+        add_to(g, s.q.eta[k], s.d_eta + (size_t)(k * rows * s.f.n_features) * real);
+    }
     for (uint32_t i = 0; i < s.f.output->n_row && s.d_row != NULL; i++) {
         add_to(g, s.q.row[i], s.d_row + (size_t)(i * rows) * real);
     }
@@ -274,8 +312,13 @@ static stele_tensor *record(stele_graph *g, const parts *q, const saved *s, stel
     stele_tensor *in[1 + 2 * STELE_MAX_ETA + 2 * STELE_MAX_PARAM];
     uint32_t n = 0;
     const stele_output *o = s->f.output;
-    in[n++] = q->hidden;
-    for (uint32_t k = 0; k < o->n_eta; k++) {
+    if (q->hidden != NULL) {
+        in[n++] = q->hidden;
+    }
+    for (uint32_t k = 0; k < o->n_eta && q->hidden == NULL; k++) {
+        in[n++] = q->eta[k];
+    }
+    for (uint32_t k = 0; k < o->n_eta && q->hidden != NULL; k++) {
         in[n++] = q->weight[k];
         in[n++] = q->bias[k];
     }

@@ -7,7 +7,8 @@
  * while the block is in cache, the derivatives towards weights, biases, per-feature parameters,
  * hidden layer and per-row parameters. No matrix of rows x features exists. Blocks are grouped into
  * lanes whose number depends on the problem only; sums over features are formed per lane and then
- * in the order of the lanes, so the bits do not depend on the number of threads. */
+ * in the order of the lanes, so the bits do not depend on the number of threads. Predictors that
+ * decode() gives itself are such a matrix; they are worked through in the same blocks. */
 #ifndef STELE_MODEL_FUSED_H
 #define STELE_MODEL_FUSED_H
 
@@ -21,7 +22,7 @@ typedef struct stele__fused {
     const stele_inst *inst;
     stele__guest *guest;        /* that inst belongs to; NULL: what it says is not heard */
     const stele__scope *scope;  /* of the instance: output's parameter ids */
-    const stele_output *output; /* hidden (R, H) */
+    const stele_output *output; /* hidden (R, H) or eta (R, features) */
     int64_t n_features;
     const stele_values
         *x; /* values of the R rows: begin (and end) have R entries; borrowed until backward */

@@ -5,6 +5,8 @@
 #include "kernels/pool.h"
 #include "model/fused_sums.h"
 
+#include <string.h>
+
 /* A block's predictors, its weights, these once more when packed, and their derivatives fit a
  * second-level cache together. */
 enum { BLOCK_BYTES = 128 * 1024, BLOCK_STEP = 64, BLOCK_MAX = 512 };
@@ -51,6 +53,9 @@ static size_t panel_size(const stele__fused_pass *p, int64_t k, int64_t n)
 
 size_t stele__fused_packed_size(const stele__fused_pass *p, int64_t n)
 {
+    if (p->h == NULL) {
+        return 0;
+    }
     size_t transposed = panel_size(p, p->hidden, n), straight = panel_size(p, n, p->hidden);
     return transposed > straight ? transposed : straight;
 }
@@ -66,12 +71,34 @@ static char *at_weight(const stele__fused_pass *p, const char *base, int64_t fir
     return (char *)base + (size_t)(first * p->hidden) * p->real;
 }
 
+/* Features first .. first + n - 1 of a (rows, features) array from or to a block of their own. */
+static void copy_block(const stele__fused_pass *p, int64_t first, int64_t n, const char *whole,
+                       char *block)
+{
+    for (int64_t r = 0; r < p->rows; r++) {
+        memcpy(block + (size_t)(r * n) * p->real,
+               whole + (size_t)(r * p->features + first) * p->real, (size_t)n * p->real);
+    }
+}
+
+static void return_block(const stele__fused_pass *p, int64_t first, int64_t n, const char *block,
+                         char *whole)
+{
+    for (int64_t r = 0; r < p->rows; r++) {
+        memcpy(whole + (size_t)(r * p->features + first) * p->real,
+               block + (size_t)(r * n) * p->real, (size_t)n * p->real);
+    }
+}
+
 /* eta_k = hidden w_k^T + b_k for features first .. first + n - 1. What the step will want of the
  * first moments arrives on the way. */
 void stele__fused_predictors(const stele__fused_pass *p, int64_t first, int64_t n, char *packed,
                              char *const *eta)
 {
-    for (uint32_t k = 0; k < p->n_eta; k++) {
+    for (uint32_t k = 0; k < p->n_eta && p->h == NULL; k++) {
+        copy_block(p, first, n, p->given[k], eta[k]);
+    }
+    for (uint32_t k = 0; k < p->n_eta && p->h != NULL; k++) {
         stele__panel_product q = { .m = (size_t)p->rows,
                                    .n = (size_t)n,
                                    .k = (size_t)p->hidden,
@@ -142,12 +169,16 @@ static void block_weights(const stele__fused_pass *p, uint32_t k, unsigned threa
     }
 }
 
-/* Derivatives of one block towards hidden layer, biases and weights: these last, as they may be
- * changed on the spot. */
+/* Derivatives of one block towards given predictors, or hidden layer, biases and weights: these
+ * last, as they may be changed on the spot. */
 static void block_derivatives(const stele__fused_pass *p, int64_t lane, unsigned thread,
                               int first_of_lane, int64_t first, int64_t n, char *const *eta)
 {
-    for (uint32_t k = 0; k < p->n_eta; k++) {
+    for (uint32_t k = 0; k < p->n_eta && p->h == NULL; k++) {
+        return_block(p, first, n, eta[k],
+                     p->d_given + (size_t)(k * p->rows * p->features) * p->real);
+    }
+    for (uint32_t k = 0; k < p->n_eta && p->h != NULL; k++) {
         if (p->db[k] != NULL) {
             stele__block_column_sums(p->dtype, p->rows, n, eta[k], !p->fresh_b[k],
                                      p->db[k] + (size_t)first * p->real);
@@ -236,7 +267,7 @@ static void run_lane(void *ctx, size_t task, unsigned thread)
         b.x = &x;
         advance(p, first, &x, values_begin);
         b.log_prob = p->lane_log_prob + lane * p->rows;
-        if (p->lane_h != NULL) {
+        if (p->weight != NULL) {
             b.d_eta = (void *const *)eta;
             b.d_feature = d_feature;
             b.d_row = p->lane_row != NULL ? d_row : NULL;
@@ -249,7 +280,7 @@ static void run_lane(void *ctx, size_t task, unsigned thread)
             p->lane_status[lane] = status;
             return;
         }
-        if (p->lane_h != NULL) {
+        if (p->weight != NULL) {
             block_derivatives(p, lane, thread, i == begin, first, n, eta);
         }
     }

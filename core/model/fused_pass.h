@@ -15,7 +15,9 @@ typedef struct stele__fused_pass {
     size_t real; /* bytes of an element */
     uint32_t dtype, n_eta, n_feature, n_row;
     int64_t rows, hidden, features, block, n_blocks, n_lanes;
-    const char *h; /* (rows, hidden) */
+    const char *h;                    /* (rows, hidden); NULL: predictors are given, hidden is 0 */
+    const char *given[STELE_MAX_ETA]; /* (rows, features) each */
+    char *d_given;                    /* (n_eta, rows, features) */
     const char *w[STELE_MAX_ETA], *b[STELE_MAX_ETA], *feature[STELE_MAX_PARAM],
         *row[STELE_MAX_PARAM];
     const void *weight; /* NULL: value only */

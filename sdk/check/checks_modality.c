@@ -98,13 +98,15 @@ static int predict(rig *r, double *ret, size_t capacity, size_t *ret_n)
     stele__graph_enter(r->graph, &r->scope);
     stele_status status = r->vt->modality.decode(r->inst, r->graph, &a, &out);
     stele__graph_enter(r->graph, NULL);
-    if (status != STELE_OK || stele__graph_status(r->graph) != STELE_OK || out.hidden == NULL) {
+    const int given = out.hidden == NULL; /* the predictors themselves */
+    if (status != STELE_OK || stele__graph_status(r->graph) != STELE_OK || (given && out.eta[0] == NULL)) {
         check_fail(r->t, "decode without a target failed: %s", stele__graph_error(r->graph));
         return 0;
     }
     *ret_n = 0;
-    for (uint32_t k = 0; k < out.n_row + 1; k++) {
-        const stele_tensor *o = k == 0 ? out.hidden : out.row[k - 1];
+    const uint32_t n_first = given ? out.n_eta : 1;
+    for (uint32_t k = 0; k < n_first + out.n_row; k++) {
+        const stele_tensor *o = k >= n_first ? out.row[k - n_first] : given ? out.eta[k] : out.hidden;
         for (int64_t i = 0; o != NULL && i < o->n && *ret_n < capacity; i++) {
             ret[(*ret_n)++] =
                 r->plan.dtype == STELE_F64 ? ((const double *)o->data)[i] : (double)((const float *)o->data)[i];

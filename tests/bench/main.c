@@ -1,5 +1,7 @@
-/* stele-bench [--json FILE] [--rounds N] [--threads N] [--quick | --border]: a training step
- * against the floor of the machine and against PyTorch, and what it costs in memory. */
+/* stele-bench [--json FILE] [--rounds N] [--threads N] [--quick | --border | --conv]: a training
+ * step against the floor of the machine and against PyTorch, and what it costs in memory; one of
+ * convolutions against PyTorch. */
+#include "conv.h"
 #include "floor.h"
 #include "measure.h"
 #include "report.h"
@@ -10,16 +12,18 @@
 
 typedef struct options {
     const char *json;
-    int rounds, threads, quick, border;
+    int rounds, threads, quick, border, conv;
 } options;
 
 static int parse(int argc, char **argv, options *o)
 {
-    static const struct option longs[] = {
-        { "json", required_argument, NULL, 'j' },    { "rounds", required_argument, NULL, 'r' },
-        { "threads", required_argument, NULL, 't' }, { "quick", no_argument, NULL, 'q' },
-        { "border", no_argument, NULL, 'b' },        { 0 }
-    };
+    static const struct option longs[] = { { "json", required_argument, NULL, 'j' },
+                                           { "rounds", required_argument, NULL, 'r' },
+                                           { "threads", required_argument, NULL, 't' },
+                                           { "quick", no_argument, NULL, 'q' },
+                                           { "border", no_argument, NULL, 'b' },
+                                           { "conv", no_argument, NULL, 'c' },
+                                           { 0 } };
     for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
         if (c == 'j') {
             o->json = optarg;
@@ -31,6 +35,8 @@ static int parse(int argc, char **argv, options *o)
             o->quick = 1;
         } else if (c == 'b') {
             o->border = 1;
+        } else if (c == 'c') {
+            o->conv = 1;
         } else {
             return -1;
         }
@@ -93,17 +99,45 @@ static int measure_border(const options *o, json_t *figures)
     return 0;
 }
 
+/* Images of MNIST's size, and of one that the wide layers hardly matter for. */
+static const int64_t sides[] = { 28, 64 };
+
+static int measure_conv(const options *o, json_t *figures)
+{
+    for (size_t i = 0; i < sizeof sides / sizeof sides[0]; i++) {
+        bench_shape s = complete((bench_shape){ .rows = 1024, .side = sides[i] }, o);
+        double seconds = 0.0;
+        s.atac_depth = s.side * s.side / 5; /* as much ink as digits have */
+        if (bench_conv_measure(&s, o->rounds, &seconds) != 0) {
+            return -1;
+        }
+        report_conv(figures, &s, seconds, twin_ms(&s));
+    }
+    return 0;
+}
+
+/* All there is, or the one part that was asked for. */
+static int measure_wanted(const options *o, json_t *figures)
+{
+    const int all = !o->border && !o->conv;
+    if ((all && measure(o, figures) != 0) || (!o->border && measure_conv(o, figures) != 0)) {
+        return -1;
+    }
+    return o->conv ? 0 : measure_border(o, figures);
+}
+
 int main(int argc, char **argv)
 {
     options o = { .rounds = 15 };
     if (parse(argc, argv, &o) != 0) {
-        fprintf(stderr, "usage: %s [--json FILE] [--rounds N] [--threads N] [--quick | --border]\n",
+        fprintf(stderr,
+                "usage: %s [--json FILE] [--rounds N] [--threads N] [--quick | --border | "
+                "--conv]\n",
                 argv[0]);
         return 2;
     }
     json_t *figures = json_array();
-    int failed = figures == NULL || (!o.border && measure(&o, figures) != 0) ||
-                 measure_border(&o, figures) != 0;
+    int failed = figures == NULL || measure_wanted(&o, figures) != 0;
     if (!failed && o.json != NULL) {
         failed = json_dump_file(figures, o.json, JSON_INDENT(2)) != 0;
         if (failed) {

@@ -93,15 +93,32 @@ void report_scale(json_t *figures, const bench_shape *shape, const bench_footpri
 }
 
 /* The twin prints one number. */
+void report_conv(json_t *figures, const bench_shape *shape, double seconds, double pytorch_ms)
+{
+    char name[96];
+    double times = 1e-3 * pytorch_ms / seconds;
+    snprintf(name, sizeof name, "conv/%lldx%lld", (long long)shape->side, (long long)shape->side);
+    printf("\n%s: step %.2f ms", name, 1e3 * seconds);
+    if (isfinite(times)) {
+        printf("   PyTorch %.2f ms, %.2f x as long", pytorch_ms, times);
+    }
+    printf("\n");
+    json_array_append_new(figures, json_pack("{s:s, s:f, s:o, s:o}", "name", name, "ms",
+                                             1e3 * seconds, "pytorch_ms", number(pytorch_ms),
+                                             "pytorch_over_stele", number(times)));
+}
+
 double twin_ms(const bench_shape *shape)
 {
     const char *python = getenv("STELE_BENCH_PYTHON");
     char command[4096];
     double ms = NAN;
     int n = snprintf(command, sizeof command,
-                     "'%s' '%s' --genes %lld --peaks %lld --batch %d --hidden %d --threads %d",
+                     "'%s' '%s' --genes %lld --peaks %lld --side %lld --batch %d --hidden %d "
+                     "--threads %d",
                      python != NULL ? python : "python3", BENCH_TWIN, (long long)shape->genes,
-                     (long long)shape->peaks, shape->batch, shape->hidden, shape->threads);
+                     (long long)shape->peaks, (long long)shape->side, shape->batch, shape->hidden,
+                     shape->threads);
     fflush(NULL);
     FILE *out = n > 0 && (size_t)n < sizeof command ? popen(command, "r") : NULL;
     if (out != NULL) {

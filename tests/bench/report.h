@@ -13,6 +13,8 @@ double twin_ms(const bench_shape *shape);
 void report_step(json_t *figures, const bench_shape *shape, const bench_step *step,
                  const bench_footprint *footprint, double pytorch_ms);
 void report_border(json_t *figures, const bench_shape *shape, const bench_border *b);
+/* `seconds`: a step. */
+void report_conv(json_t *figures, const bench_shape *shape, double seconds, double pytorch_ms);
 void report_scale(json_t *figures, const bench_shape *shape, const bench_footprint *f);
 
 #endif

@@ -30,15 +30,47 @@ static const char spec_text[] = "stele: 1\n"
                                 "train: {batch_size: %d, threads: %d, "
                                 "optimiser: {clip_norm: %g}}\n";
 
+/* The model of configs/mnist.yaml. */
+static const char image_text[] = "stele: 1\n"
+                                 "name: bench\n"
+                                 "seed: 7\n"
+                                 "data:\n"
+                                 "  source: simulate\n"
+                                 "  n_rows: %lld\n"
+                                 "  n_genes: 8\n"
+                                 "  n_peaks: %lld\n"
+                                 "  atac_depth: %lld\n"
+                                 "  split: {train: 1, valid: 0, test: 0}\n"
+                                 "latent: {dim: 16}\n"
+                                 "modalities:\n"
+                                 "  atac:\n"
+                                 "    plugin: image\n"
+                                 "    size: [%lld, %lld]\n"
+                                 "    encoder: {channels: [32, 64], hidden: [256]}\n"
+                                 "    decoder: {channels: [64, 32], hidden: [256]}\n"
+                                 "fusion: {plugin: poe, prior_expert: true}\n"
+                                 "train: {batch_size: %d, threads: %d}\n";
+
+/* Length of the text, which fits. */
+static int write_spec(const bench_shape *s, size_t size, char *text)
+{
+    if (s->side > 0) {
+        return snprintf(text, size, image_text, (long long)s->rows, (long long)(s->side * s->side),
+                        (long long)s->atac_depth, (long long)s->side, (long long)s->side, s->batch,
+                        s->threads);
+    }
+    return snprintf(text, size, spec_text, (long long)s->rows, (long long)s->genes,
+                    (long long)s->peaks, (long long)s->rna_depth, (long long)s->atac_depth,
+                    s->hidden, s->hidden, s->hidden, s->hidden,
+                    s->fusion != NULL ? s->fusion : "{plugin: poe, prior_expert: true}", s->batch,
+                    s->threads, s->clip_norm);
+}
+
 static stele_status make_spec(bench_training *t, const bench_shape *s, stele__diag *diag)
 {
     char text[2048];
     stele__spec_doc *doc = NULL;
-    int n = snprintf(text, sizeof text, spec_text, (long long)s->rows, (long long)s->genes,
-                     (long long)s->peaks, (long long)s->rna_depth, (long long)s->atac_depth,
-                     s->hidden, s->hidden, s->hidden, s->hidden,
-                     s->fusion != NULL ? s->fusion : "{plugin: poe, prior_expert: true}", s->batch,
-                     s->threads, s->clip_norm);
+    int n = write_spec(s, sizeof text, text);
     stele_status status = stele__spec_doc_parse(text, (size_t)n, "bench", NULL, &doc, diag);
     if (status == STELE_OK) {
         status = stele__spec_create(doc, &t->spec, diag);

@@ -8,9 +8,10 @@
 #include "train/loop.h"
 #include "train/run.h"
 
-/* Widths of data and model; depth: median counts of a cell. */
+/* Widths of data and model; depth: median counts of a cell. side: the model is that of images of
+ * side x side pixels, which are the peaks, as configs/mnist.yaml has it, and nothing else. */
 typedef struct bench_shape {
-    int64_t rows, genes, peaks, rna_depth, atac_depth;
+    int64_t rows, genes, peaks, rna_depth, atac_depth, side;
     int hidden, batch, threads;  /* threads 0: one per core */
     double clip_norm;            /* 0: none */
     const char *fusion;          /* plugin; NULL: the product of experts */

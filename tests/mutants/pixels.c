@@ -1,5 +1,6 @@
 /* Images (C, H, W) with a Gaussian likelihood: the sound plugin of modality mutants whose data are
- * dense and real. x ~ N(eta, exp(log-variance of the pixel)). */
+ * dense and real, and which give their linear predictors themselves. x ~ N(eta, exp(log-variance of
+ * the pixel)). */
 #include <stele/draw.h>
 #include <stele/plugin.h>
 
@@ -97,10 +98,13 @@ static stele_status decode(const stele_inst *self, stele_graph *g, const stele_d
                            stele_output *ret)
 {
     const stele_ops *ops = self->host->ops;
+    stele_tensor *h = ops->tanh(g, ops->linear(g, a->z, ops->param(g, self->decoder), NULL));
+    h = ops->matmul(g, h, ops->param(g, self->weight), 0, 1);
+#ifdef DEFECT_PREDICTORS_DETACHED
+    h = ops->detach(g, h);
+#endif
     ret->n_eta = 1;
-    ret->hidden = ops->tanh(g, ops->linear(g, a->z, ops->param(g, self->decoder), NULL));
-    ret->weight[0] = self->weight;
-    ret->bias[0] = self->bias;
+    ret->eta[0] = ops->add(g, h, ops->param(g, self->bias));
     ret->n_feature = 1;
     ret->feature[0] = self->noise;
     return ops->status(g);

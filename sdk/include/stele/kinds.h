@@ -74,8 +74,10 @@ typedef struct stele_decode_args {
 #define STELE_MAX_ETA   4
 #define STELE_MAX_PARAM 4
 
-/* A decoder's output for an elementwise likelihood: linear predictors eta_k = hidden w_k^T + b_k that the host
- * evaluates block by block, with the per-feature and per-row parameters that the likelihood needs besides. */
+/* A decoder's output for an elementwise likelihood: linear predictors, with the per-feature and per-row parameters that
+ * the likelihood needs besides. Mostly they are a dense layer's, eta_k = hidden w_k^T + b_k, which the host evaluates
+ * block by block and never holds as a whole. Where they come about in another way, as in convolutions, `hidden` stays
+ * NULL and `eta` holds them; weight and bias are not looked at then. */
 typedef struct stele_output {
     uint64_t struct_size;
     uint32_t n_eta, n_feature, n_row, reserved;
@@ -85,6 +87,7 @@ typedef struct stele_output {
     uint32_t feature[STELE_MAX_PARAM];  /* parameter or buffer ids, (features) each */
     stele_tensor *row[STELE_MAX_PARAM]; /* (R) or (R, 1) each; what needs all features of a row, such as the normaliser
                                            of softmax rates, comes in here: ops->linear_logsumexp */
+    stele_tensor *eta[STELE_MAX_ETA];   /* hidden NULL: (R, features) each, or (R, sample...) */
 } stele_output;
 
 /* Observed values of the rows of a block: numbers of features are absolute, not those within the block. Row r starts at

@@ -4,7 +4,8 @@
  * adds to d_feature and d_row, all weighted by b->weight. Zeros of CSR data take the closed form; only stored entries
  * cost a special function more. No host symbol: vector functions come from the host's table.
  *
- *   Bernoulli          eta[0] logit; row[0] added to the logit. x > 0 counts as 1.
+ *   Bernoulli          eta[0] logit; row[0] added to the logit. What is not 0 counts as 1; in stele_bernoulli_above
+ *                      what exceeds a threshold >= 0.
  *   negative binomial  eta[0] log mean; feature[0] log dispersion theta (variance mu + mu^2 / theta); row[0] log size
  *                      factor, added to eta[0]. With n_eta 2: eta[1] logit of an extra zero (zero inflation; Lambert
  *                      1992, Risso et al. 2018).
@@ -123,14 +124,19 @@ static inline void stele_nb_terms_fill(const stele_vec *vec, const double *log_f
 #undef STELE_NAME
 #undef STELE_REAL_DTYPE
 
-static inline stele_status stele_bernoulli(const stele_vec *vec, const stele_block *b)
+static inline stele_status stele_bernoulli_above(const stele_vec *vec, const stele_block *b, double threshold)
 {
     if (b->dtype == STELE_F64) {
-        stele_bernoulli_f64(vec, b);
+        stele_bernoulli_f64(vec, b, threshold);
     } else {
-        stele_bernoulli_f32(vec, b);
+        stele_bernoulli_f32(vec, b, threshold);
     }
     return STELE_OK;
+}
+
+static inline stele_status stele_bernoulli(const stele_vec *vec, const stele_block *b)
+{
+    return stele_bernoulli_above(vec, b, 0.0);
 }
 
 static inline stele_status stele_negative_binomial(const stele_vec *vec, const stele_block *b)

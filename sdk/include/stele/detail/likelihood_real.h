@@ -87,7 +87,20 @@ static inline double STELE_NAME(stele_bernoulli_entries)(const stele_vec *vec, c
     return n_lost == 0 ? sum : sum + vec->softplus_sum(STELE_REAL_DTYPE, n_lost, lost, 0.0, 0.0, NULL);
 }
 
-static inline void STELE_NAME(stele_bernoulli_row)(const stele_vec *vec, const stele_block *b, int64_t r)
+/* Leave out entries up to a threshold; missing ones stay. */
+static inline int64_t STELE_NAME(stele_entries_above)(STELE_REAL threshold, int64_t n, int32_t *at, STELE_REAL *x)
+{
+    int64_t m = 0;
+    for (int64_t i = 0; i < n; i++) {
+        at[m] = at[i];
+        x[m] = x[i];
+        m += !(x[i] <= threshold);
+    }
+    return m;
+}
+
+static inline void STELE_NAME(stele_bernoulli_row)(const stele_vec *vec, const stele_block *b, double threshold,
+                                                   int64_t r)
 {
     STELE_REAL x[STELE_STRETCH];
     int32_t at[STELE_STRETCH];
@@ -100,6 +113,9 @@ static inline void STELE_NAME(stele_bernoulli_row)(const stele_vec *vec, const s
         const STELE_REAL *eta = (const STELE_REAL *)b->eta[0] + r * b->n_features + j0;
         STELE_REAL *d = b->d_eta != NULL ? (STELE_REAL *)b->d_eta[0] + r * b->n_features + j0 : NULL;
         int64_t m = STELE_NAME(stele_entries)(b->x, r, b->first + j0, n, &cursor, at, x);
+        if (threshold > 0.0) {
+            m = STELE_NAME(stele_entries_above)((STELE_REAL)threshold, m, at, x);
+        }
         log_prob += STELE_NAME(stele_bernoulli_entries)(vec, eta, row, at, x, m); /* before d overwrites eta */
         log_prob -= vec->softplus_sum(STELE_REAL_DTYPE, (size_t)n, eta, (double)row, -(double)w, d);
         for (int64_t i = 0; i < m && d != NULL; i++) {
@@ -115,10 +131,10 @@ static inline void STELE_NAME(stele_bernoulli_row)(const stele_vec *vec, const s
     }
 }
 
-static inline void STELE_NAME(stele_bernoulli)(const stele_vec *vec, const stele_block *b)
+static inline void STELE_NAME(stele_bernoulli)(const stele_vec *vec, const stele_block *b, double threshold)
 {
     for (int64_t r = 0; r < b->n_rows; r++) {
-        STELE_NAME(stele_bernoulli_row)(vec, b, r);
+        STELE_NAME(stele_bernoulli_row)(vec, b, threshold, r);
     }
 }
 

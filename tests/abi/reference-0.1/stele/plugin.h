@@ -109,7 +109,7 @@ STELE_NO_TAIL(stele_field, n_categories);
 STELE_NO_TAIL(stele_create_args, reserved);
 STELE_NO_TAIL(stele_encode_args, covariates);
 STELE_NO_TAIL(stele_decode_args, lengths);
-STELE_NO_TAIL(stele_output, row);
+STELE_NO_TAIL(stele_output, eta);
 STELE_NO_TAIL(stele_values, column);
 STELE_NO_TAIL(stele_block, log_prob);
 STELE_NO_TAIL(stele_draw, out);

@@ -1,0 +1,438 @@
+/* Extents and orders of images through encoder and decoder: any size comes back as it went in,
+ * channels may lie first, last or flat, and rows and columns are not mixed up. Starts, what is
+ * refused, and missing pixels. Derivatives and likelihoods are stele-check's and
+ * test_location_scale's. */
+#include "test.h"
+
+#include "cli/preload_table.h"
+#include "graph/graph.h"
+#include "graph/params.h"
+#include "model/model.h"
+#include "plugin/guest.h"
+#include "plugin/registry.h"
+#include "spec/options.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { LATENT = 3, MOST = 128 * 128 };
+
+/* The plugin with an instance of its own, outside any model. */
+typedef struct rig {
+    stele__diag diag;
+    stele__registry *registry;
+    stele__spec_doc *doc;
+    stele__config *config;
+    stele__guest *guest;
+    const stele_modality_vt *vt;
+    stele_inst *inst;
+    stele__params *params;
+    uint32_t entry[64];
+    stele__scope scope;
+    stele_graph *graph;
+    int64_t n; /* elements of a row */
+} rig;
+
+static const char *message(const rig *r)
+{
+    return r->diag.n > 0 ? r->diag.message[0].text : "";
+}
+
+#define OK(r_, call_)                                                                              \
+    do {                                                                                           \
+        if ((call_) != STELE_OK) {                                                                 \
+            fail_msg("%s: %s", #call_, message(r_));                                               \
+        }                                                                                          \
+    } while (0)
+
+struct stele_build {
+    rig *r;
+};
+
+struct stele_fit {
+    rig *r;
+    const stele_view *x;
+    int asked;
+};
+
+static stele_status declare(stele_build *b, const stele__declaration *d, uint32_t *ret_id)
+{
+    *ret_id = b->r->scope.n++;
+    assert_true(*ret_id < 64);
+    return stele__params_declare(b->r->params, d, &b->r->entry[*ret_id], &b->r->diag);
+}
+
+static stele_status build_param(stele_build *b, const stele_param_spec *s, uint32_t *ret_id)
+{
+    const stele__declaration d = { .name = s->name,
+                                   .shape = *s->shape,
+                                   .kind = STELE__TRAINED,
+                                   .init = s->init,
+                                   .scale = s->scale };
+    return declare(b, &d, ret_id);
+}
+
+static stele_status build_buffer(stele_build *b, const char *name, const stele_shape *s,
+                                 double value, uint32_t *ret_id)
+{
+    const stele__declaration d = { .name = name,
+                                   .shape = *s,
+                                   .kind = STELE__BUFFER,
+                                   .init = STELE_INIT_CONSTANT,
+                                   .scale = value };
+    return declare(b, &d, ret_id);
+}
+
+static stele_status fit_next(stele_fit *f, stele_view *ret)
+{
+    *ret = *f->x;
+    ret->shape.dim[0] = f->asked++ == 0 ? ret->shape.dim[0] : 0;
+    return STELE_OK;
+}
+
+static stele_status fit_set(stele_fit *f, uint32_t id, uint64_t n, const double *values)
+{
+    stele__param *p = stele__params_entry(f->r->params, f->r->entry[id]);
+    assert_int_equal(p->n, n);
+    memcpy(p->values, values, (size_t)n * sizeof *values);
+    return STELE_OK;
+}
+
+static const stele_build_api build_api = { .struct_size = sizeof build_api,
+                                           .param = build_param,
+                                           .buffer = build_buffer };
+static const stele_fit_api fit_api = { .struct_size = sizeof fit_api,
+                                       .next = fit_next,
+                                       .set = fit_set };
+
+static const stele__host_tables *tables(void)
+{
+    static stele__host_tables ret;
+    ret = stele__model_tables;
+    ret.build = &build_api;
+    ret.fit = &fit_api;
+    return &ret;
+}
+
+static stele_status start(rig *r, const stele_shape *sample, const char *options)
+{
+    static const stele__log silent = { 0 };
+    static stele_field field;
+    const char *folder[] = { STELE_PLUGINS };
+    const stele__registry_settings settings = { stele__preload_table, folder, 1 };
+    const stele__plugin *p = NULL;
+    stele_build b = { r };
+    memset(r, 0, sizeof *r);
+    stele__diag_init(&r->diag);
+    OK(r, stele__registry_create(&settings, &r->registry, &r->diag));
+    OK(r, stele__registry_find(r->registry, STELE_MODALITY, "image", NULL, &p, &r->diag));
+    const stele__table table = { p->desc.options, p->desc.n_options, p->desc.option_stride };
+    OK(r, stele__spec_doc_parse(options, strlen(options), "options", ".", &r->doc, &r->diag));
+    OK(r, stele__config_create(&table, (size_t)p->desc.config_size, stele__spec_doc_root(r->doc),
+                               p->desc.id, &r->config, &r->diag));
+    field = (stele_field){ .struct_size = sizeof field,
+                           .name = "images",
+                           .content = STELE_FIELD_MATRIX,
+                           .dtype = STELE_F32,
+                           .sample = *sample };
+    stele_create_args args = { .input = &field, .latent_dim = LATENT, .n_modalities = 1 };
+    OK(r, stele__guest_create(p, "images", r->config, tables(), &silent, &r->guest));
+    stele_status status = stele__guest_start(r->guest, &args, &r->diag);
+    if (status != STELE_OK) {
+        return status;
+    }
+    r->vt = &p->vt.modality;
+    r->inst = stele__guest_inst(r->guest);
+    assert_int_equal(stele__params_create(STELE_F64, &r->params), STELE_OK);
+    r->scope = (stele__scope){ .name = "images", .params = r->params, .entry = r->entry };
+    status = stele__guest_check(r->guest, "build", r->vt->build(r->inst, &b), &r->diag);
+    if (status == STELE_OK) {
+        OK(r, stele__params_finalize(r->params, 5, 1, &r->diag));
+        OK(r, stele__graph_create(NULL, STELE_F64, &r->graph));
+        r->n = stele__shape_count(sample);
+    }
+    return status;
+}
+
+static void finish(rig *r)
+{
+    stele__graph_destroy(r->graph);
+    stele__guest_destroy(r->guest);
+    stele__params_destroy(r->params);
+    stele__config_destroy(r->config);
+    stele__spec_doc_destroy(r->doc);
+    stele__registry_destroy(r->registry);
+    stele__diag_finish(&r->diag);
+}
+
+static void open_rig(rig *r, const stele_shape *sample, const char *options)
+{
+    if (start(r, sample, options) != STELE_OK) {
+        fail_msg("%s: %s", options, message(r));
+    }
+}
+
+static const double z[2 * LATENT] = { 0.3, -1.2, 0.7, 1.9, 0.1, -0.4 };
+
+/* Means of the expert of x (2, sample...), and predictors of z (2, n). */
+static void compute(rig *r, const stele_shape *sample, const double *x, double *ret_mean,
+                    double *ret_eta)
+{
+    const stele__pass pass = { .seed = 1 };
+    stele_shape s = *sample, latent = STELE__SHAPE(2, LATENT);
+    memmove(&s.dim[1], &s.dim[0], s.ndim++ * sizeof s.dim[0]);
+    s.dim[0] = 2;
+    stele__graph_begin(r->graph, &pass);
+    stele_encode_args e = { .struct_size = sizeof e };
+    stele_decode_args d = { .struct_size = sizeof d };
+    stele_output out = { .struct_size = sizeof out };
+    stele_dist q = { 0 };
+    e.x = stele__graph_dense(r->graph, STELE_F64, &s, x);
+    d.z = stele__graph_dense(r->graph, STELE_F64, &latent, z);
+    stele__graph_enter(r->graph, &r->scope);
+    assert_int_equal(r->vt->encode(r->inst, r->graph, &e, &q), STELE_OK);
+    assert_int_equal(r->vt->decode(r->inst, r->graph, &d, &out), STELE_OK);
+    stele__graph_enter(r->graph, NULL);
+    assert_true(q.p[0]->n == 2 * LATENT && q.p[1]->n == 2 * LATENT);
+    assert_true(out.hidden == NULL && out.n_eta == 1 && out.eta[0]->n == 2 * r->n);
+    assert_true(((const double *)q.p[0]->data)[0] != 0.0); /* units of ReLU may be dead */
+    memcpy(ret_mean, q.p[0]->data, 2 * LATENT * sizeof *ret_mean);
+    memcpy(ret_eta, out.eta[0]->data, (size_t)(2 * r->n) * sizeof *ret_eta);
+}
+
+static double x[2 * MOST], y[2 * MOST], eta[2 * MOST], other_eta[2 * MOST];
+
+static void any_size_comes_back(void **state)
+{
+    static const int64_t size[] = { 8, 9, 11, 28, 31, 64, 97, 127, 128 };
+    enum { N = sizeof size / sizeof size[0] };
+    (void)state;
+    for (int i = 0; i < 2 * MOST; i++) {
+        x[i] = 0.01 * (double)(i * 37 % 101);
+    }
+    for (size_t i = 0; i < N; i++) {
+        for (int kernel = 2; kernel <= 5; kernel++) {
+            char options[256];
+            const stele_shape sample = STELE__SHAPE(size[i], size[N - 1 - i]);
+            double mean[2 * LATENT];
+            rig r;
+            snprintf(options, sizeof options,
+                     "{encoder: {channels: [2, 3, 2], kernel: %d, hidden: [3], activation: tanh}, "
+                     "decoder: "
+                     "{channels: [2, 3, 2], kernel: %d, hidden: [3]}}",
+                     kernel, kernel);
+            open_rig(&r, &sample, options);
+            compute(&r, &sample, x, mean, eta);
+            finish(&r);
+        }
+    }
+}
+
+static const char *const small = "{encoder: {channels: [4], hidden: [5], activation: tanh}, "
+                                 "decoder: {channels: [4, 3], hidden: [5]}}";
+
+static void same(int64_t n, const double *a, const double *b)
+{
+    for (int64_t i = 0; i < n; i++) {
+        if (a[i] != b[i]) {
+            fail_msg("element %d: %g and %g", (int)i, a[i], b[i]);
+        }
+    }
+}
+
+/* The same image with its channels at the other end, and flat. */
+static void channels_may_lie_anywhere(void **state)
+{
+    enum { H = 9, W = 12, C = 3, N = H * W * C };
+    const stele_shape first = STELE__SHAPE(C, H, W), last = STELE__SHAPE(H, W, C),
+                      flat = STELE__SHAPE(N);
+    double mean[3][2 * LATENT];
+    rig a, b, c;
+    (void)state;
+    for (int i = 0; i < 2 * N; i++) {
+        const int r = i / N, channel = i % N / (H * W), at = i % (H * W);
+        x[i] = 0.01 * (double)(i * 37 % 101);
+        y[r * N + at * C + channel] = x[i];
+    }
+    open_rig(&a, &first, small);
+    compute(&a, &first, x, mean[0], eta);
+    open_rig(&b, &last, small);
+    compute(&b, &last, y, mean[1], other_eta);
+    same(2 * LATENT, mean[0], mean[1]);
+    for (int i = 0; i < 2 * N; i++) {
+        const int r = i / N, channel = i % N / (H * W), at = i % (H * W);
+        assert_true(eta[i] == other_eta[r * N + at * C + channel]);
+    }
+    open_rig(&c, &flat,
+             "{size: [9, 12, 3], encoder: {channels: [4], hidden: [5], activation: tanh}, "
+             "decoder: {channels: [4, 3], hidden: [5]}}");
+    compute(&c, &flat, y, mean[2], eta);
+    same(2 * LATENT, mean[1], mean[2]);
+    same(2 * N, other_eta, eta);
+    finish(&a);
+    finish(&b);
+    finish(&c);
+}
+
+/* What one pixel of the decoder's first image changes lies in one place of the last: a transposed
+ * image would put it elsewhere. */
+static void rows_and_columns_keep_their_places(void **state)
+{
+    enum { H = 8, W = 16 };
+    const stele_shape sample = STELE__SHAPE(H, W);
+    double mean[2 * LATENT];
+    rig r;
+    (void)state;
+    open_rig(&r, &sample,
+             "{encoder: {channels: [2], hidden: [3], activation: tanh}, "
+             "decoder: {channels: [1], hidden: [3]}}");
+    compute(&r, &sample, x, mean, eta);
+    stele__param *p =
+        stele__params_entry(r.params, (uint32_t)stele__params_find(r.params, "decoder.start.bias"));
+    assert_int_equal(p->n, H / 2 * (W / 2));
+    ((double *)p->values)[1 * (W / 2) + 6] += 5.0; /* row 1, column 6 of (4, 8) */
+    compute(&r, &sample, x, mean, other_eta);
+    int64_t changed = 0;
+    for (int64_t i = 0; i < H * W; i++) {
+        const int64_t row = i / W, column = i % W;
+        if (eta[i] != other_eta[i]) {
+            assert_true(row >= 1 && row <= 4 && column >= 11 && column <= 14);
+            changed++;
+        }
+    }
+    assert_int_equal(changed, 16);
+    finish(&r);
+}
+
+/* NaN is black to the encoder. */
+static void missing_pixels_are_black(void **state)
+{
+    const stele_shape sample = STELE__SHAPE(8, 8);
+    double mean[2][2 * LATENT];
+    rig r;
+    (void)state;
+    for (int i = 0; i < 128; i++) {
+        x[i] = i % 5 == 0 ? NAN : 0.01 * i;
+        y[i] = i % 5 == 0 ? 0.0 : 0.01 * i;
+    }
+    open_rig(&r, &sample, small);
+    compute(&r, &sample, x, mean[0], eta);
+    compute(&r, &sample, y, mean[1], eta);
+    same(2 * LATENT, mean[0], mean[1]);
+    finish(&r);
+}
+
+static const double *parameter(rig *r, const char *name)
+{
+    int64_t at = stele__params_find(r->params, name);
+    assert_true(at >= 0);
+    return stele__params_entry(r->params, (uint32_t)at)->values;
+}
+
+static void starts_are_those_of_the_pixels(void **state)
+{
+    enum { N = 64, ROWS = 4 };
+    const stele_shape sample = STELE__SHAPE(8, 8);
+    static float data[ROWS * N];
+    stele_view view = { .struct_size = sizeof view, .dtype = STELE_F32, .layout = STELE_DENSE };
+    rig r;
+    (void)state;
+    view.shape = STELE__SHAPE(ROWS, 8, 8);
+    view.data = data;
+    for (int i = 0; i < ROWS * N; i++) {
+        data[i] = i / N < 2 && i % N == 7 ? 255.0f : i % N == 9 ? (float)NAN : 0.0f;
+    }
+    open_rig(&r, &sample, "{white: 255}");
+    stele_fit f = { .r = &r, .x = &view };
+    assert_int_equal(r.vt->fit(r.inst, &f), STELE_OK);
+    assert_true(fabs(parameter(&r, "output.bias")[7]) < 1e-12); /* half of them are white */
+    assert_true(fabs(parameter(&r, "output.bias")[8] - log(0.5 / 4.5)) < 1e-12);
+    assert_true(parameter(&r, "output.bias")[9] == 0.0); /* nobody has it */
+    finish(&r);
+    open_rig(&r, &sample, "{white: 255, likelihood: gaussian}");
+    f = (stele_fit){ .r = &r, .x = &view };
+    assert_int_equal(r.vt->fit(r.inst, &f), STELE_OK);
+    const double n = ROWS * (N - 1), mean = 2.0 / n;
+    assert_true(fabs(parameter(&r, "output.bias")[7] - 0.5) < 1e-12);
+    assert_true(fabs(parameter(&r, "output.log_variance")[0] - log(mean - mean * mean)) < 1e-9);
+    finish(&r);
+    open_rig(&r, &sample, "{likelihood: laplace}"); /* bytes, but nobody said so */
+    f = (stele_fit){ .r = &r, .x = &view };
+    assert_int_equal(r.vt->fit(r.inst, &f), STELE_E_OPTION);
+    finish(&r);
+}
+
+static stele_status valid(const char *options, double v)
+{
+    const stele_shape sample = STELE__SHAPE(8, 8);
+    double data[64] = { 0 };
+    stele_bad_value bad = { 0 };
+    rig r;
+    stele_view view = { .struct_size = sizeof view, .dtype = STELE_F64, .layout = STELE_DENSE };
+    view.shape = STELE__SHAPE(1, 8, 8);
+    view.data = data;
+    data[11] = v;
+    open_rig(&r, &sample, options);
+    stele_status status = r.vt->validate(r.inst, &view, &bad);
+    assert_true(status == STELE_OK || (bad.row == 0 && bad.column == 11 && bad.reason != NULL));
+    finish(&r);
+    return status;
+}
+
+static void values_are_checked(void **state)
+{
+    (void)state;
+    assert_int_equal(valid("{}", 1.0), STELE_OK);
+    assert_int_equal(valid("{}", NAN), STELE_OK);
+    assert_int_equal(valid("{}", 1.01), STELE_E_DATA);
+    assert_int_equal(valid("{}", -0.01), STELE_E_DATA);
+    assert_int_equal(valid("{likelihood: gaussian}", -3.0), STELE_OK);
+    assert_int_equal(valid("{likelihood: gaussian}", INFINITY), STELE_E_DATA);
+    assert_int_equal(valid("{likelihood: laplace}", -3.0), STELE_OK);
+    assert_int_equal(valid("{likelihood: logistic, white: 255}", 254.0), STELE_OK);
+    assert_int_equal(valid("{likelihood: logistic, white: 255}", 254.5), STELE_E_DATA);
+    assert_int_equal(valid("{likelihood: logistic, white: 255}", 256.0), STELE_E_DATA);
+    assert_int_equal(valid("{likelihood: logistic}", (double)(77.0f / 255.0f)), STELE_OK);
+    assert_int_equal(valid("{likelihood: logistic, levels: 3}", 0.5), STELE_OK);
+}
+
+static void refuse(stele_shape sample, const char *options, stele_status status, const char *said)
+{
+    rig r;
+    assert_int_equal(start(&r, &sample, options), status);
+    if (strstr(message(&r), said) == NULL) {
+        fail_msg("`%s` lacks `%s`", message(&r), said);
+    }
+    finish(&r);
+}
+
+static void what_cannot_be_is_refused(void **state)
+{
+    (void)state;
+    refuse(STELE__SHAPE(64), "{}", STELE_E_SHAPE, "flat rows need `size`");
+    refuse(STELE__SHAPE(7, 20), "{}", STELE_E_SHAPE, "images of 7 x 20 pixels in 1 channels");
+    refuse(STELE__SHAPE(8, 8, 8), "{}", STELE_E_SHAPE, "in 8 channels");
+    refuse(STELE__SHAPE(2, 8, 8, 3), "{}", STELE_E_SHAPE, "a row must be an image");
+    refuse(STELE__SHAPE(65), "{size: [8, 8]}", STELE_E_OPTION, "of 64 elements, rows have 65");
+    refuse(STELE__SHAPE(64), "{size: [64]}", STELE_E_OPTION, "must be [height, width] or");
+    refuse(STELE__SHAPE(8, 8), "{size: [8, 8]}", STELE_E_OPTION, "is for flat rows");
+    refuse(STELE__SHAPE(8, 8), "{encoder: {channels: [2, 2, 2, 2, 2]}}", STELE_E_OPTION,
+           "5 convolutions halve images of 8 x 8 pixels too often");
+    refuse(STELE__SHAPE(64, 64), "{decoder: {channels: [2, 2, 2, 2, 2, 2, 2]}}", STELE_E_OPTION,
+           "between 1 and 6 convolutions");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(any_size_comes_back),
+        cmocka_unit_test(channels_may_lie_anywhere),
+        cmocka_unit_test(rows_and_columns_keep_their_places),
+        cmocka_unit_test(missing_pixels_are_black),
+        cmocka_unit_test(starts_are_those_of_the_pixels),
+        cmocka_unit_test(values_are_checked),
+        cmocka_unit_test(what_cannot_be_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,12 @@
+#!/usr/bin/env python3
+"""Eight channels of 8 x 8 pixels."""
+import pathlib
+import struct
+
+
+def write(name, kind, extents, data):
+    head = struct.pack(f">BBBB{len(extents)}I", 0, 0, kind, len(extents), *extents)
+    pathlib.Path(name).write_bytes(head + data)
+
+
+write("pictures-idx", 8, (20, 8, 8, 8), bytes(20 * 512))

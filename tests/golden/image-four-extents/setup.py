@@ -1,0 +1,12 @@
+#!/usr/bin/env python3
+"""Films: four extents in a row."""
+import pathlib
+import struct
+
+
+def write(name, kind, extents, data):
+    head = struct.pack(f">BBBB{len(extents)}I", 0, 0, kind, len(extents), *extents)
+    pathlib.Path(name).write_bytes(head + data)
+
+
+write("pictures-idx", 8, (20, 8, 8, 2, 2), bytes(20 * 256))
