@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The kind that `name` begins with if it reads like the id of a plugin, "fusion/poe"; else 0. */
+/* The kind that `name` begins with if it reads like the id of a plugin, "KIND/NAME"; else 0. */
 static uint32_t kind_of_id(const char *name)
 {
     size_t n = strcspn(name, "/");

@@ -64,9 +64,10 @@ def check(program, columns, fewest, most):
 
 
 def main():
-    check(sys.argv[1], 80, 2, 5)
-    check(sys.argv[1], 40, 0, 1)
-    check(sys.argv[1], 200, 7, 7)
+    program = os.path.abspath(sys.argv[1])
+    check(program, 80, 2, 5)
+    check(program, 40, 0, 1)
+    check(program, 200, 7, 7)
 
 
 main()
