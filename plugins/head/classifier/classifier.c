@@ -44,8 +44,10 @@ struct stele_inst {
 
 static void destroy(stele_inst *self)
 {
-    free(self->one_f32);
-    free(self->one_f64);
+    if (self != NULL) {
+        free(self->one_f32);
+        free(self->one_f64);
+    }
     free(self);
 }
 
