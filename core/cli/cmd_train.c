@@ -239,15 +239,19 @@ static stele_status reopen(job *j, stele__diag *diag)
     char *last = stele__folder_path(j->dir, "last.safetensors");
     char *data = stele__folder_path(j->dir, "data.json");
     int same = 0;
+    stele__position at = { 0 };
     stele_status status = last != NULL && data != NULL ? STELE_OK : STELE_E_NOMEM;
     if (status == STELE_OK) {
         status = stele__folder_lock(j->dir, &j->lock, diag);
     }
     if (status == STELE_OK) {
-        status = stele__checkpoint_match(last, j->fingerprint, &same, diag);
+        status = stele__checkpoint_match(last, j->fingerprint, &same, &at, diag);
     }
     if (status == STELE_OK && !same) {
         status = stele__folder_refuse(j->dir, j->loaded.spec, diag);
+    }
+    if (status == STELE_OK) {
+        status = stele__folder_complete(j->dir, &at, diag);
     }
     if (status == STELE_OK) {
         status = stele__state_read(data, &j->state, diag);

@@ -4,6 +4,7 @@
 #include "base/str.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -15,7 +16,7 @@ void stele__display_init(stele__display *d, int quiet)
 static int terminal_width(void)
 {
     struct winsize w;
-    return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 20 ? w.ws_col : 80;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1 ? w.ws_col : 80;
 }
 
 static void append_heads(stele__str *s, const stele__model *m, const stele__loss_terms *terms)
@@ -50,23 +51,53 @@ static void append_time(stele__str *s, double seconds)
     }
 }
 
+/* Columns that a text takes: bytes of UTF-8 that begin a character. */
+static size_t width_of(const char *text, size_t len)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < len; i++) {
+        n += ((unsigned char)text[i] & 0xC0) != 0x80;
+    }
+    return n;
+}
+
+/* What a person waits for comes first; of the terms as many as fit, none cut in two. */
+static void append_fitting(stele__str *s, const stele__str *terms, size_t columns)
+{
+    for (const char *at = terms->data; at != NULL;) {
+        const char *stop = strstr(at + 2, "  "); /* every term begins with two blanks */
+        size_t n = stop != NULL ? (size_t)(stop - at) : strlen(at);
+        if (width_of(s->data, s->len) + width_of(at, n) > columns) {
+            return;
+        }
+        stele__str_append_n(s, at, n);
+        at = stop;
+    }
+}
+
 static void step_line(stele__display *d, const stele__progress *p)
 {
-    stele__str s;
+    stele__str s, terms;
+    size_t columns = (size_t)terminal_width() - 1; /* the last one would start a new line */
     if (!d->terminal || stele__now() - d->shown_at < 0.1) {
         return;
     }
     d->shown_at = stele__now();
     stele__str_init(&s);
+    stele__str_init(&terms);
     stele__str_printf(&s, "epoch %lld/%lld  %3.0f %%  ", (long long)p->epoch + 1,
                       (long long)p->n_epochs, 100.0 * (double)p->batch / (double)p->n_batches);
-    append_terms(&s, p->model, p->terms);
-    stele__str_printf(&s, "  %.0f rows/s  ", p->rows_per_second);
     append_time(&s, p->seconds_left);
-    if (!s.failed) {
-        fprintf(stderr, "\r\033[K%.*s", terminal_width() - 1, s.data);
+    stele__str_printf(&terms, "  %.0f rows/s  ", p->rows_per_second);
+    append_terms(&terms, p->model, p->terms);
+    if (!s.failed && !terms.failed) {
+        append_fitting(&s, &terms, columns);
+    }
+    if (!s.failed && !terms.failed) {
+        fprintf(stderr, "\r\033[K%.*s", (int)columns, s.data);
         fflush(stderr);
     }
+    stele__str_finish(&terms);
     stele__str_finish(&s);
 }
 

@@ -1,5 +1,7 @@
 #include "kernels/gemm.h"
 
+#include "kernels/panel.h"
+
 #include <cblas.h>
 #include <pthread.h>
 
@@ -32,6 +34,13 @@ static size_t block_width(size_t m, size_t n, size_t k)
     size_t width = (longer + blocks - 1) / blocks;
     return (width + BLOCK_WIDTH - 1) / BLOCK_WIDTH * BLOCK_WIDTH;
 }
+
+/* At most so many multiplications: OpenBLAS has paths of its own for them on some processors that
+ * call malloc, and a step must not. */
+#define SMALL_PRODUCT 1e6
+
+/* Of a product by hand: bytes of a row of a panel, at most, and rows that are packed at a time. */
+enum { PANEL_ROW_BYTES = 128, SMALL_DEPTH = 192 };
 
 #define GEMM_f32     cblas_sgemm
 #define GEMM_f64     cblas_dgemm

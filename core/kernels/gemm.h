@@ -1,4 +1,5 @@
-/* gemm.h - dense products C (m, n) = alpha op(A) op(B) + beta C, row-major, by OpenBLAS.
+/* gemm.h - dense products C (m, n) = alpha op(A) op(B) + beta C, row-major, by OpenBLAS, and
+ * by panel.h where they are small, which OpenBLAS would call malloc for.
  *
  * op(A) is (m, k), op(B) is (k, n). transpose_a != 0 means that A is stored (k, m), likewise B (n,
  * k). ld* are the distances between stored rows in elements. beta 0 overwrites C even if it holds

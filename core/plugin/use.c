@@ -3,6 +3,34 @@
 #include "base/mem.h"
 
 #include <string.h>
+#include <unistd.h>
+
+/* The kind that `name` begins with if it reads like the id of a plugin, "KIND/NAME"; else 0. */
+static uint32_t kind_of_id(const char *name)
+{
+    size_t n = strcspn(name, "/");
+    for (uint32_t kind = 1; stele__kind_name(kind) != NULL; kind++) {
+        if (strlen(stele__kind_name(kind)) == n && strncmp(name, stele__kind_name(kind), n) == 0) {
+            return name[n] == '/' && name[n + 1 + strcspn(name + n + 1, "/.")] == '\0' ? kind : 0;
+        }
+    }
+    return 0;
+}
+
+/* What has a slash is a file, and help and listings show ids that have one. */
+static stele_status refuse_id(const stele__instance *instance, uint32_t kind,
+                              const stele__place *at, stele__diag *diag)
+{
+    const char *bare = strchr(instance->plugin, '/') + 1;
+    stele__diag_error(diag, STELE_E_ABI, at, "there is no file `%s`", instance->plugin);
+    if (kind == instance->kind) {
+        stele__diag_hint(diag, "write the bare name of a plugin: `%s`", bare);
+    } else {
+        stele__diag_hint(diag, "it reads like the id of a %s plugin, but a %s plugin belongs here",
+                         stele__kind_name(kind), stele__kind_name(instance->kind));
+    }
+    return STELE_E_ABI;
+}
 
 static stele_status find(stele__registry *registry, const stele__instance *instance,
                          const stele__plugin **ret, stele__diag *diag)
@@ -19,7 +47,10 @@ static stele_status find(stele__registry *registry, const stele__instance *insta
                         .column = instance->at->column,
                         .path = path.data };
     stele_status status = STELE_E_NOMEM;
-    if (name != NULL) {
+    uint32_t kind = kind_of_id(instance->plugin);
+    if (name != NULL && kind != 0 && access(name, F_OK) != 0) {
+        status = refuse_id(instance, kind, &at, diag);
+    } else if (name != NULL) {
         status = stele__registry_find(registry, instance->kind, name, &at, ret, diag);
     }
     stele__str_finish(&path);

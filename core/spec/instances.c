@@ -238,8 +238,8 @@ stele_status stele__instances_read(stele__spec *spec, stele__diag *diag)
     if (modalities == NULL || modalities->n == 0) {
         stele__node *there = stele__node_find(root, "modalities");
         if (there == NULL || !there->reported) {
-            stele__node_key_error(root, "modalities", STELE_E_OPTION, diag,
-                                  "at least one modality is required");
+            stele__node_key_error(there != NULL ? there : root, there != NULL ? NULL : "modalities",
+                                  STELE_E_OPTION, diag, "at least one modality is required");
             stele__diag_hint(diag, "write modalities: {NAME: {plugin: ...}}");
         }
     }

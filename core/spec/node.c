@@ -50,6 +50,9 @@ static stele_status parse(const char *text, size_t len, const char *name, const 
     status = doc->name != NULL && (folder == NULL || doc->folder != NULL)
                  ? stele__spec_build(doc, text, len, doc->name, 1, &doc->root, diag)
                  : STELE_E_NOMEM;
+    if (status == STELE_OK && any_root && doc->faulty) {
+        status = STELE_E_OPTION; /* nobody will look for the messages */
+    }
     if (status == STELE_OK && !any_root && doc->root->kind != STELE__MAPPING) {
         status = stele__node_error(doc->root, STELE_E_OPTION, diag,
                                    "the top level must be a mapping of keys to values");

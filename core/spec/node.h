@@ -45,9 +45,11 @@ struct stele__known {
     stele__known *next;
 };
 
-/* Read a spec. All errors that do not hide the rest of the file are reported. The root is a
- * mapping. Relative paths are resolved against the folder of `path`; what comes through a stream of
- * the process (/dev/stdin, /dev/fd/N) has none. The caller destroys *ret. */
+/* Read a spec. All errors that do not hide the rest of the file are reported. Keys that are given
+ * twice, empty or hold a NUL are reported and left out, and the spec is returned all the same, for
+ * the other mistakes to be found: stele__spec_finish refuses it. The root is a mapping. Relative
+ * paths are resolved against the folder of `path`; what comes through a stream of the process
+ * (/dev/stdin, /dev/fd/N) has none. The caller destroys *ret. */
 STELE_NODISCARD stele_status stele__spec_doc_read(const char *path, stele__spec_doc **ret,
                                                   stele__diag *diag);
 /* The same from `len` bytes of text; `name` stands in messages, relative paths are resolved against

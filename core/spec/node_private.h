@@ -13,6 +13,7 @@ struct stele__spec_doc {
     size_t n_text;
     stele__node *root;
     size_t n_nodes;
+    int faulty; /* keys were refused and left out: the messages are given */
 };
 
 /* A node without a place in the tree. NULL: out of memory, or STELE__SPEC_NODES reached. */

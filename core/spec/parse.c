@@ -25,7 +25,8 @@ struct reader {
     stele__diag *diag;
 };
 
-static stele_status read_node(struct reader *r, int depth, stele__node **ret);
+static stele_status read_node(struct reader *r, int depth, stele__node *parent, const char *key,
+                              stele__node **ret);
 
 static stele_status next(struct reader *r)
 {
@@ -56,6 +57,24 @@ static void complain(struct reader *r, const stele__place *place, const char *te
 {
     stele__diag_error(r->diag, STELE_E_OPTION, place, text, word);
     r->status = r->status == STELE_OK ? STELE_E_OPTION : r->status;
+}
+
+/* A mistake about a key of `mapping`, NULL for one without a name: what it is about is left out,
+ * and the document can be read on and checked like any other. */
+static void refuse_key(struct reader *r, const stele__node *mapping, const char *key,
+                       const stele__place *at, const char *text)
+{
+    stele__str path;
+    stele__place place = *at;
+    stele__str_init(&path);
+    stele__node_path(mapping, &path);
+    if (key != NULL) {
+        stele__str_printf(&path, "%s%s", path.len != 0 ? "." : "", key);
+    }
+    place.path = path.data;
+    stele__diag_error(r->diag, STELE_E_OPTION, &place, "%s", text);
+    stele__str_finish(&path);
+    r->doc->faulty = 1;
 }
 
 static stele_status too_many(struct reader *r)
@@ -165,10 +184,9 @@ static stele_status read_sequence(struct reader *r, int depth, stele__node *node
         if (status != STELE_OK || r->event.type == YAML_SEQUENCE_END_EVENT) {
             return status;
         }
-        if ((status = read_node(r, depth + 1, &child)) != STELE_OK) {
+        if ((status = read_node(r, depth + 1, node, NULL, &child)) != STELE_OK) {
             return status;
         }
-        child->key = NULL;
         child->key_line = child->line;
         child->key_column = child->column;
         if ((status = stele__node_attach(node, child)) != STELE_OK) {
@@ -177,8 +195,9 @@ static stele_status read_sequence(struct reader *r, int depth, stele__node *node
     }
 }
 
-/* Read the key that the event holds. *ret_merge: it is a plain `<<`. */
-static stele_status read_key(struct reader *r, const char **ret, int *ret_merge)
+/* Read the key that the event holds; *ret NULL: it is none. *ret_merge: it is a plain `<<`. */
+static stele_status read_key(struct reader *r, const stele__node *mapping, const char **ret,
+                             int *ret_merge)
 {
     stele__place place = place_at(r, &r->event.start_mark);
     if (r->event.type != YAML_SCALAR_EVENT) {
@@ -188,10 +207,15 @@ static stele_status read_key(struct reader *r, const char **ret, int *ret_merge)
     }
     const char *value = (const char *)r->event.data.scalar.value;
     *ret_merge = r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE && strcmp(value, "<<") == 0;
-    *ret = stele__pool_strndup(&r->doc->pool, value, r->event.data.scalar.length);
-    if (value[0] == '\0' || strlen(value) != r->event.data.scalar.length) {
-        complain(r, &place, "a key is empty or contains the character NUL%s", "");
+    if (strlen(value) != r->event.data.scalar.length) {
+        refuse_key(r, mapping, value, &place, "a key must not contain the character NUL");
+        return STELE_OK;
     }
+    if (value[0] == '\0') {
+        refuse_key(r, mapping, NULL, &place, "a key must not be empty");
+        return STELE_OK;
+    }
+    *ret = stele__pool_strndup(&r->doc->pool, value, r->event.data.scalar.length);
     return *ret != NULL ? STELE_OK : STELE_E_NOMEM;
 }
 
@@ -231,10 +255,10 @@ static stele_status merge(struct reader *r, stele__node *into, stele__map *keys,
     return STELE_OK;
 }
 
-static void complain_twice(struct reader *r, const stele__place *place, const char *key,
-                           const stele__node *first)
+static void complain_twice(struct reader *r, const stele__node *mapping, const stele__place *place,
+                           const char *key, const stele__node *first)
 {
-    complain(r, place, "the key `%s` occurs twice in one mapping", key);
+    refuse_key(r, mapping, key, place, "the key occurs twice in one mapping");
     if (first != NULL && r->lines) {
         stele__diag_hint(r->diag, "the first one is at line %u, column %u", first->key_line,
                          first->key_column);
@@ -254,20 +278,22 @@ static stele_status read_pairs(struct reader *r, int depth, stele__node *node, s
             return merged != NULL ? merge(r, node, keys, merged) : STELE_OK;
         }
         stele__place place = place_at(r, &r->event.start_mark);
-        status = status == STELE_OK ? read_key(r, &key, &is_merge) : status;
-        if (status == STELE_OK && !is_merge) {
+        status = status == STELE_OK ? read_key(r, node, &key, &is_merge) : status;
+        if (status == STELE_OK && key != NULL && !is_merge) {
             status = stele__map_add(keys, key, &index, &is_new);
         }
         status = status == STELE_OK ? next(r) : status;
-        status = status == STELE_OK ? read_node(r, depth + 1, &child) : status;
+        status = status == STELE_OK ? read_node(r, depth + 1, node, key, &child) : status;
         if (status != STELE_OK) {
             return status;
         }
-        if (!is_new || (is_merge && merged != NULL)) {
-            complain_twice(r, &place, key, is_merge ? merged : node->child[index]);
+        if (key == NULL) {
             continue;
         }
-        child->key = key;
+        if (!is_new || (is_merge && merged != NULL)) {
+            complain_twice(r, node, &place, key, is_merge ? merged : node->child[index]);
+            continue;
+        }
         child->key_line = place.line;
         child->key_column = place.column;
         if (is_merge) {
@@ -289,15 +315,21 @@ static stele_status read_mapping(struct reader *r, int depth, stele__node *node)
     return status;
 }
 
-/* The value that starts with the current event. */
-static stele_status read_node(struct reader *r, int depth, stele__node **ret)
+/* The value that starts with the current event. It knows where it will stand, not yet attached, for
+ * the messages about what is below. */
+static stele_status read_node(struct reader *r, int depth, stele__node *parent, const char *key,
+                              stele__node **ret)
 {
     struct anchor *anchor = NULL;
     if (depth > STELE__SPEC_DEPTH) {
         return too_deep(r);
     }
     if (r->event.type == YAML_ALIAS_EVENT) {
-        return read_alias(r, depth, ret);
+        stele_status status = read_alias(r, depth, ret);
+        if (status == STELE_OK) {
+            (*ret)->key = key;
+        }
+        return status;
     }
     const yaml_char_t *name = r->event.type == YAML_SCALAR_EVENT ? r->event.data.scalar.anchor
                               : r->event.type == YAML_MAPPING_START_EVENT
@@ -312,6 +344,8 @@ static stele_status read_node(struct reader *r, int depth, stele__node **ret)
     }
     stele__place place = place_at(r, &r->event.start_mark);
     node->file = r->file;
+    node->parent = parent;
+    node->key = key;
     node->line = node->key_line = place.line;
     node->column = node->key_column = place.column;
     stele_status status = add_anchor(r, name, node, &anchor);
@@ -346,7 +380,7 @@ static stele_status read_document(struct reader *r, stele__node **ret)
         return STELE_E_OPTION;
     }
     status = status == STELE_OK ? next(r) : status;
-    status = status == STELE_OK ? read_node(r, 1, ret) : status;
+    status = status == STELE_OK ? read_node(r, 1, NULL, NULL, ret) : status;
     status = status == STELE_OK ? next(r) : status; /* the document ends */
     status = status == STELE_OK ? next(r) : status;
     if (status == STELE_OK && r->event.type != YAML_STREAM_END_EVENT) {

@@ -235,6 +235,24 @@ static void check_names(const stele__spec *spec, stele__diag *diag)
     }
 }
 
+/* Legal, as a head may be all that is wanted, but rarely meant. */
+static void check_weights(stele__spec *spec, stele__diag *diag)
+{
+    for (size_t i = 0; i < spec->n_modalities; i++) {
+        const stele__modality_spec *host = stele__modality_host(&spec->modality[i]);
+        if (host == NULL || host->weight > 0.0) {
+            return;
+        }
+    }
+    if (spec->n_modalities > 0) {
+        stele__node_key_warning(stele__node_find(stele__spec_doc_root(spec->doc), "modalities"),
+                                diag,
+                                "the weights of all modalities are 0: nothing is learned "
+                                "from their likelihoods");
+        stele__diag_hint(diag, "write weight: 1, or leave it out, where a modality is to count");
+    }
+}
+
 void stele__sections_check(stele__spec *spec, stele__diag *diag)
 {
     check_names(spec, diag);
@@ -258,6 +276,7 @@ void stele__sections_check(stele__spec *spec, stele__diag *diag)
     if (spec->train != NULL) {
         check_train(spec, diag);
     }
+    check_weights(spec, diag);
     for (size_t i = 0; i < spec->n_modalities; i++) {
         const stele__modality_spec *host = stele__modality_host(&spec->modality[i]);
         if (host != NULL) {

@@ -318,13 +318,14 @@ stele_status stele__checkpoint_read(const char *path, stele__params *params, int
 }
 
 stele_status stele__checkpoint_match(const char *path, const char *fingerprint, int *ret_same,
-                                     stele__diag *diag)
+                                     stele__position *ret_at, stele__diag *diag)
 {
     stele__safetensors *file = NULL;
     stele_status status = stele__safetensors_open(path, &file, diag);
     if (status == STELE_OK) {
         status = check_origin(file, path, NULL, diag);
         *ret_same = status == STELE_OK && strcmp(meta_of(file, "spec"), fingerprint) == 0;
+        status = status == STELE_OK ? read_position(file, path, ret_at, diag) : status;
         stele__safetensors_close(file);
     }
     return status;

@@ -33,8 +33,9 @@ STELE_NODISCARD stele_status stele__checkpoint_read(const char *path, stele__par
                                                     int moments, const char *fingerprint,
                                                     stele__position *ret_at, stele__diag *diag);
 
-/* Whether a checkpoint belongs to the spec, asked before any data are read. */
+/* Whether a checkpoint belongs to the spec, and where it stands, asked before any data are read. */
 STELE_NODISCARD stele_status stele__checkpoint_match(const char *path, const char *fingerprint,
-                                                     int *ret_same, stele__diag *diag);
+                                                     int *ret_same, stele__position *ret_at,
+                                                     stele__diag *diag);
 
 #endif

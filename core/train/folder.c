@@ -178,6 +178,80 @@ stele_status stele__folder_resume(const char *dir, const stele__run *run, stele_
     return write_resolved(dir, run, diag);
 }
 
+/* The log of a training: its text, NULL if it cannot be read. */
+static char *read_log(const char *dir, size_t *ret_len)
+{
+    char *path = stele__folder_path(dir, "metrics.jsonl"), *text = NULL;
+    stele__diag ignored;
+    stele__diag_init(&ignored);
+    *ret_len = 0;
+    if (path != NULL && stele__file_read(path, LOG_BYTES, &text, ret_len, &ignored) != STELE_OK) {
+        text = NULL;
+    }
+    stele__diag_finish(&ignored);
+    stele__free(path);
+    return text;
+}
+
+/* The line that starts at *at, which moves behind it; NULL: it is no JSON. */
+static json_t *next_line(const char **at, const char *end)
+{
+    const char *start = *at, *stop = memchr(start, '\n', (size_t)(end - start));
+    stop = stop != NULL ? stop : end;
+    *at = stop < end ? stop + 1 : end;
+    return json_loadb(start, (size_t)(stop - start), 0, NULL);
+}
+
+/* Epochs in the log, -1 if it is damaged: whoever opens it says where. A line without an end was
+ * being written when the training was killed. */
+static int64_t logged_epochs(const char *text, size_t len)
+{
+    int64_t n = 0;
+    for (const char *at = text, *end = text + len; memchr(at, '\n', (size_t)(end - at)) != NULL;) {
+        json_t *line = next_line(&at, end);
+        json_t *epoch = json_object_get(line, "epoch");
+        if (line == NULL) {
+            return -1;
+        }
+        n = json_integer_value(epoch) > n ? json_integer_value(epoch) : n;
+        json_decref(line);
+    }
+    return n;
+}
+
+static stele_status refuse_incomplete(const char *dir, const char *name, stele__diag *diag,
+                                      const char *what)
+{
+    stele__diag_error(diag, STELE_E_DATA, NULL, "%s/%s: %s", dir, name, what);
+    stele__diag_hint(diag, "bring it back from a copy, or train anew in another folder with --run");
+    return STELE_E_DATA;
+}
+
+stele_status stele__folder_complete(const char *dir, const stele__position *at, stele__diag *diag)
+{
+    char what[128];
+    size_t len = 0;
+    stele_status status = STELE_OK;
+    if (at->plateau.best_epoch >= 0 && !has(dir, "best.safetensors")) {
+        snprintf(what, sizeof what, "is missing: the parameters of epoch %lld, the best so far",
+                 (long long)at->plateau.best_epoch + 1);
+        status = refuse_incomplete(dir, "best.safetensors", diag, what);
+    }
+    if (!has(dir, "metrics.jsonl")) {
+        return refuse_incomplete(dir, "metrics.jsonl", diag,
+                                 "is missing: the log of the training so far");
+    }
+    char *text = read_log(dir, &len);
+    int64_t n = text != NULL ? logged_epochs(text, len) : -1;
+    stele__free(text);
+    if (n >= 0 && n < at->epoch) {
+        snprintf(what, sizeof what, "ends after epoch %lld, last.safetensors after epoch %lld",
+                 (long long)n, (long long)at->epoch);
+        status = refuse_incomplete(dir, "metrics.jsonl", diag, what);
+    }
+    return status;
+}
+
 static json_t *plugin_json(const stele__plugin *p)
 {
     return json_pack("{s:s, s:s, s:s}", "id", p->desc.id, "version", p->desc.version, "origin",
@@ -204,28 +278,20 @@ static json_t *plugins_json(const stele__run *run, const stele__cast *plugins)
  * of earlier epochs by that alone. */
 static json_t *heads_json(const char *dir, int64_t epoch)
 {
-    char *path = stele__folder_path(dir, "metrics.jsonl"), *text = NULL;
     size_t len = 0;
     json_t *found = json_object();
-    stele__diag ignored;
-    stele__diag_init(&ignored);
-    if (path != NULL && stele__file_read(path, LOG_BYTES, &text, &len, &ignored) == STELE_OK) {
-        for (char *at = text, *end = NULL; at < text + len; at = end + 1) {
-            end = memchr(at, '\n', (size_t)(text + len - at));
-            end = end != NULL ? end : text + len;
-            json_t *line = json_loadb(at, (size_t)(end - at), 0, NULL);
-            if (json_integer_value(json_object_get(line, "epoch")) == epoch) {
-                json_t *train = json_object_get(json_object_get(line, "train"), "heads");
-                json_t *valid = json_object_get(json_object_get(line, "valid"), "heads");
-                json_object_set(found, "train", train);
-                json_object_set(found, "valid", valid);
-            }
-            json_decref(line);
+    char *text = read_log(dir, &len);
+    for (const char *at = text, *end = text != NULL ? text + len : NULL; at < end;) {
+        json_t *line = next_line(&at, end);
+        if (json_integer_value(json_object_get(line, "epoch")) == epoch) {
+            json_t *train = json_object_get(json_object_get(line, "train"), "heads");
+            json_t *valid = json_object_get(json_object_get(line, "valid"), "heads");
+            json_object_set(found, "train", train);
+            json_object_set(found, "valid", valid);
         }
+        json_decref(line);
     }
-    stele__diag_finish(&ignored);
     stele__free(text);
-    stele__free(path);
     return found;
 }
 

@@ -29,6 +29,10 @@ STELE_NODISCARD stele_status stele__folder_lock(const char *dir, int *ret_lock, 
  * resolved.yaml and data.json. On failure what was made is removed. `resume` as for the check. */
 STELE_NODISCARD stele_status stele__folder_begin(const char *dir, int resume, const stele__run *run,
                                                  int *ret_lock, stele__diag *diag);
+/* Before a resumed one: all that the last checkpoint, which stands `at`, says was written is there.
+ * E_DATA with what is missing. */
+STELE_NODISCARD stele_status stele__folder_complete(const char *dir, const stele__position *at,
+                                                    stele__diag *diag);
 /* A resumed one: write resolved.yaml, in which epochs may have changed. */
 STELE_NODISCARD stele_status stele__folder_resume(const char *dir, const stele__run *run,
                                                   stele__diag *diag);

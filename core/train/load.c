@@ -235,9 +235,19 @@ static stele_status check_batch_size(const stele__run_request *q, const stele__r
     if (!q->training || q->spec->train->batch_size <= n) {
         return STELE_OK;
     }
-    snprintf(text, sizeof text, "is %lld, but there are %lld training rows",
-             (long long)q->spec->train->batch_size, (long long)n);
-    return stele__spec_error(q->spec, "train.batch_size", STELE_E_OPTION, text, diag);
+    const stele__node *train = stele__node_find(stele__spec_doc_root(q->spec->doc), "train");
+    int is_default = stele__node_find(train, "batch_size") == NULL;
+    int64_t fits = 1; /* a power of two, twice in the rows where there is more than one */
+    while (4 * fits <= n) {
+        fits *= 2;
+    }
+    snprintf(text, sizeof text, "is %lld%s, but there are %lld training rows",
+             (long long)q->spec->train->batch_size, is_default ? ", the default" : "",
+             (long long)n);
+    stele__spec_error(q->spec, "train.batch_size", STELE_E_OPTION, text, diag);
+    stele__diag_hint(diag, "write train: {batch_size: %lld}; it can be %lld at most",
+                     (long long)fits, (long long)n);
+    return STELE_E_OPTION;
 }
 
 stele_status stele__run_load(const stele__run_request *q, stele__run *run, stele__diag *diag)

@@ -1,5 +1,6 @@
 #include "measure.h"
 
+#include "allocations.h"
 #include "base/mem.h"
 #include "floor.h"
 #include "model/fused.h"
@@ -208,11 +209,11 @@ static stele_status train_a_little(const bench_shape *shape, double began, bench
         status = bench_training_step(&t, &terms, diag);
         seconds[i] = stele__now() - start;
         ret->first_step = i == 0 ? stele__now() - began : ret->first_step;
-        before = i == FOOTPRINT_STEPS / 2 ? stele__mem_count() : before;
+        before = i == FOOTPRINT_STEPS / 2 ? bench_allocations() : before;
     }
     if (status == STELE_OK) {
         ret->allocations =
-            (double)(stele__mem_count() - before) / (FOOTPRINT_STEPS - FOOTPRINT_STEPS / 2 - 1);
+            (double)(bench_allocations() - before) / (FOOTPRINT_STEPS - FOOTPRINT_STEPS / 2 - 1);
         ret->step = bench_median(seconds, FOOTPRINT_STEPS);
         ret->allowed_mb =
             16e-6 * (double)bench_training_parameters(&t) + sparse_mb(t.run.data) + 150;

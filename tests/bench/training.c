@@ -8,12 +8,10 @@ static const char spec_text[] = "stele: 1\n"
                                 "name: bench\n"
                                 "seed: 7\n"
                                 "data:\n"
-                                "  source: simulate\n"
-                                "  n_rows: %lld\n"
-                                "  n_genes: %lld\n"
-                                "  n_peaks: %lld\n"
-                                "  rna_depth: %lld\n"
-                                "  atac_depth: %lld\n"
+                                "  sources:\n"
+                                "    cells: {plugin: simulate, n_rows: %lld, n_genes: %lld, "
+                                "n_peaks: %lld, rna_depth: %lld, atac_depth: %lld}\n"
+                                "%s%s%s"
                                 "  split: {train: 1, valid: 0, test: 0}\n"
                                 "latent: {dim: 20}\n"
                                 "modalities:\n"
@@ -26,6 +24,7 @@ static const char spec_text[] = "stele: 1\n"
                                 "    encoder: {hidden: [%d]}\n"
                                 "    decoder: {hidden: [%d]}\n"
                                 "fusion: %s\n"
+                                "heads: %s\n"
                                 "objective: {bound: elbo, subsets: all}\n"
                                 "train: {batch_size: %d, threads: %d, "
                                 "optimiser: {clip_norm: %g}}\n";
@@ -61,9 +60,11 @@ static int write_spec(const bench_shape *s, size_t size, char *text)
     }
     return snprintf(text, size, spec_text, (long long)s->rows, (long long)s->genes,
                     (long long)s->peaks, (long long)s->rna_depth, (long long)s->atac_depth,
-                    s->hidden, s->hidden, s->hidden, s->hidden,
-                    s->fusion != NULL ? s->fusion : "{plugin: poe, prior_expert: true}", s->batch,
-                    s->threads, s->clip_norm);
+                    s->table != NULL ? "    table: {plugin: table, columns: [], path: '" : "",
+                    s->table != NULL ? s->table : "", s->table != NULL ? "'}\n" : "", s->hidden,
+                    s->hidden, s->hidden, s->hidden,
+                    s->fusion != NULL ? s->fusion : "{plugin: poe, prior_expert: true}",
+                    s->heads != NULL ? s->heads : "{}", s->batch, s->threads, s->clip_norm);
 }
 
 static stele_status make_spec(bench_training *t, const bench_shape *s, stele__diag *diag)

@@ -15,6 +15,8 @@ typedef struct bench_shape {
     int hidden, batch, threads;  /* threads 0: one per core */
     double clip_norm;            /* 0: none */
     const char *fusion;          /* plugin; NULL: the product of experts */
+    const char *table;           /* CSV file with further columns of the cells; NULL: none */
+    const char *heads;           /* the section of that name; NULL: none */
     const char *folder;          /* searched for plugins first; NULL: none */
     const lt_dlsymlist *preload; /* plugins linked into the program; NULL: none */
 } bench_shape;

@@ -36,7 +36,35 @@ struct stele_inst {
     int64_t n_classes;
     stele_predictor predictor;
     uint32_t class_weight;
+    /* (n_classes, n_classes) identity: its rows are the classes as 0/1 vectors. Made once, as a
+     * step allocates nothing. */
+    float *one_f32;
+    double *one_f64;
 };
+
+static void destroy(stele_inst *self)
+{
+    if (self != NULL) {
+        free(self->one_f32);
+        free(self->one_f64);
+    }
+    free(self);
+}
+
+static int make_identity(stele_inst *self)
+{
+    size_t n = (size_t)self->n_classes;
+    self->one_f32 = calloc(n * n, sizeof *self->one_f32);
+    self->one_f64 = calloc(n * n, sizeof *self->one_f64);
+    if (self->one_f32 == NULL || self->one_f64 == NULL) {
+        return 0;
+    }
+    for (size_t k = 0; k < n; k++) {
+        self->one_f32[k * n + k] = 1.0f;
+        self->one_f64[k * n + k] = 1.0;
+    }
+    return 1;
+}
 
 static stele_status create(const stele_create_args *a, stele_inst **ret)
 {
@@ -59,13 +87,12 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
     self->config = a->config;
     stele_predictor_init(a, &self->config->stack, &self->predictor);
     self->n_classes = a->input->n_categories;
+    if (!make_identity(self)) {
+        destroy(self);
+        return STELE_E_NOMEM;
+    }
     *ret = self;
     return STELE_OK;
-}
-
-static void destroy(stele_inst *self)
-{
-    free(self);
 }
 
 static stele_status build(stele_inst *self, stele_build *b)
@@ -121,37 +148,14 @@ static stele_status predict(const stele_inst *self, stele_graph *g, stele_tensor
     return self->host->ops->status(g);
 }
 
-/* The identity matrix: rows of it are the classes as 0/1 vectors. */
-static stele_tensor *identity(const stele_inst *self, stele_graph *g)
-{
-    const stele_ops *ops = self->host->ops;
-    size_t n = (size_t)self->n_classes;
-    stele_shape shape = stele_shape2(self->n_classes, self->n_classes);
-    float *f32 = calloc(n * n, sizeof *f32);
-    double *f64 = calloc(n * n, sizeof *f64);
-    stele_tensor *t = NULL;
-    if (f32 != NULL && f64 != NULL) {
-        int is_f64 = ops->dtype(g) == STELE_F64;
-        for (size_t k = 0; k < n; k++) {
-            f32[k * n + k] = 1.0f;
-            f64[k * n + k] = 1.0;
-        }
-        t = ops->constant(g, ops->dtype(g), &shape, is_f64 ? (const void *)f64 : f32);
-    }
-    free(f32);
-    free(f64);
-    return t;
-}
-
 static stele_status loss(const stele_inst *self, stele_graph *g, stele_tensor *y,
                          stele_tensor *target, stele_tensor **ret_rows)
 {
     const stele_ops *ops = self->host->ops;
     double smoothing = self->config->label_smoothing;
-    stele_tensor *classes = identity(self, g);
-    if (classes == NULL && ops->status(g) == STELE_OK) {
-        return STELE_E_NOMEM;
-    }
+    stele_shape shape = stele_shape2(self->n_classes, self->n_classes);
+    const void *one = ops->dtype(g) == STELE_F64 ? (const void *)self->one_f64 : self->one_f32;
+    stele_tensor *classes = ops->constant(g, ops->dtype(g), &shape, one);
     stele_tensor *t = ops->embedding(g, classes, target);
     if (smoothing > 0.0) {
         t = ops->shift(g, ops->scale(g, t, 1.0 - smoothing), smoothing / (double)self->n_classes);
