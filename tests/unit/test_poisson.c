@@ -278,13 +278,33 @@ static void test_bits(void **state)
     near(stele_spike_bits_read(&bits), (5.0 - 2.0 / log(2.0)) / 5.0, 1e-8, 1.0);
 }
 
+/* Scores 3 (+), 2 (+ - -), 1 (+ -), 0 (-). By hand: of 3 * 4 pairs, 4 + (1 + 1 + 2 / 2) +
+ * (1 + 1 / 2) = 8.5 are in order, those within a tie counting half; precision is 1, 2 / 4 and 3 / 6
+ * where the positives stand. */
+static void test_ranking(void **state)
+{
+    static const float score[] = { 3, 2, 2, 2, 1, 1, 0 };
+    static const int hit[] = { 1, 1, 0, 0, 1, 0, 0 };
+    double auroc, precision;
+    stele_ranking *r = calloc(1, sizeof *r);
+    (void)state;
+    assert_non_null(r);
+    for (int i = 0; i < 7; i++) {
+        stele_ranking_add(r, score[i], hit[i]);
+    }
+    stele_ranking_read(r, &auroc, &precision);
+    near(auroc, 8.5 / 12.0, 1e-12, 1.0);
+    near(precision, (1.0 + 0.5 + 0.5) / 3.0, 1e-12, 1.0);
+    free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),   cmocka_unit_test(test_rows),
         cmocka_unit_test(test_extremes), cmocka_unit_test(test_draws),
         cmocka_unit_test(test_bits),     cmocka_unit_test(test_quantiles),
-        cmocka_unit_test(test_moments),
+        cmocka_unit_test(test_moments),  cmocka_unit_test(test_ranking),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
