@@ -139,7 +139,7 @@ const char *stele__status_text(stele_status code)
     }
 }
 
-enum { LONGEST_WORD = 63 };
+enum { LONGEST_WORD = 63, SHORTEST_BEGINNING = 4 };
 
 /* Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours cost one
  * each. */
@@ -168,6 +168,21 @@ static size_t edit_distance(const char *a, size_t na, const char *b, size_t nb)
     return row[na % 3][nb];
 }
 
+/* The one name that goes on where `word` ends; a few letters begin too many. */
+static const char *longer(const char *word, size_t len, const char *const *names, size_t n)
+{
+    const char *found = NULL;
+    for (size_t i = 0; i < n && len >= SHORTEST_BEGINNING; i++) {
+        if (strncmp(word, names[i], len) == 0) {
+            if (found != NULL) {
+                return NULL;
+            }
+            found = names[i];
+        }
+    }
+    return found;
+}
+
 const char *stele__nearest(const char *word, const char *const *names, size_t n)
 {
     size_t len = strlen(word);
@@ -187,5 +202,5 @@ const char *stele__nearest(const char *word, const char *const *names, size_t n)
             best = d;
         }
     }
-    return nearest;
+    return nearest != NULL ? nearest : longer(word, len, names, n);
 }

@@ -66,7 +66,7 @@ STELE_NODISCARD stele_status stele__message_format(const stele__message *m, char
 const char *stele__status_text(stele_status code);
 
 /* Among n names the one nearest to `word` (Damerau-Levenshtein, at most a third of its length),
- * NULL if none is near. For "did you mean". */
+ * else the only one that begins with it, NULL if none does. For "did you mean". */
 const char *stele__nearest(const char *word, const char *const *names, size_t n);
 
 #endif

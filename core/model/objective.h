@@ -8,8 +8,10 @@
  * component
  *
  * The loss is -(sum_S weight_S L_S) / (sum_S weight_S), averaged over the rows of the batch that
- * have anything. A subset that has in a row no less than what the row has at all would repeat the
- * row's joint term and is left out there. Wu and Goodman 2018 (sub-sampled ELBO); cross
+ * have anything. The scale is that of a step's whole list of terms: a row whose terms are left out
+ * weighs less, under all+single one with a single modality a third of one with two. A
+ * subset that has in a row no less than what the row has at all would repeat the row's joint term
+ * and is left out there. Wu and Goodman 2018 (sub-sampled ELBO); cross
  * reconstruction as in Shi et al. 2019. A fusion rule with a loss of its own takes the place of
  * -L_S in every term.
  *

@@ -59,7 +59,7 @@ def main():
                 print(f"{spec.name}: skipped, {lost} is not here")
                 skipped += 1
                 continue
-            for i, changes in enumerate([[], *VARIANTS.get(spec.name, [])]):
+            for i, changes in enumerate([[], ["fusion.plugin=moe"], *VARIANTS.get(spec.name, [])]):
                 error = trial(stele, spec, pathlib.Path(scratch) / f"{spec.stem}-{i}", changes)
                 print(" ".join([f"{spec.name}:", *changes, error or "ok"]))
                 failed += error is not None

@@ -39,6 +39,11 @@ static void nearest_finds_swaps_and_refuses_strangers(void **state)
     assert_string_equal(stele__nearest("prior_exptre", names, 3), "prior_expert");
     assert_string_equal(stele__nearest("btea", names, 3), "beta");
     assert_null(stele__nearest("zzz", names, 3));
+    assert_string_equal(stele__nearest("prior", names, 3), "prior_expert");
+    assert_null(stele__nearest("prio_e", names, 3));
+    assert_null(stele__nearest("pri", names, 3));
+    const char *both[] = { "prior_expert", "prior_weight" };
+    assert_null(stele__nearest("prior", both, 2));
 }
 
 static void map_gives_indices_in_order(void **state)

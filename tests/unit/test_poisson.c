@@ -211,6 +211,56 @@ static void test_draws(void **state)
     }
 }
 
+/* Counts at five probabilities as scipy 1.17 has them (nbinom.ppf, poisson.ppf), where the
+ * probability of a zero underflows and where it is nearly one. */
+static void test_quantiles(void **state)
+{
+    static const double u[5] = { 1e-9, 0.01, 0.5, 0.9, 0.999999 };
+    static const struct {
+        double mean, theta, count[5];
+    } want[] = {
+        { 0.5, 1e-06, { 0, 0, 0, 0, 132369 } },
+        { 300.0, 0.01, { 0, 0, 0, 0, 214541 } },
+        { 2000.0, 1000.0, { 1564, 1823, 1999, 2100, 2386 } },
+        { 2000.0, INFINITY, { 1738, 1897, 2000, 2057, 2216 } },
+        { 30000.0, 1.0, { 0, 301, 20794, 69078, 414472 } },
+        { 30000.0, 100000.0, { 28825, 29542, 30000, 30253, 30944 } },
+        { 1000000.0, 1e-06, { 0, 0, 0, 0, 264737043909 } },
+        { 1000000.0, 50.0, { 369077, 700641, 993341, 1184985, 1821288 } },
+        { 1000000.0, 100000000.0, { 993978, 997663, 1000000, 1001288, 1004781 } },
+        { 1000000.0, INFINITY, { 994008, 997674, 1000000, 1001282, 1004757 } },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        for (int k = 0; k < 5; k++) {
+            double got = stele_nb_quantile(want[i].mean, want[i].theta, u[k]);
+            assert_true(fabs(got - want[i].count[k]) <= 1e-7 * want[i].count[k]);
+            if (isinf(want[i].theta)) {
+                assert_true(got == stele_poisson_quantile(want[i].mean, u[k]));
+            }
+        }
+    }
+}
+
+#define MOMENT_DRAWS 2000
+
+/* Means and variances over even probabilities, from a few large counts to nearly Poisson. */
+static void test_moments(void **state)
+{
+    static const double mean[] = { 40.0, 2000.0, 1e6 }, theta[] = { 3.0, 1000.0, 1e8 };
+    (void)state;
+    for (int k = 0; k < 9; k++) {
+        double m = 0.0, v = 0.0, a = mean[k / 3], t = theta[k % 3];
+        for (int i = 0; i < MOMENT_DRAWS; i++) {
+            double off = stele_nb_quantile(a, t, (i + 0.5) / MOMENT_DRAWS) - a;
+            m += off / MOMENT_DRAWS;
+            v += off * off / MOMENT_DRAWS;
+        }
+        near(1.0 + m / a, 1.0, 2e-3, 1.0);
+        near(v / (a + a * a / t), 1.0, 2e-2, 1.0);
+    }
+}
+
 /* 2 neurons with mean rates 0.5 and 2, a third without one, and what was not recorded. By hand:
  * log2((1 / 0.5)^1 (4 / 2)^4) - ((1 + 4 + 0) - (0.5 + 2 + 0.5)) / log(2), over 5 spikes. */
 static void test_bits(void **state)
@@ -228,11 +278,33 @@ static void test_bits(void **state)
     near(stele_spike_bits_read(&bits), (5.0 - 2.0 / log(2.0)) / 5.0, 1e-8, 1.0);
 }
 
+/* Scores 3 (+), 2 (+ - -), 1 (+ -), 0 (-). By hand: of 3 * 4 pairs, 4 + (1 + 1 + 2 / 2) +
+ * (1 + 1 / 2) = 8.5 are in order, those within a tie counting half; precision is 1, 2 / 4 and 3 / 6
+ * where the positives stand. */
+static void test_ranking(void **state)
+{
+    static const float score[] = { 3, 2, 2, 2, 1, 1, 0 };
+    static const int hit[] = { 1, 1, 0, 0, 1, 0, 0 };
+    double auroc, precision;
+    stele_ranking *r = calloc(1, sizeof *r);
+    (void)state;
+    assert_non_null(r);
+    for (int i = 0; i < 7; i++) {
+        stele_ranking_add(r, score[i], hit[i]);
+    }
+    stele_ranking_read(r, &auroc, &precision);
+    near(auroc, 8.5 / 12.0, 1e-12, 1.0);
+    near(precision, (1.0 + 0.5 + 0.5) / 3.0, 1e-12, 1.0);
+    free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values), cmocka_unit_test(test_rows), cmocka_unit_test(test_extremes),
-        cmocka_unit_test(test_draws),  cmocka_unit_test(test_bits),
+        cmocka_unit_test(test_values),   cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_extremes), cmocka_unit_test(test_draws),
+        cmocka_unit_test(test_bits),     cmocka_unit_test(test_quantiles),
+        cmocka_unit_test(test_moments),  cmocka_unit_test(test_ranking),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

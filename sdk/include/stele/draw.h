@@ -70,34 +70,93 @@ static inline stele_status stele_draw_elements(const stele_block *b, const stele
     return STELE_OK;
 }
 
-/* Smallest count below `limit` whose cumulative probability exceeds u, for laws with p(x + 1) / p(x) = (a + b x) /
- * (x + 1) (Panjer 1981). Far below the mode, where probabilities underflow, their logarithm is followed: nothing is
- * lost there. */
-static inline double stele_panjer_quantile(double log_p0, double a, double b, double limit, double u)
+/* log(Gamma(x)) less Stirling's formula for it; below 10 by the recursion of Gamma. */
+static inline double stele_stirling_rest(double x)
 {
-    double x = 0.0, log_p = log_p0;
-    for (; log_p < -700.0 && x < limit; x += 1.0) {
-        log_p += log((a + b * x) / (x + 1.0));
+    double rest = 0.0;
+    for (; x < 10.0; x += 1.0) {
+        rest += (x + 0.5) * log1p(1.0 / x) - 1.0;
     }
-    double p = exp(log_p), cumulative = p;
-    while (cumulative < u && x < limit) {
-        p *= (a + b * x) / (x + 1.0);
-        x += 1.0;
-        cumulative += p;
-    }
-    return x;
+    const double y = 1.0 / (x * x);
+    return rest + (1.0 / 12 - y * (1.0 / 360 - y * (1.0 / 1260 - y * (1.0 / 1680 - y / 1188)))) / x;
 }
 
-/* The walk ends where the remaining mass is below rounding. */
-static inline double stele_poisson_quantile(double mean, double u)
+/* The continued fraction of the incomplete beta function I_x(a, b), for x below (a + 1) / (a + b + 2), by Lentz's
+ * method (Press et al., Numerical Recipes, 6.4). Its length grows with the square root of the larger argument. */
+#define STELE_FRACTION_LONGEST 20000
+static inline double stele_beta_fraction(double a, double b, double x)
 {
-    return stele_panjer_quantile(-mean, mean, 0.0, mean + 60.0 * sqrt(mean) + 100.0, u);
+    double c = 1.0, d = 1.0 / (1.0 - (a + b) * x / (a + 1.0)), value = d, change = 0.0;
+    for (int m = 1; m < STELE_FRACTION_LONGEST && fabs(change - 1.0) > 1e-14; m++) {
+        double at = a + 2.0 * m, even = m * (b - m) * x / ((at - 1.0) * at);
+        double odd = -(a + m) * (a + b + m) * x / (at * (at + 1.0));
+        d = 1.0 / (1.0 + even * d);
+        c = 1.0 + even / c;
+        value *= d * c;
+        d = 1.0 / (1.0 + odd * d);
+        c = 1.0 + odd / c;
+        change = d * c;
+        value *= change;
+    }
+    return value;
 }
 
+/* Whether P(X <= k) >= u for a negative binomial: P(X <= k) = I_x(theta, k + 1) with x = theta / (theta + mean). The
+ * smaller tail is computed, and its factor from deviances (Loader 2000), so that nothing large is subtracted. */
+static inline int stele_nb_reaches(double mean, double theta, double k, double u)
+{
+    const double b = k + 1.0, n = theta + b, off = mean - b;
+    const double deviance = theta * log1p(off / n) + b * log1p(-off * theta / (n * mean));
+    const double rest = stele_stirling_rest(n) - stele_stirling_rest(theta) - stele_stirling_rest(b);
+    const double factor = sqrt(theta / n * b / 6.283185307179586) * exp(rest - deviance);
+    const double x = theta / (theta + mean);
+    if (x < (theta + 1.0) / (n + 2.0)) {
+        return factor * stele_beta_fraction(theta, b, x) / theta >= u;
+    }
+    return factor * stele_beta_fraction(b, theta, mean / (theta + mean)) / b <= 1.0 - u;
+}
+
+/* Smallest count whose cumulative probability reaches u, 0 <= u < 1, for theta from 1e-6 and means up to 1e6; exact to
+ * rounding, one number for one u. Up to STELE_WALK counts are walked; from there on the cumulative probability itself
+ * is bisected, at most 100 times, counts ending at 2^53. A theta beyond 1e7 means is as good as none: the standard
+ * deviation is the Poisson's but for 5e-8 of it. */
+#define STELE_WALK 256
 static inline double stele_nb_quantile(double mean, double theta, double u)
 {
-    double ratio = mean / (mean + theta), limit = mean + 60.0 * sqrt(mean + mean * mean / theta) + 100.0;
-    return stele_panjer_quantile(-theta * log1p(mean / theta), ratio * theta, ratio, limit, u);
+    if (!(mean > 0.0)) {
+        return mean <= 0.0 ? 0.0 : mean;
+    }
+    theta = theta > 1e7 * mean ? 1e7 * mean : theta;
+    const double ratio = mean / (mean + theta), log_p0 = -theta * log1p(mean / theta);
+    double p = exp(log_p0), cumulative = p, below = -1.0, reached = STELE_WALK;
+    if (log_p0 > -700.0) {
+        for (double x = 0.0; x < STELE_WALK; x += 1.0) {
+            if (cumulative >= u) {
+                return x;
+            }
+            p *= ratio * (theta + x) / (x + 1.0);
+            cumulative += p;
+        }
+        below = STELE_WALK - 1.0;
+    }
+    while (reached < 9007199254740992.0 && !stele_nb_reaches(mean, theta, reached, u)) {
+        below = reached;
+        reached *= 2.0;
+    }
+    while (reached - below > 1.0) {
+        double middle = floor(below + 0.5 * (reached - below));
+        if (stele_nb_reaches(mean, theta, middle, u)) {
+            reached = middle;
+        } else {
+            below = middle;
+        }
+    }
+    return reached;
+}
+
+static inline double stele_poisson_quantile(double mean, double u)
+{
+    return stele_nb_quantile(mean, INFINITY, u);
 }
 
 static inline double stele_nb_mode(double mean, double theta)
