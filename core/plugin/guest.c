@@ -166,9 +166,7 @@ stele_status stele__guest_start(stele__guest *guest, stele_create_args *args, st
     if (status == STELE_OK && inst == NULL) {
         status = host_fail(&guest->host, STELE_E_INTERNAL, "", "create made no instance");
     }
-    if (status == STELE_OK) {
-        guest->inst = inst;
-    }
+    guest->inst = inst; /* to be destroyed, half-built or not */
     return stele__guest_check(guest, "create", status, diag);
 }
 

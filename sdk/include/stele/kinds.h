@@ -44,7 +44,8 @@ typedef struct stele_create_args {
     uint32_t reserved;
 } stele_create_args;
 
-/* First slots of every kind, same order, same meaning. destroy accepts NULL and a half-built instance. */
+/* First slots of every kind, same order, same meaning. destroy accepts NULL and a half-built instance: what a
+ * failing create put into *ret is destroyed as well. */
 #define STELE_COMMON_SLOTS                                                                                             \
     uint64_t struct_size;                                                                                              \
     stele_status (*create)(const stele_create_args *a,                                                                 \
