@@ -2,7 +2,7 @@
  * BLAS.
  *
  * The program that links this has its malloc and the like from allocations.c, which count and go on
- * to those of glibc. Under a sanitizer, which has its own, nothing is counted. */
+ * to those of glibc. Under a sanitizer or valgrind, which have their own, nothing is counted. */
 #ifndef STELE_BENCH_ALLOCATIONS_H
 #define STELE_BENCH_ALLOCATIONS_H
 
@@ -22,5 +22,7 @@
 
 /* Calls of malloc, calloc, realloc, aligned_alloc, memalign and posix_memalign so far. */
 uint64_t bench_allocations(void);
+/* 0 under a sanitizer or valgrind: then there is nothing to be counted. */
+int bench_allocations_counted(void);
 
 #endif

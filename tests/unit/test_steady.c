@@ -55,7 +55,7 @@ static void check_steps(const char *fusion, const char *heads, const char *ages,
         assert_int_equal(bench_training_step(&t, &terms, &diag), STELE_OK);
     }
     assert_true(t.loop.at.epoch > 1);
-    assert_true(before > 0 || !BENCH_ALLOCATIONS);
+    assert_true(before > 0 || !bench_allocations_counted());
     assert_int_equal(bench_allocations() - before, 0);
     bench_training_finish(&t);
     stele__diag_finish(&diag);
@@ -84,7 +84,7 @@ static void steps_allocate_nothing(void **state)
         "{k: {plugin: classifier, target: class}, v: {plugin: regressor, target: age}}",
     };
     (void)state;
-    if (!BENCH_ALLOCATIONS) {
+    if (!bench_allocations_counted()) {
         skip();
     }
     char ages[] = "/tmp/stele-steady-XXXXXX";
