@@ -10,7 +10,7 @@ static const stele_option options[] = {
     STELE_OPTION_PATH(
         jsonl_config, path, "path", STELE_OPT_REQUIRED,
         "A file with a JSON object in each line, as UTF-8, plain or packed with gzip; "
-        "`part-*.jsonl` is all that match."),
+        "`part-*.jsonl` or `{a,b}.jsonl` are several."),
     STELE_OPTION_STR(jsonl_config, key, "key", NULL, 0,
                      "Key of the row ids, strings or integers; default: `id` if the first object "
                      "has it, else the rows are numbered from 0."),

@@ -1,17 +1,17 @@
 /* Walking through the files once: where objects lie, what they are called, what their keys hold. */
 #include "jsonl.h"
+#include "paths.h"
 
 #include <float.h>
-#include <glob.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* --- files ------------------------------------------------------------------------------------ */
 
-static stele_status add_file(stele_inst *s, const char *path)
+static stele_status add_file(void *user, const char *path)
 {
+    stele_inst *s = user;
     jsonl_file *all = realloc(s->file, (s->n_files + 1) * sizeof *all);
     if (all == NULL) {
         return jsonl_nomem(s);
@@ -22,32 +22,9 @@ static stele_status add_file(stele_inst *s, const char *path)
     return f->path != NULL ? input_open(s->host, "path", path, &f->in) : jsonl_nomem(s);
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* One file, or all that match a pattern in an order that does not depend on the locale. */
 stele_status jsonl_open(stele_inst *s)
 {
-    const char *path = s->config->path;
-    struct stat status;
-    glob_t found = { 0 };
-    stele_status st = STELE_OK;
-    if (stat(path, &status) == 0 || strpbrk(path, "*?[") == NULL) {
-        return add_file(s, path);
-    }
-    int code = glob(path, GLOB_NOSORT, NULL, &found);
-    if (code != 0) {
-        return STELE_FAIL(s->host, code == GLOB_NOSPACE ? STELE_E_NOMEM : STELE_E_IO,
-                          "path: %s: no file has such a name", path);
-    }
-    qsort(found.gl_pathv, found.gl_pathc, sizeof *found.gl_pathv, by_name);
-    for (size_t i = 0; i < found.gl_pathc && st == STELE_OK; i++) {
-        st = add_file(s, found.gl_pathv[i]);
-    }
-    globfree(&found);
-    return st;
+    return paths_each(s->host, s->config->path, add_file, s);
 }
 
 /* --- objects ---------------------------------------------------------------------------------- */

@@ -1,11 +1,10 @@
 /* Which files there are, what their headers say, and which column is what. */
 #include "csv.h"
+#include "paths.h"
 
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* --- names ----------------------------------------------------------------------------------- */
 
@@ -101,8 +100,9 @@ static stele_status no_column(const stele_inst *s, const char *option, const cha
 
 /* --- files ----------------------------------------------------------------------------------- */
 
-static stele_status add_file(stele_inst *s, const char *path)
+static stele_status add_file(void *user, const char *path)
 {
+    stele_inst *s = user;
     static const char delimiter[] = "?,\t;";
     csv_file *file = realloc(s->file, (s->n_files + 1) * sizeof *file);
     if (file == NULL) {
@@ -119,66 +119,9 @@ static stele_status add_file(stele_inst *s, const char *path)
     return st;
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* All files that match, in an order that does not depend on the locale. */
-static stele_status add_matching(stele_inst *s, const char *pattern)
-{
-    glob_t found = { 0 };
-    stele_status st = STELE_OK;
-    int code = glob(pattern, GLOB_NOSORT, NULL, &found);
-    if (code != 0) {
-        return STELE_FAIL(s->host, code == GLOB_NOSPACE ? STELE_E_NOMEM : STELE_E_IO,
-                          "path: %s: no file has such a name", pattern);
-    }
-    qsort(found.gl_pathv, found.gl_pathc, sizeof *found.gl_pathv, by_name);
-    for (size_t i = 0; i < found.gl_pathc && st == STELE_OK; i++) {
-        st = add_file(s, found.gl_pathv[i]);
-    }
-    globfree(&found);
-    return st;
-}
-
-static stele_status add_path(stele_inst *s, const char *path);
-
-/* `{a,b}` one by one: other than with glob's own braces, a file that is not there is missed. */
-static stele_status add_each(stele_inst *s, const char *path, const char *open, const char *close)
-{
-    size_t before = (size_t)(open - path), len = strlen(path);
-    char *one = malloc(len + 1);
-    stele_status st = one != NULL ? STELE_OK : STELE_FAIL(s->host, STELE_E_NOMEM, "out of memory");
-    for (const char *item = open + 1; item <= close && st == STELE_OK;) {
-        size_t n = strcspn(item, ",}");
-        memcpy(one, path, before);
-        memcpy(one + before, item, n);
-        memcpy(one + before + n, close + 1, strlen(close));
-        st = add_path(s, one);
-        item += n + 1;
-    }
-    free(one);
-    return st;
-}
-
-/* One file, or a pattern for several if no file has that very name. */
-static stele_status add_path(stele_inst *s, const char *path)
-{
-    struct stat status;
-    const char *open = strchr(path, '{'), *close = open != NULL ? strchr(open, '}') : NULL;
-    if (stat(path, &status) == 0) {
-        return add_file(s, path);
-    }
-    if (close != NULL) {
-        return add_each(s, path, open, close);
-    }
-    return strpbrk(path, "*?[") != NULL ? add_matching(s, path) : add_file(s, path);
-}
-
 stele_status csv_open_files(stele_inst *s)
 {
-    return add_path(s, s->config->path);
+    return paths_each(s->host, s->config->path, add_file, s);
 }
 
 /* --- headers --------------------------------------------------------------------------------- */
