@@ -150,16 +150,7 @@ static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_exp
     stele_tensor *common = ops->div(g, ops->mul(g, r.s, n), together);
     p.precision = ops->add(g, ops->div(g, r.spread, apart), ops->mul(g, common, r.s));
     p.weighted = ops->add(g, ops->div(g, r.with, apart), ops->mul(g, common, r.sm));
-    if (self->config->prior_expert) {
-        stele_product_prior(ops, g, in->prior, NULL, &p);
-    } else {
-        stele_product_or_prior(ops, g, in->prior, ops->max(g, in->present, -1, 1), &p);
-    }
-    ret->n = 1;
-    ret->component[0] = stele_product_dist(ops, g, &p);
-    ret->subset[0] = stele_all_modalities(in->n);
-    ret->log_weight = NULL;
-    return ops->status(g);
+    return stele_product_joint(ops, g, in, self->config->prior_expert, &p, ret);
 }
 
 static const stele_fusion_vt vtable = {

@@ -100,16 +100,7 @@ static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_exp
         stele_tensor *w = ops->div(g, share(ops, g, logit, in, m), total);
         stele_product_expert(ops, g, &in->q[m], stele_expert_present(ops, g, in, m), w, &p);
     }
-    if (self->config->prior_expert) {
-        stele_product_prior(ops, g, in->prior, NULL, &p);
-    } else {
-        stele_product_or_prior(ops, g, in->prior, any, &p);
-    }
-    ret->n = 1;
-    ret->component[0] = stele_product_dist(ops, g, &p);
-    ret->subset[0] = stele_all_modalities(in->n);
-    ret->log_weight = NULL;
-    return ops->status(g);
+    return stele_product_joint(ops, g, in, self->config->prior_expert, &p, ret);
 }
 
 static const stele_fusion_vt vtable = {

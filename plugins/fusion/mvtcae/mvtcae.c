@@ -68,16 +68,7 @@ static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_exp
     for (uint32_t m = 0; m < in->n; m++) {
         stele_product_expert(ops, g, &in->q[m], stele_expert_present(ops, g, in, m), NULL, &p);
     }
-    if (self->config->prior_expert) {
-        stele_product_prior(ops, g, in->prior, NULL, &p);
-    } else {
-        stele_product_or_prior(ops, g, in->prior, ops->max(g, in->present, -1, 1), &p);
-    }
-    ret->n = 1;
-    ret->component[0] = stele_product_dist(ops, g, &p);
-    ret->subset[0] = stele_all_modalities(in->n);
-    ret->log_weight = NULL;
-    return ops->status(g);
+    return stele_product_joint(ops, g, in, self->config->prior_expert, &p, ret);
 }
 
 /* sum_m KL(q || q_m) over the modalities that are present, (B, 1). */

@@ -71,6 +71,12 @@ static inline stele_dist stele_expert_scaled(const stele_host *h, stele_graph *g
     return q;
 }
 
+/* Bits of all n modalities, for stele_joint.subset. [any] */
+static inline uint64_t stele_all_modalities(uint32_t n)
+{
+    return n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX;
+}
+
 /* --- products of Gaussian experts: 1/var = sum_m w_m / var_m, mean = var sum_m w_m mean_m / var_m --- */
 
 /* Running totals of precision and of precision-weighted mean, (B, D); NULL: nothing yet. */
@@ -135,6 +141,23 @@ static inline stele_dist stele_product_dist(const stele_ops *ops, stele_graph *g
     return d;
 }
 
+/* The product as the only component of a joint of all modalities: with the prior multiplied in, or in its place in rows
+ * that have nothing. [compute] */
+static inline stele_status stele_product_joint(const stele_ops *ops, stele_graph *g, const stele_experts *in,
+                                               int prior_expert, stele_product *p, stele_joint *ret)
+{
+    if (prior_expert) {
+        stele_product_prior(ops, g, in->prior, NULL, p);
+    } else {
+        stele_product_or_prior(ops, g, in->prior, ops->max(g, in->present, -1, 1), p);
+    }
+    ret->n = 1;
+    ret->component[0] = stele_product_dist(ops, g, p);
+    ret->subset[0] = stele_all_modalities(in->n);
+    ret->log_weight = NULL;
+    return ops->status(g);
+}
+
 /* The prior, (D), as a distribution of (B, D) like `like`. [compute] */
 static inline stele_status stele_prior_like(const stele_ops *ops, stele_graph *g, const stele_dist *prior,
                                             stele_tensor *like, stele_dist *ret)
@@ -177,12 +200,6 @@ static inline stele_status stele_mixture_of_experts(const stele_host *h, stele_g
     ret->log_weight = stele_mixture_log_weights(ops, g, in);
     stele_status status = stele_prior_like(ops, g, in->prior, in->q[0].p[0], &ret->component[in->n]);
     return status == STELE_OK ? ops->status(g) : status;
-}
-
-/* Bits of all n modalities, for stele_joint.subset. [any] */
-static inline uint64_t stele_all_modalities(uint32_t n)
-{
-    return n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX;
 }
 
 #endif /* STELE_EXPERTS_H */
