@@ -4,6 +4,7 @@
 #define SPIKES_H
 
 #include <stele/count_model.h>
+#include <stele/recurrent.h>
 
 enum { SPIKES_DENSE = 0, SPIKES_CONV, SPIKES_GRU };
 enum { SPIKES_MOST_LAYERS = 8 };
@@ -20,7 +21,7 @@ typedef struct spikes_window {
     int64_t bins, neurons, out; /* out: width of what the dense stack gets */
     int32_t activation, reserved;
     uint32_t weight[SPIKES_MOST_LAYERS], bias[SPIKES_MOST_LAYERS]; /* conv */
-    uint32_t wx, wh, bx, bh;                                       /* gru */
+    stele_gru gru;
 } spikes_window;
 
 /* In create(): bins and neurons of a `sample`, which is (neurons) or (bins, neurons). */

@@ -33,25 +33,8 @@ static stele_status conv_build(const stele_host *h, stele_build *b, spikes_windo
 
 static stele_status gru_build(const stele_host *h, stele_build *b, spikes_window *w)
 {
-    const int64_t state = w->config->state;
-    const double in_bound = 1.0 / sqrt((double)w->neurons), bound = 1.0 / sqrt((double)state);
-    const char *name = "encoder.gru";
-    stele_status status = stele_declare(h, b, name, "wx", stele_shape2(w->neurons, 3 * state),
-                                        STELE_INIT_UNIFORM, in_bound, 1.0, &w->wx);
-    if (status == STELE_OK) {
-        status = stele_declare(h, b, name, "wh", stele_shape2(state, 3 * state), STELE_INIT_UNIFORM,
-                               bound, 1.0, &w->wh);
-    }
-    if (status == STELE_OK) {
-        status = stele_declare(h, b, name, "bx", stele_shape1(3 * state), STELE_INIT_ZERO, 0.0, 0.0,
-                               &w->bx);
-    }
-    if (status == STELE_OK) {
-        status = stele_declare(h, b, name, "bh", stele_shape1(3 * state), STELE_INIT_ZERO, 0.0, 0.0,
-                               &w->bh);
-    }
-    w->out = state;
-    return status;
+    w->out = w->config->state;
+    return stele_gru_build(h, b, "encoder.gru", w->neurons, w->out, &w->gru);
 }
 
 /* Bins and neurons of a row. */
@@ -109,7 +92,7 @@ stele_status spikes_window_fit(const stele_host *h, stele_fit *f, const spikes_w
     if (w->config->kind == SPIKES_DENSE || !(seen > 0.0)) {
         return STELE_OK;
     }
-    return h->fit->scale(f, w->config->kind == SPIKES_GRU ? w->wx : w->weight[0],
+    return h->fit->scale(f, w->config->kind == SPIKES_GRU ? w->gru.wx : w->weight[0],
                          0.3 / (seen * sd));
 }
 
@@ -165,8 +148,7 @@ static stele_tensor *gru_apply(const stele_host *h, stele_graph *g, const spikes
                                stele_tensor *x)
 {
     const stele_ops *ops = h->ops;
-    x = ops->gru(g, x, NULL, ops->param(g, w->wx), ops->param(g, w->wh), ops->param(g, w->bx),
-                 ops->param(g, w->bh), NULL);
+    x = stele_gru_apply(ops, g, &w->gru, x, NULL, NULL);
     return ops->slice(g, x, 1, w->bins - 1, w->bins);
 }
 

@@ -46,9 +46,7 @@ static stele_tensor *read_tokens(const stele_inst *self, stele_graph *g, const t
     if (self->config->encoder_kind == TEXT_BAG) {
         return mean_of(h, g, t, width, x, room);
     }
-    x = ops->gru(g, x, NULL, ops->param(g, self->reads.wx), ops->param(g, self->reads.wh),
-                 ops->param(g, self->reads.bx), ops->param(g, self->reads.bh),
-                 index_tensor(h, g, t->n, 0, t->length));
+    x = stele_gru_apply(ops, g, &self->reads, x, NULL, index_tensor(h, g, t->n, 0, t->length));
     stele_shape last = stele_shape2(t->n, self->config->encoder_state);
     return ops->reshape(g, ops->slice(g, x, 1, width - 1, width), &last);
 }
@@ -115,8 +113,7 @@ stele_tensor *text_write(const stele_inst *self, stele_graph *g, stele_tensor *x
                          stele_tensor *lengths)
 {
     const stele_ops *ops = self->host->ops;
-    return ops->gru(g, x, h, ops->param(g, self->writes.wx), ops->param(g, self->writes.wh),
-                    ops->param(g, self->writes.bx), ops->param(g, self->writes.bh), lengths);
+    return stele_gru_apply(ops, g, &self->writes, x, h, lengths);
 }
 
 /* Embeddings of what stands before each position, some unreadable while training. */

@@ -78,25 +78,6 @@ static void destroy(stele_inst *self)
     free(self);
 }
 
-static stele_status declare_gru(const stele_host *h, stele_build *b, const char *name, int64_t in,
-                                int64_t state, text_gru *ret)
-{
-    const double in_bound = 1.0 / sqrt((double)in), bound = 1.0 / sqrt((double)state);
-    stele_status status = stele_declare(h, b, name, "wx", stele_shape2(in, 3 * state),
-                                        STELE_INIT_UNIFORM, in_bound, 1.0, &ret->wx);
-    if (status == STELE_OK) {
-        status = stele_declare(h, b, name, "wh", stele_shape2(state, 3 * state), STELE_INIT_UNIFORM,
-                               bound, 1.0, &ret->wh);
-    }
-    if (status == STELE_OK) {
-        status = stele_declare(h, b, name, "bx", stele_shape1(3 * state), STELE_INIT_ZERO, 0.0, 0.0,
-                               &ret->bx);
-    }
-    return status != STELE_OK ? status
-                              : stele_declare(h, b, name, "bh", stele_shape1(3 * state),
-                                              STELE_INIT_ZERO, 0.0, 0.0, &ret->bh);
-}
-
 static stele_status declare_embedding(const stele_inst *self, stele_build *b, const char *name,
                                       uint32_t *ret)
 {
@@ -112,7 +93,7 @@ static stele_status build_encoder(stele_inst *self, stele_build *b)
     int64_t seen = c->embedding;
     stele_status status = declare_embedding(self, b, "encoder", &self->encoder_embedding);
     if (status == STELE_OK && c->encoder_kind == TEXT_GRU) {
-        status = declare_gru(h, b, "encoder.gru", seen, c->encoder_state, &self->reads);
+        status = stele_gru_build(h, b, "encoder.gru", seen, c->encoder_state, &self->reads);
         seen = c->encoder_state;
     }
     if (status == STELE_OK) {
@@ -135,7 +116,8 @@ static stele_status build_writer(stele_inst *self, stele_build *b)
                                STELE_INIT_NORMAL, 0.3, 1.0, &self->unknown);
     }
     if (status == STELE_OK) {
-        status = declare_gru(h, b, "decoder.gru", c->embedding, c->decoder_state, &self->writes);
+        status =
+            stele_gru_build(h, b, "decoder.gru", c->embedding, c->decoder_state, &self->writes);
     }
     if (status == STELE_OK) {
         status = stele_declare_linear(h, b, "decoder.start", hidden, c->decoder_state, 1.0,

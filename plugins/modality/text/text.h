@@ -6,6 +6,7 @@
 
 #include <stele/dense.h>
 #include <stele/plugin.h>
+#include <stele/recurrent.h>
 
 enum { TEXT_GRU = 0, TEXT_BAG };
 
@@ -17,17 +18,13 @@ typedef struct text_config {
 } text_config;
 
 /* Parameter ids of a gated recurrent unit. */
-typedef struct text_gru {
-    uint32_t wx, wh, bx, bh;
-} text_gru;
-
 struct stele_inst {
     const stele_host *host;
     const text_config *config;
     int64_t width, latent, encoder_covariates, decoder_covariates;
     stele_dense encoder, decoder;
     stele_gaussian_head expert;
-    text_gru reads, writes;
+    stele_gru reads, writes;
     int64_t state;   /* width of what the output layer sees */
     uint32_t merges; /* buffer (vocab_size - 257, 2): pairs of tokens, -1 beyond the last */
     uint32_t encoder_embedding, decoder_embedding, unknown;
