@@ -78,6 +78,9 @@ static void write_ages(char *template)
 static void steps_allocate_nothing(void **state)
 {
     static const char *const fusions[] = { "{plugin: poe, prior_expert: true}", "{plugin: moe}" };
+    static const char *const others[] = { "{plugin: mopoe}",  "{plugin: mopoe, subsets: sampled}",
+                                          "{plugin: gpoe}",   "{plugin: code, estimate: learned}",
+                                          "{plugin: mvtcae}", "{plugin: jsd}" };
     static const char *const heads[] = {
         NULL,
         "{k: {plugin: classifier, target: class, class_weights: balanced}}",
@@ -93,6 +96,9 @@ static void steps_allocate_nothing(void **state)
         for (size_t k = 0; k < 3; k++) {
             check_steps(fusions[i], heads[k], ages, 1 + (int)(k % 2));
         }
+    }
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        check_steps(others[i], NULL, ages, 1 + (int)(i % 2));
     }
     assert_int_equal(unlink(ages), 0);
 }

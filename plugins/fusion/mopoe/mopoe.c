@@ -172,36 +172,57 @@ static uint64_t draw_subset(uint32_t n, const stele_view *noise, int64_t at)
     return s != 0 ? s : 1;
 }
 
-/* (B, M): presence, reduced to the subset that each row draws. */
-static stele_tensor *drawn(const stele_inst *self, stele_graph *g, const stele_experts *in)
+static void put_real(const stele_view *like, void *out, int64_t i, double v)
 {
-    const stele_ops *ops = self->host->ops;
-    stele_view present = { .struct_size = sizeof present }, noise = { .struct_size = sizeof noise };
-    stele_shape shape;
-    if (ops->shape(in->present, &shape) != STELE_OK ||
-        ops->view(in->present, &present) != STELE_OK ||
-        ops->view(ops->noise(g, &shape, NOISE), &noise) != STELE_OK) {
-        return NULL;
+    if (like->dtype == STELE_F64) {
+        ((double *)out)[i] = v;
+    } else {
+        ((float *)out)[i] = (float)v;
     }
-    int64_t rows = shape.dim[0], n_all = shape.dim[1];
-    double *mask = calloc((size_t)(rows * n_all) + 1, sizeof *mask);
-    for (int64_t b = 0; mask != NULL && b < rows; b++) {
+}
+
+/* Of presence and noise, (B, M) each: presence, reduced to the subset that each row draws. */
+static stele_status keep_drawn(void *user, uint32_t n_inputs, const stele_view *const *in,
+                               void *out)
+{
+    const stele_view *present = in[0], *noise = in[1];
+    const int64_t n_all = present->shape.dim[1];
+    (void)user;
+    (void)n_inputs;
+    for (int64_t at = 0; at < present->shape.dim[0] * n_all; at += n_all) {
         uint32_t n = 0, i = 0;
         for (int64_t m = 0; m < n_all; m++) {
-            n += real_at(&present, b * n_all + m) > 0.0;
+            n += real_at(present, at + m) > 0.0;
         }
-        uint64_t s = n > 0 ? draw_subset(n, &noise, b * n_all) : 0;
+        uint64_t s = n > 0 ? draw_subset(n, noise, at) : 0;
         for (int64_t m = 0; m < n_all; m++) {
-            if (real_at(&present, b * n_all + m) > 0.0) {
-                mask[b * n_all + m] = (double)(s >> i++ & 1);
-            }
+            int here = real_at(present, at + m) > 0.0;
+            put_real(present, out, at + m, here ? (double)(s >> i & 1) : 0.0);
+            i += (uint32_t)here;
         }
     }
-    stele_tensor *ret = mask != NULL
-                            ? ops->cast(g, ops->constant(g, STELE_F64, &shape, mask), ops->dtype(g))
-                            : NULL;
-    free(mask);
-    return ret;
+    return STELE_OK;
+}
+
+static const stele_custom keep_drawn_op = {
+    .struct_size = sizeof keep_drawn_op,
+    .name = "subset",
+    .forward = keep_drawn,
+};
+
+/* (B, M): 1 where a modality is present and in the subset that its row draws. */
+static stele_status drawn(const stele_inst *self, stele_graph *g, const stele_experts *in,
+                          stele_tensor **ret)
+{
+    const stele_ops *ops = self->host->ops;
+    stele_shape shape;
+    stele_status status = ops->shape(in->present, &shape);
+    if (status != STELE_OK) {
+        return status;
+    }
+    stele_tensor *input[2] = { in->present, ops->noise(g, &shape, NOISE) };
+    *ret = ops->custom(g, &keep_drawn_op, NULL, 2, input, &shape);
+    return ops->status(g);
 }
 
 static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_experts *in,
@@ -214,11 +235,15 @@ static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_exp
     }
     ret->log_weight = NULL;
     if (self->config->subsets == SAMPLED && ops->training(g)) {
-        stele_tensor *present = drawn(self, g, in);
+        stele_tensor *present = NULL;
+        status = drawn(self, g, in, &present);
+        if (status != STELE_OK) {
+            return status;
+        }
         ret->n = 1;
         ret->subset[0] = stele_all_modalities(in->n);
         ret->component[0] = product(self, g, in, present, ret->subset[0]);
-        return present != NULL ? ops->status(g) : STELE_E_NOMEM;
+        return ops->status(g);
     }
     ret->n = self->n_subsets + 1;
     for (uint32_t k = 0; k < self->n_subsets; k++) {
