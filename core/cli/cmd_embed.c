@@ -10,7 +10,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { H5AD = 1, NPY, CSV };
 
@@ -60,9 +59,6 @@ static int check(int argc, char **argv, options *o)
     }
     if (o->details && o->format != H5AD) {
         return stele__cli_usage_error(argv[0], "--details needs a file that ends in .h5ad");
-    }
-    if (o->open.part != STELE__N_PARTS && o->open.data != NULL) {
-        return stele__cli_usage_error(argv[0], "the rows of --data are in no part of the split");
     }
     return STELE__EXIT_OK;
 }
@@ -393,26 +389,6 @@ static void warn_of_empty(const table *t, uint64_t mask, stele__diag *diag)
     }
 }
 
-static int same_file(const char *a, const char *b)
-{
-    struct stat x, y;
-    return a != NULL && b != NULL && stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
-           x.st_ino == y.st_ino;
-}
-
-/* Measurements are not overwritten by what is made of them. */
-static stele_status refuse_inputs(const options *o, const stele__run *run, stele__diag *diag)
-{
-    int is_input = same_file(o->out, o->open.data);
-    for (size_t i = 0; i < run->n_sources; i++) {
-        is_input |= same_file(o->out, run->source[i].file);
-    }
-    return is_input
-               ? stele__diag_error(diag, STELE_E_ARG, NULL,
-                                   "%s: holds the measurements; name another file with -o", o->out)
-               : STELE_OK;
-}
-
 static stele_status embed(const options *o, stele__diag *diag)
 {
     stele__opened opened;
@@ -426,7 +402,7 @@ static stele_status embed(const options *o, stele__diag *diag)
         status = stele__opened_rows(&opened, &o->open, &t.row, &t.n);
     }
     if (status == STELE_OK) {
-        status = refuse_inputs(o, &opened.run, diag);
+        status = stele__opened_keep(&opened, o->out, o->open.data, diag);
     }
     if (status == STELE_OK) {
         status = infer(&t, mask, diag);

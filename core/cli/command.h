@@ -23,10 +23,12 @@ typedef struct stele__command {
 int stele__cmd_check(int argc, char **argv);
 int stele__cmd_embed(int argc, char **argv);
 int stele__cmd_eval(int argc, char **argv);
+int stele__cmd_generate(int argc, char **argv);
 int stele__cmd_help(int argc, char **argv);
 int stele__cmd_new(int argc, char **argv);
 int stele__cmd_plugins(int argc, char **argv);
 int stele__cmd_schema(int argc, char **argv);
+int stele__cmd_score(int argc, char **argv);
 int stele__cmd_train(int argc, char **argv);
 
 /* The commands in the order of the help text; the last one has no name. */

@@ -175,3 +175,43 @@ void stele__eval_print(const json_t *report)
         print(&cross);
     }
 }
+
+void stele__score_print(const json_t *report)
+{
+    static const struct {
+        const char *side, *key, *title;
+        int decimals;
+    } column[] = {
+        { NULL, "rows", "rows", 0 },
+        { NULL, "auroc", "AUROC matched", 3 },
+        { NULL, "share_together", "rather together", 3 },
+        { NULL, "flagged", "flagged", 0 },
+        { "a_to_b", "recall1", "R@1 ->", 3 },
+        { "a_to_b", "recall5", "R@5 ->", 3 },
+        { "a_to_b", "recall10", "R@10 ->", 3 },
+        { "a_to_b", "median_rank", "rank ->", 1 },
+        { "b_to_a", "recall1", "R@1 <-", 3 },
+        { "b_to_a", "recall5", "R@5 <-", 3 },
+        { "b_to_a", "recall10", "R@10 <-", 3 },
+        { "b_to_a", "median_rank", "rank <-", 1 },
+        { NULL, "candidates", "of", 0 },
+    };
+    static grid pairs;
+    size_t i;
+    json_t *one;
+    memset(&pairs, 0, sizeof pairs);
+    put(&pairs, 0, 0, "pair");
+    json_array_foreach(json_object_get(report, "pairs"), i, one)
+    {
+        char title[TEXT];
+        snprintf(title, sizeof title, "%.28s, %.28s", text_of(one, "a"), text_of(one, "b"));
+        put(&pairs, (int)i + 1, 0, title);
+        for (size_t c = 0; c < sizeof column / sizeof column[0]; c++) {
+            const json_t *at = column[c].side != NULL ? json_object_get(one, column[c].side) : one;
+            put(&pairs, 0, (int)c + 1, column[c].title);
+            put_number(&pairs, (int)i + 1, (int)c + 1, json_object_get(at, column[c].key),
+                       column[c].decimals);
+        }
+    }
+    print(&pairs);
+}

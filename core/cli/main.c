@@ -55,6 +55,50 @@ const stele__command stele__commands[] = {
       "  --json           one JSON object instead of tables\n"
       "  --quiet          only warnings and errors\n",
       stele__cmd_eval },
+    { "generate",
+      "RUN -o FILE --to NAME [--from A,B] [--split PART | --rows ID,...] [--first N] | "
+      "--between ID,ID [--steps N] | --prior N [--given HEAD=VALUE]  [--samples N] [--draw WHAT] "
+      "[--temperature T] [--seed S] [--like ID] [--shape H,W] [--data PATH] [--checkpoint NAME] "
+      "[--threads N] [--quiet]",
+      "Generate one modality from others, from the prior, or between two rows.",
+      "  -o FILE          (or --output) .h5ad, .csv, .npy, .jsonl (texts, nested numbers) or\n"
+      "                   .png (images: what was measured, then the draws)\n"
+      "  --to NAME        the modality to generate\n"
+      "  --from A,B       from these (default: all others); nothing of NAME is used unless named\n"
+      "  --split PART     rows of train, valid, test (default) or all\n"
+      "  --rows ID,...    these rows instead\n"
+      "  --first N        only the first N of them (.png: 8)\n"
+      "  --between ID,ID  in equal steps from one row's posterior mean to the other's\n"
+      "  --steps N        of --between (default: 8)\n"
+      "  --prior N        N draws from the prior instead of rows' posteriors\n"
+      "  --given H=VALUE  of the prior those for which head H says VALUE\n"
+      "  --samples N      draws of z per row (default: 1)\n"
+      "  --draw WHAT      of the modality given z: mean (default), mode or sample\n"
+      "  --temperature T  factor on the spread of z (default: 1; 0: means)\n"
+      "  --seed S         of the draws (default: the seed of the run)\n"
+      "  --like ID        the decoder sees the covariates of this row (default: the row's own;\n"
+      "                   of the prior: the first row's)\n"
+      "  --shape H,W      how the values of a row lie in a picture: H,W or H,W,3\n"
+      "  --data PATH      other rows with the same features; several sources: NAME=PATH\n"
+      "  --checkpoint X   best (default) or last\n"
+      "  --threads N      instead of train.threads\n"
+      "  --quiet          only warnings and errors\n",
+      stele__cmd_generate },
+    { "score",
+      "RUN [-o FILE] [--modalities A,B] [--split PART] [--data PATH] [--alpha A] [--checkpoint "
+      "NAME] "
+      "[--threads N] [--json] [--quiet]",
+      "Tell whether a row's modalities belong together, and find each one's partner.",
+      "  -o FILE          (or --output) .csv: log Bayes factor and p values of every row and pair\n"
+      "  --modalities A,B only pairs of these\n"
+      "  --split PART     train, valid, test (default) or all\n"
+      "  --data PATH      other rows with the same features; several sources: NAME=PATH\n"
+      "  --alpha A        pairs whose p_match is below are flagged (default: 0.05)\n"
+      "  --checkpoint X   best (default) or last\n"
+      "  --threads N      instead of train.threads\n"
+      "  --json           one JSON object instead of a table\n"
+      "  --quiet          only warnings and errors\n",
+      stele__cmd_score },
     { "plugins", "[--json]", "List all plugins, and the files that were refused with the reason.",
       "  --json           one JSON array\n", stele__cmd_plugins },
     { "new", "KIND/NAME [-o FOLDER]",

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int part_of(const char *name)
@@ -21,7 +22,10 @@ static int part_of(const char *name)
 int stele__open_option(stele__open_request *q, int option, const char *value)
 {
     switch (option) {
-    case 's': q->part = part_of(value); return 1;
+    case 's':
+        q->part = part_of(value);
+        q->split_given = 1;
+        return 1;
     case 'm': q->modalities = value; return 1;
     case 'c': q->checkpoint = value; return 1;
     case 't': q->threads = value; return 1;
@@ -42,6 +46,10 @@ int stele__open_check(stele__open_request *q, int argc, char **argv)
     if (strcmp(q->checkpoint, "best") != 0 && strcmp(q->checkpoint, "last") != 0) {
         return stele__cli_usage_error(argv[0], "--checkpoint is best or last");
     }
+    if (q->data != NULL && q->split_given && q->part != STELE__N_PARTS) {
+        return stele__cli_usage_error(argv[0], "the rows of --data are in no part of the split");
+    }
+    q->part = q->data != NULL ? STELE__N_PARTS : q->part;
     q->dir = argv[optind];
     return STELE__EXIT_OK;
 }
@@ -260,11 +268,37 @@ static int64_t modality_named(const stele__model *m, const char *name)
     return -1;
 }
 
+static stele_status no_modality(const stele__model *m, const char *option, const char *name,
+                                stele__diag *diag)
+{
+    stele__diag_error(diag, STELE_E_ARG, NULL, "%s: the run has no modality `%s`", option, name);
+    stele__str have;
+    stele__str_init(&have);
+    for (uint32_t k = 0; k < m->n_modalities; k++) {
+        stele__str_printf(&have, "%s%s", k > 0 ? ", " : "", m->modality[k].name);
+    }
+    stele__diag_hint(diag, "there are: %s", have.data != NULL ? have.data : "");
+    stele__str_finish(&have);
+    return STELE_E_ARG;
+}
+
+stele_status stele__opened_modality(const stele__opened *o, const char *option, const char *name,
+                                    uint32_t *ret, stele__diag *diag)
+{
+    int64_t at = modality_named(&o->run.model, name);
+    if (at < 0) {
+        return no_modality(&o->run.model, option, name, diag);
+    }
+    *ret = (uint32_t)at;
+    return STELE_OK;
+}
+
 stele_status stele__opened_mask(const stele__opened *o, const stele__open_request *q, uint64_t *ret,
                                 stele__diag *diag)
 {
     const stele__model *m = &o->run.model;
     stele_str_list names = { 0 };
+    const char *option = q->from != NULL ? q->from : "--modalities";
     stele_status status = STELE_OK;
     *ret = stele__judge_all(&o->judge);
     if (q->modalities == NULL) {
@@ -275,7 +309,7 @@ stele_status stele__opened_mask(const stele__opened *o, const stele__open_reques
     for (uint64_t i = 0; i < names.n && status == STELE_OK; i++) {
         int64_t at = modality_named(m, names.v[i]);
         if (at >= 0 && (*ret >> at & 1) != 0) {
-            status = stele__diag_error(diag, STELE_E_ARG, NULL, "--modalities: names `%s` twice",
+            status = stele__diag_error(diag, STELE_E_ARG, NULL, "%s: names `%s` twice", option,
                                        names.v[i]);
             break;
         }
@@ -283,15 +317,7 @@ stele_status stele__opened_mask(const stele__opened *o, const stele__open_reques
             *ret |= UINT64_C(1) << at;
             continue;
         }
-        status = stele__diag_error(diag, STELE_E_ARG, NULL,
-                                   "--modalities: the run has no modality `%s`", names.v[i]);
-        stele__str have;
-        stele__str_init(&have);
-        for (uint32_t k = 0; k < m->n_modalities; k++) {
-            stele__str_printf(&have, "%s%s", k > 0 ? ", " : "", m->modality[k].name);
-        }
-        stele__diag_hint(diag, "there are: %s", have.data != NULL ? have.data : "");
-        stele__str_finish(&have);
+        status = no_modality(m, option, names.v[i], diag);
     }
     stele__split_list_finish(&names);
     return status;
@@ -313,6 +339,26 @@ stele_status stele__opened_rows(const stele__opened *o, const stele__open_reques
     *ret = row;
     *ret_n = n;
     return STELE_OK;
+}
+
+static int same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return a != NULL && b != NULL && stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
+}
+
+stele_status stele__opened_keep(const stele__opened *o, const char *out, const char *data,
+                                stele__diag *diag)
+{
+    int is_input = same_file(out, data);
+    for (size_t i = 0; i < o->run.n_sources; i++) {
+        is_input |= same_file(out, o->run.source[i].file);
+    }
+    return is_input
+               ? stele__diag_error(diag, STELE_E_ARG, NULL,
+                                   "%s: holds the measurements; name another file with -o", out)
+               : STELE_OK;
 }
 
 stele_status stele__split_list(const char *text, stele_str_list *ret)

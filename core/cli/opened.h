@@ -9,18 +9,21 @@
 #include "train/run.h"
 
 /* The options that all commands on a run folder have: a part of their list for getopt_long. */
-#define STELE__OPEN_OPTIONS                                                                        \
-    { "split", required_argument, NULL, 's' }, { "modalities", required_argument, NULL, 'm' },     \
-        { "checkpoint", required_argument, NULL, 'c' },                                            \
+#define STELE__RUN_OPTIONS                                                                         \
+    { "split", required_argument, NULL, 's' }, { "checkpoint", required_argument, NULL, 'c' },     \
         { "threads", required_argument, NULL, 't' },                                               \
     {                                                                                              \
         "quiet", no_argument, NULL, 'q'                                                            \
     }
+/* The same of commands that start from some of the modalities. */
+#define STELE__OPEN_OPTIONS { "modalities", required_argument, NULL, 'm' }, STELE__RUN_OPTIONS
 
 typedef struct stele__open_request {
     const char *dir;
     int part;                 /* --split: STELE__TRAIN, ..., STELE__N_PARTS for all; -1: unknown */
+    int split_given;          /* that option was */
     const char *modalities;   /* --modalities: "a,b", NULL for all */
+    const char *from;         /* what that option is called; NULL: --modalities */
     const char *data;         /* --data: other rows of the same features; NULL: its own */
     const char *checkpoint;   /* "best" or "last" */
     const char *threads;      /* --threads, NULL: as trained */
@@ -43,7 +46,8 @@ typedef struct stele__opened {
 
 /* Take over an option of the list above; 0 if `option` is none of them. */
 int stele__open_option(stele__open_request *q, int option, const char *value);
-/* After the options: the one run folder, and whether their values make sense. An exit code. */
+/* After the options: the one run folder, and whether their values make sense. Rows of --data are in
+ * no part of the split: they are all taken. An exit code. */
 int stele__open_check(stele__open_request *q, int argc, char **argv);
 
 /* All messages name the file that is at fault. stele__opened_finish in any case. */
@@ -55,10 +59,17 @@ void stele__opened_finish(stele__opened *o);
 STELE_NODISCARD stele_status stele__opened_mask(const stele__opened *o,
                                                 const stele__open_request *q, uint64_t *ret,
                                                 stele__diag *diag);
+/* The one modality that `option` names. */
+STELE_NODISCARD stele_status stele__opened_modality(const stele__opened *o, const char *option,
+                                                    const char *name, uint32_t *ret,
+                                                    stele__diag *diag);
 /* The rows of the part that the request names: *ret is to be freed. */
 STELE_NODISCARD stele_status stele__opened_rows(const stele__opened *o,
                                                 const stele__open_request *q, int64_t **ret,
                                                 int64_t *ret_n);
+/* Refuse to write over the measurements: those of the run, and `data` of --data (may be NULL). */
+STELE_NODISCARD stele_status stele__opened_keep(const stele__opened *o, const char *out,
+                                                const char *data, stele__diag *diag);
 /* "a,b,c" as a list of texts; free both v and v[0]. */
 STELE_NODISCARD stele_status stele__split_list(const char *text, stele_str_list *ret);
 void stele__split_list_finish(stele_str_list *list);

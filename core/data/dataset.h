@@ -75,11 +75,12 @@ typedef struct stele__matrix {
     /* As the modality's plugin gets it: after load its sample is the shape of the selected
      * features. Its dtype is F32, whatever the source has. */
     stele_field field;
-    int available;       /* 0: new data without this modality */
-    int64_t n_features;  /* product of field.sample; final after load */
-    char **feature_name; /* (n_features), unique; NULL: unnamed. After load */
-    int64_t n_present;   /* rows with this modality */
-    int64_t *store_row;  /* (rows of the data set) where the row is stored; -1: absent */
+    uint32_t stored_dtype; /* what the source has: of texts, one byte per letter, U8 */
+    int available;         /* 0: new data without this modality */
+    int64_t n_features;    /* product of field.sample; final after load */
+    char **feature_name;   /* (n_features), unique; NULL: unnamed. After load */
+    int64_t n_present;     /* rows with this modality */
+    int64_t *store_row;    /* (rows of the data set) where the row is stored; -1: absent */
     /* CSR, after load */
     int64_t *row_start; /* (n_present + 1) */
     int32_t *column;    /* ascending in each row, no stored zeros */

@@ -194,6 +194,10 @@ static void put_content(image *h, const stele__h5ad *c)
     set_encoding(h, h->file, "anndata", "0.1.0");
     put_frame(h, "obs", c->obs_names, c->n_obs, c->obs, c->n_obs_columns);
     put_frame(h, "var", c->var_names, c->n_var, NULL, 0);
+    if (c->x != NULL) {
+        hsize_t extent[2] = { c->n_obs, c->n_var };
+        put_array(h, h->file, "X", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 2, extent, c->x, "array");
+    }
     hid_t obsm = open_group(h, h->file, "obsm", "dict", "0.1.0");
     for (size_t i = 0; i < c->n_obsm; i++) {
         hsize_t extent[2] = { c->n_obs, c->obsm[i].n_columns };

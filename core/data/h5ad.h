@@ -2,10 +2,11 @@
  * open.
  *
  * On-disk format of anndata 0.8 and later: groups and arrays carry `encoding-type` and
- * `encoding-version`; `obs` and `var` are dataframes, matrices lie in `obsm`, texts in `uns`. There
- * is no `X`: AnnData reads that as None. The HDF5 image is built in memory (so it costs the size of
- * the file) because a disk that fills up under HDF5 leaves an open file that cannot be closed; it
- * is then written whole or not at all (base/file.h). HDF5 is used by one thread at a time. */
+ * `encoding-version`; `obs` and `var` are dataframes, matrices lie in `obsm`, texts in `uns`. A
+ * file without `X` is one that AnnData reads as None. The HDF5 image is built in memory (so it
+ * costs the size of the file) because a disk that fills up under HDF5 leaves an open file that
+ * cannot be closed; it is then written whole or not at all (base/file.h). HDF5 is used by one
+ * thread at a time. */
 #ifndef STELE_DATA_H5AD_H
 #define STELE_DATA_H5AD_H
 
@@ -30,6 +31,7 @@ typedef struct stele__h5ad {
     const char *const *var_names; /* [n_var]; may be NULL if n_var is 0 */
     const stele__column *obs;     /* columns of n_obs rows; "_index" is reserved */
     size_t n_obs_columns;
+    const float *x; /* [n_obs, n_var]; NULL: there is no `X` */
     const stele__obsm *obsm;
     size_t n_obsm;
     const stele__uns *uns;

@@ -296,6 +296,7 @@ stele_status stele__matrix_read(const stele__dataset *ds, stele__matrix *m, stel
     if (st == STELE_OK) {
         r.row = row;
         st = m->field.layout == STELE_CSR ? read_csr(&r) : read_dense(&r);
+        m->stored_dtype = m->field.dtype;
         m->field.dtype = STELE_F32;
     }
     stele__free(row);

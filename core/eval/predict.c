@@ -16,7 +16,8 @@ stele_status stele__predictor_init(stele__predictor *p, const stele__judge *j, u
     p->modality = modality;
     p->position = stele__calloc((size_t)capacity, sizeof *p->position);
     p->zeros = stele__calloc((size_t)capacity, sizeof *p->zeros);
-    if (p->position == NULL || p->zeros == NULL) {
+    p->sample = stele__calloc((size_t)capacity, sizeof *p->sample);
+    if (p->position == NULL || p->zeros == NULL || p->sample == NULL) {
         return STELE_E_NOMEM;
     }
     for (int64_t r = 0; r < capacity; r++) {
@@ -29,6 +30,7 @@ void stele__predictor_finish(stele__predictor *p)
 {
     stele__free(p->position);
     stele__free(p->zeros);
+    stele__free(p->sample);
     stele__batch_destroy(p->batch);
     memset(p, 0, sizeof *p);
 }
@@ -54,7 +56,7 @@ stele_status stele__predictor_block(const stele__predictor *p, uint64_t mask, co
                            .n = n,
                            .position = p->position,
                            .row = p->batch->row,
-                           .sample = p->zeros,
+                           .sample = p->sample,
                            .z = stele__graph_dense(j->graph, STELE_F32, &shape, z) };
     stele__decode_rows rows = { .n = n, .draw = p->zeros, .index = p->position };
     stele_status status =

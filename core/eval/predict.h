@@ -12,6 +12,7 @@ typedef struct stele__predictor {
     stele__batch *batch; /* the rows at hand, without measurements: for covariates */
     int64_t *position;   /* (capacity) 0, 1, 2, ... */
     uint32_t *zeros;     /* (capacity) */
+    uint32_t *sample;    /* (capacity) number of each row's draw, for noise: 0 unless set */
 } stele__predictor;
 
 /* stele__predictor_finish in any case. */

@@ -44,9 +44,15 @@ _stele_value() {
     *:--split) _stele_offer 'train valid test all' ;;
     *:--checkpoint) _stele_offer 'best last' ;;
     embed:-o | embed:--output) _stele_files .h5ad .npy .csv ;;
+    generate:-o | generate:--output) _stele_files .h5ad .csv .npy .jsonl .png ;;
+    score:-o | score:--output) _stele_files .csv ;;
+    generate:--draw) _stele_offer 'mean mode sample' ;;
     *:-o | *:--output | *:--run) _stele_files nothing ;;
     *:--data) _stele_files .h5ad .h5mu ;;
     *:--set | *:--threads | *:--modalities | *:--labels | *:--exclude | *:--samples) COMPREPLY=() ;;
+    generate:--to | generate:--from | generate:--rows | generate:--first | generate:--between) COMPREPLY=() ;;
+    generate:--steps | generate:--prior | generate:--given | generate:--temperature) COMPREPLY=() ;;
+    generate:--seed | generate:--like | generate:--shape | score:--alpha) COMPREPLY=() ;;
     *) return 1 ;;
     esac
 }

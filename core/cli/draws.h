@@ -1,0 +1,31 @@
+/* draws.h - the draws of z that `stele generate` is asked for. */
+#ifndef STELE_CLI_DRAWS_H
+#define STELE_CLI_DRAWS_H
+
+#include "cli/generated.h"
+#include "eval/sample.h"
+
+typedef struct stele__draw_request {
+    stele__open_request open;
+    const char *out, *to, *rows, *between, *given, *like, *shape;
+    int64_t first, prior, samples, steps; /* first, prior: 0 unless asked for */
+    uint32_t what;                        /* STELE_DRAW_* */
+    stele__sampling sampling;
+    int format, seed_given;
+} stele__draw_request;
+
+typedef struct stele__draw_work {
+    const stele__draw_request *q;
+    stele__opened o;
+    stele__generated t;
+    uint32_t to;
+    uint64_t mask;        /* of the modalities that z comes from; 0: the prior */
+    int64_t like;         /* row whose covariates all draws get; -1: their own */
+    int64_t *row, n_rows; /* that z comes from; owned */
+    stele__diag *diag;
+} stele__draw_work;
+
+/* After o is open: fill everything but the values of t. */
+STELE_NODISCARD stele_status stele__draw_z(stele__draw_work *w);
+
+#endif

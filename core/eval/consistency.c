@@ -1,0 +1,317 @@
+#include "eval/consistency.h"
+
+#include "base/mem.h"
+#include "eval/ranking.h"
+#include "kernels/philox.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Partners that a row is compared with at most, rows of a chunk, bits of the curve's bins. */
+enum { MOST_CANDIDATES = 4096, CHUNK = 64, BITS = 20 };
+
+double stele__log_bayes_factor(uint32_t dim, const float *mean_a, const float *sd_a,
+                               const float *mean_b, const float *sd_b)
+{
+    double sum = 0.0;
+    for (uint32_t d = 0; d < dim; d++) {
+        double a = (double)mean_a[d], b = (double)mean_b[d];
+        double ta = fmax(1.0, 1.0 / ((double)sd_a[d] * (double)sd_a[d]));
+        double tb = fmax(1.0, 1.0 / ((double)sd_b[d] * (double)sd_b[d]));
+        double t = ta + tb - 1.0, h = ta * a + tb * b;
+        sum += log(ta * tb / t) + h * h / t - ta * a * a - tb * b * b;
+    }
+    return 0.5 * sum;
+}
+
+/* Posteriors of one side. */
+typedef struct side {
+    float *mean, *sd; /* (n, D) */
+} side;
+
+typedef struct work {
+    const stele__judge *j;
+    uint32_t dim;
+    side a, b;             /* of the scored rows */
+    int64_t n, n_partners; /* partners are rows partner[k] */
+    int64_t *partner;
+    int64_t first, many;     /* the chunk at hand */
+    float *forward;          /* (CHUNK, n_partners) a of a row with b of its partners */
+    float *backward;         /* the same the other way round */
+    double *rank_f, *rank_b; /* (n) of the own partner */
+    double *score;           /* (n) */
+    double *p_chance;
+} work;
+
+static void side_finish(side *s)
+{
+    stele__free(s->mean);
+    stele__free(s->sd);
+}
+
+static stele_status side_init(side *s, const stele__judge *j, const int64_t *row, int64_t n,
+                              uint64_t mask, stele__diag *diag)
+{
+    size_t size = (size_t)n * j->model->latent_dim;
+    s->mean = stele__calloc(size, sizeof *s->mean);
+    s->sd = stele__calloc(size, sizeof *s->sd);
+    return s->mean != NULL && s->sd != NULL
+               ? stele__judge_moments(j, row, n, mask, s->mean, s->sd, diag)
+               : STELE_E_NOMEM;
+}
+
+static double between(const work *w, const side *a, int64_t i, const side *b, int64_t k)
+{
+    size_t at = (size_t)i * w->dim, to = (size_t)k * w->dim;
+    return stele__log_bayes_factor(w->dim, a->mean + at, a->sd + at, b->mean + to, b->sd + to);
+}
+
+/* Rank of the own partner among all: those that agree better, and half of those that agree as
+ * well. */
+static double rank_of(const work *w, int64_t i, const float *scores, double own)
+{
+    double rank = 1.0;
+    for (int64_t k = 0; k < w->n_partners; k++) {
+        if (w->partner[k] != i) {
+            double s = (double)scores[k];
+            rank += s > own ? 1.0 : s == own ? 0.5 : 0.0;
+        }
+    }
+    return rank;
+}
+
+static void score_row(void *ctx, size_t task, unsigned thread)
+{
+    work *w = ctx;
+    int64_t i = w->first + (int64_t)task;
+    float *f = w->forward + (int64_t)task * w->n_partners;
+    float *b = w->backward + (int64_t)task * w->n_partners;
+    double own = (double)(float)between(w, &w->a, i, &w->b, i); /* compared with floats */
+    (void)thread;
+    for (int64_t k = 0; k < w->n_partners; k++) {
+        f[k] = (float)between(w, &w->a, i, &w->b, w->partner[k]);
+        b[k] = (float)between(w, &w->b, i, &w->a, w->partner[k]);
+    }
+    w->score[i] = own;
+    w->rank_f[i] = rank_of(w, i, f, own);
+    w->rank_b[i] = rank_of(w, i, b, own);
+    int64_t better = 0, others = 0;
+    for (int64_t k = 0; k < w->n_partners; k++) {
+        others += w->partner[k] != i;
+        better += w->partner[k] != i && (double)f[k] >= own;
+    }
+    w->p_chance[i] = (double)(better + 1) / (double)(others + 1);
+}
+
+/* Shuffled pairs of the chunk into the curve. */
+static stele_status add_shuffled(const work *w, stele__ranking_counts *curve)
+{
+    static const uint8_t no[MOST_CANDIDATES];
+    stele_status status = STELE_OK;
+    for (int64_t t = 0; t < w->many && status == STELE_OK; t++) {
+        float *f = w->forward + t * w->n_partners;
+        int64_t n = 0;
+        for (int64_t k = 0; k < w->n_partners; k++) {
+            if (w->partner[k] != w->first + t) {
+                f[n++] = f[k];
+            }
+        }
+        status = stele__ranking_counts_add(curve, f, no, (size_t)n);
+    }
+    return status;
+}
+
+static stele_status score_all(work *w, stele__pool *pool, double *ret_auroc)
+{
+    stele__ranking_counts *curve = NULL;
+    stele__ranking r;
+    const uint8_t yes = 1;
+    stele_status status = stele__ranking_counts_create(BITS, &curve);
+    for (w->first = 0; w->first < w->n && status == STELE_OK; w->first += CHUNK) {
+        w->many = w->n - w->first < CHUNK ? w->n - w->first : CHUNK;
+        stele__pool_run(pool, (size_t)w->many, score_row, w);
+        status = add_shuffled(w, curve);
+        for (int64_t t = 0; t < w->many && status == STELE_OK; t++) {
+            float own = (float)w->score[w->first + t];
+            status = stele__ranking_counts_add(curve, &own, &yes, 1);
+        }
+    }
+    if (status == STELE_OK) {
+        stele__ranking_counts_result(curve, &r);
+        *ret_auroc = r.auroc;
+    }
+    stele__ranking_counts_destroy(curve);
+    return status;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void summarise(double *rank, int64_t n, stele__retrieval *ret)
+{
+    qsort(rank, (size_t)n, sizeof *rank, ascending);
+    *ret = (stele__retrieval){ .median_rank = 0.5 * (rank[(n - 1) / 2] + rank[n / 2]) };
+    for (int64_t i = 0; i < n; i++) {
+        ret->recall1 += rank[i] <= 1.0;
+        ret->recall5 += rank[i] <= 5.0;
+        ret->recall10 += rank[i] <= 10.0;
+    }
+    ret->recall1 /= (double)n;
+    ret->recall5 /= (double)n;
+    ret->recall10 /= (double)n;
+}
+
+static stele_status make_room(work *w, stele__consistency *ret, uint64_t seed)
+{
+    size_t n = (size_t)w->n;
+    w->n_partners = w->n < MOST_CANDIDATES ? w->n : MOST_CANDIDATES;
+    w->partner = stele__calloc(n, sizeof *w->partner);
+    w->forward = stele__calloc(CHUNK * (size_t)w->n_partners, sizeof *w->forward);
+    w->backward = stele__calloc(CHUNK * (size_t)w->n_partners, sizeof *w->backward);
+    w->rank_f = stele__calloc(n, sizeof *w->rank_f);
+    w->rank_b = stele__calloc(n, sizeof *w->rank_b);
+    ret->score = w->score = stele__calloc(n, sizeof *w->score);
+    ret->p_chance = w->p_chance = stele__calloc(n, sizeof *w->p_chance);
+    ret->p_match = stele__calloc(n, sizeof *ret->p_match);
+    if (w->partner == NULL || w->forward == NULL || w->backward == NULL || w->rank_f == NULL ||
+        w->rank_b == NULL || w->score == NULL || w->p_chance == NULL || ret->p_match == NULL) {
+        return STELE_E_NOMEM;
+    }
+    stele__noise at = stele__noise_at(seed, stele__noise_purpose("score/partners", 0), 0);
+    stele__noise_permutation(at, n, w->partner);
+    return STELE_OK;
+}
+
+static void work_finish(work *w)
+{
+    side_finish(&w->a);
+    side_finish(&w->b);
+    stele__free(w->partner);
+    stele__free(w->forward);
+    stele__free(w->backward);
+    stele__free(w->rank_f);
+    stele__free(w->rank_b);
+}
+
+/* Of n rows those that have both sides: their number, in ret. */
+static int64_t with_both(const stele__judge *j, const stele__consistency_request *q,
+                         const int64_t *row, int64_t n, int64_t *ret)
+{
+    int64_t kept = 0;
+    for (int64_t r = 0; r < n; r++) {
+        uint64_t has = stele__judge_present(j, row[r]);
+        if ((has & q->a) != 0 && (has & q->b) != 0) {
+            ret[kept++] = row[r];
+        }
+    }
+    return kept;
+}
+
+/* Scores of the reference pairs, ascending. */
+static stele_status score_reference(work *w, const stele__consistency_request *q, double **ret,
+                                    int64_t *ret_n, stele__diag *diag)
+{
+    int64_t *row = stele__calloc((size_t)q->n_reference, sizeof *row), n;
+    side a = { 0 }, b = { 0 };
+    *ret = stele__calloc((size_t)q->n_reference, sizeof **ret);
+    stele_status status = row != NULL && *ret != NULL ? STELE_OK : STELE_E_NOMEM;
+    n = status == STELE_OK ? with_both(w->j, q, q->reference, q->n_reference, row) : 0;
+    status = status == STELE_OK ? side_init(&a, w->j, row, n, q->a, diag) : status;
+    status = status == STELE_OK ? side_init(&b, w->j, row, n, q->b, diag) : status;
+    for (int64_t i = 0; i < n && status == STELE_OK; i++) {
+        (*ret)[i] = (double)(float)between(w, &a, i, &b, i);
+    }
+    if (status == STELE_OK) {
+        qsort(*ret, (size_t)n, sizeof **ret, ascending);
+    }
+    *ret_n = n;
+    side_finish(&a);
+    side_finish(&b);
+    stele__free(row);
+    return status;
+}
+
+/* Share of the reference at or below each score; a pair that is one of them is not counted against
+ * itself but for the one that every such share begins with. */
+static void compare(const double *reference, int64_t n, int own, stele__consistency *c)
+{
+    for (int64_t i = 0; i < c->n; i++) {
+        int64_t low = 0, high = n;
+        while (low < high) {
+            int64_t middle = low + (high - low) / 2;
+            if (reference[middle] <= c->score[i]) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        c->p_match[i] = (double)(low + !own) / (double)(n + !own);
+    }
+}
+
+static stele_status find_p_match(work *w, const stele__consistency_request *q,
+                                 stele__consistency *ret, stele__diag *diag)
+{
+    double *reference = NULL;
+    stele_status status = STELE_OK;
+    if (q->reference != NULL) {
+        status = score_reference(w, q, &reference, &ret->n_reference, diag);
+    }
+    if (status == STELE_OK && ret->n_reference == 0) { /* none, or none with both sides */
+        stele__free(reference);
+        reference = stele__calloc((size_t)ret->n, sizeof *reference);
+        status = reference != NULL ? STELE_OK : STELE_E_NOMEM;
+        if (status == STELE_OK) {
+            memcpy(reference, ret->score, (size_t)ret->n * sizeof *reference);
+            qsort(reference, (size_t)ret->n, sizeof *reference, ascending);
+            compare(reference, ret->n, 1, ret);
+        }
+    } else if (status == STELE_OK) {
+        compare(reference, ret->n_reference, 0, ret);
+    }
+    stele__free(reference);
+    return status;
+}
+
+stele_status stele__consistency_compute(const stele__judge *j, const stele__consistency_request *q,
+                                        stele__pool *pool, stele__consistency *ret,
+                                        stele__diag *diag)
+{
+    work w = { .j = j, .dim = j->model->latent_dim };
+    memset(ret, 0, sizeof *ret);
+    ret->row = stele__calloc((size_t)q->n, sizeof *ret->row);
+    if (ret->row == NULL) {
+        return STELE_E_NOMEM;
+    }
+    w.n = ret->n = with_both(j, q, q->row, q->n, ret->row);
+    if (w.n < 2) {
+        return stele__diag_error(diag, STELE_E_DATA, NULL,
+                                 "%lld of %lld rows have both: pairs cannot be compared",
+                                 (long long)w.n, (long long)q->n);
+    }
+    stele_status status = make_room(&w, ret, j->seed);
+    status = status == STELE_OK ? side_init(&w.a, j, ret->row, w.n, q->a, diag) : status;
+    status = status == STELE_OK ? side_init(&w.b, j, ret->row, w.n, q->b, diag) : status;
+    status = status == STELE_OK ? score_all(&w, pool, &ret->auroc) : status;
+    status = status == STELE_OK ? find_p_match(&w, q, ret, diag) : status;
+    if (status == STELE_OK) {
+        ret->n_candidates = w.n_partners;
+        summarise(w.rank_f, w.n, &ret->forward);
+        summarise(w.rank_b, w.n, &ret->backward);
+    }
+    work_finish(&w);
+    return status;
+}
+
+void stele__consistency_finish(stele__consistency *c)
+{
+    stele__free(c->row);
+    stele__free(c->score);
+    stele__free(c->p_match);
+    stele__free(c->p_chance);
+    memset(c, 0, sizeof *c);
+}

@@ -1,0 +1,53 @@
+/* consistency.h - do two measurements of a row agree? Their posteriors say how far they are from
+ * one and the same z, widths taken into account.
+ *
+ * The score of a pair is the logarithm of the Bayes factor of "one z" against "two of their own",
+ *
+ *     log p(a, b) / (p(a) p(b)) = log integral q(z | a) q(z | b) / p(z) dz,
+ *
+ * in closed form for normal posteriors (mixtures: their moments) and a standard normal prior. A
+ * posterior wider than the prior says nothing more than one as wide. Above 0: rather together. */
+#ifndef STELE_EVAL_CONSISTENCY_H
+#define STELE_EVAL_CONSISTENCY_H
+
+#include "eval/judge.h"
+
+/* The score, in nats. mean and sd of both: (dim). [any] */
+double stele__log_bayes_factor(uint32_t dim, const float *mean_a, const float *sd_a,
+                               const float *mean_b, const float *sd_b);
+
+/* Finding the partner of a row among all candidates by the score; ties count half. */
+typedef struct stele__retrieval {
+    double recall1, recall5, recall10; /* share of rows whose partner is among the best k */
+    double median_rank;                /* 1: always first */
+} stele__retrieval;
+
+typedef struct stele__consistency_request {
+    uint64_t a, b;      /* modalities of either side, as bits */
+    const int64_t *row; /* (n) to be scored; those that lack a side are left out */
+    int64_t n;
+    const int64_t *reference; /* (n_reference) rows whose pairs are taken to match, as those of the
+                                 validation part; NULL: the rows themselves */
+    int64_t n_reference;
+} stele__consistency_request;
+
+typedef struct stele__consistency {
+    int64_t n, n_reference, n_candidates; /* rows with both sides; partners that each is compared
+                                             with, its own included: all, or a fixed random part */
+    int64_t *row;                         /* (n) */
+    double *score;                        /* (n) */
+    double *p_match; /* (n) share of reference pairs that agree as little: small flags a mismatch */
+    double *p_chance; /* (n) share of other partners that agree as well: small where it matches */
+    double auroc;     /* of matched against shuffled pairs */
+    stele__retrieval forward, backward; /* b of a row from its a; a from b */
+} stele__consistency;
+
+/* stele__consistency_finish in any case. E_DATA with a message if fewer than two rows have both
+ * sides. [main] */
+STELE_NODISCARD stele_status stele__consistency_compute(const stele__judge *j,
+                                                        const stele__consistency_request *q,
+                                                        stele__pool *pool, stele__consistency *ret,
+                                                        stele__diag *diag);
+void stele__consistency_finish(stele__consistency *c);
+
+#endif

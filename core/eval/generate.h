@@ -1,0 +1,23 @@
+/* generate.h - measurements made from z: what `stele generate` writes. */
+#ifndef STELE_EVAL_GENERATE_H
+#define STELE_EVAL_GENERATE_H
+
+#include "eval/judge.h"
+
+typedef struct stele__generation {
+    uint32_t modality; /* to generate */
+    uint32_t what;     /* STELE_DRAW_MEAN, _MODE or _SAMPLE of x given z */
+    uint64_t mask;     /* of the modalities that z comes from */
+    uint64_t seed;     /* of SAMPLE */
+    int64_t n;
+    const int64_t *row;     /* (n) of the data set, whose covariates the decoder sees; may repeat */
+    const uint32_t *sample; /* (n) numbers that tell draws of one row apart */
+    const float *z;         /* (n, latent_dim) */
+} stele__generation;
+
+/* ret (n, features of the modality). Nothing that the rows have of the modality is used.
+ * E_UNSUPPORTED, with a message, where the modality has no such draw. [main] */
+STELE_NODISCARD stele_status stele__generate(const stele__judge *j, const stele__generation *q,
+                                             float *ret, stele__diag *diag);
+
+#endif

@@ -1,0 +1,64 @@
+/* The Bayes factor of a pair against numerical integration. */
+#include "test.h"
+
+#include "eval/consistency.h"
+
+#include <math.h>
+
+static double log_normal(double x, double mean, double sd)
+{
+    double r = (x - mean) / sd;
+    return -0.5 * r * r - log(sd) - 0.5 * log(2.0 * 3.14159265358979323846);
+}
+
+/* log integral q_a q_b / p over one dimension, by the trapezoidal rule. */
+static double integrated(double ma, double sa, double mb, double sb)
+{
+    const double low = -30.0, step = 1e-3;
+    double sum = 0.0;
+    for (int i = 0; i <= 60000; i++) {
+        double z = low + i * step;
+        sum += exp(log_normal(z, ma, sa) + log_normal(z, mb, sb) - log_normal(z, 0.0, 1.0)) * step;
+    }
+    return log(sum);
+}
+
+static void test_integral(void **state)
+{
+    static const float mean[] = { 0.3F, -1.1F, 2.0F, 0.0F, 0.7F };
+    static const float sd[] = { 0.9F, 0.4F, 0.2F, 0.6F, 0.75F };
+    double sum = 0.0;
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        for (int k = 0; k < 5; k++) {
+            double want =
+                integrated((double)mean[i], (double)sd[i], (double)mean[k], (double)sd[k]);
+            double got = stele__log_bayes_factor(1, &mean[i], &sd[i], &mean[k], &sd[k]);
+            assert_true(fabs(got - want) < 1e-6 * fmax(1.0, fabs(want)));
+        }
+    }
+    /* Dimensions are independent: their factors multiply. */
+    for (int d = 0; d < 4; d++) {
+        sum += stele__log_bayes_factor(1, &mean[d], &sd[d], &mean[d + 1], &sd[d + 1]);
+    }
+    assert_true(fabs(stele__log_bayes_factor(4, mean, sd, mean + 1, sd + 1) - sum) < 1e-9);
+}
+
+/* A posterior that is the prior tells nothing; one that is wider tells no more than that. */
+static void test_nothing_said(void **state)
+{
+    const float zero = 0.0F, one = 1.0F, wide = 3.0F, mean = 1.7F, sd = 0.3F;
+    (void)state;
+    assert_true(fabs(stele__log_bayes_factor(1, &zero, &one, &mean, &sd)) < 1e-12);
+    assert_true(fabs(stele__log_bayes_factor(1, &mean, &sd, &zero, &wide)) < 1e-12);
+    assert_true(stele__log_bayes_factor(1, &mean, &sd, &mean, &sd) > 0.5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_integral),
+        cmocka_unit_test(test_nothing_said),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
