@@ -125,9 +125,9 @@ static stele_status add_closed(tally *t, const stele__expert_set *e)
 {
     uint32_t n = 0;
     stele__draws *closed = stele__op_take(t->j.graph, t->job->n_components, sizeof *closed);
-    stele_status status =
-        closed != NULL ? stele__draw(t->j.model, t->j.graph, e, t->job->mask, 0, 1, closed, &n)
-                       : STELE_E_NOMEM;
+    stele_status status = closed != NULL ? stele__draw(t->j.model, t->j.graph, e, t->job->mask, 0,
+                                                       STELE__RATIO_CLOSED, closed, &n)
+                                         : STELE_E_NOMEM;
     for (uint32_t k = 0; k < n && status == STELE_OK; k++) {
         for (int64_t r = 0; r < closed[k].n && closed[k].weight == NULL; r++) {
             t->divergence[closed[k].position[r]] = stele__tensor_real(closed[k].log_ratio, r);
@@ -166,8 +166,8 @@ static stele_status add_samples(tally *t, uint32_t first, uint32_t n)
     int64_t rows = 0;
     for (uint32_t s = 0; s < n && status == STELE_OK; s++) {
         uint32_t more = 0;
-        status = stele__draw(t->j.model, t->j.graph, &e, t->job->mask, first + s, 0,
-                             t->draws + n_draws, &more);
+        status = stele__draw(t->j.model, t->j.graph, &e, t->job->mask, first + s,
+                             STELE__RATIO_SAMPLED, t->draws + n_draws, &more);
         for (uint32_t k = n_draws; k < n_draws + more; k++) {
             sample[k] = first + s;
             begin[k] = rows;

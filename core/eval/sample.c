@@ -105,8 +105,8 @@ static stele_status sample_batch(choice *c, uint64_t mask, float *ret)
         status = stele__fuse(j->model, j->graph, &e, mask, &c->posterior);
     }
     if (status == STELE_OK) {
-        status = stele__draw_from(j->model, j->graph, &e, &c->posterior, c->sample, 0, c->draws,
-                                  &c->n_draws);
+        status = stele__draw_from(j->model, j->graph, &e, &c->posterior, c->sample,
+                                  STELE__RATIO_NONE, c->draws, &c->n_draws);
     }
     for (int64_t r = 0; r < c->batch->n && status == STELE_OK; r++) {
         put_draw(c, r, ret + r * (int64_t)j->model->latent_dim);

@@ -25,11 +25,16 @@ struct stele_tensor {
     uint32_t uses; /* nodes of the tape that have it as an input */
 };
 
-/* Element i of the values of a float or double tensor. */
+/* Element i of an array of that dtype, float or double. */
+static inline double stele__get_real(uint32_t dtype, const void *p, int64_t i)
+{
+    return dtype == STELE_F64 ? ((const double *)p)[i] : (double)((const float *)p)[i];
+}
+
+/* The same of the values of a tensor. */
 static inline double stele__tensor_real(const stele_tensor *t, int64_t i)
 {
-    return t->dtype == STELE_F64 ? ((const double *)t->data)[i]
-                                 : (double)((const float *)t->data)[i];
+    return stele__get_real(t->dtype, t->data, i);
 }
 
 /* Set element i of an array of that dtype, float or double. */

@@ -248,25 +248,34 @@ stele_tensor *stele__prior_log_prob(stele_graph *g, const stele__expert_set *e,
     return log_p;
 }
 
-static stele_status divergence(stele_graph *g, const stele__expert_set *e, const stele_joint *j,
-                               const stele_dist *q, int closed, stele__draws *d)
+stele_status stele__draws_ratio(stele_graph *g, const stele__expert_set *e,
+                                const stele_joint *joint, stele__draws *d)
 {
-    if (j->n == 1 && closed) {
-        stele_dist p = prior_rows(g, &e->prior, d->z);
-        return stele__graph_outcome(g, ops->kl(g, q, &p, &d->log_ratio));
-    }
+    stele_tensor *log_q = stele__posterior_log_prob(g, joint, e->batch, d);
+    d->log_ratio = ops->sub(g, log_q, stele__prior_log_prob(g, e, d));
+    return stele__graph_outcome(g, STELE_OK);
+}
+
+static stele_status divergence(stele_graph *g, const stele__expert_set *e, const stele_joint *j,
+                               const stele_dist *q, int ratio, stele__draws *d)
+{
     if (j->n > 1 && j->log_weight != NULL) {
         stele_tensor *w = ops->slice(g, j->log_weight, 1, d->component, (int64_t)d->component + 1);
         stele_shape shape = STELE__SHAPE(d->n);
         d->weight = ops->exp(g, ops->reshape(g, rows_of(g, d, e->batch->n, w), &shape));
     }
-    d->log_ratio =
-        ops->sub(g, stele__posterior_log_prob(g, j, e->batch, d), stele__prior_log_prob(g, e, d));
-    return stele__graph_outcome(g, STELE_OK);
+    if (ratio == STELE__RATIO_NONE) {
+        return stele__graph_outcome(g, STELE_OK);
+    }
+    if (j->n == 1 && ratio == STELE__RATIO_CLOSED) {
+        stele_dist p = prior_rows(g, &e->prior, d->z);
+        return stele__graph_outcome(g, ops->kl(g, q, &p, &d->log_ratio));
+    }
+    return stele__draws_ratio(g, e, j, d);
 }
 
 stele_status stele__draw_from(const stele__model *m, stele_graph *g, const stele__expert_set *e,
-                              const stele__posterior *p, uint32_t sample, int closed,
+                              const stele__posterior *p, uint32_t sample, int ratio,
                               stele__draws *ret, uint32_t *ret_n)
 {
     const stele__batch *b = e->batch;
@@ -295,7 +304,7 @@ stele_status stele__draw_from(const stele__model *m, stele_graph *g, const stele
         status = stele__graph_outcome(g, ops->rsample(g, &q, 0, &d->z));
         stele__graph_enter(g, NULL);
         if (status == STELE_OK) {
-            status = divergence(g, e, j, &q, closed, d);
+            status = divergence(g, e, j, &q, ratio, d);
         }
         n_draws++;
     }
@@ -304,13 +313,13 @@ stele_status stele__draw_from(const stele__model *m, stele_graph *g, const stele
 }
 
 stele_status stele__draw(const stele__model *m, stele_graph *g, const stele__expert_set *e,
-                         uint64_t mask, uint32_t sample, int closed, stele__draws *ret,
+                         uint64_t mask, uint32_t sample, int ratio, stele__draws *ret,
                          uint32_t *ret_n)
 {
     stele__posterior p;
     *ret_n = 0;
     stele_status status = stele__fuse(m, g, e, mask, &p);
-    return status == STELE_OK ? stele__draw_from(m, g, e, &p, sample, closed, ret, ret_n) : status;
+    return status == STELE_OK ? stele__draw_from(m, g, e, &p, sample, ratio, ret, ret_n) : status;
 }
 
 /* Variance of one component: NORMAL exp(p1), LAPLACE 2 exp(2 p1). */

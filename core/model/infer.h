@@ -40,23 +40,28 @@ typedef struct stele__draws {
     int64_t *row;            /* (n) of the data set */
     uint32_t *sample;        /* (n) noise address, all equal */
     stele_tensor *z;         /* (n, D) */
-    stele_tensor *log_ratio; /* (n): KL(q || prior) if closed, else log q(z) - log p(z) under the
-                                whole mixture */
+    stele_tensor *log_ratio; /* (n): as STELE__RATIO_* says */
     stele_tensor *weight;    /* (n): exp(log_weight), or NULL: 1 */
 } stele__draws;
 
+/* What log_ratio of a draw is: log q(z) - log p(z) under the whole mixture; the same, but
+ * KL(q || prior) in closed form where there is one component; or left NULL. */
+enum { STELE__RATIO_SAMPLED = 0, STELE__RATIO_CLOSED, STELE__RATIO_NONE };
+
 /* Draw z once from every component that some row has (stratified sampling); rows in which none of
- * the modalities asked for is present are left out. `sample` addresses the noise. closed 1: KL in
- * closed form where there is one component. Returns the number of entries put into
- * ret[max_components]. */
+ * the modalities asked for is present are left out. `sample` addresses the noise; ratio:
+ * STELE__RATIO_*. Returns the number of entries put into ret[max_components]. */
 STELE_NODISCARD stele_status stele__draw_from(const stele__model *m, stele_graph *g,
                                               const stele__expert_set *e, const stele__posterior *p,
-                                              uint32_t sample, int closed, stele__draws *ret,
+                                              uint32_t sample, int ratio, stele__draws *ret,
                                               uint32_t *ret_n);
+/* The log_ratio of a draw that has none, as STELE__RATIO_SAMPLED says, under `joint`. */
+STELE_NODISCARD stele_status stele__draws_ratio(stele_graph *g, const stele__expert_set *e,
+                                                const stele_joint *joint, stele__draws *d);
 /* Fuse and draw. */
 STELE_NODISCARD stele_status stele__draw(const stele__model *m, stele_graph *g,
                                          const stele__expert_set *e, uint64_t mask, uint32_t sample,
-                                         int closed, stele__draws *ret, uint32_t *ret_n);
+                                         int ratio, stele__draws *ret, uint32_t *ret_n);
 
 /* log q(z | x), (n), of a posterior at samples that may come from another one; what they were drawn
  * from does not matter. NULL after an error of the graph. */

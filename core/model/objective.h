@@ -1,11 +1,20 @@
 /* objective.h - the loss of one step: evidence lower bounds over subsets of the modalities, and the
  * losses of heads.
  *
- * For every subset S of a step, over the rows in which something of S is present, with z drawn once
- * from every component of q(z | x_S) (stratified sampling of mixtures):
+ * For every subset S of a step, over the rows in which something of S is present, with K samples of
+ * z drawn from every component c of q(z | x_S), whose weight is pi_c (stratified sampling):
  *
- *     L_S = sum_m weight_m log p(x_m | z) - beta (log q(z | x_S) - log p(z)),   closed form for one
- * component
+ *     log w_ck = sum_m weight_m log p(x_m | z_ck) - beta (log q(z_ck | x_S) - log p(z_ck))
+ *     elbo:       L_S = sum_c pi_c mean_k log w_ck,   the divergence closed for one component
+ *     iwae, dreg: L_S = sum_c pi_c log mean_k w_ck
+ *
+ * q is the whole mixture. iwae: Burda, Grosse and Salakhutdinov 2016; for mixtures Shi et al. 2019,
+ * each component with a logarithm of its own. dreg has the same value; what moves the posteriors is
+ * the doubly reparametrised estimate of its derivative (Tucker et al. 2019): log q is formed with
+ * its parameters held, and what reaches them through z_ck is multiplied by w_ck / sum_k w_ck once
+ * more; with a beta other than 1, by 1 - beta (1 - w_ck / sum_k w_ck), by the same argument. For
+ * one component it is unbiased; for a mixture it is the estimate of Shi et al., which takes no
+ * account of the other components that might have given z_ck.
  *
  * The loss is -(sum_S weight_S L_S) / (sum_S weight_S), averaged over the rows of the batch that
  * have anything. The scale is that of a step's whole list of terms: a row whose terms are left out
@@ -16,8 +25,8 @@
  * -L_S in every term.
  *
  * To this every head adds weight times the mean of its loss over those rows of the batch that have
- * its target, at the z of the joint term alone (the components of a mixture weighted); what
- * derivative reaches z is the head's to say (gradient_scale). */
+ * its target, at the first sample of z of the joint term alone (the components of a mixture
+ * weighted); what derivative reaches z is the head's to say (gradient_scale). */
 #ifndef STELE_MODEL_OBJECTIVE_H
 #define STELE_MODEL_OBJECTIVE_H
 
@@ -30,6 +39,8 @@ typedef struct stele__objective {
     uint32_t n_random;    /* random subsets per step, at most STELE__MAX_RANDOM */
     int reconstruct;      /* STELE__RECONSTRUCT_* of spec.h: what a subset's z reconstructs */
     double subset_weight; /* of each of these terms; the joint has 1 */
+    int bound;            /* STELE__BOUND_* of spec.h */
+    uint32_t n_samples;   /* K, at least 1 */
 } stele__objective;
 #define STELE__MAX_RANDOM 64
 
@@ -38,7 +49,7 @@ typedef struct stele__loss_terms {
     /* What is minimised, without the heads that z is to help against (gradient_scale < 0) or not to
      * know of (0): a model is not the better for those. */
     double loss;
-    double elbo; /* beta 1, weights 1 */
+    double elbo; /* beta 1, weights 1; whatever the bound is, the mean over the samples */
     double divergence;
     int64_t n;                            /* rows with anything present */
     double log_px[STELE__MAX_MODALITIES]; /* sums over n_px rows */

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -94,6 +95,23 @@ static stele_status use_all(stele__registry *registry, stele__instance *instance
     return first;
 }
 
+/* The loss of a fusion rule stands where a bound would. */
+static stele_status check_bound(const stele__spec *spec, const stele__plugin *fusion,
+                                stele__diag *diag)
+{
+    char text[256];
+    if (spec->objective == NULL || spec->objective->bound == STELE__BOUND_ELBO ||
+        fusion->vt.fusion.loss == NULL) {
+        return STELE_OK;
+    }
+    snprintf(text, sizeof text,
+             "%s trains on a loss of its own, which importance weights cannot enter",
+             fusion->desc.id);
+    stele__spec_error(spec, "objective.bound", STELE_E_OPTION, text, diag);
+    stele__diag_hint(diag, "leave the bound at elbo, or choose another fusion rule");
+    return STELE_E_OPTION;
+}
+
 stele_status stele__cast_find(stele__registry *registry, stele__spec *spec, stele__cast *ret,
                               stele__diag *diag)
 {
@@ -106,6 +124,9 @@ stele_status stele__cast_find(stele__registry *registry, stele__spec *spec, stel
     };
     if (spec->fusion.node != NULL) {
         status[3] = stele__instance_use(registry, &spec->fusion, &ret->fusion, diag);
+    }
+    if (status[3] == STELE_OK) {
+        status[3] = check_bound(spec, ret->fusion, diag);
     }
     for (size_t i = 0; i < 4; i++) {
         if (status[i] != STELE_OK) {

@@ -50,11 +50,16 @@ static const stele_option LATENT[] = {
                      "Number of dimensions of the shared latent."),
 };
 
-static const char *const BOUNDS[] = { "elbo", NULL };
+static const char *const BOUNDS[] = { "elbo", "iwae", "dreg", NULL };
 static const char *const RECONSTRUCT[] = { "own", "present", NULL };
 static const stele_option OBJECTIVE[] = {
     STELE_OPTION_ENUM(stele__objective_spec, bound, "bound", BOUNDS, STELE__BOUND_ELBO,
-                      "Lower bound of the likelihood that training maximises."),
+                      "Lower bound of the likelihood that training maximises: the evidence lower "
+                      "bound, the importance-weighted one, or that with the doubly reparametrised "
+                      "gradient."),
+    STELE_OPTION_I64(stele__objective_spec, samples, "samples", 1, 1, 1000,
+                     "Samples of z per row and component of each posterior: elbo takes their mean, "
+                     "iwae and dreg the logarithm of the mean of their importance weights."),
     STELE_OPTION_STR(stele__objective_spec, subsets, "subsets", "all", 0,
                      "Subsets of the present modalities that get a bound of their own: all, "
                      "all+single, all+random:K or all+single+random:K."),

@@ -129,6 +129,17 @@ static void check_subsets(stele__spec *spec, stele__diag *diag)
     }
 }
 
+/* Legal, but the same bound without its closed form. */
+static void check_samples(const stele__spec *spec, stele__diag *diag)
+{
+    const stele__node *objective = stele__node_find(stele__spec_doc_root(spec->doc), "objective");
+    if (spec->objective->bound == STELE__BOUND_IWAE && spec->objective->samples == 1) {
+        stele__node_key_warning(stele__node_find(objective, "bound"), diag,
+                                "with one sample, iwae is the elbo, its divergence sampled");
+        stele__diag_hint(diag, "write samples: 8, or leave the bound at elbo");
+    }
+}
+
 /* A number stands for a constant. */
 static void read_beta(stele__spec *spec, stele__diag *diag)
 {
@@ -261,6 +272,7 @@ void stele__sections_check(stele__spec *spec, stele__diag *diag)
     }
     if (spec->objective != NULL) {
         check_subsets(spec, diag);
+        check_samples(spec, diag);
         read_beta(spec, diag);
     } else {
         /* Its keys cannot be told apart now; do not call them unknown. */

@@ -62,12 +62,13 @@ typedef struct stele__beta_spec {
     int64_t epochs, steps;
 } stele__beta_spec;
 
-enum { STELE__BOUND_ELBO = 0 };
+enum { STELE__BOUND_ELBO = 0, STELE__BOUND_IWAE, STELE__BOUND_DREG };
 enum { STELE__RECONSTRUCT_OWN = 0, STELE__RECONSTRUCT_PRESENT = 1 };
 
 typedef struct stele__objective_spec {
     int32_t bound;         /* STELE__BOUND_... */
     int32_t reconstruct;   /* of a subset: its own modalities, or all that are present */
+    int64_t samples;       /* of z from each component of each posterior, >= 1 */
     const char *subsets;   /* as written: all, all+single, all+random:K, all+single+random:K */
     double subset_weight;  /* of each subset's bound beside the bound of all present, >= 0 */
     int32_t single;        /* from `subsets`: each present modality alone */

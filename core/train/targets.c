@@ -96,8 +96,8 @@ static stele_status draw_all(pass *p, uint32_t sample)
     memset(&p->at, 0, sizeof p->at);
     for (uint32_t s = 0; s < p->n_posteriors && status == STELE_OK; s++) {
         uint32_t more = 0;
-        status = stele__draw(p->m, p->g, &p->e, p->mask[s], sample * p->n_posteriors + s, 0,
-                             draws + n_draws, &more);
+        status = stele__draw(p->m, p->g, &p->e, p->mask[s], sample * p->n_posteriors + s,
+                             STELE__RATIO_SAMPLED, draws + n_draws, &more);
         for (uint32_t k = 0; k < more && status == STELE_OK; k++) {
             n += draws[n_draws++].n;
         }

@@ -22,6 +22,8 @@ stele__objective stele__objective_of(const stele__objective_spec *spec)
     return (stele__objective){ .single = spec->single,
                                .n_random = (uint32_t)spec->n_random,
                                .reconstruct = spec->reconstruct,
+                               .bound = spec->bound,
+                               .n_samples = (uint32_t)spec->samples,
                                .subset_weight = spec->subset_weight };
 }
 

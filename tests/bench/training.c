@@ -25,7 +25,7 @@ static const char spec_text[] = "stele: 1\n"
                                 "    decoder: {hidden: [%d]}\n"
                                 "fusion: %s\n"
                                 "heads: %s\n"
-                                "objective: {bound: elbo, subsets: all}\n"
+                                "objective: %s\n"
                                 "train: {batch_size: %d, threads: %d, "
                                 "optimiser: {clip_norm: %g}}\n";
 
@@ -64,7 +64,9 @@ static int write_spec(const bench_shape *s, size_t size, char *text)
                     s->table != NULL ? s->table : "", s->table != NULL ? "'}\n" : "", s->hidden,
                     s->hidden, s->hidden, s->hidden,
                     s->fusion != NULL ? s->fusion : "{plugin: poe, prior_expert: true}",
-                    s->heads != NULL ? s->heads : "{}", s->batch, s->threads, s->clip_norm);
+                    s->heads != NULL ? s->heads : "{}",
+                    s->objective != NULL ? s->objective : "{bound: elbo, subsets: all}", s->batch,
+                    s->threads, s->clip_norm);
 }
 
 static stele_status make_spec(bench_training *t, const bench_shape *s, stele__diag *diag)

@@ -17,6 +17,7 @@ typedef struct bench_shape {
     const char *fusion;          /* plugin; NULL: the product of experts */
     const char *table;           /* CSV file with further columns of the cells; NULL: none */
     const char *heads;           /* the section of that name; NULL: none */
+    const char *objective;       /* the section of that name; NULL: one joint bound */
     const char *folder;          /* searched for plugins first; NULL: none */
     const lt_dlsymlist *preload; /* plugins linked into the program; NULL: none */
 } bench_shape;

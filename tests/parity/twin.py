@@ -224,6 +224,7 @@ class Model:
         self.modalities = [Modality(name, s, inputs, p) for name, s in spec["modalities"].items()]
         self.heads = [Classifier(name, s, inputs, p) for name, s in spec.get("heads", {}).items()]
         self.all = (1 << len(self.modalities)) - 1
+        self.bound, self.samples = (spec["objective"].get(k, d) for k, d in (("bound", "elbo"), ("samples", 1)))
         self.n_rows = len(inputs["label.batch"])
         self.present = [sum(1 << i for i, m in enumerate(self.modalities) if m.present[r]) for r in range(self.n_rows)]
 
@@ -332,10 +333,34 @@ class Model:
         """Of one row: closed form for a product, else log q(z) - log p(z) of the whole mixture."""
         prior = normal(torch.zeros(self.dim), torch.zeros(self.dim))
         _, _, mean, logvar = part
-        if self.spec["fusion"]["plugin"] in ("poe", "gpoe", "code", "mvtcae"):
+        if self.bound == "elbo" and self.spec["fusion"]["plugin"] in ("poe", "gpoe", "code", "mvtcae"):
             return kl_divergence(normal(mean, logvar), prior)
         terms = [math.log(w) + Normal(m, (v / 2).exp()).log_prob(z).sum() for _, w, m, v in parts]
         return torch.logsumexp(torch.stack(terms), 0) - prior.log_prob(z)
+
+    def sample(self, parts, part, unit):
+        """z of a component, what becomes of its derivative, and log q - log p or its closed form."""
+        _, _, mean, logvar = part
+        z = mean + (logvar / 2).exp() * unit
+        if self.bound != "dreg":
+            return z, None, self.divergence(parts, part, z)
+        # Doubly reparametrised: parameters reach log q through z alone; one more factor is the sample's share.
+        gate, share = z * 1.0, []
+        if gate.requires_grad:
+            gate.register_hook(lambda d: d * share[0])
+        held = [(c, w, m.detach(), v.detach()) for c, w, m, v in parts]
+        return gate, share, self.divergence(held, held[parts.index(part)], gate)
+
+    def importance(self, cells, beta):
+        """Sum over rows and components of log mean_k w_k; the shares of the samples where they are asked for."""
+        total = 0.0
+        for weight, samples in cells.values():
+            log_w = torch.stack([log_px - beta * ratio for log_px, ratio, _ in samples])
+            total = total + weight * (torch.logsumexp(log_w, 0) - math.log(len(samples)))
+            for k, (_, _, share) in enumerate(samples):
+                if share is not None:
+                    share.append(1.0 - beta * (1.0 - torch.softmax(log_w, 0)[k].detach()))
+        return total
 
     def loss(self, rows, step, beta):
         seed, experts = self.spec["seed"], self.encode(rows)
@@ -345,35 +370,46 @@ class Model:
         total, joint_kl = 0.0, 0.0
         log_px, n_px = [0.0] * len(self.modalities), [0] * len(self.modalities)
         drawn = []  # of the joint: (z, row, share of the component)
-        decode = [[] for _ in self.modalities]  # (z, row, weight in the bound, weight in the joint's figures)
+        # (z, row, weight in the bound, weight in the joint's figures, its sample in a cell)
+        decode = [[] for _ in self.modalities]
+        cells = {}  # (subset, row, component): (weight, [[log_px, ratio, share] of each sample])
         for index, (mask, address, weight) in enumerate(subsets):
             for r in rows:
                 have = self.present[r]
                 if not mask & have or (index > 0 and mask & have == have):
                     continue
                 parts, at, kl = self.posterior(experts[r], r, mask), [], 0.0
-                for part in parts:
-                    component, share, mean, logvar = part
-                    unit = torch.tensor(normals(seed, step, r, address * 65 + component, self.dim))
-                    at.append((mean + (logvar / 2).exp() * unit, share))
-                    kl = kl + share * self.divergence(parts, part, at[-1][0])
+                for k in range(self.samples):
+                    for part in parts:
+                        component, share, mean, logvar = part
+                        unit = torch.tensor(normals(seed, step, r, (k * 192 + address) * 65 + component, self.dim))
+                        z, gate, ratio = self.sample(parts, part, unit)
+                        at.append((z, share / self.samples, [0.0, ratio, gate]))
+                        kl = kl + share / self.samples * ratio
+                        cells.setdefault((index, r, component), (weight * share, []))[1].append(at[-1][2])
+                        if index == 0 and k == 0:
+                            drawn.append((mean + (logvar / 2).exp() * unit, r, share))
                 used = [i for i in range(len(self.modalities)) if mask & have & 1 << i]
                 factor, penalty = self.own_loss(experts[r], used, parts, kl)
-                total = total - weight * beta * penalty
+                if self.bound == "elbo":
+                    total = total - weight * beta * penalty
                 joint_kl = joint_kl + (kl.item() if index == 0 else 0.0)
-                for z, share in at:
-                    if index == 0:
-                        drawn.append((z, r, share))
+                for z, share, sample in at:
                     for i in range(len(self.modalities)):
                         if have >> i & 1 and not (own and not mask >> i & 1):
-                            decode[i].append((z, r, weight * factor * share, share if index == 0 else 0.0))
+                            decode[i].append((z, r, weight * factor * share, share if index == 0 else 0.0, sample))
         for i, m in enumerate(self.modalities):
             if decode[i]:
-                z, r, w, joint = zip(*decode[i])
+                z, r, w, joint, sample = zip(*decode[i])
                 rows_px = m.log_px(torch.stack(z), torch.tensor(r))
-                total = total + m.weight * (torch.tensor(w) * rows_px).sum()
+                for s, px in zip(sample, rows_px):
+                    s[0] = s[0] + m.weight * px
+                if self.bound == "elbo":
+                    total = total + m.weight * (torch.tensor(w) * rows_px).sum()
                 log_px[i] = (torch.tensor(joint) * rows_px).sum().item()
             n_px[i] = sum(bool(m.present[r]) for r in rows)
+        if self.bound != "elbo":
+            total = self.importance(cells, beta)
         loss, figures = -total / (n * sum(s[2] for s in subsets)), []
         for head in self.heads:
             z, r, share = zip(*(d for d in drawn if head.code[d[1]] >= 0))

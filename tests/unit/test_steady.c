@@ -30,7 +30,8 @@ static void open_training(bench_training *t, int threads, double clip_norm, stel
 }
 
 /* Of the heap of the process, whoever would call: the core, a plugin, BLAS. */
-static void check_steps(const char *fusion, const char *heads, const char *ages, int threads)
+static void check_steps(const char *fusion, const char *objective, const char *heads,
+                        const char *ages, int threads)
 {
     /* Widths of the shipped configurations, whose products are small; an odd last batch. */
     const bench_shape shape = { .rows = 301,
@@ -42,6 +43,7 @@ static void check_steps(const char *fusion, const char *heads, const char *ages,
                                 .batch = 128,
                                 .threads = threads,
                                 .fusion = fusion,
+                                .objective = objective,
                                 .table = heads != NULL ? ages : NULL,
                                 .heads = heads };
     bench_training t;
@@ -81,6 +83,8 @@ static void steps_allocate_nothing(void **state)
     static const char *const others[] = { "{plugin: mopoe}",  "{plugin: mopoe, subsets: sampled}",
                                           "{plugin: gpoe}",   "{plugin: code, estimate: learned}",
                                           "{plugin: mvtcae}", "{plugin: jsd}" };
+    static const char *const bounds[] = { "{bound: iwae, samples: 3, subsets: all+single}",
+                                          "{bound: dreg, samples: 3}", "{samples: 3}" };
     static const char *const heads[] = {
         NULL,
         "{k: {plugin: classifier, target: class, class_weights: balanced}}",
@@ -94,11 +98,14 @@ static void steps_allocate_nothing(void **state)
     write_ages(ages);
     for (size_t i = 0; i < 2; i++) {
         for (size_t k = 0; k < 3; k++) {
-            check_steps(fusions[i], heads[k], ages, 1 + (int)(k % 2));
+            check_steps(fusions[i], NULL, heads[k], ages, 1 + (int)(k % 2));
         }
     }
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
-        check_steps(others[i], NULL, ages, 1 + (int)(i % 2));
+        check_steps(others[i], NULL, NULL, ages, 1 + (int)(i % 2));
+    }
+    for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++) {
+        check_steps(fusions[i % 2], bounds[i], NULL, ages, 1 + (int)(i % 2));
     }
     assert_int_equal(unlink(ages), 0);
 }
