@@ -98,9 +98,14 @@ static void say_start(const job *j)
             (long long)run->split->n[STELE__TEST], run->model.latent_dim, run->spec->fusion.plugin,
             j->dir);
     for (uint32_t i = 0; i < run->model.n_modalities; i++) {
-        fprintf(stderr, "  %s: %lld features, present in %lld rows\n", run->model.modality[i].name,
+        const stele__matrix *x = &run->data->matrix[i];
+        fprintf(stderr, "  %s: %lld features, present in %lld rows", run->model.modality[i].name,
                 (long long)run->model.modality[i].n_features,
-                (long long)run->data->matrix[i].n_present);
+                (long long)(x->n_present - x->n_dropped));
+        if (x->n_dropped > 0) {
+            fprintf(stderr, ", absent in %lld by the plugin's rule", (long long)x->n_dropped);
+        }
+        fprintf(stderr, "\n");
     }
 }
 

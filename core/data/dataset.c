@@ -439,6 +439,12 @@ void stele__dataset_hide(stele__dataset *ds, size_t m, double fraction, uint64_t
     }
 }
 
+void stele__dataset_drop(stele__dataset *ds, size_t m, int64_t row)
+{
+    ds->present[(size_t)row * ds->n_matrices + m] = 0;
+    ds->matrix[m].n_dropped++;
+}
+
 void stele__dataset_destroy(stele__dataset *ds)
 {
     if (ds == NULL) {

@@ -79,8 +79,9 @@ typedef struct stele__matrix {
     int available;         /* 0: new data without this modality */
     int64_t n_features;    /* product of field.sample; final after load */
     char **feature_name;   /* (n_features), unique; NULL: unnamed. After load */
-    int64_t n_present;     /* rows with this modality */
-    int64_t *store_row;    /* (rows of the data set) where the row is stored; -1: absent */
+    int64_t n_present; /* rows with this modality, those dropped since included: they stay stored */
+    int64_t n_dropped; /* rows that stele__dataset_drop took away */
+    int64_t *store_row; /* (rows of the data set) where the row is stored; -1: absent */
     /* CSR, after load */
     int64_t *row_start; /* (n_present + 1) */
     int32_t *column;    /* ascending in each row, no stored zeros */
@@ -140,6 +141,10 @@ void stele__dataset_hide(stele__dataset *ds, size_t m, double fraction, uint64_t
  * only ones that min_rows counts; NULL: all rows. [main] */
 STELE_NODISCARD stele_status stele__dataset_load(stele__dataset *ds, const uint8_t *train,
                                                  stele__diag *diag);
+
+/* After load: this row, which has modality m, lacks it from now on. What is stored, and with it the
+ * digest of the values, stays as it is. [main] */
+void stele__dataset_drop(stele__dataset *ds, size_t m, int64_t row);
 
 /* Keep those categories of the first label of that name with categories that training rows have:
  * `train` (n_rows) is 1 for those. Other values become missing, with a warning for each. Numbers

@@ -381,20 +381,32 @@ static stele_status bad_value(const stele__model *m, uint32_t i, const chunks *c
                              (long long)bad->column, of, file, bad->value, bad->reason);
 }
 
+/* Chunks of all rows that have the modality. */
+static stele_status chunks_of_all(const stele__model *m, uint32_t i, const stele__dataset *data,
+                                  chunks *c)
+{
+    memset(c, 0, sizeof *c);
+    int64_t *all = stele__calloc((size_t)data->n_rows, sizeof *all);
+    if (all == NULL) {
+        return STELE_E_NOMEM;
+    }
+    for (int64_t r = 0; r < data->n_rows; r++) {
+        all[r] = r;
+    }
+    stele_status status = chunks_init(m, i, data, all, data->n_rows, c);
+    stele__free(all);
+    return status;
+}
+
 stele_status stele__modality_validate(stele__model *m, uint32_t i, const stele__dataset *data,
                                       stele__diag *diag)
 {
     const stele__modality *md = &m->modality[i];
     chunks c;
-    int64_t *all = stele__calloc((size_t)data->n_rows, sizeof *all);
-    if (md->vt->validate == NULL || all == NULL) {
-        stele__free(all);
-        return all != NULL ? STELE_OK : STELE_E_NOMEM;
+    if (md->vt->validate == NULL) {
+        return STELE_OK;
     }
-    for (int64_t r = 0; r < data->n_rows; r++) {
-        all[r] = r;
-    }
-    stele_status status = chunks_init(m, i, data, all, data->n_rows, &c);
+    stele_status status = chunks_of_all(m, i, data, &c);
     while (status == STELE_OK && c.at < c.n) {
         stele_view x;
         stele_bad_value bad = { .row = -1, .column = -1 };
@@ -410,7 +422,36 @@ stele_status stele__modality_validate(stele__model *m, uint32_t i, const stele__
         }
     }
     chunks_finish(&c);
-    stele__free(all);
+    return status;
+}
+
+stele_status stele__modality_drop(stele__model *m, uint32_t i, stele__dataset *data,
+                                  stele__diag *diag)
+{
+    const stele__modality *md = &m->modality[i];
+    uint8_t absent[CHUNK];
+    chunks c;
+    if (md->vt->absent == NULL) {
+        return STELE_OK;
+    }
+    stele_status status = chunks_of_all(m, i, data, &c);
+    while (status == STELE_OK && c.at < c.n) {
+        stele_view x;
+        memset(absent, 0, sizeof absent);
+        status = chunks_next(&c, &x);
+        if (status == STELE_OK) {
+            stele__guest_begin(md->part.guest, "absent");
+            status = stele__guest_check(
+                md->part.guest, "absent",
+                md->vt->absent(stele__guest_inst(md->part.guest), &x, absent), diag);
+        }
+        for (int64_t k = 0; k < x.shape.dim[0] && status == STELE_OK; k++) {
+            if (absent[k]) {
+                stele__dataset_drop(data, c.matrix, c.row[c.at - x.shape.dim[0] + k]);
+            }
+        }
+    }
+    chunks_finish(&c);
     return status;
 }
 
@@ -425,8 +466,10 @@ stele_status stele__modality_fit(stele__model *m, uint32_t i, const stele__datas
         status = stele__diag_error(diag, STELE_E_DATA, &data->matrix[c.matrix].place,
                                    "%s: none of the %lld training rows has this modality",
                                    m->modality[i].name, (long long)split->n[STELE__TRAIN]);
-        stele__diag_hint(diag, "%lld rows of all have it; see data.split and data.missing",
-                         (long long)data->matrix[c.matrix].n_present);
+        const stele__matrix *x = &data->matrix[c.matrix];
+        stele__diag_hint(diag, "%lld rows of all have it%s; see data.split and data.missing",
+                         (long long)(x->n_present - x->n_dropped),
+                         x->n_dropped > 0 ? ", others are absent by the plugin's rule" : "");
     }
     if (status == STELE_OK) {
         status = stele__model_fit(m, i, &source, diag);

@@ -24,6 +24,9 @@ STELE_NODISCARD stele_status stele__covariates_check(const stele__spec *spec,
 STELE_NODISCARD stele_status stele__modality_validate(stele__model *m, uint32_t i,
                                                       const stele__dataset *data,
                                                       stele__diag *diag);
+/* Rows whose measurement says nothing, by the plugin's word, lack the modality from here on. */
+STELE_NODISCARD stele_status stele__modality_drop(stele__model *m, uint32_t i, stele__dataset *data,
+                                                  stele__diag *diag);
 /* fit() over the training rows that have the modality. */
 STELE_NODISCARD stele_status stele__modality_fit(stele__model *m, uint32_t i,
                                                  const stele__dataset *data,

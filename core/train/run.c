@@ -174,6 +174,7 @@ static stele_status fit_model(const stele__run_request *q, stele__run *run, stel
     stele_status status = STELE_OK;
     for (uint32_t i = 0; i < m->n_modalities && status == STELE_OK; i++) {
         status = stele__modality_validate(m, i, run->data, diag);
+        status = status == STELE_OK ? stele__modality_drop(m, i, run->data, diag) : status;
         if (status == STELE_OK && q->state == NULL) {
             status = stele__modality_fit(m, i, run->data, run->split, diag);
         }

@@ -169,6 +169,40 @@ void check_modality_sparse(check_trial *t)
     rig_finish(&dense);
 }
 
+/* --- absent rows -------------------------------------------------------------------------------------------------- */
+
+void check_modality_absent(check_trial *t)
+{
+    enum { ROWS = 7, EMPTY = 2, SAME = 4 };
+    rig r;
+    rig_plan plan = { .rows = ROWS, .features = 6 };
+    uint8_t whole[ROWS], one = 0;
+    if (rig_start(t, &plan, &r)) {
+        rig_input *x = &r.input[0];
+        int n = 0;
+        for (int64_t j = 0; j < x->width; j++) {
+            x->value[EMPTY * x->width + j] = NAN;
+            x->value[SAME * x->width + j] = x->value[SAME * x->width];
+        }
+        int good = rig_absent(&r, ROWS, NULL, whole);
+        for (int64_t i = 0; good && i < ROWS; i++) {
+            good = rig_absent(&r, 1, &i, &one);
+            n += whole[i];
+            if (good && one != whole[i]) {
+                check_fail(t, "row %lld is %s among others and %s by itself", (long long)i,
+                           whole[i] ? "absent" : "present", one ? "absent" : "present");
+            }
+        }
+        if (good && !whole[EMPTY]) {
+            check_fail(t, "a row of missing entries only is not absent");
+        }
+        if (good && n == ROWS) {
+            check_say(t, CHECK_HOLLOW, "every row that was made up is absent");
+        }
+    }
+    rig_finish(&r);
+}
+
 /* --- scores ------------------------------------------------------------------------------------------------------- */
 
 enum { SCORED = 40, SCORED_FEATURES = 6, MOST_METRICS = 16 };

@@ -46,7 +46,9 @@ int exercise_instance(rig *r)
     rig_result_finish(&res);
     stele_metric metric[SCORES_MOST];
     scores_of(r, metric);
-    return status == STELE_OK;
+    uint8_t *absent = rig_take(r, (size_t)r->plan.rows + 1);
+    const int told = r->plugin->desc.kind != STELE_MODALITY || rig_absent(r, r->plan.rows, NULL, absent);
+    return status == STELE_OK && told;
 }
 
 void exercise(check_trial *t, const rig_plan *plan)

@@ -149,6 +149,9 @@ stele_tensor *rig_constant(stele_graph *g, const stele_shape *s, const double *v
 /* Does the modality allow these measurements (n_rows, features); one of all v? */
 int rig_accepts(const rig *r, int64_t n_rows, const double *x);
 int rig_allows(const rig *r, double v);
+/* What the modality's absent() says of rows index[0 .. n - 1] of the inputs (NULL: all), as floats, into ret (n). A
+ * failure, a word other than 0 and 1, and writing past the last row were said: 0. 1 as well without that slot. */
+int rig_absent(rig *r, int64_t n, const int64_t *index, uint8_t *ret);
 /* A draw from the support: element i of stream s. */
 double rig_value(const rig *r, uint64_t stream, int64_t i);
 extern const stele_build_api rig_build_api;

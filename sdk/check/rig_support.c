@@ -117,3 +117,38 @@ double rig_value(const rig *r, uint64_t stream, int64_t i)
     double size = exp(0.5 * g);
     return (double)(float)(isfinite(s->low) ? s->low + size : isfinite(s->high) ? s->high - size : g);
 }
+
+int rig_absent(rig *r, int64_t n, const int64_t *index, uint8_t *ret)
+{
+    enum { AROUND = 8, MARK = 0xa5 };
+    const int64_t width = r->plan.features;
+    if (r->vt->modality.absent == NULL) {
+        return 1;
+    }
+    float *x = rig_take(r, (size_t)(n * width) * sizeof *x + 1);
+    uint8_t *room = rig_take(r, (size_t)n + AROUND);
+    stele_view view = { .struct_size = sizeof view, .dtype = STELE_F32, .layout = STELE_DENSE, .data = x };
+    view.shape = r->input[0].shape;
+    view.shape.dim[0] = n;
+    for (int64_t i = 0; i < n * width; i++) {
+        x[i] = (float)r->input[0].value[(index != NULL ? index[i / width] : i / width) * width + i % width];
+    }
+    memset(room + n, MARK, AROUND);
+    stele_status status =
+        stele__guest_check(r->guest, "absent", r->vt->modality.absent(r->inst, &view, room), &r->diag);
+    if (status != STELE_OK) {
+        check_fail(r->t, "absent failed: %s", rig_message(r));
+        return 0;
+    }
+    for (int64_t i = 0; i < n + AROUND; i++) {
+        if (i < n ? room[i] > 1 : room[i] != MARK) {
+            check_fail(r->t,
+                       i < n ? "absent says %d of row %d, neither 0 nor 1"
+                             : "absent writes %d for row %d, which is not there",
+                       room[i], (int)i);
+            return 0;
+        }
+    }
+    memcpy(ret, room, (size_t)n);
+    return 1;
+}

@@ -124,6 +124,7 @@ static void scan_here(const check_subject *s, scanned *ret)
         f->caps = p->caps & STELE_CAP_KNOWN;
         if (p->kind == STELE_MODALITY) {
             f->caps |= library->plugin[i].vt.modality.decode != NULL ? CHECK_HAS_BLOCKS : CHECK_HAS_LOG_PROB;
+            f->caps |= library->plugin[i].vt.modality.absent != NULL ? CHECK_HAS_ABSENT : 0;
         }
         snprintf(f->id, sizeof f->id, "%s", p->id);
         snprintf(f->version, sizeof f->version, "%s", p->version);

@@ -1,5 +1,7 @@
 /* Angles from -pi to pi: p(x) = (1 + a cos(x - eta)) / 2 pi, a = 0.95 tanh(theta), the cardioid
- * law. The sound plugin of reals between two bounds. */
+ * law. The sound plugin of reals between two bounds, and of rows that are absent: those without two
+ * different angles. */
+#define HAS_ABSENT
 #include "elementwise.h"
 
 static const double pi = 3.14159265358979323846;
@@ -47,4 +49,29 @@ static double draw_of(double eta, double theta, uint32_t what, double u)
         }
     }
     return low;
+}
+
+static stele_status absent(const stele_inst *self, const stele_view *x, uint8_t *ret_absent)
+{
+    const float *v = x->data;
+#ifdef DEFECT_ABSENT_BY_FIRST
+    float least = v[0], most = v[0];
+#endif
+    for (int64_t r = 0; r < x->shape.dim[0]; r++) {
+#ifndef DEFECT_ABSENT_BY_FIRST
+        float least = INFINITY, most = -INFINITY;
+#endif
+        for (int64_t j = 0; j < self->features; j++) {
+            least = fminf(least, v[r * self->features + j]);
+            most = fmaxf(most, v[r * self->features + j]);
+        }
+        ret_absent[r] = !(least < most);
+#ifdef DEFECT_ABSENT_NOT_EMPTY
+        ret_absent[r] = least == most;
+#endif
+    }
+#ifdef DEFECT_ABSENT_PAST
+    ret_absent[x->shape.dim[0]] = 1;
+#endif
+    return STELE_OK;
 }

@@ -12,6 +12,9 @@ static double log_prob_of(double eta, double theta, double x, double *ret_d_eta,
 /* Mean, mode, or a sample from a number u in (0, 1). */
 static double draw_of(double eta, double theta, uint32_t what, double u);
 static int is_valid(double x);
+#ifdef HAS_ABSENT
+static stele_status absent(const stele_inst *self, const stele_view *x, uint8_t *ret_absent);
+#endif
 
 struct stele_inst {
     const stele_host *host;
@@ -172,6 +175,9 @@ static const stele_modality_vt vtable = {
     .decode = decode,
     .likelihood = likelihood,
     .draw = draw,
+#ifdef HAS_ABSENT
+    .absent = absent,
+#endif
 };
 
 static const stele_plugin plugin = {

@@ -67,10 +67,7 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
     self->encoder_covariates = a->encoder_covariates;
     self->decoder_covariates = a->decoder_covariates;
     *ret = self;
-    stele_status status =
-        image_extents_read(a->host, &a->input->sample, &self->config->size, &self->down);
-    self->up = self->down;
-    return status;
+    return image_extents_read(a->host, &a->input->sample, &self->config->size, &self->extents);
 }
 
 static void destroy(stele_inst *self)
@@ -83,10 +80,15 @@ static void destroy(stele_inst *self)
 static stele_status build_encoder(stele_inst *self, stele_build *b)
 {
     const image_config *c = self->config;
+    const image_extents *e = &self->extents;
     int64_t n = 0;
     stele_status status =
-        image_encoder_build(self->host, b, &c->encoder_layers, c->encoder.activation, &self->down,
-                            &self->encoder_layers, &n);
+        stele_conv_init(self->host, "encoder.channels", &c->encoder_layers, c->encoder.activation,
+                        2, e->channels, e->height, e->width, &self->encoder_layers);
+    if (status == STELE_OK) {
+        status = stele_conv_build(self->host, b, "encoder", &c->encoder_layers,
+                                  &self->encoder_layers, &n);
+    }
     if (status == STELE_OK) {
         status = stele_dense_build(self->host, b, "encoder", n, self->encoder_covariates, 1.0,
                                    &c->encoder, &self->encoder);
@@ -99,13 +101,19 @@ static stele_status build_encoder(stele_inst *self, stele_build *b)
 static stele_status build_decoder(stele_inst *self, stele_build *b)
 {
     const image_config *c = self->config;
+    const image_extents *e = &self->extents;
     int64_t n = 0;
     stele_status status =
         stele_dense_build(self->host, b, "decoder", self->latent, self->decoder_covariates, 1.0,
                           &c->decoder, &self->decoder);
     if (status == STELE_OK) {
-        status = image_decoder_build(self->host, b, &c->decoder_layers, c->decoder.activation,
-                                     &self->up, &self->decoder_layers, &n);
+        status = stele_conv_init(self->host, "decoder.channels", &c->decoder_layers,
+                                 c->decoder.activation, 2, e->channels, e->height, e->width,
+                                 &self->decoder_layers);
+    }
+    if (status == STELE_OK) {
+        status = stele_conv_transpose_build(self->host, b, "decoder", &c->decoder_layers,
+                                            &self->decoder_layers, &n);
     }
     if (status == STELE_OK) {
         status = stele_declare(self->host, b, "decoder.start", "weight",
@@ -122,7 +130,7 @@ static stele_status build_output(stele_inst *self, stele_build *b)
 {
     const stele_host *h = self->host;
     const image_config *c = self->config;
-    const stele_shape pixels = stele_shape1(image_count(&self->up));
+    const stele_shape pixels = stele_shape1(image_count(&self->extents));
     stele_status status =
         stele_declare(h, b, "output", "bias", pixels, STELE_INIT_ZERO, 0.0, 0.0, &self->bias);
     if (status == STELE_OK && c->likelihood != BERNOULLI) {
@@ -161,7 +169,7 @@ static stele_status encode(const stele_inst *self, stele_graph *g, const stele_e
     }
     x = ops->where(g, ops->is_nan(g, x), ops->full(g, &scalar, 0.0),
                    ops->scale(g, x, 1.0 / self->config->white));
-    status = image_encoder_apply(h, g, &self->down, &self->encoder_layers, x, &x);
+    status = image_encoder_apply(h, g, &self->extents, &self->encoder_layers, x, &x);
     if (status == STELE_OK) {
         x = stele_dense_apply(h, g, &self->encoder, x, a->covariates, STREAM_ENCODER);
         stele_gaussian_head_apply(h, g, &self->expert, x, ret_q);
@@ -198,7 +206,7 @@ static stele_status decode(const stele_inst *self, stele_graph *g, const stele_d
     stele_tensor *x = stele_dense_apply(h, g, &self->decoder, a->z, a->covariates, STREAM_DECODER);
     x = ops->linear(g, x, ops->param(g, self->start_weight), ops->param(g, self->start_bias));
     x = stele_activate(h, g, x, self->config->decoder.activation);
-    stele_status status = image_decoder_apply(h, g, &self->up, &self->decoder_layers, x, &x);
+    stele_status status = image_decoder_apply(h, g, &self->extents, &self->decoder_layers, x, &x);
     stele_shape s;
     if (status == STELE_OK) {
         status = ops->shape(x, &s);

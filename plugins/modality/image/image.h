@@ -1,38 +1,25 @@
-/* image.h - the instance of modality/image, extents of images, and the parts: convolutions of
- * encoder and decoder (layers.c), pixels and what they give parameters to start from (values.c). */
+/* image.h - the instance of modality/image, extents of images, and the parts: images of any order
+ * of axes through convolutions (layers.c), pixels and what they give parameters to start from
+ * (values.c). */
 #ifndef IMAGE_H
 #define IMAGE_H
 
-#include <stele/dense.h>
+#include <stele/convolution.h>
 #include <stele/kinds.h>
 
-enum { IMAGE_LEAST = 8, IMAGE_MOST_CHANNELS = 7, IMAGE_MOST_LAYERS = 6 };
+enum { IMAGE_LEAST = 8, IMAGE_MOST_CHANNELS = 7 };
 
-/* Height and width after each halving: [0] is the image, small ones follow. */
 typedef struct image_extents {
-    int64_t height[IMAGE_MOST_LAYERS + 1], width[IMAGE_MOST_LAYERS + 1];
-    int64_t channels;
+    int64_t height, width, channels;
     int32_t channels_last, reserved;
 } image_extents;
-
-/* Options of the convolutions on one side. */
-typedef struct image_layers_config {
-    stele_i64_list channels;
-    int64_t kernel;
-} image_layers_config;
-
-typedef struct image_layers {
-    uint32_t n, activation;
-    int64_t kernel;
-    uint32_t weight[IMAGE_MOST_LAYERS], bias[IMAGE_MOST_LAYERS];
-} image_layers;
 
 enum { BERNOULLI = 0, GAUSSIAN, LAPLACE, LOGISTIC };
 enum { SHARED = 0, BY_PIXEL };
 
 typedef struct image_config {
     stele_dense_config encoder, decoder;
-    image_layers_config encoder_layers, decoder_layers;
+    stele_conv_config encoder_layers, decoder_layers;
     stele_i64_list size;
     double white, least_scale;
     int64_t levels;
@@ -42,9 +29,9 @@ typedef struct image_config {
 struct stele_inst {
     const stele_host *host;
     const image_config *config;
-    image_extents down, up; /* of encoder and decoder */
+    image_extents extents;
     int64_t latent, encoder_covariates, decoder_covariates;
-    image_layers encoder_layers, decoder_layers;
+    stele_conv encoder_layers, decoder_layers;
     stele_dense encoder, decoder;
     stele_gaussian_head expert;
     uint32_t start_weight, start_bias; /* from the decoder's dense layers to its first image */
@@ -59,22 +46,12 @@ stele_status image_extents_read(const stele_host *h, const stele_shape *sample,
 /* Elements of a row. */
 int64_t image_count(const image_extents *e);
 
-/* Declare the encoder's convolutions; e gets the extents after each. *ret_out: elements of what
- * they give. */
-stele_status image_encoder_build(const stele_host *h, stele_build *b, const image_layers_config *c,
-                                 int32_t activation, image_extents *e, image_layers *l,
-                                 int64_t *ret_out);
 /* x (n, sample...), without NaN -> (n, out). */
 stele_status image_encoder_apply(const stele_host *h, stele_graph *g, const image_extents *e,
-                                 const image_layers *l, stele_tensor *x, stele_tensor **ret);
-
-/* The decoder's transposed convolutions; *ret_in: elements of what they start from. */
-stele_status image_decoder_build(const stele_host *h, stele_build *b, const image_layers_config *c,
-                                 int32_t activation, image_extents *e, image_layers *l,
-                                 int64_t *ret_in);
+                                 const stele_conv *l, stele_tensor *x, stele_tensor **ret);
 /* hidden (R, in) -> (R, elements of a row), in the order of the measurement. */
 stele_status image_decoder_apply(const stele_host *h, stele_graph *g, const image_extents *e,
-                                 const image_layers *l, stele_tensor *hidden, stele_tensor **ret);
+                                 const stele_conv *l, stele_tensor *hidden, stele_tensor **ret);
 
 /* The slots validate and fit. */
 stele_status image_validate(const stele_inst *self, const stele_view *x, stele_bad_value *ret);

@@ -29,7 +29,7 @@ static const char *wrong_with(const image_config *c, double v)
 
 stele_status image_validate(const stele_inst *self, const stele_view *x, stele_bad_value *ret)
 {
-    const int64_t rows = x->shape.dim[0], pixels = image_count(&self->down);
+    const int64_t rows = x->shape.dim[0], pixels = image_count(&self->extents);
     const int64_t n = x->layout == STELE_CSR ? x->row_start[rows] : rows * pixels;
     for (int64_t i = 0; i < n; i++) {
         const double v = value_at(x, i);
@@ -61,7 +61,7 @@ typedef struct statistics {
 static void add_rows(const stele_inst *self, const stele_view *x, statistics *s)
 {
     const image_config *c = self->config;
-    const int64_t rows = x->shape.dim[0], pixels = image_count(&self->down);
+    const int64_t rows = x->shape.dim[0], pixels = image_count(&self->extents);
     const int64_t n = x->layout == STELE_CSR ? x->row_start[rows] : rows * pixels;
     s->rows += (double)rows;
     for (int64_t i = 0; i < n; i++) {
@@ -82,7 +82,7 @@ static void add_rows(const stele_inst *self, const stele_view *x, statistics *s)
 /* In place of the sums: the bias that gives the pixel's mean. */
 static void find_biases(const stele_inst *self, statistics *s)
 {
-    for (int64_t j = 0; j < image_count(&self->down); j++) {
+    for (int64_t j = 0; j < image_count(&self->extents); j++) {
         const double n = s->rows - s->n[j];
         s->count += n;
         if (self->config->likelihood == BERNOULLI) {
@@ -108,7 +108,7 @@ static double first_scale(const stele_inst *self, const statistics *s)
 static stele_status set_starts(const stele_inst *self, stele_fit *f, statistics *s)
 {
     const stele_fit_api *api = self->host->fit;
-    const int64_t pixels = image_count(&self->down);
+    const int64_t pixels = image_count(&self->extents);
     /* Bytes without their `white`: nothing else tells those likelihoods. */
     if (s->largest > 16.0) {
         return STELE_FAIL(self->host, STELE_E_OPTION,
@@ -129,7 +129,7 @@ static stele_status set_starts(const stele_inst *self, stele_fit *f, statistics 
 
 stele_status image_fit(const stele_inst *self, stele_fit *f)
 {
-    const size_t pixels = (size_t)image_count(&self->down);
+    const size_t pixels = (size_t)image_count(&self->extents);
     double *room = calloc(2 * pixels, sizeof *room);
     if (room == NULL) {
         return STELE_E_NOMEM;

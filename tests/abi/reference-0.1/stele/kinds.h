@@ -196,6 +196,12 @@ typedef struct stele_modality_vt {
     stele_status (*score_add)(const stele_inst *self, void *state, const stele_scored *s);
     stele_status (*score_end)(const stele_inst *self, void *state, uint32_t capacity, stele_metric *ret,
                               uint32_t *ret_n);
+    /* Rows of x whose measurement says nothing, by a rule of the plugin's options: a sensor that was off. ret_absent
+     * (n_rows) comes zeroed and gets 1 for those. They are rows without this modality from then on, in training and
+     * wherever the model is used. Asked once for all rows when data are loaded, after validate and before fit; the
+     * answer depends on the row alone, and a row of missing entries only is absent. Optional: none is.
+     * [compute & built; none] */
+    stele_status (*absent)(const stele_inst *self, const stele_view *x, uint8_t *ret_absent);
 } stele_modality_vt;
 
 /* --- fusion: experts and their presence -> a mixture ----------------------------------------------------------------
