@@ -40,6 +40,20 @@ static int unknown_kind(const char *command, const char *kind)
     return code;
 }
 
+/* Meson builds a plugin under its name, and keeps these for itself. */
+static int is_reserved(const char *name)
+{
+    static const char *const words[] = { "all",         "benchmark", "clean",     "coverage",
+                                         "dist",        "distcheck", "install",   "phony",
+                                         "reconfigure", "test",      "uninstall", NULL };
+    for (const char *const *w = words; *w != NULL; w++) {
+        if (strcmp(*w, name) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static int check_id(const char *command, const char *id, request *o)
 {
     const char *slash = strchr(id, '/');
@@ -58,6 +72,10 @@ static int check_id(const char *command, const char *id, request *o)
         o->name[strspn(o->name, "abcdefghijklmnopqrstuvwxyz0123456789_")] != '\0') {
         return stele__cli_usage_error(command, "`%s` is no name: a-z, 0-9 and _ make one up",
                                       o->name);
+    }
+    if (is_reserved(o->name)) {
+        return stele__cli_usage_error(
+            command, "`%s` is a name that Meson keeps for itself: choose another", o->name);
     }
     if (strlen(o->name) > LONGEST_NAME) {
         return stele__cli_usage_error(command, "a name has at most %d letters", LONGEST_NAME);

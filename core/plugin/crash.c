@@ -1,5 +1,6 @@
 #include "plugin/crash.h"
 
+#include "base/file.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -7,6 +8,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -183,6 +185,18 @@ static void on_crash(int number, siginfo_t *info, void *context)
     errno = error;
 }
 
+/* A slot that calls exit() would end the program as if all were done: with 0 even, and no word. */
+static void on_exit_inside(void)
+{
+    if (!name_culprit(mine, " called exit()", "") &&
+        name_all(" or what ran for it called exit()", "") == 0) {
+        return; /* it is the program's own end */
+    }
+    put_advice();
+    stele__writer_interrupt();
+    _exit(EXIT_FAILURE);
+}
+
 void stele__crash_install(void)
 {
     struct sigaction act;
@@ -191,6 +205,7 @@ void stele__crash_install(void)
     act.sa_flags = SA_SIGINFO | SA_ONSTACK;
     sigemptyset(&act.sa_mask);
     installed = 1;
+    (void)atexit(on_exit_inside);
     if (mine == NULL) {
         mine = sit_down();
     }

@@ -20,7 +20,8 @@ void stele__crash_leave(void);
 
 /* From now on crashes (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT) are reported on stderr,
  * then end the program as they would have. Threads that enter a plugin later get a stack for that
- * of their own: an overflow of the usual one is a crash as well. Main thread, once. */
+ * of their own: an overflow of the usual one is a crash as well. A slot that calls exit() is
+ * reported too and ends the program with 1. Main thread, once. */
 void stele__crash_install(void);
 
 /* What a report says at its end if the file `path` exists by then; borrowed. NULL: nothing. */

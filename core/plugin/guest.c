@@ -209,13 +209,15 @@ static void warn(stele__guest *guest, const char *slot, const char *change)
 }
 
 /* Hand over what was said about this failure. A plugin may have failed, recovered and succeeded; or
- * said one thing and returned another. */
+ * said one thing and returned another: what it returned is what happened, the words are still the
+ * best that there are. */
 static void pick_up(const stele__guest *guest, stele_status status, stele__said *ret)
 {
     if (ret != NULL) {
         ret->code = STELE_OK;
-        if (status != STELE_OK && heard.speaker == guest && heard.said.code == status) {
+        if (status != STELE_OK && heard.speaker == guest && heard.said.code != STELE_OK) {
             *ret = heard.said;
+            ret->code = status;
         }
     }
     heard.said.code = STELE_OK;

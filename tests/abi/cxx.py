@@ -12,7 +12,8 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-SOURCE, MAP = HERE / "product.cpp", HERE / "plugin.map"
+EXAMPLES = HERE.parents[1] / "docs" / "examples"
+SOURCE, MAP = EXAMPLES / "product.cpp", EXAMPLES / "plugin.map"
 WARN = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror"]
 SPEC = """stele: 1
 name: cxx

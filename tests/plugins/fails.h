@@ -54,6 +54,8 @@ static inline void fails_fatally(void)
         abort();
     } else if (fails_is("FAILS_HOW", "overflow")) {
         fails_endlessly(here);
+    } else if (fails_is("FAILS_HOW", "exit")) {
+        exit(0);
     }
     while (fails_is("FAILS_HOW", "hang")) {
         here[0]++;

@@ -177,6 +177,12 @@ static void first_message_of_a_failing_call_is_shown(void **state)
     assert_int_equal(stele__guest_check(guest, "fuse", STELE_OK, &s.diag), STELE_OK);
     assert_int_equal(stele__guest_check(guest, "fuse", STELE_E_SHAPE, &s.diag), STELE_E_SHAPE);
     assert_says(&s, "t.yaml:6:1: fusion: fuse failed: shapes do not fit (fusion/sound 0.1.0)\n");
+    /* What it says with another status than it returns is better than no word. */
+    (void)h->fail(h, STELE_E_SHAPE, "x.c:13", "two experts too many");
+    assert_int_equal(stele__guest_check(guest, "fuse", STELE_E_INTERNAL, &s.diag),
+                     STELE_E_INTERNAL);
+    assert_says(&s, "t.yaml:6:1: fusion: two experts too many (fusion/sound 0.1.0)\n"
+                    "    in fuse, said by x.c:13\n");
     /* Nor does a guest take what another one said. */
     stele__guest *other = start(&s, NULL, STELE_OK);
     (void)STELE_FAIL(stele__guest_host(other), STELE_E_SHAPE, "not by me");
