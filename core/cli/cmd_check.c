@@ -24,7 +24,7 @@ static stele_status check_data(const stele__loaded *loaded, stele__diag *diag)
     stele__plan plan;
     stele__plan_request none = { 0 };
     stele__run run = { 0 };
-    stele__log log = stele__cli_log(1);
+    stele__log log = stele__cli_log(0);
     stele_status status = stele__plan_init(&plan, loaded->spec, &none);
     if (status == STELE_OK) {
         stele__run_request q = { .spec = loaded->spec,

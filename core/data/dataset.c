@@ -226,9 +226,20 @@ static stele_status init_matrix(stele__dataset *ds, const stele__data_request *r
     m->min_rows = r->min_rows;
     m->wanted = r->feature;
     m->n_wanted = r->n_features;
+    m->describe = r->describe;
+    m->known = r->known;
     m->available = !found.missing;
     if (found.missing) {
         m->n_features = r->n_features;
+        if (r->known != NULL) { /* the model needs it to be built */
+            m->field = (stele_field){ .struct_size = sizeof m->field,
+                                      .name = m->from,
+                                      .content = STELE_FIELD_MATRIX,
+                                      .dtype = STELE_F32,
+                                      .layout = STELE_DENSE,
+                                      .sample = { .ndim = 1, .dim = { r->n_features } },
+                                      .feature = r->known };
+        }
         return STELE_OK;
     }
     m->source = found.source;

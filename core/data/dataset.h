@@ -38,6 +38,10 @@ typedef struct stele__matrix_request {
      * feature NULL with n_features > 0: unnamed, the number has to agree. 0: those of the field. */
     const char *const *feature;
     int64_t n_features;
+    int describe; /* find out what training rows have in each feature; else texts are refused */
+    /* (n_features) what they had, for new data of a trained model; NULL: to be found out. Lives as
+     * long as the data set. */
+    const stele_feature *const *known;
 } stele__matrix_request;
 
 /* One label column, named like a field. A last path component ("batch" for "counts/obs/batch") is
@@ -96,6 +100,9 @@ typedef struct stele__matrix {
     stele__place place;
     int64_t min_rows, n_wanted;
     const char *const *wanted; /* borrowed until load */
+    int describe;
+    const stele_feature *const *known;
+    struct stele__features *own; /* what field.feature points to if it was found out here */
 } stele__matrix;
 
 /* A label column, one value per row of the data set. */

@@ -20,6 +20,7 @@ void stele__matrix_finish(stele__matrix *m)
     stele__free(m->value);
     stele__free(m->largest_sum);
     stele__free(m->dense);
+    stele__features_destroy(m->own);
     stele__free(m->name);
     stele__free(m->from);
     memset(m, 0, sizeof *m);

@@ -45,6 +45,13 @@ STELE_NODISCARD stele_status stele__matrix_read(const stele__dataset *ds, stele_
 /* Keep the requested features of a matrix that was read. */
 STELE_NODISCARD stele_status stele__matrix_select(const stele__dataset *ds, stele__matrix *m,
                                                   const uint8_t *train, stele__diag *diag);
+/* Describe the features of a loaded matrix that asks for it, by its training rows or as it was
+ * known before; values that those rows do not have among their texts become missing. Refuse texts
+ * where they are not asked for. `to` (features of the source): number of each, -1 dropped. */
+STELE_NODISCARD stele_status stele__matrix_describe(const stele__dataset *ds, stele__matrix *m,
+                                                    int64_t n_source, const int32_t *to,
+                                                    const uint8_t *train, stele__diag *diag);
+void stele__features_destroy(struct stele__features *f); /* NULL is legal */
 void stele__matrix_finish(stele__matrix *m);
 
 /* Stored entry k as float. */

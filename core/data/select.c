@@ -276,7 +276,7 @@ static stele_status choose(const stele__dataset *ds, stele__matrix *m, const uin
 stele_status stele__matrix_select(const stele__dataset *ds, stele__matrix *m, const uint8_t *train,
                                   stele__diag *diag)
 {
-    int64_t n_new = 0;
+    int64_t n_new = 0, n_source = m->n_features;
     int32_t *to = stele__malloc((size_t)(m->n_features + 1) * sizeof *to);
     stele_status st = to != NULL ? read_names(ds, m, diag) : STELE_E_NOMEM;
     st = st == STELE_OK ? choose(ds, m, train, to, &n_new, diag) : st;
@@ -297,6 +297,9 @@ stele_status stele__matrix_select(const stele__dataset *ds, stele__matrix *m, co
     }
     if (st == STELE_OK && m->field.layout == STELE_CSR) {
         st = sum_longest(m);
+    }
+    if (st == STELE_OK) {
+        st = stele__matrix_describe(ds, m, n_source, to, train, diag);
     }
     stele__free(to);
     return st;

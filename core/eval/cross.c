@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "eval/blocks.h"
+#include "eval/modes.h"
 #include "eval/predict.h"
 
 #include <math.h>
@@ -22,6 +23,8 @@ typedef struct cross {
     int64_t width;                 /* features of a block */
     float *block, *predicted;      /* (n or n_train, width), (n, width) */
     float *detail;                 /* (n, width) of the model's prediction, if the plugin has one */
+    stele__modes modes;            /* most frequent values, if the plugin is given such */
+    float *likely;                 /* (n, width) most likely values, the same */
     double *marginal, *class_mean; /* (width), (classes, width) */
     double *seen, *class_seen;     /* the same: entries that they are means of */
     int64_t n_classes;
@@ -30,7 +33,8 @@ typedef struct cross {
 
 int stele__cross_possible(const stele__modality *to)
 {
-    return to->vt->decode != NULL && to->vt->draw != NULL && to->vt->score_size != NULL;
+    const int predicted = to->vt->decode != NULL ? to->vt->draw != NULL : to->vt->generate != NULL;
+    return predicted && to->vt->score_size != NULL;
 }
 
 static void cross_finish(cross *c)
@@ -44,6 +48,8 @@ static void cross_finish(cross *c)
     stele__free(c->block);
     stele__free(c->predicted);
     stele__free(c->detail);
+    stele__free(c->likely);
+    stele__modes_finish(&c->modes);
     stele__free(c->marginal);
     stele__free(c->seen);
     stele__free(c->class_mean);
@@ -91,6 +97,13 @@ static stele_status make_room(cross *c)
     if (detailed) {
         c->detail = stele__calloc((size_t)(c->n * c->width), sizeof *c->detail);
     }
+    if ((stele__guest_plugin(c->md->part.guest)->desc.caps & STELE_CAP_COLUMNS) != 0) {
+        c->likely = stele__calloc((size_t)(c->n * c->width), sizeof *c->likely);
+        if (c->likely == NULL ||
+            stele__modes_init(&c->modes, c->n_train, c->width, c->n_classes) != STELE_OK) {
+            return STELE_E_NOMEM;
+        }
+    }
     int ok = c->block != NULL && c->predicted != NULL && c->marginal != NULL && c->seen != NULL &&
              c->class_mean != NULL && c->class_seen != NULL && detailed == (c->detail != NULL);
     stele__guest_begin(c->md->part.guest, "score_size");
@@ -128,9 +141,14 @@ static stele_status predict(cross *c, int64_t first, int64_t width, stele__diag 
     stele_draw d[] = {
         { .struct_size = sizeof d[0], .what = STELE_DRAW_MEAN, .out = c->predicted },
         { .struct_size = sizeof d[0], .what = STELE_DRAW_DETAIL, .out = c->detail },
+        { .struct_size = sizeof d[0], .what = STELE_DRAW_MODE, .out = c->likely },
     };
+    uint32_t n = c->detail != NULL ? 2 : 1;
+    if (c->likely != NULL) {
+        d[n++] = d[2];
+    }
     return stele__predictor_block(&c->predictor, UINT64_C(1) << c->q->from, c->z, first, width, d,
-                                  c->detail != NULL ? 2 : 1, diag);
+                                  n, diag);
 }
 
 /* Means of the block over all training rows and over those of each class, of the entries that are
@@ -176,6 +194,9 @@ static void repeat_means(cross *c, int which, int64_t width)
         for (int64_t f = 0; f < width; f++) {
             c->predicted[r * width + f] = (float)mean[f];
         }
+        for (int64_t f = 0; c->likely != NULL && f < width; f++) {
+            c->likely[r * width + f] = stele__mode_of(&c->modes, k, f);
+        }
     }
 }
 
@@ -188,7 +209,8 @@ static stele_status score(cross *c, int which, int64_t first, int64_t width, ste
                        .truth = c->block,
                        .predicted = c->predicted,
                        .known = c->marginal,
-                       .detail = which == STELE__CROSS_MODEL ? c->detail : NULL };
+                       .detail = which == STELE__CROSS_MODEL ? c->detail : NULL,
+                       .likely = c->likely };
     stele__guest_begin(c->md->part.guest, "score_add");
     stele_status status =
         c->md->vt->score_add(stele__guest_inst(c->md->part.guest), c->state[which], &s);
@@ -199,6 +221,10 @@ static stele_status score_block(cross *c, int64_t first, int64_t width, stele__d
 {
     stele__blocks_next(&c->known, width, c->block);
     learn(c, width);
+    if (c->likely != NULL) {
+        stele__modes_learn(&c->modes, c->block, width, c->n_train, c->train,
+                           c->n_classes > 0 ? c->q->label->code : NULL);
+    }
     stele__blocks_next(&c->truth, width, c->block);
     stele_status status = predict(c, first, width, diag);
     for (int which = 0; which < STELE__N_CROSS && status == STELE_OK; which++) {

@@ -7,7 +7,11 @@
  *     marginal    each feature's mean over the training rows
  *     class_mean  an oracle that knows the row's class: the mean over the training rows of that
  *                 class, with the marginal counting as STELE__PSEUDO_ROWS further rows; the
- *                 marginal for rows without a class */
+ *                 marginal for rows without a class
+ *
+ * Modalities whose columns differ in kind (STELE_CAP_COLUMNS) are also given the most likely value:
+ * the model's mode, or as baselines what most of the training rows, or of those of the class, have.
+ */
 #ifndef STELE_EVAL_CROSS_H
 #define STELE_EVAL_CROSS_H
 
@@ -31,9 +35,10 @@ typedef struct stele__cross {
     stele_metric metric[STELE__N_CROSS][STELE__MOST_METRICS];
 } stele__cross;
 
-/* Can the modality be predicted and scored block by block? */
+/* Can the modality be predicted and scored? */
 int stele__cross_possible(const stele__modality *to);
-/* Memory: some blocks of scored or training rows x features of 16 MB each. [main] */
+/* Memory: some blocks of scored or training rows x features of 16 MB each, and what `generate`
+ * takes for all scored rows where the likelihood is not elementwise. [main] */
 STELE_NODISCARD stele_status stele__cross_compute(const stele__judge *j,
                                                   const stele__cross_request *q, stele__cross *ret,
                                                   stele__diag *diag);

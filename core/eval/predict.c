@@ -40,6 +40,28 @@ void stele__predictor_load(stele__predictor *p, int64_t n, const int64_t *row)
     stele__batch_load(p->batch, n, row, UINT64_MAX);
 }
 
+/* The block's features of what a likelihood that is not elementwise says, for `what` of each draw.
+ */
+static stele_status copy_block(const stele__predictor *p, const stele__draws *draws,
+                               const stele__decode_rows *rows, int64_t first, int64_t width,
+                               stele_draw *d, uint32_t n_draws)
+{
+    const stele__judge *j = p->j;
+    const int64_t features = j->model->modality[p->modality].n_features;
+    const stele__expert_set e = { .batch = p->batch };
+    stele_status status = STELE_OK;
+    for (uint32_t i = 0; i < n_draws && status == STELE_OK; i++) {
+        stele_tensor *x = NULL;
+        status = stele__decode_generate(j->model, j->graph, &e, p->modality, draws, 1, rows,
+                                        d[i].what, &x);
+        for (int64_t r = 0; status == STELE_OK && r < rows->n; r++) {
+            memcpy((float *)d[i].out + r * width, (const float *)x->data + r * features + first,
+                   (size_t)width * sizeof(float));
+        }
+    }
+    return status;
+}
+
 /* The hidden layers are computed anew for every block: they cost little beside the output layer,
  * and what a pass has used is free again. */
 stele_status stele__predictor_block(const stele__predictor *p, uint64_t mask, const float *z,
@@ -59,6 +81,10 @@ stele_status stele__predictor_block(const stele__predictor *p, uint64_t mask, co
                            .sample = p->sample,
                            .z = stele__graph_dense(j->graph, STELE_F32, &shape, z) };
     stele__decode_rows rows = { .n = n, .draw = p->zeros, .index = p->position };
+    if (j->model->modality[p->modality].vt->decode == NULL) {
+        return stele__judge_report(j, copy_block(p, &draws, &rows, first, width, d, n_draws),
+                                   " in prediction", diag);
+    }
     stele_status status =
         stele__decode_predict(j->model, j->graph, &e, p->modality, &draws, 1, &rows, &prediction);
     for (uint32_t i = 0; i < n_draws && status == STELE_OK; i++) {

@@ -22,7 +22,8 @@ void stele__predictor_finish(stele__predictor *p);
 /* n <= capacity rows of the data set, until the next call. */
 void stele__predictor_load(stele__predictor *p, int64_t n, const int64_t *row);
 
-/* Features first .. first + width - 1 of the loaded rows at z (rows, latent_dim), which comes from
+/* By an elementwise likelihood, or by one that can generate rows.
+ * Features first .. first + width - 1 of the loaded rows at z (rows, latent_dim), which comes from
  * the modalities of `mask`: each of the n_draws things into its `out`, (rows, width) floats. [main]
  */
 STELE_NODISCARD stele_status stele__predictor_block(const stele__predictor *p, uint64_t mask,

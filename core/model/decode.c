@@ -231,3 +231,35 @@ stele_status stele__prediction_block(const stele__prediction *p, int64_t first, 
     stele__graph_enter(p->graph, NULL);
     return status;
 }
+
+stele_status stele__decode_generate(const stele__model *m, stele_graph *g,
+                                    const stele__expert_set *e, uint32_t i,
+                                    const stele__draws *draws, uint32_t n_draws,
+                                    const stele__decode_rows *rows, uint32_t what,
+                                    stele_tensor **ret)
+{
+    const stele__modality *md = &m->modality[i];
+    stele_decode_args a;
+    stele_tensor *x = NULL;
+    stele__graph_enter(g, &md->part.scope);
+    stele_status status = STELE_E_NOMEM;
+    if (decode_args(g, e, i, draws, n_draws, rows, 0, &a)) {
+        stele__guest_begin(md->part.guest, "generate");
+        status = md->vt->generate != NULL
+                     ? md->vt->generate(stele__guest_inst(md->part.guest), g, &a, what, &x)
+                     : STELE_E_UNSUPPORTED;
+        status = stele__part_outcome(&md->part, g, "generate", status);
+    }
+    if (status == STELE_OK &&
+        (x == NULL || x->layout != STELE_DENSE || x->n != rows->n * md->n_features)) {
+        status = STELE_E_SHAPE;
+        stele__op_fail(g, status, "generate: gave no %lld rows of %lld numbers", (long long)rows->n,
+                       (long long)md->n_features);
+    }
+    status = stele__graph_outcome(g, status);
+    stele__graph_enter(g, NULL);
+    if (status == STELE_OK) {
+        *ret = x;
+    }
+    return status;
+}

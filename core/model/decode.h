@@ -42,4 +42,12 @@ STELE_NODISCARD stele_status stele__decode_predict(const stele__model *m, stele_
 STELE_NODISCARD stele_status stele__prediction_block(const stele__prediction *p, int64_t first,
                                                      int64_t n_features, stele_draw *d);
 
+/* The same by a likelihood that is not elementwise: `what` (STELE_DRAW_MEAN or the like) of all
+ * features, a tensor (n, sample...) of the graph. E_UNSUPPORTED without a `generate`. */
+STELE_NODISCARD stele_status stele__decode_generate(const stele__model *m, stele_graph *g,
+                                                    const stele__expert_set *e, uint32_t i,
+                                                    const stele__draws *draws, uint32_t n_draws,
+                                                    const stele__decode_rows *rows, uint32_t what,
+                                                    stele_tensor **ret);
+
 #endif

@@ -101,8 +101,11 @@ static void request_matrix(const stele__run_request *q, size_t i, stele__matrix_
     *ret = (stele__matrix_request){ .name = instance->name,
                                     .from = host->from,
                                     .place = place_of(instance->node, "from", NULL),
-                                    .min_rows = host->min_rows };
+                                    .min_rows = host->min_rows,
+                                    .describe = (q->plugins->modality[i]->desc.caps &
+                                                 STELE_CAP_COLUMNS) != 0 };
     if (known != NULL) {
+        ret->known = known->described;
         ret->feature = (const char *const *)known->feature;
         ret->n_features = known->n_features;
     }

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "data/digest.h"
+#include "train/state_columns.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -48,6 +49,9 @@ static json_t *matrices_json(const stele__dataset *data, const char **bad)
         json_t *one = json_pack("{s:I}", "n_features", (json_int_t)x->n_features);
         if (x->feature_name != NULL) {
             json_object_set_new(one, "features", strings(x->feature_name, x->n_features, bad));
+        }
+        if (x->field.feature != NULL) {
+            json_object_set_new(one, "columns", stele__columns_json(x, bad));
         }
         add_digest(one, stele__matrix_digest(data, m));
         json_object_set_new(all, x->name, one);
@@ -193,7 +197,8 @@ static int read_matrices(json_t *all, stele__state *s)
         if (features != NULL) {
             m->feature = read_strings(features, &m->n_features);
         }
-        if (m->name == NULL || n < 1 || m->n_features != n || !read_digest(one, m->values)) {
+        if (m->name == NULL || n < 1 || m->n_features != n || !read_digest(one, m->values) ||
+            !stele__columns_read(json_object_get(one, "columns"), m)) {
             return 0;
         }
     }
@@ -392,6 +397,7 @@ void stele__state_destroy(stele__state *s)
         return;
     }
     for (size_t i = 0; i < s->n_matrices; i++) {
+        stele__columns_finish(&s->matrix[i]);
         free_strings(s->matrix[i].feature, s->matrix[i].n_features);
         stele__free(s->matrix[i].name);
     }

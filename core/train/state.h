@@ -15,6 +15,8 @@ typedef struct stele__state_matrix {
     char values[STELE__DIGEST_DIGITS + 1];
     int64_t n_features;
     char **feature; /* NULL: unnamed */
+    /* (n_features) what training rows had in each; NULL: the plugin did not want to know */
+    const stele_feature **described;
 } stele__state_matrix;
 
 typedef struct stele__state_covariate {

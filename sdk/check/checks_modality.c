@@ -230,6 +230,7 @@ static uint32_t score_by(rig *r, const float *truth, const float *predicted, int
                 detail[i * s.n_features + j] = (float)rig_uniform(r->t, 502, i * SCORED_FEATURES + first + j);
             }
         }
+        s.likely = rig_likely(r, (size_t)(SCORED * s.n_features), b);
         if (vt->score_add(r->inst, state, &s) != STELE_OK) {
             check_fail(r->t, "score_add failed");
             return 0;

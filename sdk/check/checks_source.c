@@ -3,6 +3,7 @@
 
 #include "graph/tensor.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,29 @@ static void check_axes(rig *r)
     }
 }
 
+/* Names of the levels of a feature of texts. */
+static void check_levels(rig *r, uint32_t i, const stele_field *f)
+{
+    const stele_source_vt *vt = &r->vt->source;
+    if ((vt->n_levels == NULL) != (vt->level == NULL)) {
+        check_fail(r->t, "one of n_levels and level is missing");
+        return;
+    }
+    for (int64_t j = 0; vt->n_levels != NULL && j < f->sample.dim[0] && j < 1000; j++) {
+        const int64_t n = vt->n_levels(r->inst, i, j);
+        if (n < 0 || n > SOURCE_MOST_LEVELS || (n > 0 && f->layout != STELE_DENSE)) {
+            check_fail(r->t, "`%s`: feature %lld has %lld levels%s", f->name, (long long)j, (long long)n,
+                       n > 0 && f->layout != STELE_DENSE ? ", and the field is sparse" : "");
+            return;
+        }
+        const char **name = rig_take(r, (size_t)n * sizeof *name + 1);
+        for (int64_t k = 0; k < n; k++) {
+            name[k] = vt->level(r->inst, i, j, k);
+        }
+        expect_distinct(r->t, "level", name, (size_t)n);
+    }
+}
+
 static void check_names(rig *r, uint32_t i, const stele_field *f)
 {
     const stele_source_vt *vt = &r->vt->source;
@@ -70,6 +94,7 @@ static void check_names(rig *r, uint32_t i, const stele_field *f)
                 break;
             }
         }
+        check_levels(r, i, f);
     }
 }
 
@@ -151,6 +176,29 @@ static void read_otherwise(rig *r, uint32_t field, const char *what, const sourc
     }
 }
 
+/* Values of a feature of texts are NaN or codes of its levels. */
+static void check_codes(rig *r, uint32_t field, const source_piece *p)
+{
+    const stele_source_vt *vt = &r->vt->source;
+    const stele_field *f = &p->field;
+    if (vt->n_levels == NULL || f->content != STELE_FIELD_MATRIX || f->layout != STELE_DENSE || f->sample.ndim != 1 ||
+        f->dtype != STELE_F32) {
+        return;
+    }
+    const float *value = (const void *)p->data;
+    for (int64_t j = 0; j < f->sample.dim[0]; j++) {
+        const int64_t n = vt->n_levels(r->inst, field, j);
+        for (uint64_t i = 0; n > 0 && i < p->n; i++) {
+            const float v = value[(int64_t)i * f->sample.dim[0] + j];
+            if (!isnan(v) && !(v >= 0.0f && v < (float)n && v == floorf(v))) {
+                check_fail(r->t, "`%s`: feature %lld has %lld levels, and code %g", f->name, (long long)j, (long long)n,
+                           (double)v);
+                return;
+            }
+        }
+    }
+}
+
 static void read_field(rig *r, uint32_t field)
 {
     int64_t row[SOURCE_SOME];
@@ -164,6 +212,7 @@ static void read_field(rig *r, uint32_t field)
         check_fail(r->t, "field %u cannot be read: %s", field, stele__status_text(status));
         return;
     }
+    check_codes(r, field, &whole);
     for (uint64_t i = 0; i < n; i++) {
         index[i] = n - 1 - i;
     }

@@ -23,6 +23,7 @@ static const struct {
     { STELE_CAP_SINGLE_IS_EXPERT, "a row with one modality yields that expert" },
     { STELE_CAP_SHARPENS, "the joint is at least as sharp as each expert" },
     { STELE_CAP_SAMPLES, "draws random data" },
+    { STELE_CAP_COLUMNS, "columns may differ in kind" },
 };
 
 static void add_head(const stele_plugin *p, stele__str *out)
@@ -62,7 +63,8 @@ static uint32_t modality_metrics(rig *r, stele_metric *ret)
     float truth[SCORED * FEATURES], predicted[SCORED * FEATURES], detail[SCORED * FEATURES];
     double known[FEATURES] = { 0 };
     stele_scored s = { sizeof s, SCORED,    0,     FEATURES,
-                       truth,    predicted, known, r->plugin->desc.detail != NULL ? detail : NULL };
+                       truth,    predicted, known, r->plugin->desc.detail != NULL ? detail : NULL,
+                       NULL };
     uint32_t n = 0;
     for (int64_t i = 0; i < SCORED * FEATURES; i++) {
         truth[i] = (float)rig_value(r, 500, i);
@@ -70,6 +72,7 @@ static uint32_t modality_metrics(rig *r, stele_metric *ret)
         known[i % FEATURES] += (double)truth[i] / SCORED;
         detail[i] = (float)rig_uniform(r->t, 502, i);
     }
+    s.likely = rig_likely(r, SCORED * FEATURES, predicted);
     void *state = rig_take(r, (size_t)vt->score_size(r->inst) + 1);
     if (vt->score_add(r->inst, state, &s) != STELE_OK ||
         vt->score_end(r->inst, state, MOST_METRICS, ret, &n) != STELE_OK || n > MOST_METRICS) {

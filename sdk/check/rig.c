@@ -286,12 +286,15 @@ static stele_status try_choice(rig *r, size_t choice)
 {
     uint32_t kind = r->plugin->desc.kind;
     if (kind == STELE_MODALITY) {
-        r->field.sample = shapes[choice];
-        if (shapes[choice].ndim == 1) {
+        r->field.sample = shapes[choice % N_SHAPES];
+        if (r->field.sample.ndim == 1) {
             r->field.sample.dim[0] = r->plan.features;
         }
     }
     rig_field_init(r, choice);
+    if (rig_has_columns(r)) {
+        rig_features_init(r, choice / N_SHAPES);
+    }
     return start_once(r);
 }
 
@@ -307,12 +310,18 @@ void rig_choose_again(void)
 stele_status rig_try(check_trial *t, const rig_plan *plan, rig *r)
 {
     uint32_t kind = t->plugin->desc.kind;
-    size_t n = kind == STELE_MODALITY ? N_SHAPES : kind == STELE_HEAD ? N_TARGETS : 1;
+    int columns = kind == STELE_MODALITY && (t->plugin->desc.caps & STELE_CAP_COLUMNS) != 0;
+    size_t n = columns                  ? N_SHAPES * RIG_COLUMN_CHOICES
+               : kind == STELE_MODALITY ? N_SHAPES
+               : kind == STELE_HEAD     ? N_TARGETS
+                                        : 1;
     for (size_t first = chosen;;) {
         rig_init(t, plan, r);
         stele_status status = try_choice(r, chosen);
         int refused = kind == STELE_MODALITY ? status == STELE_E_SHAPE : status == STELE_E_DATA;
-        if (!refused || is_chosen || n == 1) {
+        refused = refused || (columns && status == STELE_E_OPTION);
+        /* Columns differ with their number, so that what one number of them suits may not suit another. */
+        if (!refused || (is_chosen && !columns) || n == 1) {
             is_chosen = is_chosen || status == STELE_OK;
             return status;
         }

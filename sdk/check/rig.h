@@ -126,12 +126,17 @@ double rig_objective(const rig_result *res);
  * of parameters into their entries. */
 stele_status rig_backward(rig *r, const rig_result *res, const double **ret);
 
+/* The most likely values beside n predicted ones, for plugins that are given such; else NULL. */
+const float *rig_likely(rig *r, size_t n, const float *predicted);
 /* Uniform in (0, 1) and standard normal, by address. */
 double rig_uniform(const check_trial *t, uint64_t stream, int64_t i);
 double rig_normal(const check_trial *t, uint64_t stream, int64_t i);
 
 /* --- parts, for rig_*.c ------------------------------------------------------------------------------------------- */
 void rig_field_init(rig *r, size_t choice); /* of a head: a number, then a category */
+enum { RIG_COLUMN_CHOICES = 4 };
+int rig_has_columns(const rig *r);             /* does the plugin want to know features (STELE_CAP_COLUMNS)? */
+void rig_features_init(rig *r, size_t choice); /* then what it is told: choice < RIG_COLUMN_CHOICES */
 void rig_inputs_init(rig *r);
 void rig_find_support(rig *r);
 stele_status rig_fit(rig *r);

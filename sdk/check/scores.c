@@ -19,6 +19,7 @@ static uint32_t modality_scores(rig *r, stele_metric *ret)
     s.truth = truth;
     s.predicted = predicted;
     s.known = known;
+    s.likely = rig_likely(r, count, predicted);
     int good = vt->score_add(r->inst, state, &s) == STELE_OK &&
                vt->score_end(r->inst, state, SCORES_MOST, ret, &n) == STELE_OK;
     return good && n <= SCORES_MOST ? n : 0;

@@ -24,6 +24,6 @@ uint64_t source_some_rows(const rig *r, uint32_t field, uint64_t most, int64_t *
 /* Of everything that a few rows of every field hold; `ret_n` elements that are not zero. */
 uint64_t source_hash(rig *r, uint64_t *ret_n);
 
-enum { SOURCE_SOME = 48 };
+enum { SOURCE_SOME = 48, SOURCE_MOST_LEVELS = 1 << 20 };
 
 #endif

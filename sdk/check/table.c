@@ -114,9 +114,11 @@ const check_case check_table[] = {
       "Metrics of a head prefer what training makes of it, depend on no order of rows or calls, and fit the room "
       "given.",
       CHECK_HEAD, 0, check_head_score },
-    { "source-fields", "Axes, ids, fields, names and categories are complete and consistent.", CHECK_SOURCE, 0,
+    { "source-fields", "Axes, ids, fields, names, categories and levels are complete and consistent.", CHECK_SOURCE, 0,
       check_source_fields },
-    { "source-read", "Reversed, repeated and single rows read as all rows do; rows that do not exist are refused.",
+    { "source-read",
+      "Reversed, repeated and single rows read as all rows do; rows that do not exist are refused; codes of texts "
+      "are those of levels.",
       CHECK_SOURCE, 0, check_source_read },
     { "source-concurrent", "Reads of random rows from four threads at once equal those from one.", CHECK_SOURCE, 0,
       check_source_concurrent },

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ROWS = 20, COLUMNS = 6 };
+enum { ROWS = 20, COLUMNS = 6, TEXT = COLUMNS - 1, LEVELS = 3 };
 
 struct stele_inst {
     const stele_host *host;
@@ -29,7 +29,7 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
 #ifdef DEFECT_SHARED_FILE
     self->file = tmpfile();
     for (int i = 0; self->file != NULL && i < ROWS * COLUMNS; i++) {
-        float v = (float)i + 0.5f;
+        float v = i % COLUMNS == TEXT ? (float)(i / COLUMNS % LEVELS) : (float)i + 0.5f;
         fwrite(&v, sizeof v, 1, self->file);
     }
 #endif
@@ -111,8 +111,32 @@ static stele_status count(const stele_inst *self, uint32_t i, uint64_t n, const 
     return STELE_E_UNSUPPORTED;
 }
 
+/* The last column holds texts. */
+static int64_t n_levels(const stele_inst *self, uint32_t i, int64_t feature)
+{
+    (void)self;
+    return i == 0 && feature == TEXT ? LEVELS : 0;
+}
+
+static const char *level(const stele_inst *self, uint32_t i, int64_t feature, int64_t code)
+{
+#ifdef DEFECT_SAME_LEVELS
+    static const char *const name[] = { "low", "high", "low" };
+#else
+    static const char *const name[] = { "low", "high", "middle" };
+#endif
+    return n_levels(self, i, feature) > 0 && code >= 0 && code < LEVELS ? name[code] : NULL;
+}
+
 static float number(const stele_inst *self, int64_t row, int64_t column)
 {
+    if (column == TEXT) {
+#ifdef DEFECT_CODE_BEYOND
+        return (float)(row % (LEVELS + 1));
+#else
+        return (float)(row % LEVELS);
+#endif
+    }
 #ifdef DEFECT_ADDRESS
     return (float)((uintptr_t)self % 1009) + (float)(row * COLUMNS + column);
 #else
@@ -173,6 +197,8 @@ static const stele_source_vt vtable = {
     .category = category,
     .count = count,
     .read = read_rows,
+    .n_levels = n_levels,
+    .level = level,
 };
 
 static const stele_plugin plugin = {

@@ -106,7 +106,7 @@ class Modality:
     def __init__(self, name, spec, inputs, p):
         self.name, self.spec, self.p, self.plugin = name, spec, p, spec["plugin"]
         self.x = inputs["x." + name]
-        self.present = ~self.x.isnan().any(dim=1)
+        self.present = ~self.x.isnan().all(dim=1)
         self.covariates = {which: covariates(spec[which].get("covariates", []), inputs)
                            for which in ("encoder", "decoder")}
         self.weight = spec.get("weight", 1.0)
@@ -169,6 +169,70 @@ class Modality:
         return log_p.sum(1)
 
 
+class Table(Modality):
+    """Columns of every kind; which is which is that of the toy's table, not found out here."""
+
+    NORMAL = (0, 1, 2, 3)  # a real number, a logarithm, logits of two proportions; the latter can be 0 and 1
+    COUNT, BINARY, ORDERED, ENDED, CLASS, SAME = 4, 5, 6, 3, 7, 8
+
+    def normals(self, x):
+        """(n, 4), NaN where missing or at an end of a proportion."""
+        inside = x[:, 2:4].masked_fill((x[:, 2:4] == 0) | (x[:, 2:4] == 1), math.nan)
+        return torch.cat([x[:, :1], x[:, 1:2].log(), torch.logit(inside)], 1)
+
+    def levels(self, x):
+        """Numbers of levels of the ordered column, of the proportion's ends and of the class; NaN: missing."""
+        ended = x[:, self.ENDED]
+        ends = torch.where(ended == 0, 1.0, torch.where(ended == 1, 2.0, ended * 0.0))
+        return x[:, self.ORDERED] - 1, ends, x[:, self.CLASS] / 10 - 1
+
+    def encode(self, rows):
+        x = self.x[rows]
+        ordered, ends, kind = self.levels(x)
+        plain = torch.cat([self.normals(x), x[:, self.COUNT:self.COUNT + 1].log1p(), x[:, self.BINARY:self.BINARY + 1],
+                           ordered[:, None]], 1)
+        plain = (plain - self.get("centre")[:7]) / self.get("log_scale")[:7].exp()
+        hot = [(v[:, None] == torch.arange(n)).double() for v, n in ((ends, 3), (kind, 4))]
+        missing = x.isnan().double()
+        missing[:, self.SAME] = 0
+        h = self.stack("encoder", torch.cat([plain.nan_to_num(0.0), *hot, missing], 1), rows)
+        return h @ self.get("mean.weight") + self.get("mean.bias"), \
+            (h @ self.get("logvar.weight") + self.get("logvar.bias")).clamp(-12, 12)
+
+    def log_px(self, z, rows):
+        x = self.x[rows]
+        eta = self.stack("decoder", z, rows) @ self.get("output.weight") + self.get("output.bias")
+        total = torch.zeros(len(x))
+
+        def add(there, log_p):
+            nonlocal total
+            total = total + torch.where(there, log_p, 0.0)
+
+        y = self.normals(x)
+        variance = self.spec.get("least_variance", 1e-4) + self.get("output.log_variance").exp()
+        for k in self.NORMAL:
+            there = ~y[:, k].isnan()
+            v = y[:, k].nan_to_num(0.0)
+            s = self.get("log_scale")[k].exp()
+            log_p = Normal(self.get("centre")[k] + s * eta[:, k], s * variance[k].sqrt()).log_prob(v)
+            log_p = log_p - v if k == 1 else log_p
+            log_p = log_p - F.logsigmoid(v) - F.logsigmoid(-v) if k > 1 else log_p
+            add(there, log_p)
+        count = x[:, self.COUNT]
+        log_theta = self.get("output.log_dispersion")[0]
+        add(~count.isnan(), NegativeBinomial(log_theta.exp(), logits=eta[:, 4] - log_theta)
+            .log_prob(count.nan_to_num(0.0)))
+        flag = x[:, self.BINARY]
+        add(~flag.isnan(), -F.binary_cross_entropy_with_logits(eta[:, 5], flag.nan_to_num(0.0), reduction="none"))
+        ordered, ends, kind = self.levels(x)
+        a = self.get("output.thresholds")
+        below = torch.sigmoid(torch.stack([a[0], a[0] + a[1].exp()]) - eta[:, 6:7])
+        p = torch.cat([below, torch.ones(len(x), 1)], 1) - torch.cat([torch.zeros(len(x), 1), below], 1)
+        for v, log_p in ((ordered, p.log()), (ends, F.log_softmax(eta[:, 7:10], 1)), (kind, F.log_softmax(eta[:, 10:14], 1))):
+            add(~v.isnan(), log_p.gather(1, v.nan_to_num(0.0).long()[:, None])[:, 0])
+        return total
+
+
 def covariates(names, inputs):
     """One column per category, all 0 where missing; numbers standardised by all rows, 0 where missing."""
     columns = []
@@ -221,7 +285,8 @@ def normal(mean, logvar):
 class Model:
     def __init__(self, spec, inputs, p):
         self.spec, self.p, self.dim = spec, p, spec["latent"]["dim"]
-        self.modalities = [Modality(name, s, inputs, p) for name, s in spec["modalities"].items()]
+        self.modalities = [(Table if s["plugin"] == "table" else Modality)(name, s, inputs, p)
+                           for name, s in spec["modalities"].items()]
         self.heads = [Classifier(name, s, inputs, p) for name, s in spec.get("heads", {}).items()]
         self.all = (1 << len(self.modalities)) - 1
         self.bound, self.samples = (spec["objective"].get(k, d) for k, d in (("bound", "elbo"), ("samples", 1)))
@@ -438,7 +503,8 @@ def decay_of(name, spec):
 
 
 def run(spec, inputs):
-    fixed = {n: t for n, t in inputs.items() if n.endswith((".log_median_size", ".class_weight"))}
+    fixed = {n: t for n, t in inputs.items()
+             if n.endswith((".log_median_size", ".class_weight", ".centre", ".log_scale"))}
     start = {n: t for n, t in inputs.items() if n not in fixed and not n.startswith(("x.", "label.")) and n != "rows"}
     p = {n: t.clone().requires_grad_() for n, t in start.items()}
     model = Model(spec, inputs, {**p, **fixed})

@@ -10,6 +10,8 @@
 static struct {
     int calls;
     float predicted[STELE__N_CROSS][TOY_ROWS * TOY_B];
+    float likely[STELE__N_CROSS][TOY_ROWS * TOY_B];
+    int64_t n_rows, n_features;
 } seen;
 
 static uint64_t score_size(const stele_inst *self)
@@ -22,7 +24,13 @@ static stele_status score_add(const stele_inst *self, void *state, const stele_s
 {
     (void)self;
     (void)state;
-    assert_true(seen.calls < STELE__N_CROSS && s->n_features == TOY_B);
+    assert_true(seen.calls < STELE__N_CROSS && s->n_features <= TOY_B);
+    seen.n_rows = s->n_rows;
+    seen.n_features = s->n_features;
+    if (s->likely != NULL) {
+        memcpy(seen.likely[seen.calls], s->likely,
+               (size_t)(s->n_rows * s->n_features) * sizeof *s->likely);
+    }
     memcpy(seen.predicted[seen.calls++], s->predicted,
            (size_t)(s->n_rows * s->n_features) * sizeof *s->predicted);
     return STELE_OK;
@@ -154,11 +162,70 @@ static void baselines_leave_out_missing_entries(void **state)
     compare_baselines(1);
 }
 
+enum { FLAG = 5, CLASS = 7, SAME = 8 };
+
+/* A likelihood that is not elementwise is predicted by `generate`; columns that differ in kind come
+ * with their most likely values, of which the baselines have the training rows' most frequent. */
+static void columns_have_likely_values(void **state)
+{
+    static const char spec[] =
+        "{stele: 1, seed: 1, data: {source: simulate}, latent: {dim: 2}, modalities: {"
+        "b: {plugin: bernoulli_peaks, encoder: {hidden: [3]}, decoder: {hidden: [3]}}, "
+        "t: {plugin: table, from: table, unordered: [class], encoder: {hidden: [3]}, "
+        "decoder: {hidden: [3], covariates: [batch]}}}, fusion: {plugin: poe}}";
+    int64_t all[TOY_ROWS];
+    stele__cross cross;
+    toy t;
+    (void)state;
+    toy_open(&t, spec, &toy_source, toy_others, 1, STELE_F32, 1);
+    for (int64_t r = 0; r < TOY_ROWS; r++) {
+        all[r] = r;
+    }
+    stele_modality_vt vt = *t.model.modality[1].vt;
+    assert_true(vt.decode == NULL && stele__cross_possible(&t.model.modality[1]));
+    vt.score_size = score_size;
+    vt.score_add = score_add;
+    vt.score_end = score_end;
+    t.model.modality[1].vt = &vt;
+    stele__judge judge = { .model = &t.model, .data = t.data, .graph = t.graph, .seed = 3 };
+    stele__cross_request q = { .from = 0,
+                               .to = 1,
+                               .row = all,
+                               .n = TOY_ROWS,
+                               .train = all,
+                               .n_train = TOY_ROWS,
+                               .label =
+                                   stele__dataset_label(t.data, "batch", STELE_FIELD_CATEGORY) };
+    memset(&seen, 0, sizeof seen);
+    TOY_OK(&t, stele__cross_compute(&judge, &q, &cross, &t.diag));
+    assert_true(seen.calls == STELE__N_CROSS && seen.n_features == TOY_TABLE && seen.n_rows == 6);
+    for (int64_t r = 0, at = 0; r < TOY_ROWS; r++) {
+        if ((stele__judge_present(&judge, r) & 3) != 3) {
+            continue;
+        }
+        const float *likely = seen.likely[STELE__CROSS_MODEL] + at * TOY_TABLE;
+        const float *mean = seen.predicted[STELE__CROSS_MODEL] + at * TOY_TABLE;
+        assert_true(likely[CLASS] == 10 || likely[CLASS] == 20 || likely[CLASS] == 30 ||
+                    likely[CLASS] == 40);
+        assert_true(likely[FLAG] == (mean[FLAG] > 0.5f ? 1.0f : 0.0f));
+        assert_true(likely[SAME] == 4 && mean[SAME] == 4 && mean[CLASS] > 10 && mean[CLASS] < 40);
+        const float *most = seen.likely[STELE__CROSS_MARGINAL] + at * TOY_TABLE;
+        assert_true(most[CLASS] == 10 && most[FLAG] == 0); /* 4 of 8, and the least of those */
+        const float *own = seen.likely[STELE__CROSS_CLASS_MEAN] + at * TOY_TABLE;
+        const int32_t code = q.label->code[r];
+        assert_true(code != 2 || (own[CLASS] == 10 || own[CLASS] == 20)); /* r2, r6, r7 */
+        assert_true(code != 2 || own[FLAG] == 1);
+        at++;
+    }
+    toy_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(baselines_are_means_of_all_training_rows),
         cmocka_unit_test(baselines_leave_out_missing_entries),
+        cmocka_unit_test(columns_have_likely_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@
 
 #include "fake_source.h"
 
-enum { TOY_ROWS = 12, TOY_A = 9, TOY_B = 11, TOY_C = 7 };
+enum { TOY_ROWS = 12, TOY_A = 9, TOY_B = 11, TOY_C = 7, TOY_TABLE = 9 };
 
 static const char *const toy_all_ids[TOY_ROWS] = { "r0", "r1", "r2", "r3", "r4",  "r5",
                                                    "r6", "r7", "r8", "r9", "r10", "r11" };
@@ -47,6 +47,21 @@ static const double toy_c[6 * TOY_C] = {
     0, 0, 0, 0, 1, 0, 0, /* r2 */
     0, 4, 0, 0, 0, 1, 2, /* r3 */
 };
+/* Columns of every kind, one of them constant, in the rows of a. */
+static const double toy_table[9 * TOY_TABLE] = {
+    -1.5, 2.25, 0.25,   0.0,  3, 1,   2, 30, 4, /* r11 */
+    0.5,  0.5,  0.5,    0.5,  0, 0,   1, 10, 4, /* r0 */
+    NAN,  8,    0.75,   1.0,  7, 1,   3, 20, 4, /* r2 */
+    2.0,  1,    0.125,  0.25, 1, NAN, 2, 10, 4, /* r1 */
+    0.25, NAN,  0.875,  1.0,  2, 0,   1, 30, 4, /* r9 */
+    -0.5, 16,   NAN,    0.75, 9, 1,   3, 10, 4, /* r4 */
+    1.0,  0.25, 0.3125, NAN,  4, 0,   2, 40, 4, /* r3 */
+    3.5,  4,    0.625,  0.0,  5, 0,   1, 20, 4, /* r6 */
+    -2.5, 32,   0.375,  0.5,  1, 1,   2, 10, 4, /* r7 */
+};
+static const char *const toy_table_names[TOY_TABLE] = { "real",   "positive", "share",
+                                                        "ended",  "count",    "flag",
+                                                        "ranked", "class",    "same" };
 static const double toy_everywhere[TOY_ROWS] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 };
 static const double toy_batch[TOY_ROWS] = { 0, 1, 2, 0, 1, -1, 2, 2, 0, 1, 0, 1 };
 static const double toy_age[TOY_ROWS] = { 31, 54.5, 47, 12, 80, 66, NAN, 23, 39, 41, 5, 70 };
@@ -61,8 +76,9 @@ static const fake_field toy_fields[] = {
     { "everywhere", STELE_FIELD_MATRIX, STELE_CSR, 0, 1, toy_everywhere, NULL, NULL, 0 },
     { "batch", STELE_FIELD_CATEGORY, STELE_DENSE, 0, 0, toy_batch, NULL, toy_batch_names, 3 },
     { "age", STELE_FIELD_NUMBER, STELE_DENSE, 0, 0, toy_age, NULL, NULL, 0 },
+    { "table", STELE_FIELD_MATRIX, STELE_DENSE, 1, TOY_TABLE, toy_table, NULL, toy_table_names, 0 },
 };
-static const fake_source toy_source = { toy_axes, 4, toy_fields, 8 };
+static const fake_source toy_source = { toy_axes, 4, toy_fields, 9 };
 static const char *const toy_others[] = { "everywhere" };
 
 #endif

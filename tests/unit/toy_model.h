@@ -95,6 +95,8 @@ static void toy_read_data(toy *t, const fake_source *from, const char *const *ot
     for (size_t i = 0; i < t->spec->n_modalities; i++) {
         const stele__modality_spec *host = stele__modality_host(&t->spec->modality[i]);
         matrix[request.n_matrices].name = t->spec->modality[i].name;
+        matrix[request.n_matrices].describe =
+            (t->cast.modality[i]->desc.caps & STELE_CAP_COLUMNS) != 0;
         matrix[request.n_matrices++].from = host->from;
         toy_request_labels(&host->encoder.covariates, &request, label);
         toy_request_labels(&host->decoder.covariates, &request, label);

@@ -2,7 +2,7 @@
  * channels may lie first, last or flat, and rows and columns are not mixed up. Starts, what is
  * refused, and missing pixels. Derivatives and likelihoods are stele-check's and
  * test_location_scale's. */
-#include "instance_case.h"
+#include "modality_rig.h"
 
 enum { MOST = 128 * 128 };
 

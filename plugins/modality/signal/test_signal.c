@@ -1,7 +1,7 @@
 /* Windows of any length through encoder and decoder, the likelihood with a variance of each window
  * by its formula, flat channels and absent windows, statistics of the training rows by hand, what
  * a spectrum shows, and noise while training. Derivatives are stele-check's. */
-#include "instance_case.h"
+#include "modality_rig.h"
 
 enum { C = 2, T = 12, ROW = C * T, MOST = 2 * 64 };
 

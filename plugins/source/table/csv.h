@@ -163,7 +163,7 @@ const char *csv_show(const char *text, size_t len, char ret[CSV_SHOWN]);
 
 typedef struct csv_config {
     const char *path, *key, *comment;
-    stele_str_list columns, exclude, categories, texts, missing;
+    stele_str_list columns, exclude, categories, texts, levels, missing;
     int32_t delimiter, numbered, sparse;
 } csv_config;
 
@@ -173,7 +173,8 @@ enum {
     CSV_IF_NUMBER = 2, /* a measurement if it turns out to be a number */
     CSV_EXCLUDED = 4,
     CSV_CLASSES = 8,
-    CSV_TEXTS = 16
+    CSV_TEXTS = 16,
+    CSV_LEVELS = 32 /* a measurement by codes of its texts */
 };
 
 typedef struct csv_column {
@@ -227,6 +228,10 @@ size_t csv_file_of(const stele_inst *s, int64_t row);
 typedef stele_status csv_visit(void *ctx, uint64_t i, int64_t row, const csv_reader *r);
 stele_status csv_visit_rows(const stele_inst *s, uint64_t n, const int64_t *row, csv_visit *visit,
                             void *ctx);
+static inline int csv_is_level(const csv_column *c)
+{
+    return (c->asked & CSV_LEVELS) != 0;
+}
 /* A cell as a number; a message names the row. */
 stele_status csv_cell_number(const stele_inst *s, const csv_reader *r, int64_t row, int64_t column,
                              double *ret);

@@ -262,20 +262,35 @@ static stele_status mark(stele_inst *s, const char *option, const stele_str_list
 static stele_status mark_all(stele_inst *s)
 {
     const csv_config *c = s->config;
+    if (c->sparse && c->levels.n > 0) {
+        return STELE_FAIL(s->host, STELE_E_OPTION,
+                          "levels: the first of a column's texts has code 0, which `sparse` would "
+                          "leave out");
+    }
     stele_status st = mark(s, "columns", &c->columns, CSV_CHOSEN);
     st = st == STELE_OK ? mark(s, "exclude", &c->exclude, CSV_EXCLUDED) : st;
     st = st == STELE_OK ? mark(s, "categories", &c->categories, CSV_CLASSES) : st;
     st = st == STELE_OK ? mark(s, "texts", &c->texts, CSV_TEXTS) : st;
+    st = st == STELE_OK ? mark(s, "levels", &c->levels, CSV_LEVELS) : st;
     for (size_t k = 0; k < s->n_columns && st == STELE_OK; k++) {
         csv_column *column = &s->column[k];
-        if ((column->asked & (CSV_EXCLUDED | CSV_CLASSES | CSV_TEXTS)) != 0) {
+        if ((column->asked & (CSV_EXCLUDED | CSV_CLASSES | CSV_TEXTS | CSV_LEVELS)) != 0) {
             column->asked &= ~(unsigned)(CSV_CHOSEN | CSV_IF_NUMBER);
+        }
+        if (csv_is_level(column) && (column->asked & (CSV_CLASSES | CSV_TEXTS)) != 0) {
+            st = STELE_FAIL(s->host, STELE_E_OPTION,
+                            "levels: column `%s` is in `%s` too, which makes it a label",
+                            column->name,
+                            (column->asked & CSV_CLASSES) != 0 ? "categories" : "texts");
+        }
+        if ((column->asked & CSV_EXCLUDED) != 0) {
+            column->asked &= ~(unsigned)CSV_LEVELS;
         }
         if ((column->asked & CSV_CLASSES) != 0 && (column->asked & CSV_TEXTS) != 0) {
             st = STELE_FAIL(s->host, STELE_E_OPTION, "texts: column `%s` is in `categories` too",
                             column->name);
         }
-        column->is_number = (column->asked & (CSV_CLASSES | CSV_TEXTS)) == 0;
+        column->is_number = (column->asked & (CSV_CLASSES | CSV_TEXTS | CSV_LEVELS)) == 0;
     }
     return st;
 }

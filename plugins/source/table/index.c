@@ -79,7 +79,8 @@ static int add_text(csv_column *c, const csv_cell *cell)
 {
     int64_t index;
     int code = csv_strings_put(&c->category, cell->text, cell->len, &index);
-    if (code >= 0 && c->category.n > MAX_CATEGORIES && (c->asked & CSV_CLASSES) == 0) {
+    if (code >= 0 && c->category.n > MAX_CATEGORIES &&
+        (c->asked & (CSV_CLASSES | CSV_LEVELS)) == 0) {
         c->many = 1;
         csv_strings_finish(&c->category);
     }
@@ -104,11 +105,13 @@ static stele_status look_at(stele_inst *s, const csv_reader *r, int64_t k)
     if (kind == CSV_MISSING) {
         return STELE_OK;
     }
+    const int measured = (kind == CSV_NUMBER && c->is_number) || csv_is_level(c);
+    if (measured && s->seen[s->n_rows] < 0 &&
+        (c->asked & (CSV_CHOSEN | CSV_IF_NUMBER | CSV_LEVELS)) != 0) {
+        s->seen[s->n_rows] = (int32_t)k;
+    }
     if (kind == CSV_NUMBER && c->is_number) {
         c->n_present++;
-        if (s->seen[s->n_rows] < 0 && (c->asked & (CSV_CHOSEN | CSV_IF_NUMBER)) != 0) {
-            s->seen[s->n_rows] = (int32_t)k;
-        }
         return STELE_OK;
     }
     if ((c->asked & CSV_CHOSEN) != 0) {
@@ -194,6 +197,10 @@ static stele_status settle(stele_inst *s, csv_column *c)
         c->content = (c->asked & (CSV_CHOSEN | CSV_IF_NUMBER)) != 0 ? STELE_FIELD_MATRIX
                                                                     : STELE_FIELD_NUMBER;
         return STELE_OK;
+    }
+    if (csv_is_level(c)) {
+        c->content = STELE_FIELD_MATRIX;
+        return csv_strings_sort(&c->category) == 0 ? STELE_OK : csv_nomem(s->host, s->file);
     }
     is_class |= !c->many && (c->asked & CSV_TEXTS) == 0 && 2 * c->category.n <= c->n_present;
     if (!is_class) {

@@ -117,7 +117,9 @@ static stele_status visit_presence(void *ctx, uint64_t i, int64_t row, const csv
     (void)row;
     g->present[i] = 0;
     for (int64_t j = 0; j < g->s->n_x && !g->present[i]; j++) {
-        g->present[i] = csv_kind(&g->s->values, &r->cell[g->s->x_column[j]]) == CSV_NUMBER;
+        const int64_t k = g->s->x_column[j];
+        const int kind = csv_kind(&g->s->values, &r->cell[k]);
+        g->present[i] = csv_is_level(&g->s->column[k]) ? kind != CSV_MISSING : kind == CSV_NUMBER;
     }
     return STELE_OK;
 }
@@ -129,6 +131,15 @@ stele_status csv_rows_present(const stele_inst *s, uint64_t n, const int64_t *ro
     return csv_visit_rows(s, n, row, visit_presence, &g);
 }
 
+/* Code of a cell's text among those of its column, -1: it is missing. */
+static int32_t code_of(const stele_inst *s, const csv_reader *r, int64_t column)
+{
+    const csv_cell *cell = &r->cell[column];
+    int missing = csv_kind(&s->values, cell) == CSV_MISSING;
+    return missing ? -1
+                   : (int32_t)csv_strings_find(&s->column[column].category, cell->text, cell->len);
+}
+
 static stele_status visit_dense(void *ctx, uint64_t i, int64_t row, const csv_reader *r)
 {
     reading *g = ctx;
@@ -136,8 +147,14 @@ static stele_status visit_dense(void *ctx, uint64_t i, int64_t row, const csv_re
     float *out = (float *)g->r->data + i * (uint64_t)s->n_x;
     stele_status st = STELE_OK;
     for (int64_t j = 0; j < s->n_x && st == STELE_OK; j++) {
+        const int64_t k = s->x_column[j];
         double v = 0;
-        st = csv_cell_number(s, r, row, s->x_column[j], &v);
+        if (csv_is_level(&s->column[k])) {
+            const int32_t code = code_of(s, r, k);
+            v = code >= 0 ? code : (double)NAN;
+        } else {
+            st = csv_cell_number(s, r, row, k, &v);
+        }
         out[j] = (float)v;
     }
     return st;
@@ -202,12 +219,8 @@ static stele_status visit_number(void *ctx, uint64_t i, int64_t row, const csv_r
 static stele_status visit_code(void *ctx, uint64_t i, int64_t row, const csv_reader *r)
 {
     labels *g = ctx;
-    const csv_cell *cell = &r->cell[g->column];
-    int missing = csv_kind(&g->s->values, cell) == CSV_MISSING;
     (void)row;
-    ((int32_t *)g->data)[i] = missing ? -1
-                                      : (int32_t)csv_strings_find(&g->s->column[g->column].category,
-                                                                  cell->text, cell->len);
+    ((int32_t *)g->data)[i] = code_of(g->s, r, g->column);
     return STELE_OK;
 }
 

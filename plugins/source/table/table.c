@@ -36,6 +36,10 @@ static const stele_option options[] = {
         csv_config, texts, "texts", "[]",
         "Columns, names or patterns, that are texts even where they are numbers or "
         "have few different ones."),
+    STELE_OPTION_STR_LIST(
+        csv_config, levels, "levels", "[]",
+        "Columns, names or patterns, that are measured by their texts, whatever these are, for "
+        "modality `table`: in `X` a text is its number in alphabetical order."),
     STELE_OPTION_STR_LIST(csv_config, missing, "missing_values", MISSING,
                           "What stands for a missing value, in any column but the row ids."),
     STELE_OPTION_ENUM(csv_config, delimiter, "delimiter", delimiters, 0,
@@ -166,6 +170,25 @@ static const char *category(const stele_inst *s, uint32_t field, int64_t code)
     return k >= 0 ? csv_strings_get(&s->column[k].category, code) : NULL;
 }
 
+static const csv_column *level_column(const stele_inst *s, uint32_t field, int64_t feature)
+{
+    const int is_x = field == 0 && feature >= 0 && feature < s->n_x;
+    const csv_column *c = is_x ? &s->column[s->x_column[feature]] : NULL;
+    return c != NULL && csv_is_level(c) ? c : NULL;
+}
+
+static int64_t n_levels(const stele_inst *s, uint32_t field, int64_t feature)
+{
+    const csv_column *c = level_column(s, field, feature);
+    return c != NULL ? c->category.n : 0;
+}
+
+static const char *level(const stele_inst *s, uint32_t field, int64_t feature, int64_t code)
+{
+    const csv_column *c = level_column(s, field, feature);
+    return c != NULL ? csv_strings_get(&c->category, code) : NULL;
+}
+
 /* The asked rows of a field as rows of the table: `row` itself, or *ret_own, which is to be freed.
  */
 static stele_status table_rows(const stele_inst *s, uint32_t field, uint64_t n, const int64_t *row,
@@ -236,7 +259,9 @@ static const stele_source_vt vt = { .struct_size = sizeof vt,
                                     .feature_name = feature_name,
                                     .category = category,
                                     .count = count,
-                                    .read = read_field };
+                                    .read = read_field,
+                                    .n_levels = n_levels,
+                                    .level = level };
 
 static const stele_plugin plugin = {
     .struct_size = sizeof plugin,

@@ -1,7 +1,7 @@
-/* A modality plugin with an instance of its own, outside any model: parameters, starts from given
- * rows, graphs in double. */
-#ifndef STELE_TEST_INSTANCE_CASE_H
-#define STELE_TEST_INSTANCE_CASE_H
+/* One modality plugin with an instance of its own, outside any model: for tests of what its slots
+ * do with measurements of any shape. */
+#ifndef STELE_MODALITY_RIG_H
+#define STELE_MODALITY_RIG_H
 
 #include "test.h"
 
@@ -19,7 +19,6 @@
 
 enum { LATENT = 3 };
 
-/* The plugin and everything around it. */
 typedef struct rig {
     stele__diag diag;
     stele__registry *registry;
@@ -116,11 +115,11 @@ static inline const stele__host_tables *tables(void)
     return &ret;
 }
 
-static inline stele_status start_plugin(rig *r, const char *plugin, const stele_shape *sample,
-                                        const char *options)
+/* `field` outlives the rig; a plugin's refusal is returned. */
+static inline stele_status start_rig(rig *r, const char *plugin, const stele_field *field,
+                                     const stele__log *log, const char *options)
 {
     static const stele__log silent = { 0 };
-    static stele_field field;
     const char *folder[] = { STELE_PLUGINS };
     const stele__registry_settings settings = { stele__preload_table, folder, 1 };
     const stele__plugin *p = NULL;
@@ -133,14 +132,9 @@ static inline stele_status start_plugin(rig *r, const char *plugin, const stele_
     OK(r, stele__spec_doc_parse(options, strlen(options), "options", ".", &r->doc, &r->diag));
     OK(r, stele__config_create(&table, (size_t)p->desc.config_size, stele__spec_doc_root(r->doc),
                                p->desc.id, &r->config, &r->diag));
-    field = (stele_field){ .struct_size = sizeof field,
-                           .name = "rows",
-                           .content = STELE_FIELD_MATRIX,
-                           .dtype = STELE_F32,
-                           .layout = STELE_DENSE,
-                           .sample = *sample };
-    stele_create_args args = { .input = &field, .latent_dim = LATENT, .n_modalities = 1 };
-    OK(r, stele__guest_create(p, "rows", r->config, tables(), &silent, &r->guest));
+    stele_create_args args = { .input = field, .latent_dim = LATENT, .n_modalities = 1 };
+    OK(r, stele__guest_create(p, field->name, r->config, tables(), log != NULL ? log : &silent,
+                              &r->guest));
     stele_status status = stele__guest_start(r->guest, &args, &r->diag);
     if (status != STELE_OK) {
         return status;
@@ -148,14 +142,36 @@ static inline stele_status start_plugin(rig *r, const char *plugin, const stele_
     r->vt = &p->vt.modality;
     r->inst = stele__guest_inst(r->guest);
     assert_int_equal(stele__params_create(STELE_F64, &r->params), STELE_OK);
-    r->scope = (stele__scope){ .name = "rows", .params = r->params, .entry = r->entry };
+    r->scope = (stele__scope){ .name = field->name, .params = r->params, .entry = r->entry };
     status = stele__guest_check(r->guest, "build", r->vt->build(r->inst, &b), &r->diag);
     if (status == STELE_OK) {
         OK(r, stele__params_finalize(r->params, 5, 1, &r->diag));
         OK(r, stele__graph_create(NULL, STELE_F64, &r->graph));
-        r->n = stele__shape_count(sample);
+        r->n = stele__shape_count(&field->sample);
     }
     return status;
+}
+
+/* The same for dense rows of that shape. */
+static inline stele_status start_plugin(rig *r, const char *plugin, const stele_shape *sample,
+                                        const char *options)
+{
+    static stele_field field;
+    field = (stele_field){ .struct_size = sizeof field,
+                           .name = "rows",
+                           .content = STELE_FIELD_MATRIX,
+                           .dtype = STELE_F32,
+                           .layout = STELE_DENSE,
+                           .sample = *sample };
+    return start_rig(r, plugin, &field, NULL, options);
+}
+
+/* Values of a parameter or buffer, in double. */
+static inline const double *parameter(rig *r, const char *name)
+{
+    int64_t at = stele__params_find(r->params, name);
+    assert_true(at >= 0);
+    return stele__params_entry(r->params, (uint32_t)at)->values;
 }
 
 static inline void finish(rig *r)
@@ -167,14 +183,6 @@ static inline void finish(rig *r)
     stele__spec_doc_destroy(r->doc);
     stele__registry_destroy(r->registry);
     stele__diag_finish(&r->diag);
-}
-
-/* Values of a parameter or buffer, in double. */
-static inline const double *parameter(rig *r, const char *name)
-{
-    int64_t at = stele__params_find(r->params, name);
-    assert_true(at >= 0);
-    return stele__params_entry(r->params, (uint32_t)at)->values;
 }
 
 #endif
