@@ -34,21 +34,31 @@ stele_status spectrum_basis(stele_inst *self)
 /* --- periodograms ----------------------------------------------------------------------------- */
 
 /* w P of the standardised channel y (samples): frequencies 0 .. low - 1, then those above in one
- * sum. u (samples). */
+ * sum, which is what they leave of the squares of all samples. u (samples). */
 static void periodogram(const stele_inst *self, const double *y, double *u, double *ret)
 {
-    const int64_t n = self->windows.samples;
+    const int64_t n = self->windows.samples, cosines = self->low, top = self->top;
+    const int64_t sines = cosines - 1 < n - top ? cosines - 1 : n - top;
+    double rest = 0.0;
     memset(u, 0, (size_t)n * sizeof *u);
-    memset(ret, 0, (size_t)(self->low + 1) * sizeof *ret);
+    memset(ret, 0, (size_t)(cosines + 1) * sizeof *ret);
     for (int64_t t = 0; t < n; t++) {
-        for (int64_t j = 0; j < n; j++) {
-            u[j] += y[t] * self->basis[t * n + j];
+        const double *wave = self->basis + t * n;
+        for (int64_t j = 0; j < cosines; j++) {
+            u[j] += y[t] * wave[j];
+        }
+        for (int64_t j = top; j < top + sines; j++) {
+            u[j] += y[t] * wave[j];
+        }
+        rest += 0.5 * y[t] * y[t];
+    }
+    for (int64_t j = 0; j < top + sines; j++) {
+        if (j < cosines || j >= top) {
+            ret[frequency(self, j)] += 0.5 * u[j] * u[j];
+            rest -= 0.5 * u[j] * u[j];
         }
     }
-    for (int64_t j = 0; j < n; j++) {
-        const int64_t k = frequency(self, j);
-        ret[k < self->low ? k : self->low] += 0.5 * u[j] * u[j];
-    }
+    ret[cosines] = cosines < top && rest > 0.0 ? rest : 0.0;
 }
 
 static stele_status periodogram_forward(void *user, uint32_t n, const stele_view *const *in,
