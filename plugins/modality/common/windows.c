@@ -56,8 +56,8 @@ static stele_status make_waves(windows *w)
         const double taper = (0.5 - 0.5 * cos(turn * ((double)t + 0.5))) / sqrt(sum);
         for (int64_t k = 0; k < w->bins; k++) {
             const double at = turn * (double)((k + 1) * t % w->samples);
-            w->wave[2 * w->bins * t + k] = (float)(taper * cos(at));
-            w->wave[2 * w->bins * t + w->bins + k] = (float)(taper * sin(at));
+            w->wave[2 * w->bins * t + k] = taper * cos(at);
+            w->wave[2 * w->bins * t + w->bins + k] = taper * sin(at);
         }
     }
     return STELE_OK;
@@ -173,9 +173,9 @@ static void power(const windows *w, const double *x, double *room, double *ret)
     const int64_t k = w->bins;
     memset(room, 0, (size_t)(2 * k) * sizeof *room);
     for (int64_t t = 0; t < w->samples; t++) {
-        const float *wave = w->wave + 2 * k * t;
+        const double *wave = w->wave + 2 * k * t;
         for (int64_t i = 0; i < 2 * k; i++) {
-            room[i] += x[t] * (double)wave[i];
+            room[i] += x[t] * wave[i];
         }
     }
     for (int64_t i = 0; i < k; i++) {

@@ -75,7 +75,7 @@ typedef struct windows {
     stele_gaussian_head expert;
     uint32_t centre, log_scale; /* buffers (channels * samples), the same in all of a channel */
     uint32_t bin_centre, bin_log_scale; /* (channels * bins), of log power */
-    float *wave;                        /* (samples, 2 bins): cosines and sines under a taper */
+    double *wave;                       /* (samples, 2 bins): cosines and sines under a taper */
 } windows;
 
 /* The slot create: extents, and the table of waves. windows_finish is due in any case. */
