@@ -18,10 +18,12 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch.distributions import Independent, NegativeBinomial, Normal, kl_divergence
+from torch.distributions import Independent, NegativeBinomial, Normal, StudentT, kl_divergence
 
 torch.set_default_dtype(torch.float64)
 STEPS = 10
+# Buffers, by the ends of their names.
+FIXED = (".log_median_size", ".class_weight", ".centre", ".log_scale", ".bin_centre", ".bin_log_scale")
 
 
 # --- files ---
@@ -231,6 +233,95 @@ class Table(Modality):
         for v, log_p in ((ordered, p.log()), (ends, F.log_softmax(eta[:, 7:10], 1)), (kind, F.log_softmax(eta[:, 10:14], 1))):
             add(~v.isnan(), log_p.gather(1, v.nan_to_num(0.0).long()[:, None])[:, 0])
         return total
+
+
+class Window(Modality):
+    """A flat row of one channel, by its samples or its spectrum (view of the encoder)."""
+
+    VIEW = "samples"
+
+    def __init__(self, name, spec, inputs, p):
+        super().__init__(name, spec, inputs, p)
+        self.present &= self.x.std(1) > 0  # flat windows are absent
+        x = self.x[self.present]
+        assert torch.allclose(self.get("centre"), x.mean().expand(x.shape[1]), rtol=1e-6)  # stored as floats
+        assert torch.allclose(self.get("log_scale"), x.std(unbiased=False).log().expand(x.shape[1]), rtol=1e-6)
+        self.y = (self.x - self.get("centre")) / self.get("log_scale").exp()
+
+    def log_powers(self, y, bins):
+        n = y.shape[1]
+        taper = torch.sin(math.pi * (torch.arange(n) + 0.5) / n) ** 2
+        y = (y - y.mean(1, keepdim=True)) * taper / taper.square().sum().sqrt()
+        power = torch.fft.rfft(y)[:, 1:bins + 1].abs() ** 2
+        return (power + 1e-6 * power.mean(1, keepdim=True)).log()
+
+    def encode(self, rows):
+        y, spec, parts = self.y[rows], self.spec["encoder"], []
+        activate, view = ACTIVATIONS[spec.get("activation", "relu")], spec.get("view", self.VIEW)
+        if view != "spectrum":
+            x = torch.stack([y, torch.zeros_like(y)], 1)
+            for i in range(len(spec["channels"])):
+                weight, bias = self.get(f"encoder.conv{i}.weight"), self.get(f"encoder.conv{i}.bias")
+                x = activate(F.conv1d(x, weight, bias, stride=2, padding=(weight.shape[2] - 1) // 2))
+            parts.append(x.flatten(1))
+        if view != "samples":
+            bins = spec.get("bins", y.shape[1] // 2)
+            log_power = self.log_powers(y, bins)
+            known = self.log_powers(self.y[self.present], bins)
+            assert torch.allclose(self.get("bin_centre"), known.mean(0), rtol=1e-5, atol=1e-6)
+            parts.append((log_power - self.get("bin_centre")) / self.get("bin_log_scale").exp())
+        parts += [(d.square().mean(1, keepdim=True) + 1e-3).log() for d in (y, y[:, 1:] - y[:, :-1])]
+        h = self.stack("encoder", torch.cat(parts, 1), rows)
+        mean = h @ self.get("mean.weight") + self.get("mean.bias")
+        return mean, (h @ self.get("logvar.weight") + self.get("logvar.bias")).clamp(-12, 12)
+
+
+class Signal(Window):
+    def log_px(self, z, rows):
+        spec, y = self.spec["decoder"], self.y[rows]
+        activate, h = ACTIVATIONS[spec.get("activation", "relu")], self.stack("decoder", z, rows)
+        kernel, layers, extents = spec["kernel"], len(spec["channels"]), [y.shape[1]]
+        pad = (kernel - 1) // 2
+        for _ in range(layers):
+            extents.append((extents[-1] + 2 * pad - kernel) // 2 + 1)
+        x = activate(h @ self.get("decoder.start.weight") + self.get("decoder.start.bias"))
+        x = x.reshape(len(z), spec["channels"][0], extents[-1])
+        for i in range(layers):
+            last, to = i + 1 == layers, extents[layers - 1 - i]
+            rest = to - (2 * (extents[layers - i] - 1) - 2 * pad + kernel)
+            x = F.conv_transpose1d(x, self.get(f"decoder.conv{i}.weight"),
+                                   None if last else self.get(f"decoder.conv{i}.bias"), stride=2, padding=pad,
+                                   output_padding=rest)
+            x = x if last else activate(x)
+        eta = x.flatten(1) + self.get("output.bias")
+        noise = h @ self.get("window_log_variance.weight") + self.get("window_log_variance.bias")
+        v = 1e-3 + noise.exp()
+        t = StudentT(2 + self.get("output.log_dof").exp(), eta, v.sqrt().expand_as(eta))
+        return (t.log_prob(y) - self.get("log_scale")).sum(1)
+
+
+class Spectrum(Window):
+    VIEW = "spectrum"
+
+    def log_px(self, z, rows):
+        y, h = self.y[rows], self.stack("decoder", z, rows)
+        n, low, nu = y.shape[1], self.spec["bins"] + 1, self.spec["dof"]
+        power = torch.fft.rfft(y).abs() ** 2 / n
+        weight = torch.ones(power.shape[1])
+        weight[0] = 0.5
+        if n % 2 == 0:
+            weight[-1] = 0.5
+        noise = (h @ self.get("noise.weight") + self.get("noise.bias")).exp() + 1e-4
+        s = noise.repeat(1, power.shape[1])
+        own = s[:, :low] + (h @ self.get("output.weight") + self.get("output.bias")).exp()
+        s = torch.cat([own, s[:, low:]], 1)
+        q = 2 * (weight * power / s).sum(1)
+        log_p = math.lgamma((nu + n) / 2) - math.lgamma(nu / 2) - n / 2 * math.log(nu * math.pi)
+        log_p = log_p - (weight * s.log()).sum(1) - (nu + n) / 2 * torch.log1p(q / nu)
+        return log_p - self.get("log_scale").sum()
+
+
+PLUGINS = {"signal": Signal, "spectrum": Spectrum}
 
 
 def covariates(names, inputs):

@@ -204,6 +204,7 @@ static void toy_build(toy *t, uint32_t dtype)
     TOY_OK(t, stele__params_finalize(m->params, (uint64_t)t->spec->top->seed, 1, &t->diag));
     for (uint32_t i = 0; i < m->n_modalities; i++) {
         TOY_OK(t, stele__modality_validate(m, i, t->data, &t->diag));
+        TOY_OK(t, stele__modality_drop(m, i, t->data, &t->diag));
         TOY_OK(t, stele__modality_fit(m, i, t->data, t->split, &t->diag));
     }
     for (uint32_t i = 0; i < m->n_heads; i++) {

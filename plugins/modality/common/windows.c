@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-static double value_at(uint32_t dtype, const void *data, int64_t i)
+double windows_value(uint32_t dtype, const void *data, int64_t i)
 {
     return dtype == STELE_F64 ? ((const double *)data)[i] : (double)((const float *)data)[i];
 }
@@ -56,8 +56,8 @@ static stele_status make_waves(windows *w)
         const double taper = (0.5 - 0.5 * cos(turn * ((double)t + 0.5))) / sqrt(sum);
         for (int64_t k = 0; k < w->bins; k++) {
             const double at = turn * (double)((k + 1) * t % w->samples);
-            w->wave[2 * w->bins * t + k] = (float)(taper * cos(at));
-            w->wave[2 * w->bins * t + w->bins + k] = (float)(taper * sin(at));
+            w->wave[2 * w->bins * t + k] = taper * cos(at);
+            w->wave[2 * w->bins * t + w->bins + k] = taper * sin(at);
         }
     }
     return STELE_OK;
@@ -94,7 +94,7 @@ int windows_is_flat(const windows *w, uint32_t dtype, const void *data, int64_t 
 {
     double n = 0.0, mean = 0.0, squares = 0.0;
     for (int64_t t = 0; t < w->samples; t++) {
-        const double v = value_at(dtype, data, begin + c * w->samples + t), d = v - mean;
+        const double v = windows_value(dtype, data, begin + c * w->samples + t), d = v - mean;
         if (!isnan(v)) {
             n += 1.0;
             mean += d / n;
@@ -159,7 +159,7 @@ stele_status windows_validate(const windows *w, const stele_view *x, stele_bad_v
 {
     const int64_t row = w->channels * w->samples;
     for (int64_t i = 0; i < x->shape.dim[0] * row; i++) {
-        const double v = value_at(x->dtype, x->data, i);
+        const double v = windows_value(x->dtype, x->data, i);
         if (isinf(v)) {
             *ret = (stele_bad_value){ i / row, i % row, v, "is infinite" };
             return STELE_E_DATA;
@@ -168,14 +168,14 @@ stele_status windows_validate(const windows *w, const stele_view *x, stele_bad_v
     return STELE_OK;
 }
 
-void windows_power(const windows *w, const double *x, double *room, double *ret)
+static void power(const windows *w, const double *x, double *room, double *ret)
 {
     const int64_t k = w->bins;
     memset(room, 0, (size_t)(2 * k) * sizeof *room);
     for (int64_t t = 0; t < w->samples; t++) {
-        const float *wave = w->wave + 2 * k * t;
+        const double *wave = w->wave + 2 * k * t;
         for (int64_t i = 0; i < 2 * k; i++) {
-            room[i] += x[t] * (double)wave[i];
+            room[i] += x[t] * wave[i];
         }
     }
     for (int64_t i = 0; i < k; i++) {
@@ -183,12 +183,10 @@ void windows_power(const windows *w, const double *x, double *room, double *ret)
     }
 }
 
-/* Logarithms of the powers of a channel; none is below 1e-6 of their mean, so that what rounding
- * leaves of a silent frequency is no feature. 0: there is no power at all. */
-static int log_powers(const windows *w, const double *x, double *room, double *ret)
+int windows_log_powers(const windows *w, const double *x, double *room, double *ret)
 {
     double mean = 0.0;
-    windows_power(w, x, room, ret);
+    power(w, x, room, ret);
     for (int64_t k = 0; k < w->bins; k++) {
         mean += ret[k] / (double)w->bins;
     }
@@ -225,7 +223,7 @@ static void add_channel(const windows *w, const stele_view *x, int64_t begin, in
 {
     double mean = 0.0, n = 0.0;
     for (int64_t t = 0; t < w->samples; t++) {
-        s->x[t] = value_at(x->dtype, x->data, begin + c * w->samples + t);
+        s->x[t] = windows_value(x->dtype, x->data, begin + c * w->samples + t);
         if (!isnan(s->x[t])) {
             add_entry(&s->sample, c, s->x[t]);
             n += 1.0;
@@ -235,7 +233,7 @@ static void add_channel(const windows *w, const stele_view *x, int64_t begin, in
     for (int64_t t = 0; t < w->samples; t++) {
         s->x[t] = isnan(s->x[t]) ? 0.0 : s->x[t] - mean;
     }
-    if (log_powers(w, s->x, s->room, s->power)) {
+    if (windows_log_powers(w, s->x, s->room, s->power)) {
         for (int64_t k = 0; k < w->bins; k++) {
             add_entry(&s->bin, c * w->bins + k, s->power[k]);
         }
@@ -287,6 +285,13 @@ static moments moments_at(double **room, int64_t n)
 
 stele_status windows_fit(const windows *w, stele_fit *f)
 {
+    return windows_fit_looking(w, f, NULL, NULL, NULL);
+}
+
+stele_status windows_fit_looking(const windows *w, stele_fit *f,
+                                 void (*look)(void *user, const stele_view *x), void *user,
+                                 double *ret_log_scale)
+{
     const int64_t c = w->channels, bins = c * w->bins, row = c * w->samples;
     double *room =
         calloc((size_t)(3 * c + 3 * bins + w->samples + 3 * w->bins + row + bins), sizeof *room);
@@ -307,181 +312,17 @@ stele_status windows_fit(const windows *w, stele_fit *f)
                 add_channel(w, &x, i / c * row, i % c, &s);
             }
         }
+        if (look != NULL) {
+            look(user, &x);
+        }
         status = w->host->fit->next(f, &x);
     }
     if (status == STELE_OK) {
         status = set_statistics(w, f, &s, at);
     }
+    for (int64_t k = 0; k < c && ret_log_scale != NULL; k++) {
+        ret_log_scale[k] = w->config->standardise ? log_deviation(&s.sample, k) : 0.0;
+    }
     free(room);
     return status;
-}
-
-/* --- encoder ---------------------------------------------------------------------------------- */
-
-static stele_status buffers_build(windows *w, stele_build *b)
-{
-    const stele_build_api *api = w->host->build;
-    const stele_shape row = stele_shape1(w->channels * w->samples);
-    const stele_shape bins = stele_shape1(w->channels * w->bins);
-    stele_status status = api->buffer(b, "centre", &row, 0.0, &w->centre);
-    if (status == STELE_OK) {
-        status = api->buffer(b, "log_scale", &row, 0.0, &w->log_scale);
-    }
-    if (status == STELE_OK && w->config->view != WINDOWS_SAMPLES) {
-        status = api->buffer(b, "bin_centre", &bins, 0.0, &w->bin_centre);
-    }
-    if (status == STELE_OK && w->config->view != WINDOWS_SAMPLES) {
-        status = api->buffer(b, "bin_log_scale", &bins, 0.0, &w->bin_log_scale);
-    }
-    return status;
-}
-
-stele_status windows_build(windows *w, stele_build *b)
-{
-    const windows_config *c = w->config;
-    int64_t convolved = 0;
-    stele_status status = buffers_build(w, b);
-    if (status == STELE_OK && c->view != WINDOWS_SPECTRUM) {
-        status = stele_conv_init(w->host, "encoder.channels", &c->layers, c->encoder.activation, 1,
-                                 w->channels * (c->indicator ? 2 : 1), 1, w->samples, &w->layers);
-        if (status == STELE_OK) {
-            status = stele_conv_build(w->host, b, "encoder", &c->layers, &w->layers, &convolved);
-        }
-    }
-    if (status == STELE_OK) {
-        const int64_t seen = c->view != WINDOWS_SAMPLES ? w->channels * w->bins : 0;
-        status = stele_dense_build(w->host, b, "encoder", convolved + seen + 2 * w->channels,
-                                   w->covariates, 1.0, &c->encoder, &w->encoder);
-    }
-    return status != STELE_OK
-               ? status
-               : stele_gaussian_head_build(w->host, b, w->encoder.out, w->latent, &w->expert);
-}
-
-stele_tensor *windows_standard(const windows *w, stele_graph *g, stele_tensor *seen,
-                               stele_tensor **ret_missing)
-{
-    const stele_ops *ops = w->host->ops;
-    const stele_shape s = stele_shape2(w->channels, w->samples), scalar = { 0 };
-    stele_tensor *centre = ops->reshape(g, ops->param(g, w->centre), &s);
-    stele_tensor *scale = ops->exp(g, ops->reshape(g, ops->param(g, w->log_scale), &s));
-    *ret_missing = ops->is_nan(g, seen);
-    return ops->where(g, *ret_missing, ops->full(g, &scalar, 0.0),
-                      ops->div(g, ops->sub(g, seen, centre), scale));
-}
-
-/* While training: white noise in place of some windows, as loud as a channel on average or, row by
- * row, some times louder or softer. */
-static stele_status replace_some(const windows *w, stele_graph *g, stele_tensor **y)
-{
-    const stele_ops *ops = w->host->ops;
-    stele_shape s;
-    if (w->config->noise <= 0.0 || !ops->training(g)) {
-        return STELE_OK;
-    }
-    stele_status status = *y != NULL ? ops->shape(*y, &s) : ops->status(g);
-    if (status != STELE_OK) {
-        return status;
-    }
-    const stele_shape one = { 3, 0, { s.dim[0], 1, 1, 0, 0, 0 } };
-    stele_tensor *kept =
-        ops->dropout(g, ops->full(g, &one, 1.0), w->config->noise, 0, WINDOWS_STREAM_KEPT);
-    stele_tensor *level =
-        ops->exp(g, ops->scale(g, ops->noise(g, &one, WINDOWS_STREAM_LEVEL), 0.5));
-    stele_tensor *noise = ops->mul(g, ops->noise(g, &s, WINDOWS_STREAM_NOISE), level);
-    *y = ops->where(g, kept, *y, noise);
-    return ops->status(g);
-}
-
-static stele_status spectrum_forward(void *user, uint32_t n, const stele_view *const *in, void *out)
-{
-    const windows *w = user;
-    const int64_t all = in[0]->shape.dim[0] * w->channels;
-    double *x = malloc((size_t)(w->samples + 3 * w->bins) * sizeof *x);
-    (void)n;
-    if (x == NULL) {
-        return STELE_E_NOMEM;
-    }
-    double *room = x + w->samples, *power = room + 2 * w->bins;
-    for (int64_t i = 0; i < all; i++) {
-        double mean = 0.0;
-        for (int64_t t = 0; t < w->samples; t++) {
-            x[t] = value_at(in[0]->dtype, in[0]->data, i * w->samples + t);
-            mean += x[t] / (double)w->samples;
-        }
-        for (int64_t t = 0; t < w->samples; t++) {
-            x[t] -= mean;
-        }
-        const int any = log_powers(w, x, room, power);
-        for (int64_t k = 0; k < w->bins; k++) {
-            const double v = any ? power[k] : NAN;
-            if (in[0]->dtype == STELE_F64) {
-                ((double *)out)[i * w->bins + k] = v;
-            } else {
-                ((float *)out)[i * w->bins + k] = (float)v;
-            }
-        }
-    }
-    free(x);
-    return STELE_OK;
-}
-
-/* y (n, channels, samples) -> (n, channels * bins), 0 for a channel without power. */
-static stele_tensor *spectrum_of(const windows *w, stele_graph *g, stele_tensor *y, int64_t rows)
-{
-    static const stele_custom op = { sizeof op, "log_spectrum", spectrum_forward, NULL };
-    const stele_ops *ops = w->host->ops;
-    const stele_shape s = stele_shape2(rows, w->channels * w->bins), scalar = { 0 };
-    stele_tensor *p = ops->custom(g, &op, (void *)(uintptr_t)w, 1, &y, &s);
-    stele_tensor *scale = ops->exp(g, ops->param(g, w->bin_log_scale));
-    stele_tensor *v = ops->div(g, ops->sub(g, p, ops->param(g, w->bin_centre)), scale);
-    return ops->where(g, ops->is_nan(g, p), ops->full(g, &scalar, 0.0), v);
-}
-
-/* (n, channels): log mean square over the samples, never below log 1e-3. */
-static stele_tensor *level_of(const stele_ops *ops, stele_graph *g, stele_tensor *y)
-{
-    return ops->log(g, ops->shift(g, ops->mean(g, ops->square(g, y), 2, 0), 1e-3));
-}
-
-stele_status windows_encode(const windows *w, stele_graph *g, const stele_encode_args *a,
-                            stele_dist *ret_q)
-{
-    const stele_ops *ops = w->host->ops;
-    const windows_config *c = w->config;
-    stele_tensor *part[4], *layer[2], *seen = NULL, *missing = NULL;
-    const stele_shape scalar = { 0 };
-    uint32_t n = 0;
-    stele_shape s;
-    stele_status status = windows_seen(w, g, a->x, &seen);
-    status = status == STELE_OK ? ops->shape(a->x, &s) : status;
-    if (status != STELE_OK) {
-        return status;
-    }
-    stele_tensor *y = windows_standard(w, g, seen, &missing);
-    status = replace_some(w, g, &y);
-    if (status != STELE_OK) {
-        return status;
-    }
-    y = ops->where(g, missing, ops->full(g, &scalar, 0.0), y);
-    if (c->view != WINDOWS_SPECTRUM) {
-        layer[0] = y;
-        layer[1] = missing;
-        status = stele_conv_apply(w->host, g, &w->layers,
-                                  c->indicator ? ops->concat(g, 2, layer, 1) : y, &part[n++]);
-    }
-    if (status == STELE_OK && c->view != WINDOWS_SAMPLES) {
-        part[n++] = spectrum_of(w, g, y, s.dim[0]);
-    }
-    if (status != STELE_OK) {
-        return status;
-    }
-    part[n++] = level_of(ops, g, y);
-    part[n++] = level_of(
-        ops, g,
-        ops->sub(g, ops->slice(g, y, 2, 1, w->samples), ops->slice(g, y, 2, 0, w->samples - 1)));
-    stele_tensor *h = stele_dense_apply(w->host, g, &w->encoder, ops->concat(g, n, part, 1),
-                                        a->covariates, WINDOWS_STREAM);
-    stele_gaussian_head_apply(w->host, g, &w->expert, h, ret_q);
-    return ops->status(g);
 }

@@ -1,5 +1,5 @@
 /* windows.h - what plugins for windows of signals share: the extents of a window, which channels
- * are flat, standardisation, and an encoder of samples and spectra.
+ * are flat, standardisation (windows.c), and an encoder of samples and spectra (encoder.c).
  *
  * A window is (channels, samples), or a flat row of its channels one after the other. What is
  * missing (NaN) in it, and channels that are flat, look to the encoder like the channel's mean; an
@@ -75,7 +75,7 @@ typedef struct windows {
     stele_gaussian_head expert;
     uint32_t centre, log_scale; /* buffers (channels * samples), the same in all of a channel */
     uint32_t bin_centre, bin_log_scale; /* (channels * bins), of log power */
-    float *wave;                        /* (samples, 2 bins): cosines and sines under a taper */
+    double *wave;                       /* (samples, 2 bins): cosines and sines under a taper */
 } windows;
 
 /* The slot create: extents, and the table of waves. windows_finish is due in any case. */
@@ -88,6 +88,12 @@ stele_status windows_build(windows *w, stele_build *b);
 stele_status windows_validate(const windows *w, const stele_view *x, stele_bad_value *ret);
 stele_status windows_absent(const windows *w, const stele_view *x, uint8_t *ret_absent);
 stele_status windows_fit(const windows *w, stele_fit *f);
+/* The same; `look`, if there is one, sees each chunk of rows as well, and ret_log_scale (channels),
+ * NULL or not, gets the logarithms of the standard deviations, 0 where samples are not
+ * standardised. */
+stele_status windows_fit_looking(const windows *w, stele_fit *f,
+                                 void (*look)(void *user, const stele_view *x), void *user,
+                                 double *ret_log_scale);
 stele_status windows_encode(const windows *w, stele_graph *g, const stele_encode_args *a,
                             stele_dist *ret_q);
 
@@ -98,8 +104,11 @@ stele_status windows_seen(const windows *w, stele_graph *g, stele_tensor *x, ste
 /* Of that, without NaN there: standardised, 0 where something is missing. *ret_missing: 1 there. */
 stele_tensor *windows_standard(const windows *w, stele_graph *g, stele_tensor *seen,
                                stele_tensor **ret_missing);
-/* Power |sum_t x_t taper_t exp(-2 pi i k t / T)|^2 of one channel at bins 1 .. n, of a taper with a
- * sum of squares of 1. x without NaN; room (2 bins). */
-void windows_power(const windows *w, const double *x, double *room, double *ret);
+double windows_value(uint32_t dtype, const void *data, int64_t i);
+/* Logarithms of the powers |sum_t x_t taper_t exp(-2 pi i k t / T)|^2 of a channel x without NaN,
+ * for frequencies 1 .. bins and a taper with a sum of squares of 1. None is below 1e-6 of their
+ * mean, so that what rounding leaves of a silent frequency is no feature. 0: there is no power at
+ * all. room (2 bins). */
+int windows_log_powers(const windows *w, const double *x, double *room, double *ret);
 
 #endif

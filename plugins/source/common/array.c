@@ -31,6 +31,14 @@ int64_t array_width(const array *a)
     return n;
 }
 
+/* Elements of one row that belong to the field, and how many stand before them in C's order. */
+static int64_t own_width(const array *a, int64_t *ret_before)
+{
+    const int64_t width = array_width(a);
+    *ret_before = a->is_part ? width / a->dim[1] * a->first : 0;
+    return a->is_part ? width / a->dim[1] * (a->end - a->first) : width;
+}
+
 stele_status array_check_size(const array *a)
 {
     int64_t size = 0, want = (int64_t)array_element_size(a->element);
@@ -178,14 +186,15 @@ static int64_t c_order(const array *a, int64_t f)
 /* Column by column, so that reading goes forwards through the file. */
 static stele_status read_columns_first(const array *a, const stele_read *r)
 {
-    int64_t width = array_width(a);
+    int64_t before, own = own_width(a, &before);
     stele_status st = STELE_OK;
-    for (int64_t f = 0; f < width && st == STELE_OK; f++) {
-        float *out = (float *)r->data + c_order(a, f);
-        for (uint64_t i = 0, n = 0; i < r->n_rows && st == STELE_OK; i += n) {
+    for (int64_t f = 0; f < array_width(a) && st == STELE_OK; f++) {
+        const int64_t at = c_order(a, f) - before;
+        for (uint64_t i = 0, n = 0; at >= 0 && at < own && i < r->n_rows && st == STELE_OK;
+             i += n) {
             n = run_length(r, i);
-            st = read_elements(a, f * a->dim[0] + r->row[i], (int64_t)n, width,
-                               out + (int64_t)i * width, NULL);
+            st = read_elements(a, f * a->dim[0] + r->row[i], (int64_t)n, own,
+                               (float *)r->data + at + (int64_t)i * own, NULL);
         }
     }
     return st;
@@ -193,13 +202,13 @@ static stele_status read_columns_first(const array *a, const stele_read *r)
 
 static stele_status read_rows(const array *a, const stele_read *r)
 {
-    int64_t width = array_width(a);
+    int64_t before, width = array_width(a), own = own_width(a, &before);
     stele_status st = STELE_OK;
     for (uint64_t i = 0, n = 0; i < r->n_rows && st == STELE_OK; i += n) {
-        n = run_length(r, i);
-        float *f32 = a->n_dims > 1 ? (float *)r->data + (int64_t)i * width : NULL;
+        n = a->is_part ? 1 : run_length(r, i); /* parts of rows are not one after the other */
+        float *f32 = a->n_dims > 1 ? (float *)r->data + (int64_t)i * own : NULL;
         double *f64 = a->n_dims > 1 ? NULL : (double *)r->data + i;
-        st = read_elements(a, r->row[i] * width, (int64_t)n * width, 1, f32, f64);
+        st = read_elements(a, r->row[i] * width + before, (int64_t)n * own, 1, f32, f64);
     }
     return st;
 }
@@ -224,7 +233,9 @@ void array_source_destroy(stele_inst *s)
         return;
     }
     for (uint32_t i = 0; i < s->n_arrays; i++) {
-        input_close(s->array[i].in);
+        if (!s->array[i].is_part) {
+            input_close(s->array[i].in);
+        }
         free(s->array[i].name);
     }
     free(s->array);
@@ -265,6 +276,9 @@ stele_status array_source_field(const stele_inst *s, uint32_t index, stele_field
     d.sample.ndim = a->n_dims - 1;
     for (uint32_t k = 1; k < a->n_dims; k++) {
         d.sample.dim[k - 1] = a->dim[k];
+    }
+    if (a->is_part) {
+        d.sample.dim[0] = a->end - a->first;
     }
     *ret = d;
     return STELE_OK;

@@ -26,12 +26,13 @@ enum {
 typedef struct array {
     char *name; /* of the field */
     input *in;
-    int64_t begin;     /* byte of the first element */
-    int element;       /* ELEMENT_* */
-    int big_endian;    /* else little-endian */
-    int columns_first; /* the first index runs fastest, as in Fortran */
-    uint32_t n_dims;
+    int64_t begin;            /* byte of the first element */
+    int element;              /* ELEMENT_* */
+    int big_endian;           /* else little-endian */
+    int columns_first;        /* the first index runs fastest, as in Fortran */
+    uint32_t n_dims, is_part; /* is_part: of an array before it, to which `in` belongs */
     int64_t dim[ARRAY_MAX_DIMS];
+    int64_t first, end; /* of a part: which of dim[1] are its own */
 } array;
 
 /* Options that both plugins have. */
@@ -39,6 +40,7 @@ typedef struct array_config {
     const char *path;
     stele_str_list files, names;
     const char *key;
+    stele_str_list parts;
 } array_config;
 
 struct stele_inst {
@@ -51,7 +53,7 @@ struct stele_inst {
 };
 
 size_t array_element_size(int element);
-/* Elements of one row. */
+/* Elements of one row, as it is in the file. */
 int64_t array_width(const array *a);
 /* Fill in `begin` and what follows it from the bytes of a->in. */
 typedef stele_status array_parse(array *a);

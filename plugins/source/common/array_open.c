@@ -105,12 +105,99 @@ static stele_status rename_fields(stele_inst *s)
         free(s->array[i].name);
         s->array[i].name = name;
     }
+    return STELE_OK;
+}
+
+/* Where NAME=FIELD[FIRST:END] has its parts. 0: it is written otherwise. */
+typedef struct part_text {
+    const char *field;
+    size_t name_len, field_len;
+    int64_t first, end;
+} part_text;
+
+static int64_t read_number(const char **at, const char *digits)
+{
+    const size_t n = strspn(*at, digits);
+    const int64_t ret = n > 0 && n < 10 ? strtol(*at, NULL, 10) : -1;
+    *at += n;
+    return ret;
+}
+
+static int split_part(const char *text, part_text *ret)
+{
+    static const char digits[] = "0123456789";
+    const char *equals = strchr(text, '='), *at = strrchr(text, '[');
+    if (equals == NULL || at == NULL || at <= equals + 1 || equals == text) {
+        return 0;
+    }
+    ret->field = equals + 1;
+    ret->name_len = (size_t)(equals - text);
+    ret->field_len = (size_t)(at++ - ret->field);
+    ret->first = read_number(&at, digits);
+    if (*at++ != ':') {
+        return 0;
+    }
+    ret->end = read_number(&at, digits);
+    return ret->first >= 0 && ret->end >= 0 && strcmp(at, "]") == 0;
+}
+
+static stele_status add_part(stele_inst *s, const char *text, uint32_t n_whole)
+{
+    part_text p;
+    uint32_t i = 0;
+    if (!split_part(text, &p)) {
+        return STELE_FAIL(s->host, STELE_E_OPTION,
+                          "parts: `%s` has to be NAME=FIELD[FIRST:END], as in ppg=windows[0:2]",
+                          text);
+    }
+    while (i < n_whole && (strlen(s->array[i].name) != p.field_len ||
+                           strncmp(s->array[i].name, p.field, p.field_len) != 0)) {
+        i++;
+    }
+    if (i == n_whole || s->array[i].n_dims < 2) {
+        return STELE_FAIL(s->host, STELE_E_OPTION, "parts: `%s`: %s `%.*s`", text,
+                          i == n_whole ? "there is no array" : "there is a number per row in",
+                          (int)p.field_len, p.field);
+    }
+    if (p.first >= p.end || p.end > s->array[i].dim[1]) {
+        return STELE_FAIL(s->host, STELE_E_OPTION,
+                          "parts: `%s`: a row of `%s` has 0 to %lld along its first axis", text,
+                          s->array[i].name, (long long)s->array[i].dim[1]);
+    }
+    array *all = realloc(s->array, (s->n_arrays + 1) * sizeof *all);
+    char *name = all != NULL ? calloc(p.name_len + 1, 1) : NULL;
+    s->array = all != NULL ? all : s->array;
+    if (name == NULL) {
+        return STELE_FAIL(s->host, STELE_E_NOMEM, "out of memory");
+    }
+    memcpy(name, text, p.name_len);
+    array *a = &s->array[s->n_arrays++];
+    *a = s->array[i];
+    a->name = name;
+    a->is_part = 1;
+    a->first = p.first;
+    a->end = p.end;
+    return STELE_OK;
+}
+
+static stele_status add_parts(stele_inst *s)
+{
+    const uint32_t n_whole = s->n_arrays;
+    stele_status st = STELE_OK;
+    for (uint64_t i = 0; i < s->config->parts.n && st == STELE_OK; i++) {
+        st = add_part(s, s->config->parts.v[i], n_whole);
+    }
+    return st;
+}
+
+static stele_status check_names(const stele_inst *s)
+{
     for (uint32_t i = 0; i < s->n_arrays; i++) {
         for (uint32_t k = 0; k < i; k++) {
             if (strcmp(s->array[i].name, s->array[k].name) == 0) {
                 return STELE_FAIL(s->host, STELE_E_OPTION,
-                                  "names: two arrays would be called `%s`; give each its own",
-                                  s->array[i].name);
+                                  "%s: two arrays would be called `%s`; give each its own",
+                                  s->array[i].is_part ? "parts" : "names", s->array[i].name);
             }
         }
     }
@@ -135,6 +222,8 @@ static stele_status check_rows(stele_inst *s)
 stele_status array_source_finish(stele_inst *s, input *key)
 {
     stele_status st = rename_fields(s);
+    st = st == STELE_OK ? add_parts(s) : st;
+    st = st == STELE_OK ? check_names(s) : st;
     st = st == STELE_OK ? check_rows(s) : st;
     st = st == STELE_OK && key != NULL ? input_read_ids(key, &s->id) : st;
     if (st == STELE_OK && key == NULL && s->id.n == 0 &&

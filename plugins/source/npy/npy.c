@@ -16,6 +16,9 @@ static const stele_option options[] = {
     STELE_OPTION_STR(array_config, key, "key", NULL, 0,
                      "Row ids: an array of the .npz file, or beside it a .npy file or a text with "
                      "an id per line; without it ids are row numbers from 0."),
+    STELE_OPTION_STR_LIST(array_config, parts, "parts", "[]",
+                          "Parts of arrays as fields of their own, NAME=FIELD[FIRST:END] along the "
+                          "first axis of a row: `ppg=windows[0:2]` of windows of five channels."),
 };
 
 static size_t stem(const char *name)

@@ -85,6 +85,38 @@ static void all_types_and_orders_are_read(void **state)
     }
 }
 
+/* Rows of a part are those of the whole array without what lies before and behind. */
+static void parts_are_fields(void **state)
+{
+    static const char *const file[] = { "le_f4", "be_i2", "fortran" };
+    static const int64_t row[] = { 3, 4, 0, 11 };
+    (void)state;
+    for (size_t k = 0; k < sizeof file / sizeof file[0]; k++) {
+        char name[64], text[2][64];
+        const char *parts[] = { text[0], text[1] };
+        float x[4 * WIDTH];
+        snprintf(name, sizeof name, "arrays/%s.npy", file[k]);
+        snprintf(text[0], sizeof text[0], "last=%s[1:3]", file[k]);
+        snprintf(text[1], sizeof text[1], "middle=%s[1:2]", file[k]);
+        array_config c = { .path = fixture(name), .parts = { parts, 2 } };
+        stele_inst *s = open_config(&c);
+        assert_int_equal(vt->n_fields(s), 3);
+        check_cube(s, 0, file[k], 0);
+        for (uint32_t field = 1; field <= 2; field++) {
+            stele_field d = { .struct_size = sizeof d };
+            const int64_t own = field == 1 ? 8 : 4;
+            assert_int_equal(vt->field(s, field, &d), STELE_OK);
+            assert_string_equal(d.name, field == 1 ? "last" : "middle");
+            assert_true(d.sample.ndim == 2 && d.sample.dim[0] * 4 == own && d.sample.dim[1] == 4);
+            read_rows(s, field, 4, row, x);
+            for (int64_t i = 0; i < 4 * own; i++) {
+                assert_float_equal(x[i], cube_at(row[i / own], 4 + i % own), 0);
+            }
+        }
+        vt->destroy(s);
+    }
+}
+
 static void check_label(const stele_inst *s, uint32_t field)
 {
     int64_t row[] = { 11, 0, 1, 2 };
@@ -244,6 +276,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_types_and_orders_are_read),
+        cmocka_unit_test(parts_are_fields),
         cmocka_unit_test(members_of_archives_are_fields),
         cmocka_unit_test(files_of_a_folder_share_their_rows),
         cmocka_unit_test(large_arrays_are_read_in_pieces),
