@@ -23,7 +23,6 @@ from torch.distributions import Independent, NegativeBinomial, Normal, StudentT,
 torch.set_default_dtype(torch.float64)
 STEPS = 10
 # Buffers, by the ends of their names.
-FIXED = (".log_median_size", ".class_weight", ".centre", ".log_scale", ".bin_centre", ".bin_log_scale")
 
 
 # --- files ---
@@ -100,6 +99,8 @@ def normals(seed, step, row, sample, n):
 
 # --- plugins ---
 
+# Buffers that fit() sets: not to be learned.
+FIXED = (".log_median_size", ".class_weight", ".kind", ".centre", ".log_scale", ".bin_centre", ".bin_log_scale")
 ACTIVATIONS = {"relu": F.relu, "leaky_relu": lambda x: F.leaky_relu(x, 0.01), "gelu": F.gelu, "silu": F.silu,
                "tanh": torch.tanh}
 
@@ -135,19 +136,20 @@ class Modality:
         return size.clamp(min=1.0).log() - self.get("log_median_size")
 
     def encode(self, rows):
-        x = self.x[rows]
-        kind = self.spec["encoder"].get("input", "log1p" if self.plugin == "nb_counts" else "binary")
-        if kind == "binary":
-            x = (x > 0).double()
-        elif kind == "normalised":
-            size = x.sum(1).clamp(min=1.0) / self.get("log_median_size").exp()
-            x = (1 + x / size[:, None]).log()
-        else:
-            x = (1 + x).log()
-        h = self.stack("encoder", x, rows)
+        h = self.stack("encoder", self.seen(rows), rows)
         mean = h @ self.get("mean.weight") + self.get("mean.bias")
         logvar = h @ self.get("logvar.weight") + self.get("logvar.bias")
         return mean, logvar.clamp(-12, 12)
+
+    def seen(self, rows):
+        x = self.x[rows]
+        kind = self.spec["encoder"].get("input", "log1p" if self.plugin == "nb_counts" else "binary")
+        if kind == "binary":
+            return (x > 0).double()
+        if kind == "normalised":
+            size = x.sum(1).clamp(min=1.0) / self.get("log_median_size").exp()
+            return (1 + x / size[:, None]).log()
+        return (1 + x).log()
 
     def log_px(self, z, rows):
         x, h = self.x[rows], self.stack("decoder", z, rows)
@@ -321,7 +323,35 @@ class Spectrum(Window):
         return log_p - self.get("log_scale").sum()
 
 
-PLUGINS = {"signal": Signal, "spectrum": Spectrum}
+class Morphology(Modality):
+    """Features that are real (1) or counts (3), or maps; all features are there in rows that are."""
+
+    def seen(self, rows):
+        x = self.x[rows]
+        if self.spec.get("likelihood", "features") != "features":
+            return (1 + x).log()
+        y = torch.where(self.get("kind") == 3, (1 + x).log(), x)
+        y = (y - self.get("centre")) / self.get("log_scale").exp()
+        return torch.cat([y, torch.zeros_like(y)], 1) if self.spec["encoder"].get("indicator", True) else y
+
+    def log_px(self, z, rows):
+        x, h = self.x[rows], self.stack("decoder", z, rows)
+        eta = h @ self.get("output.weight").T + self.get("output.bias")
+        likelihood = self.spec.get("likelihood", "features")
+        if likelihood == "poisson":
+            return torch.distributions.Poisson(eta.exp()).log_prob(x).sum(1)
+        if likelihood == "dirichlet_multinomial":
+            log_beta = h @ self.get("clump.weight") + self.get("clump.bias")
+            total = NegativeBinomial(eta.exp().sum(1), logits=log_beta[:, 0]).log_prob(x.sum(1))
+            alpha, n = eta.exp(), x.sum(1)
+            shares = torch.lgamma(n + 1) + torch.lgamma(alpha.sum(1)) - torch.lgamma(n + alpha.sum(1)) + \
+                (torch.lgamma(x + alpha) - torch.lgamma(alpha) - torch.lgamma(x + 1)).sum(1)
+            return total + shares
+        centre, scale, spread = self.get("centre"), self.get("log_scale").exp(), self.get("output.log_spread")
+        real = Normal(centre + scale * eta, scale * (1e-4 + spread.exp()).sqrt()).log_prob(x)
+        log_mean = centre + scale * eta
+        count = NegativeBinomial(spread.exp(), logits=log_mean - spread).log_prob(x)
+        return torch.where(self.get("kind") == 3, count, real).sum(1)
 
 
 def covariates(names, inputs):
@@ -336,6 +366,9 @@ def covariates(names, inputs):
             standard = (label - known.mean()) / known.std(unbiased=False)
             columns.append(standard.nan_to_num(0.0))
     return torch.stack(columns, 1) if columns else None
+
+
+PLUGINS = {"morphology": Morphology, "signal": Signal, "spectrum": Spectrum, "table": Table}
 
 
 class Classifier:
@@ -376,7 +409,7 @@ def normal(mean, logvar):
 class Model:
     def __init__(self, spec, inputs, p):
         self.spec, self.p, self.dim = spec, p, spec["latent"]["dim"]
-        self.modalities = [(Table if s["plugin"] == "table" else Modality)(name, s, inputs, p)
+        self.modalities = [PLUGINS.get(s["plugin"], Modality)(name, s, inputs, p)
                            for name, s in spec["modalities"].items()]
         self.heads = [Classifier(name, s, inputs, p) for name, s in spec.get("heads", {}).items()]
         self.all = (1 << len(self.modalities)) - 1
@@ -594,8 +627,7 @@ def decay_of(name, spec):
 
 
 def run(spec, inputs):
-    fixed = {n: t for n, t in inputs.items()
-             if n.endswith((".log_median_size", ".class_weight", ".centre", ".log_scale"))}
+    fixed = {n: t for n, t in inputs.items() if n.endswith(FIXED)}
     start = {n: t for n, t in inputs.items() if n not in fixed and not n.startswith(("x.", "label.")) and n != "rows"}
     p = {n: t.clone().requires_grad_() for n, t in start.items()}
     model = Model(spec, inputs, {**p, **fixed})

@@ -8,8 +8,8 @@
  * likelihood and nothing to the encoder but, if wanted, a 1 in its indicator; entries hidden by
  * encoder.input_dropout look the same. */
 #include <stele/dense.h>
+#include <stele/feature_fit.h>
 #include <stele/gaussian.h>
-#include <stele/metrics.h>
 #include <stele/plugin.h>
 
 #include <stdlib.h>
@@ -348,72 +348,23 @@ static stele_status draw(const stele_inst *self, const stele_block *b, const ste
 
 /* --- metrics --- */
 
-typedef struct score {
-    double r2, correlation, n; /* sums over the features that vary, and their number */
-} score;
-
 static uint64_t score_size(const stele_inst *self)
 {
     (void)self;
-    return sizeof(score);
-}
-
-/* One feature over the rows that have it: R2 against the mean of those rows, and correlation, where
- * a constant prediction of a varying feature explains nothing. */
-static void score_feature(int64_t n, const double *truth, const double *predicted, score *sc)
-{
-    double mean = 0.0, total = 0.0, left = 0.0;
-    for (int64_t i = 0; i < n; i++) {
-        mean += truth[i] / (double)n;
-    }
-    for (int64_t i = 0; i < n; i++) {
-        total += (truth[i] - mean) * (truth[i] - mean);
-        left += (truth[i] - predicted[i]) * (truth[i] - predicted[i]);
-    }
-    if (n > 1 && total > 0.0) {
-        double correlation = stele_pearson(n, truth, predicted);
-        sc->r2 += 1.0 - left / total;
-        sc->correlation += isnan(correlation) ? 0.0 : correlation;
-        sc->n += 1.0;
-    }
+    return sizeof(stele_feature_fit);
 }
 
 static stele_status score_add(const stele_inst *self, void *state, const stele_scored *s)
 {
-    double *truth = malloc((size_t)(2 * s->n_rows + 1) * sizeof *truth);
-    if (truth == NULL) {
-        return STELE_E_NOMEM;
-    }
     (void)self;
-    double *predicted = truth + s->n_rows;
-    for (int64_t j = 0; j < s->n_features; j++) {
-        int64_t n = 0;
-        for (int64_t r = 0; r < s->n_rows; r++) {
-            float v = s->truth[r * s->n_features + j];
-            if (!isnan(v)) {
-                truth[n] = (double)v;
-                predicted[n++] = (double)s->predicted[r * s->n_features + j];
-            }
-        }
-        score_feature(n, truth, predicted, state);
-    }
-    free(truth);
-    return STELE_OK;
+    return stele_feature_fit_add(state, s);
 }
 
 static stele_status score_end(const stele_inst *self, void *state, uint32_t capacity,
                               stele_metric *ret, uint32_t *ret_n)
 {
-    const score *sc = state;
     (void)self;
-    if (capacity < 2) {
-        return STELE_E_ARG;
-    }
-    stele_metric_set(&ret[0], "r2", sc->n > 0.0 ? sc->r2 / sc->n : NAN, 1);
-    stele_metric_set(&ret[1], "feature_correlation", sc->n > 0.0 ? sc->correlation / sc->n : NAN,
-                     1);
-    *ret_n = 2;
-    return STELE_OK;
+    return stele_feature_fit_read(state, capacity, ret, ret_n);
 }
 
 static const stele_modality_vt vtable = {

@@ -162,7 +162,7 @@ const char *csv_show(const char *text, size_t len, char ret[CSV_SHOWN]);
 /* --- the source ------------------------------------------------------------------------------ */
 
 typedef struct csv_config {
-    const char *path, *key, *comment;
+    const char *path, *key, *key_else, *comment;
     stele_str_list columns, exclude, categories, texts, levels, missing;
     int32_t delimiter, numbered, sparse;
 } csv_config;
@@ -199,7 +199,8 @@ struct stele_inst {
     csv_strings name; /* of the columns, in the order of the files */
     csv_column *column;
     size_t n_columns;
-    int64_t key; /* column of the row ids, -1: the row's number */
+    int64_t key;      /* column of the row ids, -1: the row's number */
+    int64_t key_else; /* column of the ids of rows that have none there, -1: they have to */
     /* rows, one file after the other */
     csv_strings id;
     int64_t *row_at; /* (n_rows) offset in its file */

@@ -213,6 +213,17 @@ static int sounds_like_id(const char *name)
            (name[len - 3] == '_' || name[len - 3] == '.' || name[len - 3] == ' ');
 }
 
+static stele_status find_key_else(stele_inst *s)
+{
+    const char *key = s->config->key_else;
+    s->key_else = key != NULL ? csv_strings_find(&s->name, key, strlen(key)) : -1;
+    if (key != NULL && s->key < 0) {
+        return STELE_FAIL(s->host, STELE_E_OPTION,
+                          "key_else: is for rows without an id in `key`, and no column has ids");
+    }
+    return key == NULL || s->key_else >= 0 ? STELE_OK : no_column(s, "key_else", key);
+}
+
 static stele_status find_key(stele_inst *s)
 {
     const char *key = s->config->key;
@@ -224,12 +235,13 @@ static stele_status find_key(stele_inst *s)
     }
     if (key != NULL) {
         s->key = csv_strings_find(&s->name, key, strlen(key));
-        return s->key >= 0 ? STELE_OK : no_column(s, "key", key);
-    }
-    if (!s->config->numbered && sounds_like_id(csv_strings_get(&s->name, 0))) {
+        if (s->key < 0) {
+            return no_column(s, "key", key);
+        }
+    } else if (!s->config->numbered && sounds_like_id(csv_strings_get(&s->name, 0))) {
         s->key = 0;
     }
-    return STELE_OK;
+    return find_key_else(s);
 }
 
 /* Mark the columns that a list of names and patterns means; each item has to mean one. A name that

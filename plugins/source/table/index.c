@@ -30,15 +30,22 @@ static stele_status check_width(const stele_inst *s, const csv_reader *r)
                     from_r ? "; if these are row names, write the table with col.names = NA" : "");
 }
 
+/* The column that has a row's id. */
+static int64_t key_of(const stele_inst *s, const csv_reader *r)
+{
+    return r->cell[s->key].len == 0 && s->key_else >= 0 ? s->key_else : s->key;
+}
+
 static stele_status id_twice(const stele_inst *s, const csv_reader *r, int64_t before)
 {
     char shown[CSV_SHOWN];
     const csv_file *f = &s->file[csv_file_of(s, before)];
-    const csv_cell *id = &r->cell[s->key];
+    const int64_t key = key_of(s, r);
+    const csv_cell *id = &r->cell[key];
     return csv_fail(s->host, STELE_E_DATA, r->file, r->at,
                     "row id `%s` (column `%s`) is that of line %lld%s%s too; rows without ids of "
                     "their own are `numbered: true`",
-                    csv_show(id->text, id->len, shown), s->column[s->key].name,
+                    csv_show(id->text, id->len, shown), s->column[key].name,
                     csv_file_line(f, s->row_at[before]), f != r->file ? " of " : "",
                     f != r->file ? f->path : "");
 }
@@ -52,10 +59,11 @@ static stele_status add_id(stele_inst *s, const csv_reader *r)
         return csv_strings_add(&s->id, number, (size_t)len) == 0 ? STELE_OK
                                                                  : csv_nomem(s->host, r->file);
     }
-    const csv_cell *id = &r->cell[s->key];
+    const int64_t key = key_of(s, r);
+    const csv_cell *id = &r->cell[key];
     if (id->len == 0) {
         return csv_fail(s->host, STELE_E_DATA, r->file, r->at,
-                        "has no row id: column `%s` is empty", s->column[s->key].name);
+                        "has no row id: column `%s` is empty", s->column[key].name);
     }
     int code = csv_strings_put(&s->id, id->text, id->len, &before);
     return code < 0 ? csv_nomem(s->host, r->file) : code > 0 ? STELE_OK : id_twice(s, r, before);

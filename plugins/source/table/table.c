@@ -20,6 +20,9 @@ static const stele_option options[] = {
         "Column with the row ids; default: the first one if it has no name or is called "
         "id, index, row, name, cell, barcode, sample, patient or ..._id, else the rows "
         "are numbered from 0."),
+    STELE_OPTION_STR(csv_config, key_else, "key_else", NULL, 0,
+                     "Column with the ids of rows for which that of the row ids is empty: what "
+                     "only some rows share with another source."),
     STELE_OPTION_BOOL(csv_config, numbered, "numbered", 0,
                       "Number the rows from 0, whatever the first column is called."),
     STELE_OPTION_STR_LIST(

@@ -192,6 +192,22 @@ static void missing_values_and_infinities_are_told_apart(void **state)
     vt->destroy(s);
 }
 
+/* Rows that another source knows have its id, the others one of their own. */
+static void ids_may_stand_in_one_of_two_columns(void **state)
+{
+    csv_config c = usual();
+    (void)state;
+    c.key = "cell";
+    c.key_else = "recording";
+    stele_inst *s = open_text(&c, "recording,cell,v\nr1,,1\nr2,c7,2\nr3,,3\n");
+    assert_string_equal(vt->row_id(s, 0, 0), "r1");
+    assert_string_equal(vt->row_id(s, 0, 1), "c7");
+    assert_string_equal(vt->row_id(s, 0, 2), "r3");
+    assert_string_equal(text_at(s, "recording", 1), "r2");
+    assert_true(x_at(s, 2, 0) == 3);
+    vt->destroy(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +217,7 @@ int main(void)
         cmocka_unit_test(numbers_are_those_nearest_to_the_decimals),
         cmocka_unit_test(the_locale_has_no_say),
         cmocka_unit_test(missing_values_and_infinities_are_told_apart),
+        cmocka_unit_test(ids_may_stand_in_one_of_two_columns),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

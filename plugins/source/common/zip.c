@@ -1,6 +1,5 @@
-/* The directory of a zip archive, as far as .npz files need it: members stored or deflated, zip64,
- * one file. PKWARE's APPNOTE.TXT, 4.3 and 4.5.3. */
-#include "npy.h"
+/* The directory of a zip archive: PKWARE's APPNOTE.TXT, 4.3 and 4.5.3. */
+#include "zip.h"
 
 #include <stdlib.h>
 #include <string.h>
