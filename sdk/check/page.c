@@ -23,6 +23,7 @@ static const struct {
     { STELE_CAP_SINGLE_IS_EXPERT, "a row with one modality yields that expert" },
     { STELE_CAP_SHARPENS, "the joint is at least as sharp as each expert" },
     { STELE_CAP_SAMPLES, "draws random data" },
+    { STELE_CAP_WINDOW, "takes windows of rows" },
 };
 
 static void add_head(const stele_plugin *p, stele__str *out)
