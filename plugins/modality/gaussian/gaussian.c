@@ -385,6 +385,7 @@ static stele_status draw(const stele_inst *self, const stele_block *b, const ste
 
 typedef struct score {
     double r2, correlation, n; /* sums over the features that vary, and their number */
+    double error, n_seen;      /* sum over the features that any row has */
 } score;
 
 static uint64_t score_size(const stele_inst *self)
@@ -394,8 +395,8 @@ static uint64_t score_size(const stele_inst *self)
 }
 
 /* One feature over the rows that have it: R2 against the mean of those rows, and correlation, where
- * a constant prediction of a varying feature explains nothing. */
-static void score_feature(int64_t n, const double *truth, const double *predicted, score *sc)
+ * a constant prediction of a varying feature explains nothing; median of the absolute errors. */
+static void score_feature(int64_t n, const double *truth, double *predicted, score *sc)
 {
     double mean = 0.0, total = 0.0, left = 0.0;
     for (int64_t i = 0; i < n; i++) {
@@ -411,6 +412,11 @@ static void score_feature(int64_t n, const double *truth, const double *predicte
         sc->correlation += isnan(correlation) ? 0.0 : correlation;
         sc->n += 1.0;
     }
+    for (int64_t i = 0; i < n; i++) {
+        predicted[i] = fabs(truth[i] - predicted[i]);
+    }
+    sc->error += n > 0 ? stele_median(n, predicted) : 0.0;
+    sc->n_seen += n > 0 ? 1.0 : 0.0;
 }
 
 static stele_status score_add(const stele_inst *self, void *state, const stele_scored *s)
@@ -441,13 +447,14 @@ static stele_status score_end(const stele_inst *self, void *state, uint32_t capa
 {
     const score *sc = state;
     (void)self;
-    if (capacity < 2) {
+    if (capacity < 3) {
         return STELE_E_ARG;
     }
     stele_metric_set(&ret[0], "r2", sc->n > 0.0 ? sc->r2 / sc->n : NAN, 1);
     stele_metric_set(&ret[1], "feature_correlation", sc->n > 0.0 ? sc->correlation / sc->n : NAN,
                      1);
-    *ret_n = 2;
+    stele_metric_set(&ret[2], "median_error", sc->n_seen > 0.0 ? sc->error / sc->n_seen : NAN, 0);
+    *ret_n = 3;
     return STELE_OK;
 }
 
