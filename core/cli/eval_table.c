@@ -126,24 +126,38 @@ static void put_posterior(grid *t, int row, const json_t *p)
     put_number(t, row, c, json_object_get(p, "joint_sharper"), 3);
 }
 
-static void put_pair(grid *t, int *row, const json_t *pair)
+/* Metrics of the model and the baselines, a row each. */
+static void put_scores(grid *t, int *row, const char *what, const json_t *scores)
 {
     static const char *const key[] = { "model", "marginal", "class_mean" };
     static const char *const title[] = { "model", "marginal", "class mean" };
     const char *name;
     json_t *value;
-    json_object_foreach(json_object_get(pair, "model"), name, value)
+    json_object_foreach(json_object_get(scores, "model"), name, value)
     {
-        char text[TEXT];
-        snprintf(text, sizeof text, "%.28s -> %.28s", text_of(pair, "from"), text_of(pair, "to"));
-        put(t, *row, 0, text);
+        put(t, *row, 0, what);
         put(t, *row, 1, name);
         for (int i = 0; i < 3; i++) {
-            const json_t *all = json_object_get(pair, key[i]);
+            const json_t *all = json_object_get(scores, key[i]);
             put(t, 0, i + 2, title[i]);
             put_number(t, *row, i + 2, json_object_get(all, name), 4);
         }
         ++*row;
+    }
+}
+
+static void put_pair(grid *t, int *row, const json_t *pair)
+{
+    const char *feature;
+    json_t *scores;
+    char text[TEXT];
+    snprintf(text, sizeof text, "%.28s -> %.28s", text_of(pair, "from"), text_of(pair, "to"));
+    put_scores(t, row, text, pair);
+    json_object_foreach(json_object_get(pair, "features"), feature, scores)
+    {
+        snprintf(text, sizeof text, "%.14s -> %.14s: %.28s", text_of(pair, "from"),
+                 text_of(pair, "to"), feature);
+        put_scores(t, row, text, scores);
     }
 }
 

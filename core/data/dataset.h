@@ -94,6 +94,7 @@ typedef struct stele__matrix {
     int64_t *largest_sum; /* (n_present + 1): entries of the k longest rows together */
     /* DENSE, after load: (n_present, n_features), NaN: missing entry */
     float *dense;
+    struct stele__window *window; /* window.h; NULL: encoders get the row alone */
     /* where it comes from */
     size_t source;
     uint32_t source_field;

@@ -1,6 +1,7 @@
 #include "data/digest.h"
 
 #include "data/parts.h"
+#include "data/window.h"
 #include "graph/noise.h"
 
 #include <string.h>
@@ -64,6 +65,9 @@ uint64_t stele__matrix_digest(const stele__dataset *ds, size_t m)
         if (x->store_row[row] >= 0) {
             h = mix(mix_id(h, ds, row), (uint64_t)x->store_row[row]);
         }
+    }
+    if (x->window != NULL) { /* what is beside what */
+        h = mix_bytes(h, x->window->edge, (size_t)ds->n_rows);
     }
     return x->dense == NULL
                ? mix_csr(h, x)

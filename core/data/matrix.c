@@ -1,6 +1,7 @@
 /* Reading the measurements of one modality into memory, and keeping the wanted features. */
 #include "base/mem.h"
 #include "data/parts.h"
+#include "data/window.h"
 
 #include <math.h>
 #include <string.h>
@@ -21,6 +22,7 @@ void stele__matrix_finish(stele__matrix *m)
     stele__free(m->largest_sum);
     stele__free(m->dense);
     stele__features_destroy(m->own);
+    stele__window_destroy(m->window);
     stele__free(m->name);
     stele__free(m->from);
     memset(m, 0, sizeof *m);

@@ -24,6 +24,18 @@ void stele__blocks_finish(stele__blocks *b)
     memset(b, 0, sizeof *b);
 }
 
+void stele__blocks_skip(stele__blocks *b, int64_t n_features)
+{
+    const stele__matrix *m = b->matrix;
+    b->at += n_features;
+    for (int64_t r = 0; b->entry != NULL && r < b->n; r++) {
+        int64_t end = m->row_start[m->store_row[b->row[r]] + 1];
+        while (b->entry[r] < end && m->column[b->entry[r]] < b->at) {
+            b->entry[r]++;
+        }
+    }
+}
+
 static float value_at(const stele__matrix *m, int64_t entry)
 {
     switch (m->value_kind) {

@@ -15,6 +15,8 @@ typedef struct stele__blocks {
 STELE_NODISCARD stele_status stele__blocks_init(stele__blocks *b, const stele__matrix *matrix,
                                                 const int64_t *row, int64_t n);
 void stele__blocks_finish(stele__blocks *b);
+/* Leave out the next n_features features. */
+void stele__blocks_skip(stele__blocks *b, int64_t n_features);
 /* The next n_features features into ret (n, n_features); missing entries of dense data are NaN. */
 void stele__blocks_next(stele__blocks *b, int64_t n_features, float *ret);
 

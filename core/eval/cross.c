@@ -242,9 +242,12 @@ static stele_status score_block(cross *c, int64_t first, int64_t width, stele__d
 static stele_status run(cross *c, stele__cross *ret, stele__diag *diag)
 {
     const stele_inst *inst = stele__guest_inst(c->md->part.guest);
+    int64_t end = c->q->n_features > 0 ? c->q->first + c->q->n_features : c->md->n_features;
     stele_status status = STELE_OK;
-    for (int64_t first = 0; first < c->md->n_features && status == STELE_OK; first += c->width) {
-        int64_t left = c->md->n_features - first;
+    stele__blocks_skip(&c->known, c->q->first);
+    stele__blocks_skip(&c->truth, c->q->first);
+    for (int64_t first = c->q->first; first < end && status == STELE_OK; first += c->width) {
+        int64_t left = end - first;
         status = score_block(c, first, left < c->width ? left : c->width, diag);
     }
     for (int which = 0; which < STELE__N_CROSS && status == STELE_OK; which++) {

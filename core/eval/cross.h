@@ -27,6 +27,7 @@ typedef struct stele__cross_request {
     const int64_t *train; /* n_train rows that the baselines come from */
     int64_t n, n_train;
     const stele__label *label; /* CATEGORY, of all rows; NULL: no class_mean */
+    int64_t first, n_features; /* score n_features of x_to from `first` on; n_features 0: all */
 } stele__cross_request;
 
 typedef struct stele__cross {

@@ -19,6 +19,7 @@ typedef struct label_options {
 
 typedef struct cross_options {
     const char *labels;
+    int64_t by_feature;
 } cross_options;
 
 #define SAMPLES 32
@@ -57,6 +58,9 @@ static const stele_option cross_rows[] = {
     STELE_OPTION_STR(cross_options, labels, "labels", NULL, 0,
                      "Label column of the class-mean baseline; default: that of `knn` or "
                      "`clustering`."),
+    STELE_OPTION_I64(
+        cross_options, by_feature, "by_feature", 0, 0, 1000,
+        "Score every feature alone as well, in modalities that have no more than this."),
 };
 
 static const stele__schema_plugin evaluations[STELE__N_EVALUATIONS] = {
@@ -167,6 +171,7 @@ static void read_one(stele__plan *plan, const stele__instance *instance, int own
     } else if (at == CROSS) {
         plan->cross = 1;
         plan->cross_labels = ((const cross_options *)values)->labels;
+        plan->cross_features = ((const cross_options *)values)->by_feature;
         if (plan->cross_labels != NULL) {
             add_label(plan, plan->cross_labels, instance->node);
         }

@@ -32,6 +32,7 @@ typedef struct stele__plan {
     int likelihood, cross;
     int64_t samples;          /* importance samples */
     const char *cross_labels; /* of the class_mean baseline, NULL: none */
+    int64_t cross_features;   /* up to so many features of a modality are scored alone, too */
     stele__label_task *task;  /* n_tasks, owned */
     size_t n_tasks;
     const char **labels; /* n_labels different columns that all this needs, owned */

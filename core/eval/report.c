@@ -6,6 +6,7 @@
 #include "eval/heads.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 json_t *stele__report_number(double v)
@@ -192,31 +193,68 @@ static stele_status add_posteriors(const stele__report_request *q, json_t *list,
 
 /* --- prediction across modalities --- */
 
-static stele_status add_pair(const stele__report_request *q, uint32_t from, uint32_t to,
-                             json_t *list, stele__diag *diag)
+/* Metrics of the model and the baselines, in `at`. */
+static stele_status add_scores(const stele__report_request *q, const stele__cross_request *c,
+                               json_t *at, int64_t *ret_rows, stele__diag *diag)
 {
     static const char *const key[STELE__N_CROSS] = { "model", "marginal", "class_mean" };
     stele__cross cross;
-    stele__cross_request c = {
-        .from = from, .to = to, .row = q->row, .n = q->n, .train = q->train, .n_train = q->n_train
-    };
-    if (q->plan->cross_labels != NULL) {
-        c.label = stele__dataset_label(q->judge->data, q->plan->cross_labels, STELE_FIELD_CATEGORY);
-    }
-    stele_status status = stele__cross_compute(q->judge, &c, &cross, diag);
-    json_t *at = json_pack("{s:s, s:s, s:I}", "from", name_of(q, from), "to", name_of(q, to),
-                           "rows", (json_int_t)cross.n);
-    if (status != STELE_OK || at == NULL) {
-        json_decref(at);
-        return status != STELE_OK ? status : STELE_E_NOMEM;
-    }
-    for (int i = 0; i < STELE__N_CROSS; i++) {
+    stele_status status = stele__cross_compute(q->judge, c, &cross, diag);
+    for (int i = 0; i < STELE__N_CROSS && status == STELE_OK; i++) {
         if (cross.n_metrics[i] > 0) {
             json_object_set_new(at, key[i], metrics_json(cross.metric[i], cross.n_metrics[i]));
         }
     }
-    json_array_append_new(list, at);
-    return STELE_OK;
+    *ret_rows = status == STELE_OK ? cross.n : 0;
+    return status;
+}
+
+/* Each feature alone, by its name or number. */
+static stele_status add_features(const stele__report_request *q, const stele__cross_request *pair,
+                                 json_t *at, stele__diag *diag)
+{
+    const stele__modality *md = &q->judge->model->modality[pair->to];
+    const stele__dataset *data = q->judge->data;
+    char *const *names = data->matrix[stele__dataset_matrix(data, md->name)].feature_name;
+    json_t *all = json_object();
+    stele_status status = STELE_OK;
+    json_object_set_new(at, "features", all);
+    for (int64_t f = 0; f < md->n_features && status == STELE_OK; f++) {
+        stele__cross_request one = *pair;
+        char number[24];
+        int64_t rows;
+        json_t *scores = json_object();
+        one.first = f;
+        one.n_features = 1;
+        snprintf(number, sizeof number, "%lld", (long long)f);
+        json_object_set_new(all, names != NULL ? names[f] : number, scores);
+        status = add_scores(q, &one, scores, &rows, diag);
+    }
+    return status;
+}
+
+static stele_status add_pair(const stele__report_request *q, uint32_t from, uint32_t to,
+                             json_t *list, stele__diag *diag)
+{
+    stele__cross_request c = {
+        .from = from, .to = to, .row = q->row, .n = q->n, .train = q->train, .n_train = q->n_train
+    };
+    json_t *at = json_pack("{s:s, s:s, s:I}", "from", name_of(q, from), "to", name_of(q, to),
+                           "rows", (json_int_t)0);
+    int64_t rows = 0;
+    if (at == NULL || json_array_append_new(list, at) != 0) {
+        return STELE_E_NOMEM;
+    }
+    if (q->plan->cross_labels != NULL) {
+        c.label = stele__dataset_label(q->judge->data, q->plan->cross_labels, STELE_FIELD_CATEGORY);
+    }
+    stele_status status = add_scores(q, &c, at, &rows, diag);
+    json_object_set_new(at, "rows", json_integer((json_int_t)rows));
+    if (status == STELE_OK && rows > 0 &&
+        q->judge->model->modality[to].n_features <= q->plan->cross_features) {
+        status = add_features(q, &c, at, diag);
+    }
+    return status;
 }
 
 static stele_status add_cross(const stele__report_request *q, json_t *list, stele__diag *diag)

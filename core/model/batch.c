@@ -1,8 +1,17 @@
 #include "model/batch.h"
 
 #include "base/mem.h"
+#include "data/window.h"
 
 #include <string.h>
+
+static void values_finish(stele__batch_values *v)
+{
+    stele__free(v->row_start);
+    stele__free(v->column);
+    stele__free(v->value);
+    stele__free(v->value64);
+}
 
 void stele__batch_destroy(stele__batch *b)
 {
@@ -14,10 +23,9 @@ void stele__batch_destroy(stele__batch *b)
         stele__free(p->row);
         stele__free(p->position);
         stele__free(p->local);
-        stele__free(p->row_start);
-        stele__free(p->column);
-        stele__free(p->value);
-        stele__free(p->value64);
+        stele__free(p->bin);
+        values_finish(&p->x);
+        values_finish(&p->seen);
     }
     stele__free(b->part);
     stele__free(b->label);
@@ -28,10 +36,37 @@ void stele__batch_destroy(stele__batch *b)
     stele__free(b);
 }
 
-static stele_status part_create(const stele__batch *b, uint32_t i, stele__batch_part *p)
+/* Rows of `bins` times the modality's features. */
+static stele_status values_create(const stele__batch *b, uint32_t i, int64_t bins,
+                                  stele__batch_values *v)
 {
     size_t rows = (size_t)b->capacity;
     const stele__modality *md = &b->model->modality[i];
+    v->width = bins * md->n_features;
+    int64_t entries = b->capacity * v->width;
+    if (md->input.layout == STELE_CSR) {
+        /* At one distance from their rows, the bins of distinct rows are distinct. */
+        entries = bins * stele__dataset_most_entries(b->data, b->matrix[i], b->capacity);
+        v->row_start = stele__calloc(rows + 1, sizeof *v->row_start);
+        v->column = stele__calloc((size_t)entries, sizeof *v->column);
+        if (v->row_start == NULL || v->column == NULL) {
+            return STELE_E_NOMEM;
+        }
+    }
+    v->value = stele__calloc((size_t)entries, sizeof *v->value);
+    if (stele__params_dtype(b->model->params) == STELE_F64) {
+        v->value64 = stele__calloc((size_t)entries, sizeof *v->value64);
+        if (v->value64 == NULL) {
+            return STELE_E_NOMEM;
+        }
+    }
+    return v->value != NULL ? STELE_OK : STELE_E_NOMEM;
+}
+
+static stele_status part_create(const stele__batch *b, uint32_t i, stele__batch_part *p)
+{
+    size_t rows = (size_t)b->capacity;
+    int64_t bins = b->model->modality[i].window_bins;
     p->row = stele__calloc(rows, sizeof *p->row);
     p->position = stele__calloc(rows, sizeof *p->position);
     p->local = stele__calloc(rows, sizeof *p->local);
@@ -41,23 +76,12 @@ static stele_status part_create(const stele__batch *b, uint32_t i, stele__batch_
     if (b->matrix[i] == SIZE_MAX) {
         return STELE_OK;
     }
-    int64_t entries = (int64_t)rows * md->n_features;
-    if (md->input.layout == STELE_CSR) {
-        entries = stele__dataset_most_entries(b->data, b->matrix[i], b->capacity);
-        p->row_start = stele__calloc(rows + 1, sizeof *p->row_start);
-        p->column = stele__calloc((size_t)entries, sizeof *p->column);
-        if (p->row_start == NULL || p->column == NULL) {
-            return STELE_E_NOMEM;
-        }
+    stele_status status = values_create(b, i, 1, &p->x);
+    if (status == STELE_OK && bins > 0) {
+        p->bin = stele__calloc(rows, (size_t)bins * sizeof *p->bin);
+        status = p->bin != NULL ? values_create(b, i, bins, &p->seen) : STELE_E_NOMEM;
     }
-    p->value = stele__calloc((size_t)entries, sizeof *p->value);
-    if (stele__params_dtype(b->model->params) == STELE_F64) {
-        p->value64 = stele__calloc((size_t)entries, sizeof *p->value64);
-        if (p->value64 == NULL) {
-            return STELE_E_NOMEM;
-        }
-    }
-    return p->value != NULL ? STELE_OK : STELE_E_NOMEM;
+    return status;
 }
 
 stele_status stele__batch_create(const stele__model *model, const stele__dataset *data,
@@ -101,20 +125,36 @@ stele_status stele__batch_create(const stele__model *model, const stele__dataset
     return STELE_OK;
 }
 
+/* What was gathered for n rows, in double where the model computes in it. */
+static void widen(int64_t n, stele__batch_values *v)
+{
+    int64_t entries = v->row_start != NULL ? v->row_start[n] : n * v->width;
+    for (int64_t k = 0; v->value64 != NULL && k < entries; k++) {
+        v->value64[k] = (double)v->value[k];
+    }
+}
+
 static void gather(stele__batch *b, uint32_t i, stele__batch_part *p)
 {
-    const stele__modality *md = &b->model->modality[i];
-    int64_t entries = p->n * md->n_features;
-    if (md->input.layout == STELE_CSR) {
-        stele__dataset_gather_csr(b->data, b->matrix[i], p->n, p->row, p->row_start, p->column,
-                                  p->value);
-        entries = p->row_start[p->n];
+    stele__batch_values *x = &p->x, *seen = &p->seen;
+    size_t m = b->matrix[i];
+    if (x->row_start != NULL) {
+        stele__dataset_gather_csr(b->data, m, p->n, p->row, x->row_start, x->column, x->value);
     } else {
-        stele__dataset_gather_dense(b->data, b->matrix[i], p->n, p->row, p->value);
+        stele__dataset_gather_dense(b->data, m, p->n, p->row, x->value);
     }
-    for (int64_t k = 0; p->value64 != NULL && k < entries; k++) {
-        p->value64[k] = (double)p->value[k];
+    widen(p->n, x);
+    if (p->bin == NULL) {
+        return;
     }
+    stele__dataset_window_rows(b->data, m, p->n, p->row, p->bin);
+    if (seen->row_start != NULL) {
+        stele__dataset_gather_window_csr(b->data, m, p->n, p->bin, seen->row_start, seen->column,
+                                         seen->value);
+    } else {
+        stele__dataset_gather_window_dense(b->data, m, p->n, p->bin, seen->value);
+    }
+    widen(p->n, seen);
 }
 
 void stele__batch_load(stele__batch *b, int64_t n, const int64_t *row, uint64_t hide)

@@ -5,16 +5,24 @@
 #include "data/dataset.h"
 #include "model/model.h"
 
-/* Measurements of one modality for those rows of the batch that have it. */
-typedef struct stele__batch_part {
-    int64_t n;          /* rows that have it */
-    int64_t *row;       /* (n) rows of the data set */
-    int64_t *position;  /* (n) their positions in the batch, ascending */
-    int64_t *local;     /* (rows of the batch) index into the above, -1 where absent */
+/* Measurements of n rows. */
+typedef struct stele__batch_values {
+    int64_t width;      /* elements of a row */
     int64_t *row_start; /* CSR: (n + 1) */
     int32_t *column;
-    float *value;    /* CSR: stored entries; DENSE: (n, n_features) */
+    float *value;    /* CSR: stored entries; DENSE: (n, width) */
     double *value64; /* the same in double, for F64 models only */
+} stele__batch_values;
+
+/* Measurements of one modality for those rows of the batch that have it. */
+typedef struct stele__batch_part {
+    int64_t n;                /* rows that have it */
+    int64_t *row;             /* (n) rows of the data set */
+    int64_t *position;        /* (n) their positions in the batch, ascending */
+    int64_t *local;           /* (rows of the batch) index into the above, -1 where absent */
+    stele__batch_values x;    /* the rows themselves */
+    stele__batch_values seen; /* their windows, where the modality has them */
+    int64_t *bin;             /* (n, bins) rows of the windows, -1 where absent; NULL: none */
 } stele__batch_part;
 
 typedef struct stele__batch {

@@ -15,18 +15,54 @@ static stele_tensor *index_tensor(stele_graph *g, int64_t n, const int64_t *inde
     return stele__graph_dense(g, STELE_I64, &shape, index);
 }
 
+/* n rows of a modality, or with `bins` > 0 n windows of as many. */
 static stele_tensor *measurements(stele_graph *g, const stele__modality *md,
-                                  const stele__batch_part *p)
+                                  const stele__batch_values *v, int64_t n, int64_t bins)
 {
     int f64 = stele__graph_dtype(g) == STELE_F64;
-    const void *values = f64 ? (const void *)p->value64 : p->value;
+    const void *values = f64 ? (const void *)v->value64 : v->value;
     if (md->input.layout == STELE_CSR) {
-        return stele__graph_csr(g, stele__graph_dtype(g), p->n, md->n_features, p->row_start,
-                                p->column, values);
+        return stele__graph_csr(g, stele__graph_dtype(g), n, v->width, v->row_start, v->column,
+                                values);
     }
-    stele_shape shape = { .ndim = md->input.sample.ndim + 1, .dim = { p->n } };
-    memcpy(&shape.dim[1], md->input.sample.dim, md->input.sample.ndim * sizeof shape.dim[0]);
+    stele_shape shape = { .ndim = 1, .dim = { n } };
+    if (bins > 0) {
+        shape.dim[shape.ndim++] = bins;
+    }
+    for (uint32_t d = 0; d < md->input.sample.ndim; d++) {
+        shape.dim[shape.ndim++] = md->input.sample.dim[d];
+    }
     return stele__graph_dense(g, stele__graph_dtype(g), &shape, values);
+}
+
+/* (n, k) of the graph's dtype, from 0 and 1. */
+static stele_tensor *flags(stele_graph *g, int64_t n, int64_t k, const uint8_t *flag)
+{
+    int f64 = stele__graph_dtype(g) == STELE_F64;
+    void *values = stele__op_take(g, (size_t)(n * k) + 1, stele__dtype_size(stele__graph_dtype(g)));
+    for (int64_t i = 0; values != NULL && i < n * k; i++) {
+        if (f64) {
+            ((double *)values)[i] = (double)flag[i];
+        } else {
+            ((float *)values)[i] = (float)flag[i];
+        }
+    }
+    stele_shape shape = STELE__SHAPE(n, k);
+    return values != NULL ? stele__graph_dense(g, stele__graph_dtype(g), &shape, values) : NULL;
+}
+
+/* What encode gets in place of the rows. */
+static stele_status see_window(stele_graph *g, const stele__modality *md,
+                               const stele__batch_part *p, stele_encode_args *a)
+{
+    int64_t bins = md->window_bins;
+    uint8_t *there = stele__op_take(g, (size_t)(p->n * bins) + 1, sizeof *there);
+    for (int64_t k = 0; there != NULL && k < p->n * bins; k++) {
+        there[k] = p->bin[k] >= 0;
+    }
+    a->x = measurements(g, md, &p->seen, p->n, bins);
+    a->present = there != NULL ? flags(g, p->n, bins, there) : NULL;
+    return a->x != NULL && a->present != NULL ? STELE_OK : STELE_E_NOMEM;
 }
 
 /* Bring an expert of n rows to the B rows of the batch; all present is the common case and costs
@@ -55,10 +91,13 @@ static stele_status encode_one(const stele__model *m, stele_graph *g, const stel
         q->p[0] = q->p[1] = ops->full(g, &shape, 0.0);
         return stele__graph_outcome(g, STELE_OK);
     }
-    e->x[i] = measurements(g, md, p);
+    e->x[i] = measurements(g, md, &p->x, p->n, 0);
+    stele_encode_args a = { .struct_size = sizeof a, .x = e->x[i] };
+    if (md->window_bins > 0 && see_window(g, md, p, &a) != STELE_OK) {
+        return stele__graph_outcome(g, STELE_E_NOMEM);
+    }
     stele__graph_enter(g, &md->part.scope);
     stele__graph_rows(g, p->n, p->row, NULL);
-    stele_encode_args a = { .struct_size = sizeof a, .x = e->x[i] };
     a.covariates = stele__covariate_tensor(g, b, &md->encoder_covariates, p->n, p->row);
     memset(q, 0, sizeof *q);
     stele__guest_begin(md->part.guest, "encode");
@@ -98,24 +137,14 @@ static stele_tensor *presence(stele_graph *g, const stele__model *m, const stele
                               uint64_t mask, uint64_t *ret_used)
 {
     uint32_t n = m->n_modalities;
-    size_t real = stele__dtype_size(stele__graph_dtype(g));
-    void *values = stele__op_take(g, (size_t)b->n * n, real);
-    if (values == NULL) {
-        return NULL;
-    }
-    for (int64_t r = 0; r < b->n; r++) {
+    uint8_t *there = stele__op_take(g, (size_t)b->n * n, sizeof *there);
+    for (int64_t r = 0; there != NULL && r < b->n; r++) {
         ret_used[r] = b->present[r] & mask;
         for (uint32_t i = 0; i < n; i++) {
-            int there = (ret_used[r] >> i & 1) != 0;
-            if (real == sizeof(float)) {
-                ((float *)values)[r * n + i] = (float)there;
-            } else {
-                ((double *)values)[r * n + i] = (double)there;
-            }
+            there[r * n + i] = ret_used[r] >> i & 1;
         }
     }
-    stele_shape shape = STELE__SHAPE(b->n, (int64_t)n);
-    return stele__graph_dense(g, stele__graph_dtype(g), &shape, values);
+    return there != NULL ? flags(g, b->n, n, there) : NULL;
 }
 
 stele_status stele__fuse(const stele__model *m, stele_graph *g, const stele__expert_set *e,

@@ -46,9 +46,10 @@ typedef struct stele__modality {
     const char *name; /* borrowed from the spec */
     stele__part part;
     const stele_modality_vt *vt;
-    stele_field input;  /* one row's measurement */
-    int64_t n_features; /* product of input.sample */
-    double weight;      /* of its log-likelihood in the objective */
+    stele_field input;               /* one row's measurement */
+    int64_t n_features;              /* product of input.sample */
+    double weight;                   /* of its log-likelihood in the objective */
+    uint32_t window_bins, window_at; /* what encode gets, as in stele_create_args; 0: the row */
     stele__covariate_set encoder_covariates, decoder_covariates;
 } stele__modality;
 

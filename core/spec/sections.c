@@ -150,6 +150,7 @@ static const stele_option FUSION[] = {
                      "Plugin that joins the modalities' experts into one posterior."),
 };
 
+static const char *const WINDOWS[] = { "centre", "past", NULL };
 static const stele_option MODALITY[] = {
     STELE_OPTION_STR(stele__modality_spec, plugin, "plugin", NULL, STELE_OPT_REQUIRED,
                      "Plugin with encoder, decoder and likelihood of this modality."),
@@ -160,6 +161,14 @@ static const stele_option MODALITY[] = {
                      "Weight of its log-likelihood in the objective."),
     STELE_OPTION_I64(stele__modality_spec, min_rows, "features.min_rows", 0, 0, INT64_MAX,
                      "Keep features that are not zero in at least that many training rows."),
+    STELE_OPTION_I64(stele__modality_spec, window.bins, "window.bins", 1, 1, 10000,
+                     "Rows that the encoder gets in place of one: neighbours in the order of the "
+                     "source and of the same part of the split; the likelihood stays that of the "
+                     "row. 1: the row alone."),
+    STELE_OPTION_ENUM(stele__modality_spec, window.at, "window.at", WINDOWS, STELE__WINDOW_CENTRE,
+                      "Where the row itself stands in its window: in the middle, or at the end."),
+    STELE_OPTION_STR(stele__modality_spec, window.group, "window.group", NULL, 0,
+                     "Label column whose groups (trials, recordings) windows never leave."),
     STELE_OPTION_STR_LIST(stele__modality_spec, encoder.covariates, "encoder.covariates", "[]",
                           "Label columns that its encoder gets beside the measurement."),
     STELE_OPTION_STR_LIST(stele__modality_spec, decoder.covariates, "decoder.covariates", "[]",

@@ -230,6 +230,18 @@ static void check_covariates(const stele__config *host, const char *option,
     }
 }
 
+static void check_window(const stele__config *config, const stele__modality_spec *host,
+                         stele__diag *diag)
+{
+    if (host->window.bins % 2 == 0 && host->window.at == STELE__WINDOW_CENTRE) {
+        stele__config_error(config, STELE_E_OPTION,
+                            "window.bins: is even, which leaves no row in the middle", diag);
+        stele__diag_hint(diag, "take an odd number, or window: {at: past}");
+    } else if (host->window.bins == 1 && host->window.group != NULL) {
+        stele__config_error(config, STELE_E_OPTION, "window.group: needs window.bins", diag);
+    }
+}
+
 /* Results are named by them. Without a top level nobody has made up a folder. */
 static void check_names(const stele__spec *spec, stele__diag *diag)
 {
@@ -293,6 +305,7 @@ void stele__sections_check(stele__spec *spec, stele__diag *diag)
         const stele__modality_spec *host = stele__modality_host(&spec->modality[i]);
         if (host != NULL) {
             const stele__config *config = spec->modality[i].host;
+            check_window(config, host, diag);
             check_covariates(config, "encoder.covariates", &host->encoder.covariates, diag);
             check_covariates(config, "decoder.covariates", &host->decoder.covariates, diag);
         }

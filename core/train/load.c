@@ -13,12 +13,14 @@ typedef struct request {
     stele__data_request data;
     stele__matrix_request *matrix;
     stele__label_request *label;
+    size_t *group; /* (modalities) index of the label whose groups its windows never leave */
 } request;
 
 static void request_finish(request *r)
 {
     stele__free(r->matrix);
     stele__free(r->label);
+    stele__free(r->group);
 }
 
 static const stele__state_matrix *state_matrix(const stele__state *s, const char *name)
@@ -111,6 +113,35 @@ static void request_matrix(const stele__run_request *q, size_t i, stele__matrix_
     }
 }
 
+/* Groups of new data are others than those of the training: the categories that a trained model
+ * knows the column by, as a covariate, are not asked for. Returns the index of the label. */
+static size_t add_group(request *r, const char *from, stele__place place)
+{
+    size_t i = 0;
+    while (i < r->data.n_labels &&
+           (strcmp(r->label[i].from, from) != 0 || r->label[i].category != NULL ||
+            r->label[i].content != STELE_FIELD_CATEGORY)) {
+        i++;
+    }
+    if (i == r->data.n_labels) {
+        r->label[r->data.n_labels++] =
+            (stele__label_request){ .from = from, .place = place, .content = STELE_FIELD_CATEGORY };
+    }
+    r->label[i].quiet = 0;
+    return i;
+}
+
+static void add_groups(request *r, const stele__run_request *q)
+{
+    for (size_t i = 0; i < q->spec->n_modalities; i++) {
+        const stele__modality_spec *host = stele__modality_host(&q->spec->modality[i]);
+        const stele__node *window = stele__node_find(q->spec->modality[i].node, "window");
+        if (host->window.group != NULL) {
+            r->group[i] = add_group(r, host->window.group, place_of(window, "group", NULL));
+        }
+    }
+}
+
 /* What splits and evaluations ask for. */
 /* Columns that a split can go by. */
 enum { N_SPLIT_LABELS = 3 };
@@ -140,14 +171,15 @@ static stele_status make_request(const stele__run_request *q, const stele__run *
     memset(r, 0, sizeof *r);
     for (size_t i = 0; i < n; i++) {
         const stele__modality_spec *host = stele__modality_host(&q->spec->modality[i]);
-        n_labels += host->encoder.covariates.n + host->decoder.covariates.n;
+        n_labels += 1 + host->encoder.covariates.n + host->decoder.covariates.n;
     }
     for (size_t i = 0; i < q->spec->n_heads; i++) {
         n_labels += 1 + stele__head_host(&q->spec->head[i])->covariates.n;
     }
     r->matrix = stele__calloc(n, sizeof *r->matrix);
     r->label = stele__calloc(n_labels, sizeof *r->label);
-    if (r->matrix == NULL || r->label == NULL) {
+    r->group = stele__calloc(n, sizeof *r->group);
+    if (r->matrix == NULL || r->label == NULL || r->group == NULL) {
         return STELE_E_NOMEM;
     }
     r->data = (stele__data_request){ .source = run->source,
@@ -169,6 +201,7 @@ static stele_status make_request(const stele__run_request *q, const stele__run *
         add_head_labels(r, q, i);
     }
     add_other_labels(r, q);
+    add_groups(r, q);
     r->data.label = r->label;
     return STELE_OK;
 }
@@ -269,13 +302,14 @@ stele_status stele__run_load(const stele__run_request *q, stele__run *run, stele
     }
     if (status == STELE_OK && !q->new_data) {
         status = split_rows(q, run, diag);
+        status = status == STELE_OK ? check_batch_size(q, run, diag) : status;
+    }
+    if (status == STELE_OK) {
+        status = stele__windows_open(q, r.group, run, diag);
+    }
+    if (status == STELE_OK && !q->new_data && q->state == NULL) {
+        status = limit_labels(q, run, diag);
         if (status == STELE_OK) {
-            status = check_batch_size(q, run, diag);
-        }
-        if (status == STELE_OK && q->state == NULL) {
-            status = limit_labels(q, run, diag);
-        }
-        if (status == STELE_OK && q->state == NULL) {
             status = stele__covariates_check(q->spec, run->data, run->split, diag);
         }
     }

@@ -20,6 +20,12 @@ STELE_NODISCARD stele_status stele__covariates_check(const stele__spec *spec,
                                                      const stele__dataset *data,
                                                      const stele__split *split, stele__diag *diag);
 
+/* Windows of the modalities that the spec gives them, once rows are split. group[i]: index of the
+ * label whose groups those of modality i never leave, if it names one. E_DATA if no row has a
+ * group, a warning if the split cuts many windows. [main] */
+STELE_NODISCARD stele_status stele__windows_open(const stele__run_request *q, const size_t *group,
+                                                 stele__run *run, stele__diag *diag);
+
 /* Ask the plugin whether it can hold the values of all rows; the message names row and feature. */
 STELE_NODISCARD stele_status stele__modality_validate(stele__model *m, uint32_t i,
                                                       const stele__dataset *data,

@@ -6,6 +6,7 @@
 #include "train/room.h"
 #include "train/target.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,6 +19,16 @@ static stele_status refuse_unsupported(const stele__run_request *q, stele__diag 
     if (q->spec->n_modalities > STELE__MAX_MODALITIES) {
         return stele__spec_error(q->spec, "modalities", STELE_E_OPTION, "at most 64 modalities",
                                  diag);
+    }
+    for (size_t i = 0; i < q->spec->n_modalities; i++) {
+        const stele__instance *instance = &q->spec->modality[i];
+        const stele_plugin *plugin = &q->plugins->modality[i]->desc;
+        if (stele__modality_host(instance)->window.bins > 1 &&
+            (plugin->caps & STELE_CAP_WINDOW) == 0) {
+            char text[192];
+            snprintf(text, sizeof text, "window.bins: %s takes no windows of rows", plugin->id);
+            return stele__config_error(instance->host, STELE_E_OPTION, text, diag);
+        }
     }
     return STELE_OK;
 }
@@ -107,6 +118,11 @@ static stele_status start_modality(const stele__run_request *q, stele__run *run,
     md->input = x->field;
     md->n_features = x->n_features;
     md->weight = host->weight;
+    if (host->window.bins > 1) {
+        md->window_bins = (uint32_t)host->window.bins;
+        md->window_at =
+            host->window.at == STELE__WINDOW_PAST ? md->window_bins - 1 : md->window_bins / 2;
+    }
     stele_status status =
         covariate_set(q, run, &host->encoder.covariates, &run->model, &md->encoder_covariates);
     if (status == STELE_OK) {
@@ -120,7 +136,9 @@ static stele_status start_modality(const stele__run_request *q, stele__run *run,
                                .latent_dim = run->model.latent_dim,
                                .n_modalities = run->model.n_modalities,
                                .encoder_covariates = (uint32_t)md->encoder_covariates.width,
-                               .decoder_covariates = (uint32_t)md->decoder_covariates.width };
+                               .decoder_covariates = (uint32_t)md->decoder_covariates.width,
+                               .window_bins = md->window_bins,
+                               .window_at = md->window_at };
     return start_guest(q, q->plugins->modality[i], instance, &args, &md->part.guest, diag);
 }
 

@@ -346,7 +346,8 @@ stele_status stele__state_compare(const stele__state *s, const stele__dataset *d
         print_digest(stele__matrix_digest(data, (size_t)m), now);
         if (strcmp(now, s->matrix[i].values) != 0) {
             const stele__matrix *x = &data->matrix[m];
-            snprintf(said, sizeof said, "%s: `%s`", x->name, x->from);
+            snprintf(said, sizeof said, "%s: `%s`%s", x->name, x->from,
+                     x->window != NULL ? " with its windows" : "");
             status = refuse_values(data->source[x->source].file, &x->place, said, diag);
         }
     }

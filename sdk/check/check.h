@@ -173,6 +173,7 @@ CHECK_DECLARE(check_modality_logprob);
 CHECK_DECLARE(check_modality_prediction);
 CHECK_DECLARE(check_modality_sparse);
 CHECK_DECLARE(check_modality_absent);
+CHECK_DECLARE(check_window);
 CHECK_DECLARE(check_head_target);
 CHECK_DECLARE(check_head_score);
 CHECK_DECLARE(check_source_fields);

@@ -24,6 +24,7 @@ static const struct {
     { STELE_CAP_SHARPENS, "the joint is at least as sharp as each expert" },
     { STELE_CAP_SAMPLES, "draws random data" },
     { STELE_CAP_COLUMNS, "columns may differ in kind" },
+    { STELE_CAP_WINDOW, "takes windows of rows" },
 };
 
 static void add_head(const stele_plugin *p, stele__str *out)

@@ -183,6 +183,8 @@ static stele_status create_instance(rig *r)
         .n_modalities = RIG_EXPERTS,
         .encoder_covariates = kind == STELE_MODALITY ? p->covariates : 0,
         .decoder_covariates = kind == STELE_MODALITY || kind == STELE_HEAD ? p->covariates : 0,
+        .window_bins = p->window,
+        .window_at = p->window / 2,
     };
     stele_status status = stele__guest_create(r->plugin, "checked", r->config, tables, &silent, &r->guest);
     if (status == STELE_OK) {

@@ -3,8 +3,8 @@
  * All computing kinds are brought to one form: named inputs (double arrays whose first axis mostly is the rows) and
  * named outputs (the same). Checks of derivatives, repetition, rows and failures then do not know the kind:
  *
- *   modality  inputs x, z, encoder and decoder covariates; outputs mean, log-variance and log p(x | z)
- *   fusion    inputs mean and log-variance of each expert, of the prior, log p(x | z); outputs the components and
+ *   modality  inputs x, z, encoder and decoder covariates, with windows these; outputs mean, log-variance and log p(x |
+ * z) fusion    inputs mean and log-variance of each expert, of the prior, log p(x | z); outputs the components and
  *             log-weights where a row has them, and the loss if the plugin has one of its own
  *   head      inputs z, covariates; outputs prediction and loss
  */
@@ -38,6 +38,7 @@ typedef struct rig_plan {
     uint32_t raw;                     /* 1: parameters as they start, without fit and perturbation */
     uint32_t create_only;             /* 1: stop before build */
     uint32_t training;                /* 1: passes are those of training */
+    uint32_t window;                  /* modality: bins of the windows that encode gets; 0: rows */
     uint64_t seed;                    /* added to that of the subject */
     const char *const *option;        /* in place of the subject's, when set */
     size_t n_options;
@@ -159,6 +160,8 @@ int rig_allows(const rig *r, double v);
 int rig_absent(rig *r, int64_t n, const int64_t *index, uint8_t *ret);
 /* A draw from the support: element i of stream s. */
 double rig_value(const rig *r, uint64_t stream, int64_t i);
+/* The window's own input, after the others; a bin is absent where it holds NaN. The row itself stands in the middle. */
+rig_input *rig_window(rig *r);
 extern const stele_build_api rig_build_api;
 extern const stele_fit_api rig_fit_api;
 /* The core's operations and vector maths, declarations and statistics of the rig. */

@@ -47,6 +47,30 @@ static void fill_normal(rig *r, rig_input *in, double centre, double scale)
     }
 }
 
+rig_input *rig_window(rig *r)
+{
+    return &r->input[r->n_inputs - 1];
+}
+
+/* (rows, bins, sample...): x in the middle, neighbours from the support; two windows of three lack a bin. */
+static void window_input(rig *r)
+{
+    const rig_input *x = &r->input[0];
+    const int64_t bins = r->plan.window, at = bins / 2, width = x->width;
+    rig_input *w = add_input(r, 1, 0, bins * width);
+    snprintf(w->name, sizeof w->name, "window");
+    w->shape.ndim = x->shape.ndim + 1;
+    w->shape.dim[1] = bins;
+    memcpy(&w->shape.dim[2], &x->shape.dim[1], (x->shape.ndim - 1) * sizeof(int64_t));
+    for (int64_t i = 0; i < r->plan.rows * bins * width; i++) {
+        int64_t row = i / (bins * width), bin = i / width % bins;
+        int absent = bin != at && ((row % 3 == 0 && bin == 0) || (row % 3 == 1 && bin == bins - 1));
+        w->value[i] = absent      ? NAN
+                      : bin == at ? x->value[row * width + i % width]
+                                  : rig_value(r, 203 + 1000 * r->plan.seed, i);
+    }
+}
+
 static void modality_inputs(rig *r)
 {
     rig_find_support(r);
@@ -74,6 +98,9 @@ static void modality_inputs(rig *r)
         rig_input *c = add_input(r, 1, 1, r->plan.covariates);
         snprintf(c->name, sizeof c->name, k == 0 ? "encoder covariates" : "decoder covariates");
         fill_normal(r, c, 0.0, 1.0);
+    }
+    if (r->plan.window > 0) {
+        window_input(r);
     }
 }
 

@@ -69,7 +69,7 @@ static stele_tensor *sparse(stele_graph *g, int64_t n, int64_t width, const doub
     start[0] = 0;
     for (int64_t i = 0; i < n; i++) {
         for (int64_t j = 0; j < width; j++) {
-            if (value[i * width + j] != 0.0) {
+            if (value[i * width + j] != 0.0 && !isnan(value[i * width + j])) { /* of an absent bin nothing is stored */
                 column[k] = (int32_t)j;
                 kept[k++] = value[i * width + j];
             }
@@ -84,6 +84,24 @@ static stele_tensor *sparse(stele_graph *g, int64_t n, int64_t width, const doub
 stele_tensor *rig_measurement(rig *r, stele_graph *g, int64_t n, stele_tensor *x, const double *value)
 {
     return r->field.layout == STELE_CSR ? sparse(g, n, r->plan.features, value) : x;
+}
+
+/* Windows in place of the rows, and which bins are there. */
+static stele_status see_window(rig *r, stele_graph *g, int64_t n, stele_tensor *x, const double *value,
+                               stele_encode_args *a)
+{
+    const int64_t bins = r->plan.window, width = r->plan.features;
+    double *there = stele__op_take(g, (size_t)(n * bins) + 1, sizeof *there);
+    if (there == NULL) {
+        return STELE_E_NOMEM;
+    }
+    for (int64_t k = 0; k < n * bins; k++) {
+        there[k] = isnan(value[k * width]) ? 0.0 : 1.0;
+    }
+    stele_shape s = STELE__SHAPE(n, bins);
+    a->present = rig_constant(g, &s, there);
+    a->x = r->field.layout == STELE_CSR ? sparse(g, n, bins * width, value) : x;
+    return a->x != NULL && a->present != NULL ? STELE_OK : STELE_E_NOMEM;
 }
 
 /* Where the values of each row lie, as the host tells a likelihood. */
@@ -156,6 +174,10 @@ stele_status rig_modality(rig *r, stele_graph *g, int64_t n, stele_tensor *const
     if (r->plan.covariates > 0) {
         encode.covariates = in[2];
         decode.covariates = in[3];
+    }
+    const uint32_t w = r->n_inputs - 1;
+    if (r->plan.window > 0 && see_window(r, g, n, in[w], value[w], &encode) != STELE_OK) {
+        return STELE_E_NOMEM;
     }
     const stele_encode_args *a = longer(r, g, &encode, sizeof encode);
     const stele_decode_args *b = longer(r, g, &decode, sizeof decode);

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import pathlib
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -42,7 +43,7 @@ modalities:
   b: {{plugin: gaussian, from: layers/dense_nan, encoder: {{hidden: [4]}}, decoder: {{hidden: [4]}}}}
 fusion: poe
 train: {{epochs: 1, batch_size: 4}}
-evaluate: [cross]
+evaluate: [cross: {{by_feature: 6}}]
 """
 
 
@@ -69,6 +70,7 @@ def check_counts(stele, scratch):
     assert bits["class_mean"] > 0.02 and bits["model"] > 0.02, bits
     assert 0.0 < protein["model"]["background_probability"] < 1.0, protein
     assert "background_probability" not in protein["marginal"], "the detail is that of the model's prediction"
+    assert "features" not in spikes, "nobody asked for every feature alone"
     check_details(stele, scratch, pairs, split)
 
 
@@ -98,14 +100,18 @@ def check_missing(stele, scratch):
     assert "cell17" in split["train"], split
     value = {i: [(i + 3 * j) % 4 if (i, j) != (17, 4) else math.nan for j in range(6)] for i in range(24)}
     train, test = ([value[int(name[4:])] for name in split[part]] for part in ("train", "test"))
-    scores = []
+    scores, errors = [], []
     for j in range(6):
         known = [row[j] for row in train if not math.isnan(row[j])]
         truth = [row[j] for row in test]
         mean, own = sum(known) / len(known), sum(truth) / len(truth)
         scores.append(1.0 - sum((v - mean) ** 2 for v in truth) / sum((v - own) ** 2 for v in truth))
-    want, got = sum(scores) / 6, pairs["a", "b"]["marginal"]["r2"]
-    assert abs(got - want) < 1e-6, f"{got}, expected {want}"
+        errors.append(statistics.median(abs(v - mean) for v in truth))
+    figures = pairs["a", "b"]["marginal"]
+    for key, want in (("r2", scores), ("median_error", errors)):
+        assert abs(figures[key] - sum(want) / 6) < 1e-6, f"{key}: {figures[key]}, expected {sum(want) / 6}"
+        alone = [pairs["a", "b"]["features"][name]["marginal"][key] for name in pairs["a", "b"]["features"]]
+        assert max(abs(a - b) for a, b in zip(alone, want, strict=True)) < 1e-6, f"{key}: {alone}, expected {want}"
 
 
 def main():

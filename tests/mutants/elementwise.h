@@ -1,5 +1,6 @@
 /* A linear encoder and decoder around an elementwise likelihood with one linear predictor eta and
- * one parameter theta per feature. Who includes this file says what the likelihood is. */
+ * one parameter theta per feature; the encoder takes windows of rows. Who includes this file says
+ * what the likelihood is. */
 #include <stele/draw.h>
 #include <stele/plugin.h>
 
@@ -18,7 +19,7 @@ static stele_status absent(const stele_inst *self, const stele_view *x, uint8_t 
 
 struct stele_inst {
     const stele_host *host;
-    int64_t features, latent;
+    int64_t features, latent, bins, at; /* bins 0: no window */
     uint32_t mean, log_variance, decoder, weight, bias, theta;
 };
 
@@ -34,6 +35,8 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
     self->host = a->host;
     self->features = a->input->sample.dim[0];
     self->latent = a->latent_dim;
+    self->bins = a->window_bins;
+    self->at = a->window_at;
     *ret = self;
     return STELE_OK;
 }
@@ -59,13 +62,14 @@ static stele_status declare(const stele_inst *self, stele_build *b, const char *
 
 static stele_status build(stele_inst *self, stele_build *b)
 {
+    const int64_t seen = self->bins > 0 ? self->bins * (self->features + 1) : self->features;
     struct {
         const char *name;
         int64_t n, m;
         uint32_t *id;
     } part[] = {
-        { "mean", self->features, self->latent, &self->mean },
-        { "log_variance", self->features, self->latent, &self->log_variance },
+        { "mean", seen, self->latent, &self->mean },
+        { "log_variance", seen, self->latent, &self->log_variance },
         { "decoder", self->latent, HIDDEN, &self->decoder },
         { "weight", self->features, HIDDEN, &self->weight },
         { "bias", self->features, 0, &self->bias },
@@ -94,12 +98,36 @@ static stele_status validate(const stele_inst *self, const stele_view *x, stele_
     return STELE_OK;
 }
 
+/* The rows of a window one behind the other, and which of them are there. */
+static stele_tensor *unroll(const stele_inst *self, stele_graph *g, const stele_encode_args *a,
+                            stele_tensor *x)
+{
+    const stele_ops *ops = self->host->ops;
+    stele_shape shape;
+    if (ops->shape(a->present, &shape) != STELE_OK) {
+        return NULL;
+    }
+    stele_shape flat = { 2, 0, { shape.dim[0], self->bins * self->features } };
+    stele_tensor *part[] = { ops->reshape(g, x, &flat), a->present };
+#ifdef DEFECT_EDGE_IS_SILENCE
+    part[1] = ops->scale(g, a->present, 0.0);
+#endif
+#ifdef DEFECT_ROW_ALONE
+    /* The row itself in every bin. */
+    stele_tensor *own = ops->slice(g, x, 1, self->at, self->at + 1);
+    const stele_shape all = { 3, 0, { shape.dim[0], self->bins, self->features } };
+    part[0] = ops->reshape(g, ops->expand(g, own, &all), &flat);
+#endif
+    return ops->concat(g, 2, part, 1);
+}
+
 static stele_status encode(const stele_inst *self, stele_graph *g, const stele_encode_args *a,
                            stele_dist *ret_q)
 {
     const stele_ops *ops = self->host->ops;
     stele_shape scalar = { 0 };
     stele_tensor *x = ops->where(g, ops->is_nan(g, a->x), ops->full(g, &scalar, 0.0), a->x);
+    x = self->bins > 0 ? unroll(self, g, a, x) : x;
     ret_q->family = STELE_NORMAL;
     ret_q->n = 2;
     ret_q->p[0] = ops->linear(g, x, ops->param(g, self->mean), NULL);
@@ -184,8 +212,8 @@ static const stele_plugin plugin = {
     .struct_size = sizeof plugin,
     .kind = STELE_MODALITY,
     .min_host_minor = STELE_ABI_MINOR,
-    .caps =
-        STELE_CAP_ROW_INDEPENDENT | STELE_CAP_BITWISE_REPEAT | STELE_CAP_F64 | STELE_CAP_SAMPLES,
+    .caps = STELE_CAP_ROW_INDEPENDENT | STELE_CAP_BITWISE_REPEAT | STELE_CAP_F64 |
+            STELE_CAP_SAMPLES | STELE_CAP_WINDOW,
     .id = "modality/" NAME,
     .version = "0.1.0",
     .summary = "An elementwise likelihood for tests.",

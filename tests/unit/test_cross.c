@@ -9,9 +9,11 @@
 /* What was scored, in the order of the calls: model, marginal, class mean. */
 static struct {
     int calls;
+    int64_t width; /* features that a call is to have */
     float predicted[STELE__N_CROSS][TOY_ROWS * TOY_B];
     float likely[STELE__N_CROSS][TOY_ROWS * TOY_B];
     int64_t n_rows, n_features;
+    float truth[TOY_ROWS * TOY_B];
 } seen;
 
 static uint64_t score_size(const stele_inst *self)
@@ -24,12 +26,15 @@ static stele_status score_add(const stele_inst *self, void *state, const stele_s
 {
     (void)self;
     (void)state;
-    assert_true(seen.calls < STELE__N_CROSS && s->n_features <= TOY_B);
+    assert_true(seen.calls < STELE__N_CROSS && (seen.width == 0 || s->n_features == seen.width));
     seen.n_rows = s->n_rows;
     seen.n_features = s->n_features;
     if (s->likely != NULL) {
         memcpy(seen.likely[seen.calls], s->likely,
                (size_t)(s->n_rows * s->n_features) * sizeof *s->likely);
+    }
+    if (s->n_rows * s->n_features <= TOY_ROWS * TOY_B) {
+        memcpy(seen.truth, s->truth, (size_t)(s->n_rows * s->n_features) * sizeof *s->truth);
     }
     memcpy(seen.predicted[seen.calls++], s->predicted,
            (size_t)(s->n_rows * s->n_features) * sizeof *s->predicted);
@@ -128,6 +133,7 @@ static void compare_baselines(int holes)
                                .n_train = N_TRAIN,
                                .label = label };
     memset(&seen, 0, sizeof seen);
+    seen.width = TOY_B;
     TOY_OK(&t, stele__cross_compute(&judge, &q, &cross, &t.diag));
     assert_int_equal(cross.n, N_SCORED);
     assert_int_equal(seen.calls, STELE__N_CROSS);
@@ -220,12 +226,62 @@ static void columns_have_likely_values(void **state)
     toy_close(&t);
 }
 
+/* Features that are scored alone, or a few of them, are scored as among all. */
+static void features_can_be_scored_alone(void **state)
+{
+    enum { N_SCORED = 6 };
+    (void)state;
+    for (int sparse = 0; sparse < 2; sparse++) {
+        toy t;
+        int64_t all[TOY_ROWS];
+        stele__cross cross;
+        open_spec(&t,
+                  sparse ? A_ALL B
+                         : A_ALL "  b: {plugin: bernoulli_peaks, from: b/dense, " SMALL "}\n",
+                  POE, "", STELE_F32, 1);
+        for (int64_t r = 0; r < TOY_ROWS; r++) {
+            all[r] = r;
+        }
+        stele_modality_vt vt = *t.model.modality[1].vt;
+        vt.score_size = score_size;
+        vt.score_add = score_add;
+        vt.score_end = score_end;
+        t.model.modality[1].vt = &vt;
+        stele__judge judge = { .model = &t.model, .data = t.data, .graph = t.graph, .seed = 3 };
+        stele__cross_request q = {
+            .to = 1, .row = all, .n = TOY_ROWS, .train = all, .n_train = TOY_ROWS
+        };
+        memset(&seen, 0, sizeof seen);
+        seen.width = TOY_B;
+        TOY_OK(&t, stele__cross_compute(&judge, &q, &cross, &t.diag));
+        float predicted[2][N_SCORED * TOY_B], truth[N_SCORED * TOY_B];
+        memcpy(predicted, seen.predicted, sizeof predicted[0]);
+        memcpy(predicted[1], seen.predicted[1], sizeof predicted[1]);
+        memcpy(truth, seen.truth, sizeof truth);
+        for (q.first = 0; q.first < TOY_B; q.first++) {
+            q.n_features = q.first + 2 <= TOY_B ? 2 : 1;
+            seen.calls = 0;
+            seen.width = q.n_features;
+            TOY_OK(&t, stele__cross_compute(&judge, &q, &cross, &t.diag));
+            assert_int_equal(cross.n, N_SCORED);
+            for (int64_t i = 0; i < N_SCORED * q.n_features; i++) {
+                const int64_t at = i / q.n_features * TOY_B + q.first + i % q.n_features;
+                assert_true(seen.truth[i] == truth[at]);
+                assert_true(seen.predicted[0][i] == predicted[0][at]);
+                assert_true(seen.predicted[1][i] == predicted[1][at]);
+            }
+        }
+        toy_close(&t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(baselines_are_means_of_all_training_rows),
         cmocka_unit_test(baselines_leave_out_missing_entries),
         cmocka_unit_test(columns_have_likely_values),
+        cmocka_unit_test(features_can_be_scored_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

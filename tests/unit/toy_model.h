@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "cli/preload_table.h"
+#include "data/window.h"
 #include "fake_source.h"
 #include "graph/ops.h"
 #include "model/objective.h"
@@ -81,6 +82,20 @@ static void toy_request_labels(const stele_str_list *names, stele__data_request 
     }
 }
 
+/* Windows of rows, of all rows that follow one another. */
+static void toy_open_windows(toy *t)
+{
+    for (size_t i = 0; i < t->spec->n_modalities; i++) {
+        const stele__modality_spec *host = stele__modality_host(&t->spec->modality[i]);
+        const int past = host->window.at == STELE__WINDOW_PAST;
+        stele__window_request q = { .bins = host->window.bins };
+        q.before = past ? q.bins - 1 : q.bins / 2;
+        if (q.bins > 1) {
+            TOY_OK(t, stele__dataset_window(t->data, i, &q, &t->diag));
+        }
+    }
+}
+
 /* Matrices of the modalities, of `others` (rows that have one of those exist, whatever else they
  * have), and the covariates. */
 static void toy_read_data(toy *t, const fake_source *from, const char *const *others,
@@ -114,6 +129,7 @@ static void toy_read_data(toy *t, const fake_source *from, const char *const *ot
     TOY_OK(t, stele__dataset_create(&request, &t->data, &t->diag));
     TOY_OK(t, stele__split_create(t->data, &split, &t->split, &t->diag));
     TOY_OK(t, stele__dataset_load(t->data, NULL, &t->diag));
+    toy_open_windows(t);
 }
 
 static void toy_covariates(toy *t, const stele_str_list *names, stele__covariate_set *set)
@@ -148,13 +164,19 @@ static void toy_start_modality(toy *t, uint32_t i)
     md->input = t->data->matrix[i].field;
     md->n_features = t->data->matrix[i].n_features;
     md->weight = host->weight;
+    if (t->data->matrix[i].window != NULL) {
+        md->window_bins = (uint32_t)t->data->matrix[i].window->bins;
+        md->window_at = (uint32_t)t->data->matrix[i].window->before;
+    }
     toy_covariates(t, &host->encoder.covariates, &md->encoder_covariates);
     toy_covariates(t, &host->decoder.covariates, &md->decoder_covariates);
     stele_create_args args = { .input = &md->input,
                                .latent_dim = t->model.latent_dim,
                                .n_modalities = t->model.n_modalities,
                                .encoder_covariates = (uint32_t)md->encoder_covariates.width,
-                               .decoder_covariates = (uint32_t)md->decoder_covariates.width };
+                               .decoder_covariates = (uint32_t)md->decoder_covariates.width,
+                               .window_bins = md->window_bins,
+                               .window_at = md->window_at };
     toy_start(t, t->cast.modality[i], &t->spec->modality[i], &args, &md->part.guest);
 }
 

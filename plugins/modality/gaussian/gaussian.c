@@ -6,7 +6,7 @@
  * are kept with the model. v belongs to the feature, or to the row as a function of z.
  * Log-densities are those of x in its own unit. A missing entry (NaN) adds nothing to the
  * likelihood and nothing to the encoder but, if wanted, a 1 in its indicator; entries hidden by
- * encoder.input_dropout look the same. */
+ * encoder.input_dropout look the same, and so does a row that a window of rows lacks. */
 #include <stele/dense.h>
 #include <stele/feature_fit.h>
 #include <stele/gaussian.h>
@@ -54,6 +54,7 @@ struct stele_inst {
     const stele_host *host;
     const config *config;
     int64_t n_features, latent, encoder_covariates, decoder_covariates;
+    int64_t bins; /* of a window of rows, 0: encode gets the row */
     stele_dense encoder, decoder;
     stele_gaussian_head expert;
     uint32_t weight, bias, centre, log_scale, log_variance, log_dof, row_weight, row_bias;
@@ -73,6 +74,7 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
     self->latent = (int64_t)a->latent_dim + (int64_t)a->private_dim;
     self->encoder_covariates = a->encoder_covariates;
     self->decoder_covariates = a->decoder_covariates;
+    self->bins = a->window_bins;
     *ret = self;
     return STELE_OK;
 }
@@ -108,6 +110,13 @@ static stele_status build_output(stele_inst *self, stele_build *b)
     return status;
 }
 
+/* What the encoder's dense stack sees of a row. */
+static int64_t inputs_of(const stele_inst *self)
+{
+    int64_t rows = self->bins > 0 ? self->bins : 1;
+    return rows * self->n_features * (self->config->indicator ? 2 : 1);
+}
+
 static stele_status build(stele_inst *self, stele_build *b)
 {
     const stele_host *h = self->host;
@@ -116,9 +125,9 @@ static stele_status build(stele_inst *self, stele_build *b)
     if (self->n_features < 1) {
         return STELE_FAIL(h, STELE_E_SHAPE, "from: the measurement is not one row of features");
     }
-    int64_t n_inputs = self->n_features * (c->indicator ? 2 : 1);
-    stele_status status = stele_dense_build(h, b, "encoder", n_inputs, self->encoder_covariates,
-                                            c->input_decay, &c->encoder, &self->encoder);
+    stele_status status =
+        stele_dense_build(h, b, "encoder", inputs_of(self), self->encoder_covariates,
+                          c->input_decay, &c->encoder, &self->encoder);
     if (status == STELE_OK) {
         status = stele_gaussian_head_build(h, b, self->encoder.out, self->latent, &self->expert);
     }
@@ -255,25 +264,51 @@ static stele_status hidden_entries(const stele_inst *self, stele_graph *g, stele
     return status;
 }
 
-/* (n, features) or, with the indicator, (n, 2 features): 0 in place of what is missing. */
-static stele_status encoder_input(const stele_inst *self, stele_graph *g, stele_tensor *x,
-                                  stele_tensor **ret)
+/* x as (n, features) or, with a window, (n, bins, features): standardised features are dense even
+ * where the measurement is not. */
+static stele_status dense_rows(const stele_inst *self, stele_graph *g, const stele_encode_args *a,
+                               stele_tensor **ret)
 {
     const stele_ops *ops = self->host->ops;
     const stele_shape scalar = { 0 };
-    stele_tensor *part[2];
-    /* Standardised features are dense even where the measurement is not. */
-    stele_status status = stele_densify(self->host, g, x, &x);
+    stele_shape shape;
+    stele_status status = stele_densify(self->host, g, a->x, ret);
+    status = status == STELE_OK ? ops->shape(*ret, &shape) : status;
+    if (status != STELE_OK || self->bins == 0) {
+        return status;
+    }
+    const stele_shape each = { 3, 0, { shape.dim[0], self->bins, self->n_features } };
+    const stele_shape flag = { 3, 0, { shape.dim[0], self->bins, 1 } };
+    /* Sparse rows cannot hold a NaN. */
+    *ret = ops->where(g, ops->reshape(g, a->present, &flag), ops->reshape(g, *ret, &each),
+                      ops->full(g, &scalar, NAN));
+    return ops->status(g);
+}
+
+/* (n, inputs): 0 in place of what is missing, with the indicator beside each row. */
+static stele_status encoder_input(const stele_inst *self, stele_graph *g,
+                                  const stele_encode_args *a, stele_tensor **ret)
+{
+    const stele_ops *ops = self->host->ops;
+    const stele_shape scalar = { 0 };
+    stele_tensor *part[2], *x = NULL;
+    stele_shape shape;
+    stele_status status = dense_rows(self, g, a, &x);
     if (status == STELE_OK) {
         status = hidden_entries(self, g, x, &part[1]);
     }
+    status = status == STELE_OK ? ops->shape(x, &shape) : status;
     if (status != STELE_OK) {
         return status;
     }
     stele_tensor *scale = ops->exp(g, ops->param(g, self->log_scale));
     stele_tensor *y = ops->div(g, ops->sub(g, x, ops->param(g, self->centre)), scale);
     part[0] = ops->where(g, part[1], ops->full(g, &scalar, 0.0), y);
-    *ret = self->config->indicator ? ops->concat(g, 2, part, 1) : part[0];
+    *ret = self->config->indicator ? ops->concat(g, 2, part, -1) : part[0];
+    if (self->bins > 0) {
+        shape = stele_shape2(shape.dim[0], inputs_of(self));
+        *ret = ops->reshape(g, *ret, &shape);
+    }
     return STELE_OK;
 }
 
@@ -281,7 +316,7 @@ static stele_status encode(const stele_inst *self, stele_graph *g, const stele_e
                            stele_dist *ret_q)
 {
     stele_tensor *x = NULL;
-    stele_status status = encoder_input(self, g, a->x, &x);
+    stele_status status = encoder_input(self, g, a, &x);
     if (status != STELE_OK) {
         return status;
     }
@@ -348,23 +383,49 @@ static stele_status draw(const stele_inst *self, const stele_block *b, const ste
 
 /* --- metrics --- */
 
+/* Besides how the features fit: sums over those that any row has. */
+typedef struct score {
+    stele_feature_fit fit; /* first, so that its address is the score's */
+    double error, n_seen;
+} score;
+
 static uint64_t score_size(const stele_inst *self)
 {
     (void)self;
-    return sizeof(stele_feature_fit);
+    return sizeof(score);
+}
+
+/* How one feature fits, and the median of the absolute errors. */
+static void score_feature(int64_t n, double *truth, double *predicted, stele_feature_fit *f)
+{
+    score *sc = (score *)f;
+    stele_feature_fit_one(n, truth, predicted, f);
+    for (int64_t i = 0; i < n; i++) {
+        predicted[i] = fabs(truth[i] - predicted[i]);
+    }
+    sc->error += n > 0 ? stele_median(n, predicted) : 0.0;
+    sc->n_seen += n > 0 ? 1.0 : 0.0;
 }
 
 static stele_status score_add(const stele_inst *self, void *state, const stele_scored *s)
 {
+    score *sc = state;
     (void)self;
-    return stele_feature_fit_add(state, s);
+    return stele_feature_fit_each(&sc->fit, s, score_feature);
 }
 
 static stele_status score_end(const stele_inst *self, void *state, uint32_t capacity,
                               stele_metric *ret, uint32_t *ret_n)
 {
     (void)self;
-    return stele_feature_fit_read(state, capacity, ret, ret_n);
+    const score *sc = state;
+    stele_status status = stele_feature_fit_read(&sc->fit, capacity, ret, ret_n);
+    if (status != STELE_OK || *ret_n >= capacity) {
+        return status != STELE_OK ? status : STELE_E_ARG;
+    }
+    stele_metric_set(&ret[(*ret_n)++], "median_error",
+                     sc->n_seen > 0.0 ? sc->error / sc->n_seen : NAN, 0);
+    return STELE_OK;
 }
 
 static const stele_modality_vt vtable = {
@@ -387,8 +448,8 @@ static const stele_plugin plugin = {
     .struct_size = sizeof plugin,
     .kind = STELE_MODALITY,
     .min_host_minor = STELE_ABI_MINOR,
-    .caps =
-        STELE_CAP_ROW_INDEPENDENT | STELE_CAP_BITWISE_REPEAT | STELE_CAP_F64 | STELE_CAP_SAMPLES,
+    .caps = STELE_CAP_ROW_INDEPENDENT | STELE_CAP_BITWISE_REPEAT | STELE_CAP_F64 |
+            STELE_CAP_SAMPLES | STELE_CAP_WINDOW,
     .id = "modality/gaussian",
     .version = "0.1.0",
     .summary = "Real-valued features, normal or with heavy tails, entries may be missing.",

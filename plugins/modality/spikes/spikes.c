@@ -5,8 +5,10 @@
  * g is the log gain of neuron j (in bin t of a window), h the exposure: the width of a bin. A row
  * is one bin (neurons) or a window (bins, neurons). The encoder sees the whole window, as it is or
  * through convolutions or a recurrent network over time; the decoder predicts all of it, since the
- * likelihood is one of every element of a row. Neurons that were not recorded in a row (NaN) add
- * nothing to the likelihood and enter the encoder as 0. */
+ * likelihood is one of every element of a row. Where the host gives windows of rows, the encoder
+ * sees those in the same way and the decoder predicts the one bin that is the row itself; which
+ * bins are absent the dense layers are told beside it. Neurons that were not recorded in a row
+ * (NaN) add nothing to the likelihood and enter the encoder as 0. */
 #include "spikes.h"
 
 #include <stele/metrics.h>
@@ -27,7 +29,8 @@ typedef struct config {
 static const stele_option options[] = {
     STELE_OPTION_ENUM(config, window.kind, "encoder.kind", encoder_names, SPIKES_DENSE,
                       "What stands before the encoder's hidden layers: nothing, convolutions over "
-                      "the bins of a window, or a gated recurrent unit that reads them in order."),
+                      "the bins of a window (of a row, or of rows), or a gated recurrent unit that "
+                      "reads them in order."),
     STELE_OPTION_I64_LIST(config, window.channels, "encoder.channels", "[32]", 1, 4096,
                           "conv: channels of each convolution, first to last."),
     STELE_OPTION_I64(config, window.kernel, "encoder.kernel", 3, 1, 999,
@@ -65,8 +68,10 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
     self->decoder = self->config->counts;
     self->decoder.size = STELE_SIZE_NONE;
     stele_count_model_init(a, &self->decoder, 0, &self->counts);
+    self->counts.encoder_covariates += a->window_bins; /* which of them are absent */
+    self->counts.layers_before = 1;
     *ret = self;
-    return spikes_window_init(a->host, &self->config->window, &a->input->sample, &self->window);
+    return spikes_window_init(a, &self->config->window, &self->window);
 }
 
 static void destroy(stele_inst *self)
@@ -82,9 +87,8 @@ static stele_status build(stele_inst *self, stele_build *b)
     if (status != STELE_OK) {
         return status;
     }
-    self->counts.n_features = self->window.bins * self->window.neurons;
+    self->counts.n_features = self->window.row_bins * self->window.neurons;
     self->counts.n_inputs = self->window.out;
-    self->counts.layers_before = c->window.kind != SPIKES_DENSE;
     status = stele_count_model_build(&self->counts, b);
     if (status == STELE_OK) {
         status = stele_count_output_build(&self->counts, b, "output", &self->weight, &self->bias);
@@ -103,6 +107,21 @@ static stele_status validate(const stele_inst *self, const stele_view *x, stele_
     return stele_counts_validate(x, STELE_COUNTS_WHOLE | STELE_COUNTS_MISSING, ret);
 }
 
+/* The start of the layer that sees the counts. Statistics are those of rows, of which a window has
+ * several. */
+static stele_status fit_encoder(const stele_inst *self, stele_fit *f, stele_count_stats *s)
+{
+    const stele_host *h = self->counts.host;
+    const stele_count_input *input = &self->config->counts.input;
+    const double wider = sqrt((double)self->window.bins / (double)self->window.row_bins);
+    s->norm *= wider;
+    s->norm_binary *= wider;
+    return self->config->window.kind == SPIKES_DENSE
+               ? stele_count_input_fit(h, f, input, &self->counts.encoder, s, 0.3)
+               : spikes_window_fit(h, f, &self->window,
+                                   input->input == STELE_INPUT_BINARY ? s->norm_binary : s->norm);
+}
+
 /* Gains start at the mean rates, with half a spike added. */
 static stele_status fit(const stele_inst *self, stele_fit *f)
 {
@@ -119,11 +138,21 @@ static stele_status fit(const stele_inst *self, stele_fit *f)
     }
     status = h->fit->set(f, self->bias, (uint64_t)s.n_features, s.total);
     if (status == STELE_OK) {
-        int binary = self->config->counts.input.input == STELE_INPUT_BINARY;
-        status = spikes_window_fit(h, f, &self->window, binary ? s.norm_binary : s.norm);
+        status = fit_encoder(self, f, &s);
     }
     stele_count_stats_finish(&s);
     return status;
+}
+
+/* What the dense stack gets beside the counts: bins of a window that are absent, covariates. */
+static stele_tensor *beside(const stele_host *h, stele_graph *g, const stele_encode_args *a)
+{
+    if (a->present == NULL) {
+        return a->covariates;
+    }
+    stele_tensor *part[] = { h->ops->shift(g, h->ops->scale(g, a->present, -1.0), 1.0),
+                             a->covariates };
+    return a->covariates != NULL ? h->ops->concat(g, 2, part, 1) : part[0];
 }
 
 static stele_status encode(const stele_inst *self, stele_graph *g, const stele_encode_args *a,
@@ -140,7 +169,7 @@ static stele_status encode(const stele_inst *self, stele_graph *g, const stele_e
             spikes_window_apply(h, g, &self->window, stele_count_seen(&self->counts, g, x), &x);
     }
     return status != STELE_OK ? status
-                              : stele_count_expert(&self->counts, g, x, a->covariates, ret_q);
+                              : stele_count_expert(&self->counts, g, x, beside(h, g, a), ret_q);
 }
 
 /* The log of the exposure, for every row, as the likelihoods take it. */
@@ -244,8 +273,8 @@ static const stele_plugin plugin = {
     .struct_size = sizeof plugin,
     .kind = STELE_MODALITY,
     .min_host_minor = STELE_ABI_MINOR,
-    .caps =
-        STELE_CAP_ROW_INDEPENDENT | STELE_CAP_BITWISE_REPEAT | STELE_CAP_F64 | STELE_CAP_SAMPLES,
+    .caps = STELE_CAP_ROW_INDEPENDENT | STELE_CAP_BITWISE_REPEAT | STELE_CAP_F64 |
+            STELE_CAP_SAMPLES | STELE_CAP_WINDOW,
     .id = "modality/spikes",
     .version = "0.1.0",
     .summary = "Spike counts of neurons in bins of time, or windows of them.",

@@ -18,18 +18,20 @@ typedef struct spikes_config {
 
 typedef struct spikes_window {
     const spikes_config *config;
-    int64_t bins, neurons, out; /* out: width of what the dense stack gets */
+    int64_t bins, neurons, out; /* of what encode gets; out: width of what the dense stack gets */
+    int64_t row_bins;           /* of a row, which the decoder predicts: `bins`, or 1 */
     int32_t activation, reserved;
     uint32_t weight[SPIKES_MOST_LAYERS], bias[SPIKES_MOST_LAYERS]; /* conv */
     stele_gru gru;
 } spikes_window;
 
-/* In create(): bins and neurons of a `sample`, which is (neurons) or (bins, neurons). */
-stele_status spikes_window_init(const stele_host *h, const spikes_config *c,
-                                const stele_shape *sample, spikes_window *w);
+/* In create(): bins and neurons of a row, which is (neurons) or (bins, neurons), or of a window of
+ * rows of one bin. */
+stele_status spikes_window_init(const stele_create_args *a, const spikes_config *c,
+                                spikes_window *w);
 stele_status spikes_window_build(const stele_host *h, stele_build *b, int32_t activation,
                                  spikes_window *w);
-/* Give the first layer its start, for inputs of root mean square length `norm` over a whole row. */
+/* Give the first layer its start, for inputs of root mean square length `norm` over all bins. */
 stele_status spikes_window_fit(const stele_host *h, stele_fit *f, const spikes_window *w,
                                double norm);
 /* x (n, sample...) or CSR -> (n, bins * neurons). */

@@ -58,11 +58,22 @@ static stele_status window_shape(const stele_host *h, const stele_shape *sample,
     return STELE_OK;
 }
 
-stele_status spikes_window_init(const stele_host *h, const spikes_config *c,
-                                const stele_shape *sample, spikes_window *w)
+stele_status spikes_window_init(const stele_create_args *a, const spikes_config *c,
+                                spikes_window *w)
 {
+    const stele_host *h = a->host;
     w->config = c;
-    stele_status status = window_shape(h, sample, w);
+    stele_status status = window_shape(h, &a->input->sample, w);
+    w->row_bins = w->bins;
+    if (status == STELE_OK && a->window_bins > 0) {
+        if (w->bins > 1) {
+            return STELE_FAIL(h, STELE_E_SHAPE,
+                              "window: a row is a window of %lld bins already, where windows of "
+                              "rows need rows of one bin",
+                              (long long)w->bins);
+        }
+        w->bins = a->window_bins;
+    }
     if (status == STELE_OK && c->kind != SPIKES_DENSE && w->bins < 2) {
         return STELE_FAIL(h, STELE_E_SHAPE,
                           "encoder.kind: %s needs a window of several bins, a row has one",

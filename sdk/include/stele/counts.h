@@ -6,6 +6,7 @@
 
 #include <stele/dense.h>
 #include <stele/kinds.h>
+#include <stele/metrics.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -94,12 +95,6 @@ static inline void stele_count_stats_finish(stele_count_stats *s)
     free(s->total);
     free(s->size);
     s->total = s->nonzero = s->missing = s->size = NULL;
-}
-
-static inline int stele_compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 /* One row into the sums; returns its size: the sum of its counts, or how many are not 0. */

@@ -62,6 +62,9 @@ typedef struct stele_create_args {
     uint32_t encoder_covariates; /* modality: width of the covariates handed to encode, 0 when none */
     uint32_t decoder_covariates; /* modality: of those handed to decode; head: of those handed to predict */
     uint32_t reserved;
+    uint32_t window_bins; /* modality: rows that encode gets in place of one, neighbours in the order of the source; 0:
+                             no window, as for every plugin that does not promise STELE_CAP_WINDOW */
+    uint32_t window_at;   /* modality: which of them is the row itself, the one that decode explains, counted from 0 */
 } stele_create_args;
 
 /* First slots of every kind, same order, same meaning. destroy accepts NULL and a half-built instance: what a
@@ -78,9 +81,13 @@ typedef struct stele_create_args {
 typedef struct stele_encode_args {
     uint64_t struct_size;
     stele_tensor *x;       /* (n, sample...) dense or CSR; only rows in which the modality is present; missing entries
-                              inside a row are NaN */
+                              inside a row are NaN. With a window (n, window_bins, sample...) or CSR (n, window_bins *
+                              features), earliest bin first */
     stele_tensor *lengths; /* (n) I64 or NULL */
     stele_tensor *covariates; /* (n, encoder_covariates) or NULL */
+    stele_tensor *present; /* with a window (n, window_bins): 1, or 0 where a bin lies beyond the edge of the rows that
+                              may be seen, or its row lacks the modality: x is NaN there, and has no entry in CSR
+                              rows. Else NULL */
 } stele_encode_args;
 
 typedef struct stele_decode_args {

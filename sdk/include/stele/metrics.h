@@ -53,6 +53,19 @@ static inline void stele_ranking_read(const stele_ranking *r, double *ret_auroc,
     *ret_average_precision = above > 0.0 ? precision / above : NAN;
 }
 
+static inline int stele_compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Median of n numbers, which are sorted by it; NaN of none. */
+static inline double stele_median(int64_t n, double *v)
+{
+    qsort(v, (size_t)n, sizeof *v, stele_compare_doubles);
+    return n > 0 ? 0.5 * (v[(n - 1) / 2] + v[n / 2]) : NAN;
+}
+
 /* Pearson correlation of n pairs, NaN if either side is constant. Two passes, in double. */
 static inline double stele_pearson(int64_t n, const double *a, const double *b)
 {

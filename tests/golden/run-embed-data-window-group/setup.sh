@@ -1,0 +1,1 @@
+cp "$GOLDEN_CASES"/fixtures/values.h5ad "$GOLDEN_CASES"/fixtures/later.h5ad .
