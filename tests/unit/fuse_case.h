@@ -25,12 +25,40 @@ typedef struct fused {
     uint64_t subset[FUSE_MOST];
 } fused;
 
+/* The posterior of two experts of n rows (n, FUSE_DIM) with presence (n, 2), in a pass that has
+ * begun. */
+static inline void fuse_experts(toy *t, int64_t n, const double *const *mean,
+                                const double *const *logvar, const double *here, fused *ret)
+{
+    static const double zero[FUSE_DIM] = { 0.0, 0.0 };
+    const stele_shape rows = STELE__SHAPE(n, FUSE_DIM), dim = STELE__SHAPE(FUSE_DIM),
+                      present = STELE__SHAPE(n, 2);
+    memset(ret, 0, sizeof *ret);
+    for (int m = 0; m < 2; m++) {
+        ret->q[m] = (stele_dist){ STELE_NORMAL, 2, { NULL } };
+        ret->q[m].p[0] = stele__graph_dense(t->graph, STELE_F64, &rows, mean[m]);
+        ret->q[m].p[1] = stele__graph_dense(t->graph, STELE_F64, &rows, logvar[m]);
+    }
+    ret->prior = (stele_dist){ STELE_NORMAL, 2, { NULL } };
+    ret->prior.p[0] = ret->prior.p[1] = stele__graph_dense(t->graph, STELE_F64, &dim, zero);
+    ret->in = (stele_experts){ .struct_size = sizeof ret->in, .n = 2, .q = ret->q };
+    ret->in.prior = &ret->prior;
+    ret->in.present = stele__graph_dense(t->graph, STELE_F64, &present, here);
+    ret->joint = (stele_joint){ .struct_size = sizeof ret->joint,
+                                .capacity = FUSE_MOST,
+                                .component = ret->component,
+                                .subset = ret->subset };
+    stele__graph_enter(t->graph, &t->model.fusion.scope);
+    TOY_OK(t, t->model.fusion_vt->fuse(stele__guest_inst(t->model.fusion.guest), t->graph, &ret->in,
+                                       &ret->joint));
+    stele__graph_enter(t->graph, NULL);
+}
+
 /* The posterior once more, as at a step of training or in evaluation. */
 static inline void fuse_step(toy *t, int training, uint64_t step, fused *ret)
 {
-    static const double zero[FUSE_DIM] = { 0.0, 0.0 };
-    const stele_shape rows = STELE__SHAPE(FUSE_ROWS, FUSE_DIM), dim = STELE__SHAPE(FUSE_DIM),
-                      present = STELE__SHAPE(FUSE_ROWS, 2);
+    const double *const mean[2] = { fuse_mean[0], fuse_mean[1] };
+    const double *const logvar[2] = { fuse_logvar[0], fuse_logvar[1] };
     const stele__pass evaluation = { .seed = (uint64_t)t->spec->top->seed, .step = step };
     toy_begin(t, 0, NULL, 0, step);
     if (!training) {
@@ -38,24 +66,7 @@ static inline void fuse_step(toy *t, int training, uint64_t step, fused *ret)
     }
     stele__graph_enter(t->graph, &t->model.fusion.scope);
     stele__graph_rows(t->graph, FUSE_ROWS, (const int64_t[FUSE_ROWS]){ 0, 1, 2 }, NULL);
-    memset(ret, 0, sizeof *ret);
-    for (int m = 0; m < 2; m++) {
-        ret->q[m] = (stele_dist){ STELE_NORMAL, 2, { NULL } };
-        ret->q[m].p[0] = stele__graph_dense(t->graph, STELE_F64, &rows, fuse_mean[m]);
-        ret->q[m].p[1] = stele__graph_dense(t->graph, STELE_F64, &rows, fuse_logvar[m]);
-    }
-    ret->prior = (stele_dist){ STELE_NORMAL, 2, { NULL } };
-    ret->prior.p[0] = ret->prior.p[1] = stele__graph_dense(t->graph, STELE_F64, &dim, zero);
-    ret->in = (stele_experts){ .struct_size = sizeof ret->in, .n = 2, .q = ret->q };
-    ret->in.prior = &ret->prior;
-    ret->in.present = stele__graph_dense(t->graph, STELE_F64, &present, fuse_present);
-    ret->joint = (stele_joint){ .struct_size = sizeof ret->joint,
-                                .capacity = FUSE_MOST,
-                                .component = ret->component,
-                                .subset = ret->subset };
-    TOY_OK(t, t->model.fusion_vt->fuse(stele__guest_inst(t->model.fusion.guest), t->graph, &ret->in,
-                                       &ret->joint));
-    stele__graph_enter(t->graph, NULL);
+    fuse_experts(t, FUSE_ROWS, mean, logvar, fuse_present, ret);
 }
 
 /* Factors on precisions are exp(-0.5) and exp(0.25), or sigmoids of these numbers; none: without

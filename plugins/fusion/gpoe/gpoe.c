@@ -15,7 +15,7 @@ enum { PER_MODALITY = 0, PER_DIMENSION };
 static const char *const weights_names[] = { "modality", "dimension", NULL };
 
 typedef struct config {
-    int32_t weights, prior_expert;
+    int32_t weights, prior_expert, conflict, reserved;
 } config;
 
 static const stele_option options[] = {
@@ -25,6 +25,7 @@ static const stele_option options[] = {
         "of each modality."),
     STELE_OPTION_BOOL(config, prior_expert, "prior_expert", 0,
                       "Multiply the prior into every product, to the power of one."),
+    STELE_CONFLICT_OPTION(config, conflict),
 };
 
 struct stele_inst {
@@ -86,8 +87,15 @@ static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_exp
     stele_shape scalar = { 0 };
     stele_tensor *logit = ops->param(g, self->logit), *any = ops->max(g, in->present, -1, 1);
     stele_tensor *total = NULL;
+    const stele_precision_scale one_each = { STELE_SCALE_ONE, 0 };
     stele_product p = { NULL, NULL };
+    stele_dist q[STELE_MOST_EXPERTS] = { { 0, 0, { NULL } } };
+    stele_tensor *here[STELE_MOST_EXPERTS] = { NULL };
     stele_status status = stele_experts_gaussian(self->host, in, "a generalised product");
+    if (status == STELE_OK) {
+        status =
+            stele_experts_prepare(self->host, g, &one_each, self->config->conflict, in, q, here);
+    }
     if (status != STELE_OK) {
         return status;
     }
@@ -98,7 +106,7 @@ static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_exp
     total = ops->where(g, any, total, ops->full(g, &scalar, 1.0));
     for (uint32_t m = 0; m < in->n; m++) {
         stele_tensor *w = ops->div(g, share(ops, g, logit, in, m), total);
-        stele_product_expert(ops, g, &in->q[m], stele_expert_present(ops, g, in, m), w, &p);
+        stele_product_expert(ops, g, &q[m], here[m], w, &p);
     }
     return stele_product_joint(ops, g, in, self->config->prior_expert, &p, ret);
 }

@@ -23,7 +23,7 @@ static const char *const subsets_names[] = { "all", "sampled", NULL };
 enum { MOST_SUBSETS = 63, MOST_ALL = 6, NOISE = 0x6d6f };
 
 typedef struct config {
-    int32_t subsets, prior_expert;
+    int32_t subsets, prior_expert, conflict, reserved;
 } config;
 
 static const stele_option options[] = {
@@ -33,6 +33,7 @@ static const stele_option options[] = {
         "and step while training."),
     STELE_OPTION_BOOL(config, prior_expert, "prior_expert", 0,
                       "Multiply the prior into every product, as one more expert."),
+    STELE_CONFLICT_OPTION(config, conflict),
 };
 
 struct stele_inst {
@@ -104,16 +105,26 @@ static uint32_t max_components(const stele_inst *self, uint32_t n_modalities)
 }
 
 /* Product of the experts of one subset, where they are present: `present` (B, M). */
-static stele_dist product(const stele_inst *self, stele_graph *g, const stele_experts *in,
-                          stele_tensor *present, uint64_t subset)
+static stele_status product(const stele_inst *self, stele_graph *g, const stele_experts *in,
+                            stele_tensor *present, uint64_t subset, stele_dist *ret)
 {
     const stele_ops *ops = self->host->ops;
     stele_product p = { NULL, NULL };
+    stele_dist q[STELE_MOST_EXPERTS] = { { 0, 0, { NULL } } };
+    stele_tensor *here[STELE_MOST_EXPERTS] = { NULL };
+    uint32_t n = 0;
     for (uint32_t m = 0; m < in->n; m++) {
         if ((subset >> m & 1) != 0) {
-            stele_tensor *here = ops->slice(g, present, -1, m, (int64_t)m + 1);
-            stele_product_expert(ops, g, &in->q[m], here, NULL, &p);
+            q[n] = in->q[m];
+            here[n++] = ops->slice(g, present, -1, m, (int64_t)m + 1);
         }
+    }
+    stele_status status = STELE_OK;
+    if (self->config->conflict == STELE_CONFLICT_TEMPER) {
+        status = stele_experts_temper(ops, g, n, q, here);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        stele_product_expert(ops, g, &q[i], here[i], NULL, &p);
     }
     if (self->config->prior_expert) {
         stele_product_prior(ops, g, in->prior, NULL, &p);
@@ -121,7 +132,8 @@ static stele_dist product(const stele_inst *self, stele_graph *g, const stele_ex
         stele_tensor *any = ops->less(g, ops->full(g, &(stele_shape){ 0 }, 0.0), p.precision);
         stele_product_or_prior(ops, g, in->prior, any, &p);
     }
-    return stele_product_dist(ops, g, &p);
+    *ret = stele_product_dist(ops, g, &p);
+    return status;
 }
 
 /* (B, subsets + 1) of logarithms of the weights: equal for the subsets that a row has whole; the
@@ -242,13 +254,16 @@ static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_exp
         }
         ret->n = 1;
         ret->subset[0] = stele_all_modalities(in->n);
-        ret->component[0] = product(self, g, in, present, ret->subset[0]);
-        return ops->status(g);
+        status = product(self, g, in, present, ret->subset[0], &ret->component[0]);
+        return status == STELE_OK ? ops->status(g) : status;
     }
     ret->n = self->n_subsets + 1;
     for (uint32_t k = 0; k < self->n_subsets; k++) {
         ret->subset[k] = self->subset[k];
-        ret->component[k] = product(self, g, in, in->present, self->subset[k]);
+        status = product(self, g, in, in->present, self->subset[k], &ret->component[k]);
+        if (status != STELE_OK) {
+            return status;
+        }
     }
     ret->subset[self->n_subsets] = 0;
     ret->log_weight = log_weights(self, g, in);

@@ -7,7 +7,8 @@
  *            + beta [ (a / n) sum_m KL(q || q_m) + (1 - a) KL(q || prior) ]
  *
  * a = 0 is the evidence lower bound; the terms KL(q || q_m) make every expert alone tell what all
- * of them know together. Evaluation and calibration go by the evidence lower bound. */
+ * of them know together. Evaluation and calibration go by the evidence lower bound. The q_m of the
+ * loss are the experts as they are, whatever conflict says. */
 #include <stele/experts.h>
 #include <stele/plugin.h>
 
@@ -16,7 +17,7 @@
 
 typedef struct config {
     double alpha;
-    int32_t prior_expert, reserved;
+    int32_t prior_expert, conflict;
 } config;
 
 static const stele_option options[] = {
@@ -25,6 +26,7 @@ static const stele_option options[] = {
         "Weight of the conditional bottleneck: how much experts learn from the joint."),
     STELE_OPTION_BOOL(config, prior_expert, "prior_expert", 0,
                       "Multiply the prior into every product, as one more expert."),
+    STELE_CONFLICT_OPTION(config, conflict),
 };
 
 struct stele_inst {
@@ -60,13 +62,19 @@ static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_exp
                          stele_joint *ret)
 {
     const stele_ops *ops = self->host->ops;
+    const stele_precision_scale one = { STELE_SCALE_ONE, 0 };
     stele_product p = { NULL, NULL };
+    stele_dist q[STELE_MOST_EXPERTS] = { { 0, 0, { NULL } } };
+    stele_tensor *here[STELE_MOST_EXPERTS] = { NULL };
     stele_status status = stele_experts_gaussian(self->host, in, "a product");
+    if (status == STELE_OK) {
+        status = stele_experts_prepare(self->host, g, &one, self->config->conflict, in, q, here);
+    }
     if (status != STELE_OK) {
         return status;
     }
     for (uint32_t m = 0; m < in->n; m++) {
-        stele_product_expert(ops, g, &in->q[m], stele_expert_present(ops, g, in, m), NULL, &p);
+        stele_product_expert(ops, g, &q[m], here[m], NULL, &p);
     }
     return stele_product_joint(ops, g, in, self->config->prior_expert, &p, ret);
 }

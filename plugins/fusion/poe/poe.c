@@ -6,20 +6,22 @@
  * Hinton 2002; Wu and Goodman, NeurIPS 2018. t_m = 1, or one factor per modality that tempers
  * experts which claim more than they know (Cao and Fleet 2014): trained with the rest, or
  * calibrated on the validation rows. The prior N(0, I) counts as one more expert if prior_expert is
- * on: in training and evaluation alike, for single modalities as well. */
+ * on: in training and evaluation alike, for single modalities as well. conflict: temper widens the
+ * experts of rows in which they disagree beyond chance; the prior stays as it is. */
 #include <stele/experts.h>
 #include <stele/plugin.h>
 
 #include <stdlib.h>
 
 typedef struct config {
-    int32_t prior_expert, precision_scale;
+    int32_t prior_expert, precision_scale, conflict, reserved;
 } config;
 
 static const stele_option options[] = {
     STELE_OPTION_BOOL(config, prior_expert, "prior_expert", 1,
                       "Multiply the prior into every product, as one more expert."),
     STELE_PRECISION_SCALE_OPTION(config, precision_scale),
+    STELE_CONFLICT_OPTION(config, conflict),
 };
 
 struct stele_inst {
@@ -65,13 +67,18 @@ static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_exp
 {
     const stele_ops *ops = self->host->ops;
     stele_product p = { NULL, NULL };
+    stele_dist q[STELE_MOST_EXPERTS] = { { 0, 0, { NULL } } };
+    stele_tensor *here[STELE_MOST_EXPERTS] = { NULL };
     stele_status status = stele_experts_gaussian(self->host, in, "a product");
+    if (status == STELE_OK) {
+        status =
+            stele_experts_prepare(self->host, g, &self->scale, self->config->conflict, in, q, here);
+    }
     if (status != STELE_OK) {
         return status;
     }
     for (uint32_t m = 0; m < in->n; m++) {
-        stele_dist q = stele_expert_scaled(self->host, g, &self->scale, in, m);
-        stele_product_expert(ops, g, &q, stele_expert_present(ops, g, in, m), NULL, &p);
+        stele_product_expert(ops, g, &q[m], here[m], NULL, &p);
     }
     return stele_product_joint(ops, g, in, self->config->prior_expert, &p, ret);
 }

@@ -1,5 +1,6 @@
-/* stele/experts.h - blocks that fusion rules share: factors on the precisions of experts, and products of Gaussian
- * experts that never look at what is absent. Carries no host symbol: everything goes through the op table.
+/* stele/experts.h - blocks that fusion rules share: factors on the precisions of experts, products of Gaussian experts
+ * that never look at what is absent, and what to do where experts disagree. Carries no host symbol: everything goes
+ * through the op table.
  */
 #ifndef STELE_EXPERTS_H
 #define STELE_EXPERTS_H
@@ -99,20 +100,26 @@ static inline void stele_product_sum(const stele_ops *ops, stele_graph *g, stele
     p->weighted = p->weighted != NULL ? ops->add(g, p->weighted, weighted) : weighted;
 }
 
+/* Mean and precision of expert q, both 0 in the rows where `present` (B, 1) is 0, which may hold anything, NaN
+ * included. [compute] */
+static inline void stele_expert_masked(const stele_ops *ops, stele_graph *g, const stele_dist *q, stele_tensor *present,
+                                       stele_tensor **ret_mean, stele_tensor **ret_precision)
+{
+    stele_shape scalar = { 0, 0, { 0, 0, 0, 0, 0, 0 } };
+    stele_tensor *zero = ops->full(g, &scalar, 0.0);
+    stele_tensor *logvar = ops->where(g, present, q->p[1], zero);
+    *ret_mean = ops->where(g, present, q->p[0], zero);
+    *ret_precision = ops->where(g, present, ops->exp(g, ops->scale(g, logvar, -1.0)), zero);
+}
+
 /* Multiplies in expert q, in the rows where `present` (B, 1) is not 0, to the power w: NULL for 1, or something that
  * broadcasts to (B, D). Rows without it may hold anything, NaN included. [compute] */
 static inline void stele_product_expert(const stele_ops *ops, stele_graph *g, const stele_dist *q,
                                         stele_tensor *present, stele_tensor *w, stele_product *p)
 {
-    stele_shape scalar = { 0, 0, { 0, 0, 0, 0, 0, 0 } };
-    stele_tensor *zero = ops->full(g, &scalar, 0.0);
-    stele_tensor *mean = ops->where(g, present, q->p[0], zero);
-    stele_tensor *logvar = ops->where(g, present, q->p[1], zero);
-    stele_tensor *precision = ops->exp(g, ops->scale(g, logvar, -1.0));
-    if (w != NULL) {
-        precision = ops->mul(g, precision, w);
-    }
-    stele_product_sum(ops, g, ops->where(g, present, precision, zero), mean, p);
+    stele_tensor *mean, *precision;
+    stele_expert_masked(ops, g, q, present, &mean, &precision);
+    stele_product_sum(ops, g, w != NULL ? ops->mul(g, precision, w) : precision, mean, p);
 }
 
 /* Multiplies in the prior, whose tensors are (D), to the power w: NULL for 1, or (B, 1). [compute] */
@@ -156,6 +163,134 @@ static inline stele_status stele_product_joint(const stele_ops *ops, stele_graph
     ret->subset[0] = stele_all_modalities(in->n);
     ret->log_weight = NULL;
     return ops->status(g);
+}
+
+/* --- experts that disagree beyond chance ---
+ *
+ * A product gets sharper with every expert, whether they agree or not. Of n Gaussian experts that are right about their
+ * widths, over D dimensions, the statistic Q = sum_m (mean_m - mean)^2 / var_m around their precision-weighted mean is
+ * chi-square with k = D (n - 1) degrees of freedom. Where it is far beyond that, every variance of the row grows by the
+ * tau^2 that explains the excess, as in meta-analyses of studies which contradict each other (DerSimonian and Laird
+ * 1986):
+ *
+ *     tau^2 = (Q - k) / sum over dimensions of (S1 - S2 / S1),   S1, S2: sums over the experts of 1 / var_m, 1 /
+ * var_m^2
+ *
+ * An expert that is sharp loses the more by it: in an open conflict all count alike, and the joint covers them. Below
+ * the 95 % quantile of Q nothing changes, beyond that of 99.9 % all of tau^2 counts, between them a share that grows
+ * linearly, so that nothing jumps. */
+
+enum { STELE_CONFLICT_KEEP = 0, STELE_CONFLICT_TEMPER };
+static const char *const stele_conflict_names[] = { "keep", "temper", NULL };
+enum { STELE_MOST_EXPERTS = 64 };
+
+/* Row "conflict" for an int32_t member of the config. */
+#define STELE_CONFLICT_OPTION(type_, fld_)                                                                             \
+    STELE_OPTION_ENUM(type_, fld_, "conflict", stele_conflict_names, STELE_CONFLICT_KEEP,                              \
+                      "Where experts disagree beyond chance: keep the product as sharp as it is, or temper: widen "    \
+                      "the experts of that row until they agree.")
+
+/* (B, 1): Q of n experts; here[m] (B, 1) says where expert m is present. 0 where fewer than two are. [compute] */
+static inline stele_tensor *stele_experts_disagreement(const stele_ops *ops, stele_graph *g, uint32_t n,
+                                                       const stele_dist *q, stele_tensor *const *here)
+{
+    stele_shape scalar = { 0, 0, { 0, 0, 0, 0, 0, 0 } };
+    stele_tensor *one = ops->full(g, &scalar, 1.0), *sum = NULL;
+    stele_product p = { NULL, NULL };
+    for (uint32_t m = 0; m < n; m++) {
+        stele_product_expert(ops, g, &q[m], here[m], NULL, &p);
+    }
+    stele_tensor *mean = ops->div(g, p.weighted, ops->where(g, p.precision, p.precision, one));
+    for (uint32_t m = 0; m < n; m++) {
+        stele_tensor *own, *precision;
+        stele_expert_masked(ops, g, &q[m], here[m], &own, &precision);
+        stele_tensor *term = ops->mul(g, precision, ops->square(g, ops->sub(g, own, mean)));
+        sum = sum != NULL ? ops->add(g, sum, term) : term;
+    }
+    return ops->sum(g, sum, -1, 1);
+}
+
+/* Quantile of chi-square over its degrees of freedom k, at z standard deviations of a normal (Wilson and Hilferty
+ * 1931). [compute] */
+static inline stele_tensor *stele_chi_square_ratio(const stele_ops *ops, stele_graph *g, stele_tensor *k, double z)
+{
+    stele_shape scalar = { 0, 0, { 0, 0, 0, 0, 0, 0 } };
+    stele_tensor *h = ops->div(g, ops->full(g, &scalar, 2.0 / 9.0), k);
+    stele_tensor *root = ops->shift(g, ops->sub(g, ops->scale(g, ops->sqrt(g, h), z), h), 1.0);
+    return ops->mul(g, ops->square(g, root), root);
+}
+
+/* (B, 1): sum over dimensions of S1 - S2 / S1; 1 where fewer than two experts are present. [compute] */
+static inline stele_tensor *stele_experts_leverage(const stele_ops *ops, stele_graph *g, uint32_t n,
+                                                   const stele_dist *q, stele_tensor *const *here, stele_tensor *count)
+{
+    stele_shape scalar = { 0, 0, { 0, 0, 0, 0, 0, 0 } };
+    stele_tensor *one = ops->full(g, &scalar, 1.0), *s1 = NULL, *s2 = NULL;
+    for (uint32_t m = 0; m < n; m++) {
+        stele_tensor *mean, *precision;
+        stele_expert_masked(ops, g, &q[m], here[m], &mean, &precision);
+        stele_tensor *squared = ops->square(g, precision);
+        s1 = s1 != NULL ? ops->add(g, s1, precision) : precision;
+        s2 = s2 != NULL ? ops->add(g, s2, squared) : squared;
+    }
+    stele_tensor *rest = ops->sub(g, s1, ops->div(g, s2, ops->where(g, s1, s1, one)));
+    return ops->where(g, ops->less(g, one, count), ops->sum(g, rest, -1, 1), one);
+}
+
+/* (B, 1): tau^2 of each row, 0 where the experts do not disagree beyond chance. [compute] */
+static inline stele_tensor *stele_experts_excess(const stele_ops *ops, stele_graph *g, uint32_t n, const stele_dist *q,
+                                                 stele_tensor *const *here, double dim)
+{
+    stele_tensor *count = here[0];
+    for (uint32_t m = 1; m < n; m++) {
+        count = ops->add(g, count, here[m]);
+    }
+    stele_tensor *k = ops->scale(g, ops->clamp(g, ops->shift(g, count, -1.0), 1.0, HUGE_VAL), dim);
+    stele_tensor *disagreement = stele_experts_disagreement(ops, g, n, q, here);
+    stele_tensor *some = stele_chi_square_ratio(ops, g, k, 1.6448536269514722);
+    stele_tensor *all = stele_chi_square_ratio(ops, g, k, 3.0902323061678132);
+    stele_tensor *beyond = ops->sub(g, ops->div(g, disagreement, k), some);
+    stele_tensor *share = ops->clamp(g, ops->div(g, beyond, ops->sub(g, all, some)), 0.0, 1.0);
+    stele_tensor *excess = ops->clamp(g, ops->sub(g, disagreement, k), 0.0, HUGE_VAL);
+    stele_tensor *tau = ops->div(g, excess, stele_experts_leverage(ops, g, n, q, here, count));
+    return ops->mul(g, share, tau);
+}
+
+/* Widens the n experts q in the rows where they disagree beyond chance; `here` as above. What q held is replaced.
+ * [compute] */
+static inline stele_status stele_experts_temper(const stele_ops *ops, stele_graph *g, uint32_t n, stele_dist *q,
+                                                stele_tensor *const *here)
+{
+    stele_shape shape = { 0, 0, { 0, 0, 0, 0, 0, 0 } };
+    if (n < 2) {
+        return ops->status(g);
+    }
+    stele_status status = ops->shape(q[0].p[0], &shape);
+    if (status != STELE_OK) {
+        return status;
+    }
+    stele_tensor *tau = stele_experts_excess(ops, g, n, q, here, (double)shape.dim[1]);
+    for (uint32_t m = 0; m < n; m++) {
+        stele_tensor *wider = ops->log(g, ops->add(g, ops->exp(g, q[m].p[1]), tau));
+        q[m].p[1] = ops->where(g, tau, wider, q[m].p[1]);
+    }
+    return ops->status(g);
+}
+
+/* The experts of a rule: scaled by s, widened where they disagree if `conflict` asks for it, into ret[n]; here[n] gets
+ * their presence. [compute] */
+static inline stele_status stele_experts_prepare(const stele_host *h, stele_graph *g, const stele_precision_scale *s,
+                                                 int32_t conflict, const stele_experts *in, stele_dist *ret,
+                                                 stele_tensor **here)
+{
+    for (uint32_t m = 0; m < in->n; m++) {
+        ret[m] = stele_expert_scaled(h, g, s, in, m);
+        here[m] = stele_expert_present(h->ops, g, in, m);
+    }
+    if (conflict == STELE_CONFLICT_TEMPER) {
+        return stele_experts_temper(h->ops, g, in->n, ret, here);
+    }
+    return h->ops->status(g);
 }
 
 /* The prior, (D), as a distribution of (B, D) like `like`. [compute] */
