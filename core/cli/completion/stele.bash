@@ -46,7 +46,7 @@ _stele_value() {
     embed:-o | embed:--output) _stele_files .h5ad .npy .csv ;;
     *:-o | *:--output | *:--run) _stele_files nothing ;;
     *:--data) _stele_files .h5ad .h5mu ;;
-    *:--set | *:--threads | *:--modalities | *:--labels | *:--exclude | *:--samples) COMPREPLY=() ;;
+    *:--set | *:--threads | *:--jobs | *:--modalities | *:--labels | *:--exclude | *:--samples) COMPREPLY=() ;;
     *) return 1 ;;
     esac
 }
@@ -61,7 +61,7 @@ _stele() {
     _stele_value "$command" "$previous" && return
     case $command:$cur in
     *:-*) _stele_offer "$(_stele_options "$program" "$command") --help" ;;
-    check:* | train:*) _stele_files .yaml .yml ;;
+    check:* | train:* | sweep:*) _stele_files .yaml .yml ;;
     embed:* | eval:*) _stele_files nothing ;;
     new:*)
         _stele_offer "$(printf '%s/ ' $_stele_kinds)"
