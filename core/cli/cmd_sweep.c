@@ -62,7 +62,7 @@ static int parse(int argc, char **argv, options *o)
 }
 
 /* Cores over threads, and four fifths of what memory is left, unless the spec knows better. */
-static stele_status settle(stele__sweep *s)
+static void settle(stele__sweep *s)
 {
     const stele__sweep_spec *spec = s->base.spec->sweep;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -71,8 +71,6 @@ static stele_status settle(stele__sweep *s)
     s->memory = spec->memory > 0.0 ? spec->memory * 1e9 : 0.8 * (double)stele__mem_available("");
     s->part = spec->split == STELE__SWEEP_TEST ? "test" : "valid";
     s->factor = 1.25;
-    s->program = realpath("/proc/self/exe", NULL);
-    return s->program != NULL ? STELE_OK : STELE_E_NOMEM;
 }
 
 static void list(const stele__sweep *s)
@@ -281,11 +279,11 @@ static stele_status sweep(const options *o, stele__sweep *s, int *ret_code, stel
     if (status == STELE_OK) {
         status = stele__points_create(s->base.spec, &s->points, diag);
     }
-    status = status == STELE_OK ? settle(s) : status;
     status = status == STELE_OK ? stele__sweep_load(s, diag) : status;
     if (status != STELE_OK) {
         return status;
     }
+    settle(s);
     s->dir = o->dir != NULL ? o->dir : s->base.spec->output->dir;
     if (o->list) {
         stele__sweep_look(s);

@@ -28,7 +28,6 @@ typedef struct stele__sweep {
     stele__points points;
     stele__entry *entry; /* (points.n) */
     const char *dir, *part;
-    char *program; /* this one */
     int quiet, lock;
     size_t jobs;
     double memory; /* bytes */

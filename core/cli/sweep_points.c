@@ -4,7 +4,6 @@
 #include "cli/sweep.h"
 #include "train/folder.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -157,7 +156,6 @@ void stele__sweep_finish(stele__sweep *s)
     stele__points_finish(&s->points);
     stele__loaded_finish(&s->base);
     stele__registry_destroy(s->registry);
-    free(s->program); /* realpath's */
     if (s->room != NULL) {
         munmap(s->room, s->n_room * sizeof *s->room);
     }

@@ -134,14 +134,16 @@ static void run_child(const stele__sweep *s, const stele__entry *e, const char *
     char threads[32];
     snprintf(threads, sizeof threads, "%lld", (long long)s->base.spec->sweep->threads);
     const char *unsafe = stele__cli_allows_unsafe() ? "--allow-unsafe-plugins" : NULL;
+    /* This very program, even if another one has taken its place meanwhile. */
+    static const char program[] = "/proc/self/exe";
     if (e->step == STELE__STEP_TRAIN) {
-        execl(s->program, "stele", "train", spec, "--run", run, "--resume", "--threads", threads,
+        execl(program, "stele", "train", spec, "--run", run, "--resume", "--threads", threads,
               "--quiet", unsafe, (char *)NULL);
     } else {
-        execl(s->program, "stele", "eval", run, "--split", s->part, "--threads", threads, "--quiet",
+        execl(program, "stele", "eval", run, "--split", s->part, "--threads", threads, "--quiet",
               unsafe, (char *)NULL);
     }
-    fprintf(stderr, "%s: cannot be started\n", s->program);
+    fprintf(stderr, "%s: cannot be started\n", program);
     _exit(STELE__EXIT_FAILURE);
 }
 

@@ -7,7 +7,16 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { WIDTH = 960, MARGIN = 24, TOP = 52, BOTTOM = 64, ROW = 34, LEFT = 88, MOST_LABEL = 420 };
+enum {
+    WIDTH = 960,
+    MARGIN = 24,
+    TOP = 52,
+    BOTTOM = 64,
+    ROW = 34,
+    LEFT = 88,
+    ASIDE = 7,
+    MOST_LABEL = 420
+};
 static const double font = 14.0, title_font = 17.0;
 
 /* Okabe and Ito's colours, which also differ for those who see fewer of them. */
@@ -194,6 +203,8 @@ static void put_group(const paper *p, const stele__plot_axis *axis, const stele_
     summary s = summarise(set);
     size_t colour = set->marked ? 5 : 0;
     if (s.n == 0) {
+        set_grey(p, 0.6);
+        put_text(p, axis->from + 16.0, y + 5.0, 0.0, "no value");
         return;
     }
     double x = stele__plot_place(axis, s.mean);
@@ -251,8 +262,9 @@ static void put_vertical_axis(const paper *p, const stele__plot_axis *axis, doub
     }
 }
 
+/* `aside` keeps lines that share their places from hiding each other. */
 static void put_line(const paper *p, const stele__plot_axis *x, const stele__plot_axis *y,
-                     const stele__plot_line *line, size_t colour)
+                     const stele__plot_line *line, size_t colour, double aside)
 {
     int begun = 0;
     set_colour(p, colour, 1.0);
@@ -260,14 +272,15 @@ static void put_line(const paper *p, const stele__plot_axis *x, const stele__plo
     for (size_t i = 0; i < line->n; i++) {
         summary s = summarise(&line->set[i]);
         if (s.n > 0) {
-            double at = stele__plot_place(x, line->set[i].x), up = stele__plot_place(y, s.mean);
+            double at = stele__plot_place(x, line->set[i].x) + aside,
+                   up = stele__plot_place(y, s.mean);
             (begun++ ? cairo_line_to : cairo_move_to)(p->c, at, up);
         }
     }
     cairo_stroke(p->c);
     for (size_t i = 0; i < line->n; i++) {
         summary s = summarise(&line->set[i]);
-        double at = stele__plot_place(x, line->set[i].x);
+        double at = stele__plot_place(x, line->set[i].x) + aside;
         if (s.n == 0) {
             continue;
         }
@@ -290,7 +303,11 @@ static double put_legend(const paper *p, const stele__plot_line *line, size_t n)
 {
     double x = LEFT, y = TOP + 6.0;
     for (size_t i = 0; i < n; i++) {
-        if (line[i].name == NULL) {
+        size_t n_values = 0;
+        for (size_t k = 0; k < line[i].n; k++) {
+            n_values += summarise(&line[i].set[k]).n;
+        }
+        if (line[i].name == NULL || n_values == 0) {
             continue;
         }
         double width = 30.0 + text_width(p, line[i].name) + 18.0;
@@ -334,7 +351,7 @@ stele_status stele__plot_lines(const char *path, const char *title, const char *
     put_horizontal_axis(&p, &x, top, bottom, x_axis);
     put_vertical_axis(&p, &y, LEFT, p.width - MARGIN);
     for (size_t i = 0; i < n; i++) {
-        put_line(&p, &x, &y, &line[i], i);
+        put_line(&p, &x, &y, &line[i], i, ASIDE * ((double)i - 0.5 * (double)(n - 1)));
     }
     return close_paper(&p, path, diag);
 }

@@ -296,5 +296,7 @@ stele_status stele__point_apply(const stele__points *points, size_t i, stele__sp
             status = stele__spec_doc_put(doc, axis->key, own->child[p->choice[k]], own, diag);
         }
     }
+    /* The point is one run: the section is about all of them, and names what it may lack. */
+    stele__node_remove(stele__spec_doc_root(doc), "sweep");
     return status;
 }

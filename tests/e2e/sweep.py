@@ -125,6 +125,36 @@ def check_whole(stele, folder):
     assert listed.returncode == 0 and listed.stdout.count("finished") == 6, listed.stdout
 
 
+def check_draws(stele, folder):
+    """Drawn keys, modalities left out, rows that are validated on, a picture against the number that is swept."""
+    write(folder, RULES, epochs=2)
+    text = (folder / "spec.yaml").read_text()
+    head = text[:text.index("sweep:")]
+    (folder / "spec.yaml").write_text(head + """sweep:
+  random: {latent.dim: {from: 2, to: 30, log: true}}
+  draws: 3
+  grid: {seed: [1, 2]}
+  drop: [none, atac]
+  split: valid
+  metrics: {higher: [posteriors.rna.elbo, posteriors.atac.elbo]}
+""", encoding="utf-8")
+    done = run(stele, folder)
+    assert done.returncode == 0, done.stderr
+    runs = rows(folder, "runs.csv")
+    assert len(runs) == 12
+    for r in runs:
+        resolved = (folder / "out" / r["run"] / "resolved.yaml").read_text()
+        assert f"dim: {r['latent.dim']}\n" in resolved and ("atac:" in resolved) == (r["drop"] == "none"), resolved
+        assert (r["posteriors.atac.elbo"] == "nan") == (r["drop"] == "atac")
+        assert (folder / "out" / r["run"] / "eval-valid.json").exists()
+        assert not (folder / "out" / r["run"] / "eval-test.json").exists()
+    assert len({r["latent.dim"] for r in runs}) == 3, "an unlucky seed"
+    best = [r for r in rows(folder, "table.csv") if r["best"] == "1"]
+    assert len(best) == 2 and best[1]["drop"] == "none"
+    assert "judged on validation rows" in done.stdout
+    assert (folder / "out/posteriors.rna.elbo-line.png").read_bytes().startswith(b"\x89PNG")
+
+
 def check_added(stele, folder, whole):
     """More seeds cost their own runs; another evaluation costs no training."""
     write(folder)
@@ -223,6 +253,7 @@ def main():
         check_whole(stele, top / "whole")
         seconds = time.monotonic() - began
         check_added(stele, top / "added", top / "whole")
+        check_draws(stele, top / "draws")
         check_killed(stele, top / "killed", top / "whole", seconds)
         check_stopped(stele, top / "stopped", top / "whole")
         check_two(stele, top / "two")
