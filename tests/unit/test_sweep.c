@@ -278,41 +278,50 @@ static void test_figures(void **state)
     json_decref(report);
 }
 
-/* Two figures of two settings with three seeds, one run missing: the best, pairs, differences. */
+/* Two figures of three settings with three seeds, of one of which two runs failed: it has a high
+ * mean, but cannot be the best. */
 static void test_table(void **state)
 {
     made m;
-    stele__result result[6] = { { 0 } };
-    static const double up[] = { 1, 2, 3, 3, 5, 0 }, down[] = { 3, 2, 1, 1, 1, 0 };
+    stele__result result[9] = { { 0 } };
+    static const double up[] = { 9, 0, 0, 1, 2, 3, 3, 5, 4 },
+                        down[] = { 9, 0, 0, 1, 1, 1, 0, 2, 1 };
     stele__sweep_table t;
     (void)state;
-    make(&m, "  grid: {fusion: [one, two], seed: [1, 2, 3]}\n"
+    make(&m, "  grid: {fusion: [one, two, three], seed: [1, 2, 3]}\n"
              "  metrics: {higher: [u], lower: [d]}\n");
-    for (int i = 0; i < 5; i++) {
-        result[i] = (stele__result){ .run = "r", .ratio = 0.5 };
-        result[i].figures = json_pack("{s:f, s:f}", "u", up[i], "d", down[i]);
+    for (int i = 0; i < 9; i++) {
+        int failed = i == 1 || i == 2;
+        result[i] = (stele__result){ .run = "r", .ratio = 0.5, .reason = failed ? "gone" : NULL };
+        result[i].figures = failed ? NULL : json_pack("{s:f}", "u", up[i]);
+        if (i < 7) { /* the third setting has the second figure in one run alone */
+            json_object_set_new(result[i].figures, "d", json_real(down[i]));
+        }
     }
-    result[5] = (stele__result){ .run = "r", .reason = "gone" };
     assert_int_equal(stele__sweep_table_init(&t, &m.points, result), STELE_OK);
     assert_int_equal(t.n_metrics, 2);
-    /* The second setting is higher, but the first has all of its runs. */
-    assert_int_equal(t.metric[0].best, 0);
-    assert_int_equal(t.metric[0].cell[1].n, 2);
-    check_near(t.metric[0].cell[0].mean, 2.0);
-    check_near(t.metric[0].cell[0].sd, 1.0);
-    assert_int_equal(t.metric[0].cell[1].pairs, 2);
-    check_near(t.metric[0].cell[1].test.mean, 2.5); /* 3 - 1, 5 - 2 */
-    assert_int_equal(t.metric[1].best, 0);
-    check_near(t.metric[1].cell[1].test.mean, -1.5);
+    assert_int_equal(t.metric[0].best, 2);
+    assert_int_equal(t.metric[0].cell[0].n, 1);
+    assert_int_equal(t.metric[0].cell[0].pairs, 1);
+    check_near(t.metric[0].cell[0].test.mean, 6.0);
+    check_near(t.metric[0].cell[1].mean, 2.0);
+    check_near(t.metric[0].cell[1].sd, 1.0);
+    assert_int_equal(t.metric[0].cell[1].pairs, 3);
+    check_near(t.metric[0].cell[1].test.mean, -2.0); /* 1 - 3, 2 - 5, 3 - 4 */
+    assert_int_equal(t.metric[1].best, 1);
+    check_near(t.metric[1].cell[2].test.mean, -1.0);
     stele__str text;
     stele__str_init(&text);
     stele__sweep_markdown(&t, &text);
-    assert_non_null(strstr(text.data, "| **one** | 3 | 2 | 1 | best | | | | |\n"));
-    assert_non_null(strstr(text.data, "| two | 2 | 4 | 1.4 | +2.5 | 2 | 0.126 | "));
-    assert_non_null(strstr(text.data, "- fusion = two, seed = 3: gone\n"));
+    assert_non_null(strstr(text.data, "7 of 9 runs, judged on test rows.\n"));
+    assert_non_null(strstr(text.data, "| **three** | 3 | 4 | 1 | best | | | | |\n"));
+    /* t = 2 sqrt 3 with two degrees of freedom: 1 - sqrt(6 / 7) */
+    assert_non_null(strstr(text.data, "| two | 3 | 2 | 1 | -2 | 3 | 0.0742 | "));
+    assert_non_null(strstr(text.data, "| one | 1 | 9 | - | +6 | 1 | - | - | - |\n"));
+    assert_non_null(strstr(text.data, "- fusion = one, seed = 3: gone\n"));
     stele__str_finish(&text);
     stele__sweep_table_finish(&t);
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 9; i++) {
         json_decref(result[i].figures);
     }
     finish(&m);
