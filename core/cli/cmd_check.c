@@ -1,7 +1,5 @@
 #include "cli/command.h"
-#include "cli/load.h"
-#include "eval/evaluation.h"
-#include "train/run.h"
+#include "cli/sweep.h"
 
 #include <stdio.h>
 
@@ -17,51 +15,36 @@ static stele_status print_resolved(const stele__spec *spec)
     return status;
 }
 
-/* Everything that a training does before its first step: sources open, rows join and split, columns
- * are there, values legal, the model is built. */
-static stele_status check_data(const stele__loaded *loaded, stele__diag *diag)
+/* The points of a sweep have to be good, too; their data are looked at before the sweep runs. */
+static stele_status check_points(stele__sweep *s, stele__diag *diag)
 {
-    stele__plan plan;
-    stele__plan_request none = { 0 };
-    stele__run run = { 0 };
-    stele__log log = stele__cli_log(0);
-    stele_status status = stele__plan_init(&plan, loaded->spec, &none);
-    if (status == STELE_OK) {
-        stele__run_request q = { .spec = loaded->spec,
-                                 .plugins = &loaded->cast,
-                                 .log = &log,
-                                 .training = 1,
-                                 .label = plan.labels,
-                                 .label_place = plan.place,
-                                 .n_labels = plan.n_labels };
-        status = stele__run_open(&q, &run, diag);
-        if (status == STELE_OK) {
-            status = stele__state_check(run.data, run.split, &run.model, diag);
-        }
-        stele__run_close(&run);
+    if (s->base.spec->n_axes == 0) {
+        return STELE_OK;
     }
-    stele__plan_finish(&plan);
-    return status;
+    stele_status status = stele__points_create(s->base.spec, &s->points, diag);
+    return status == STELE_OK ? stele__sweep_load(s, diag) : status;
 }
 
 static stele_status check(const stele__spec_arguments *a, int resolved, int data, stele__diag *diag)
 {
-    stele__registry *registry = NULL;
-    stele__loaded loaded = { 0 };
-    stele_status status = stele__cli_registry(&registry, diag);
+    stele__sweep s = { .arguments = a, .lock = -1 };
+    double bytes = 0.0;
+    stele_status status = stele__cli_registry(&s.registry, diag);
     if (status == STELE_OK) {
-        status = stele__loaded_create(registry, a, &loaded, diag);
+        status = stele__loaded_create(s.registry, a, &s.base, diag);
+    }
+    if (status == STELE_OK) {
+        status = check_points(&s, diag);
     }
     if (status == STELE_OK && data) {
-        status = check_data(&loaded, diag);
+        status = stele__loaded_check_data(&s.base, 0, &bytes, diag);
     }
     if (status == STELE_OK && resolved) {
-        status = print_resolved(loaded.spec);
+        status = print_resolved(s.base.spec);
     } else if (status == STELE_OK) {
         printf("%s: good\n", a->path);
     }
-    stele__loaded_finish(&loaded);
-    stele__registry_destroy(registry);
+    stele__sweep_finish(&s);
     return status;
 }
 

@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t interrupted;
@@ -109,44 +108,13 @@ static void say_start(const job *j)
     }
 }
 
-/* A word of a command line, quoted if the shell would take it apart. */
-static void put_word(stele__str *out, const char *word)
-{
-    const char *plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=,:+@%";
-    if (word[0] != '\0' && word[strspn(word, plain)] == '\0') {
-        stele__str_append(out, word);
-        return;
-    }
-    stele__str_append(out, "'");
-    for (const char *c = word; *c != '\0'; c++) {
-        if (*c == '\'') {
-            stele__str_append(out, "'\\''");
-        } else {
-            stele__str_append_n(out, c, 1);
-        }
-    }
-    stele__str_append(out, "'");
-}
-
-/* The spec, and what else it takes to have the same one again. What came through a pipe is gone;
- * the run folder has all of it, assignments included. */
+/* What came through a pipe is gone; the run folder has all of it, assignments included. */
 static void put_spec(stele__str *out, const job *j)
 {
-    struct stat st;
-    if (stat(j->o->spec.path, &st) != 0 || !S_ISREG(st.st_mode)) {
+    if (!stele__arguments_put(&j->o->spec, out)) {
         char *kept = stele__folder_path(j->dir, "resolved.yaml");
-        put_word(out, kept != NULL ? kept : "resolved.yaml");
+        stele__cli_put_word(out, kept != NULL ? kept : "resolved.yaml");
         stele__free(kept);
-        return;
-    }
-    put_word(out, j->o->spec.path);
-    for (size_t i = 0; i < j->o->spec.n_sets; i++) {
-        if (j->o->spec.said[i] != NULL) {
-            stele__str_printf(out, " %s", j->o->spec.said[i]);
-            continue;
-        }
-        stele__str_append(out, " --set ");
-        put_word(out, j->o->spec.set[i]);
     }
 }
 
@@ -157,7 +125,7 @@ static char *resume_command(const job *j)
     stele__str_append(&command, "stele train ");
     put_spec(&command, j);
     stele__str_append(&command, " --run ");
-    put_word(&command, j->dir);
+    stele__cli_put_word(&command, j->dir);
     stele__str_append(&command, " --resume");
     return stele__str_take(&command);
 }
@@ -230,7 +198,8 @@ static stele_status train_in_folder(job *j, stele__diag *diag)
                           .report = stele__display_report,
                           .report_ctx = &display };
     status = stele__train(&t, &trained, diag);
-    if (status == STELE_OK && !trained.was_done) {
+    /* A training that was killed between its last checkpoint and its summary has all but that. */
+    if (status == STELE_OK && (!trained.was_done || !stele__folder_has(j->dir, "summary.json"))) {
         status = stele__folder_end(j->dir, &j->run, &j->loaded.cast, &trained, diag);
     }
     say_end(j, status, &trained);

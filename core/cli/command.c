@@ -36,6 +36,29 @@ int stele__cli_take_shared(int argc, char **argv)
     return kept;
 }
 
+int stele__cli_allows_unsafe(void)
+{
+    return allow_unsafe;
+}
+
+void stele__cli_put_word(stele__str *out, const char *word)
+{
+    const char *plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=,:+@%";
+    if (word[0] != '\0' && word[strspn(word, plain)] == '\0') {
+        stele__str_append(out, word);
+        return;
+    }
+    stele__str_append(out, "'");
+    for (const char *c = word; *c != '\0'; c++) {
+        if (*c == '\'') {
+            stele__str_append(out, "'\\''");
+        } else {
+            stele__str_append_n(out, c, 1);
+        }
+    }
+    stele__str_append(out, "'");
+}
+
 int stele__cli_usage_error(const char *command, const char *fmt, ...)
 {
     va_list args;

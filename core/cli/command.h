@@ -6,6 +6,7 @@
 #define STELE_CLI_COMMAND_H
 
 #include "base/diag.h"
+#include "base/str.h"
 #include "cli/exit.h"
 #include "plugin/guest.h"
 #include "plugin/registry.h"
@@ -29,6 +30,7 @@ int stele__cmd_new(int argc, char **argv);
 int stele__cmd_plugins(int argc, char **argv);
 int stele__cmd_schema(int argc, char **argv);
 int stele__cmd_score(int argc, char **argv);
+int stele__cmd_sweep(int argc, char **argv);
 int stele__cmd_train(int argc, char **argv);
 
 /* The commands in the order of the help text; the last one has no name. */
@@ -63,6 +65,10 @@ void stele__cli_end_on_interrupts(void);
 /* Take --allow-unsafe-plugins, which every command has, out of the arguments behind the command;
  * the number of arguments that are left. It has to be spelled out. */
 int stele__cli_take_shared(int argc, char **argv);
+/* 1 if --allow-unsafe-plugins was given, for programs that this one starts. */
+int stele__cli_allows_unsafe(void);
+/* Append a word of a command line, quoted if the shell would take it apart. */
+void stele__cli_put_word(stele__str *out, const char *word);
 /* All plugins that this program can reach. The caller destroys *ret. */
 STELE_NODISCARD stele_status stele__cli_registry(stele__registry **ret, stele__diag *diag);
 

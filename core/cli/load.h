@@ -24,6 +24,19 @@ typedef struct stele__loaded {
 STELE_NODISCARD stele_status stele__loaded_create(stele__registry *registry,
                                                   const stele__spec_arguments *arguments,
                                                   stele__loaded *ret, stele__diag *diag);
+/* The same from a document, which is taken over in any case. */
+STELE_NODISCARD stele_status stele__loaded_from(stele__registry *registry, stele__spec_doc *doc,
+                                                stele__loaded *ret, stele__diag *diag);
+/* Change a document as the command line says. */
+STELE_NODISCARD stele_status stele__arguments_apply(const stele__spec_arguments *arguments,
+                                                    stele__spec_doc *doc, stele__diag *diag);
+/* Append the spec, and what else it takes to have the same one again. 0, and nothing, for one that
+ * came through a pipe. */
+int stele__arguments_put(const stele__spec_arguments *arguments, stele__str *out);
+/* Everything that a training does before its first step: sources open, rows join and split, columns
+ * are there, values legal, the model is built. *ret_bytes: what its parameters would take. */
+STELE_NODISCARD stele_status stele__loaded_check_data(const stele__loaded *loaded, int quiet,
+                                                      double *ret_bytes, stele__diag *diag);
 void stele__loaded_finish(stele__loaded *loaded);
 
 #endif

@@ -99,6 +99,16 @@ const stele__command stele__commands[] = {
       "  --json           one JSON object instead of a table\n"
       "  --quiet          only warnings and errors\n",
       stele__cmd_score },
+    { "sweep", "SPEC [--run DIR] [--jobs N] [--threads N] [--set KEY=VALUE]... [--list] [--quiet]",
+      "Train and judge every point of a spec's `sweep`, and compare them.",
+      "  --run DIR        the folder of the sweep (default: output.dir of the spec); what is\n"
+      "                   finished there is not done again\n"
+      "  --jobs N         runs at once, instead of sweep.jobs\n"
+      "  --threads N      threads of each run, instead of sweep.threads\n"
+      "  --set KEY=VALUE  change one key, as in --set train.epochs=3\n"
+      "  --list           print the points and which of them are finished, and run nothing\n"
+      "  --quiet          no progress, only warnings, errors and the table\n",
+      stele__cmd_sweep },
     { "plugins", "[--json]", "List all plugins, and the files that were refused with the reason.",
       "  --json           one JSON array\n", stele__cmd_plugins },
     { "new", "KIND/NAME [-o FOLDER]",

@@ -88,13 +88,14 @@ static const char *next_segment(stele__spec_doc *doc, const char **rest)
 }
 
 /* A value stands where --set wants to go through. */
-static void tell_blocked(const stele__node *node, const char *file, const char *is,
+static void tell_blocked(const stele__node *node, const stele__place *from, const char *is,
                          stele__diag *diag)
 {
     stele__str path;
     stele__str_init(&path);
     stele__node_path(node, &path);
-    stele__place place = { .file = file, .path = path.data };
+    stele__place place = *from;
+    place.path = path.data;
     stele__diag_error(diag, STELE_E_OPTION, &place, "is %s", is);
     if (node->line != 0) {
         stele__diag_hint(diag, "it stands at %s:%u:%u; replace all of it: --set '%s={...}'",
@@ -109,8 +110,9 @@ static int is_short_form(const stele__node *node)
     return node->parent == node->doc->root && strcmp(node->key, "fusion") == 0;
 }
 
-/* The mapping behind `key` in `parent`: found, or made. */
-static stele_status descend(stele__node **at, const char *key, const char *file, stele__diag *diag)
+/* The mapping behind `key` in `parent`: found, or made on behalf of what stands at `from`. */
+static stele_status descend(stele__node **at, const char *key, const stele__place *from,
+                            stele__diag *diag)
 {
     stele__node *child = stele__node_find(*at, key);
     if (child == NULL) {
@@ -118,7 +120,9 @@ static stele_status descend(stele__node **at, const char *key, const char *file,
         if (child == NULL) {
             return STELE_E_NOMEM;
         }
-        child->file = file;
+        child->file = from->file;
+        child->line = child->key_line = from->line;
+        child->column = child->key_column = from->column;
     } else if (child->kind == STELE__SCALAR &&
                (stele__node_is_null(child) || is_short_form(child))) {
         const char *name_key = stele__node_is_null(child) ? NULL : "plugin";
@@ -131,7 +135,7 @@ static stele_status descend(stele__node **at, const char *key, const char *file,
         stele__str_init(&is);
         stele__node_describe(child, &is);
         stele__str_append(&is, ", not a mapping with keys");
-        tell_blocked(child, file, is.data != NULL ? is.data : "", diag);
+        tell_blocked(child, from, is.data != NULL ? is.data : "", diag);
         stele__str_finish(&is);
         return STELE_E_OPTION;
     }
@@ -150,6 +154,22 @@ static stele_status assign(stele__node *at, const char *key, stele__node *value)
         }
     }
     return stele__node_attach(at, value);
+}
+
+/* Go down to the mapping that the dotted `keys` end in: *ret_key is the last of them. */
+static stele_status walk(stele__spec_doc *doc, const char *keys, const stele__place *from,
+                         stele__node **at, const char **ret_key, stele__diag *diag)
+{
+    const char *rest = keys;
+    const char *key = next_segment(doc, &rest);
+    stele_status status = key != NULL ? STELE_OK : STELE_E_NOMEM;
+    while (status == STELE_OK && rest != NULL) {
+        status = descend(at, key, from, diag);
+        key = next_segment(doc, &rest);
+        status = status == STELE_OK && key == NULL ? STELE_E_NOMEM : status;
+    }
+    *ret_key = key;
+    return status;
 }
 
 stele_status stele__spec_doc_set_as(stele__spec_doc *doc, const char *assignment, const char *said,
@@ -183,18 +203,29 @@ stele_status stele__spec_doc_set_as(stele__spec_doc *doc, const char *assignment
         return STELE_E_OPTION;
     }
     const char *keys = stele__pool_strndup(&doc->pool, assignment, (size_t)(equals - assignment));
-    const char *rest = keys, *key = keys != NULL ? next_segment(doc, &rest) : NULL;
+    const char *key = NULL;
     stele__node *at = doc->root, *value = NULL;
-    stele_status status = key != NULL ? STELE_OK : STELE_E_NOMEM;
-    while (status == STELE_OK && rest != NULL) {
-        status = descend(&at, key, file, diag);
-        key = next_segment(doc, &rest);
-        status = status == STELE_OK && key == NULL ? STELE_E_NOMEM : status;
-    }
+    stele_status status = keys != NULL ? walk(doc, keys, &place, &at, &key, diag) : STELE_E_NOMEM;
     if (status == STELE_OK) {
         status = stele__spec_build(doc, equals + 1, strlen(equals + 1), file, 0, &value, diag);
     }
     return status == STELE_OK ? assign(at, key, value) : status;
+}
+
+stele_status stele__spec_doc_put(stele__spec_doc *doc, const char *key, const stele__node *value,
+                                 const stele__node *at, stele__diag *diag)
+{
+    stele__place place = { .file = at->file, .line = at->key_line, .column = at->key_column };
+    const char *last = NULL;
+    stele__node *parent = doc->root, *copy = stele__node_clone(doc, value, STELE__SPEC_DEPTH);
+    stele_status status =
+        copy != NULL ? walk(doc, key, &place, &parent, &last, diag) : STELE_E_NOMEM;
+    if (status != STELE_OK) {
+        return status;
+    }
+    copy->key_line = place.line;
+    copy->key_column = place.column;
+    return assign(parent, last, copy);
 }
 
 stele_status stele__spec_doc_set(stele__spec_doc *doc, const char *assignment, stele__diag *diag)

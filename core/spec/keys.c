@@ -48,6 +48,29 @@ void stele__node_use_all(stele__node *node)
     }
 }
 
+const stele_option *stele__node_option(const stele__node *root, const char *key)
+{
+    const stele__node *at = root;
+    while (at != NULL) {
+        for (const stele__known *k = at->known; k != NULL; k = k->next) {
+            if (strcmp(k->name, key) == 0) {
+                return k->option;
+            }
+        }
+        const char *dot = strchr(key, '.'), *rest = dot != NULL ? dot + 1 : NULL;
+        const stele__node *below = NULL;
+        for (size_t i = 0; rest != NULL && at->kind == STELE__MAPPING && i < at->n; i++) {
+            size_t n = (size_t)(dot - key);
+            if (strncmp(at->child[i]->key, key, n) == 0 && at->child[i]->key[n] == '\0') {
+                below = at->child[i];
+            }
+        }
+        at = below;
+        key = rest;
+    }
+    return NULL;
+}
+
 /* From `k` on, a key that belongs one level deeper: `hidden` where `encoder.hidden` is known. */
 static const stele__known *deeper(const stele__known *k, const char *key)
 {

@@ -130,6 +130,12 @@ stele_status stele__spec_doc_read(const char *path, stele__spec_doc **ret, stele
     return STELE_OK;
 }
 
+stele_status stele__spec_doc_again(const stele__spec_doc *doc, stele__spec_doc **ret,
+                                   stele__diag *diag)
+{
+    return parse(doc->text, doc->n_text, doc->name, doc->folder, 0, ret, diag);
+}
+
 const char *stele__node_resolve_path(const stele__node *node, const char *path)
 {
     /* What was typed on a command line is meant from the working directory. */
@@ -212,6 +218,17 @@ stele__node *stele__node_find(const stele__node *mapping, const char *key)
         }
     }
     return NULL;
+}
+
+void stele__node_remove(stele__node *mapping, const char *key)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < mapping->n; i++) {
+        if (strcmp(mapping->child[i]->key, key) != 0) {
+            mapping->child[n++] = mapping->child[i];
+        }
+    }
+    mapping->n = n;
 }
 
 int stele__node_is_null(const stele__node *node)

@@ -71,6 +71,15 @@ STELE_NODISCARD stele_status stele__spec_doc_set(stele__spec_doc *doc, const cha
  * ("--threads 2") in place of "--set a.b=value". */
 STELE_NODISCARD stele_status stele__spec_doc_set_as(stele__spec_doc *doc, const char *assignment,
                                                     const char *said, stele__diag *diag);
+/* A document of the same text as one that stele__spec_doc_read gave, untouched. The caller destroys
+ * *ret. */
+STELE_NODISCARD stele_status stele__spec_doc_again(const stele__spec_doc *doc,
+                                                   stele__spec_doc **ret, stele__diag *diag);
+/* Put a copy of `value` at the dotted `key`, as stele__spec_doc_set does; messages about it, and
+ * about the mappings that it needs, point to the place of `at`. */
+STELE_NODISCARD stele_status stele__spec_doc_put(stele__spec_doc *doc, const char *key,
+                                                 const stele__node *value, const stele__node *at,
+                                                 stele__diag *diag);
 stele__node *stele__spec_doc_root(const stele__spec_doc *doc);
 /* What stele__spec_doc_read has read, *ret_len bytes: a pipe cannot be read twice. NULL for other
  * documents. */
@@ -83,6 +92,10 @@ const char *stele__node_resolve_path(const stele__node *node, const char *path);
 stele__node *stele__node_get(stele__node *mapping, const char *key);
 /* The child without any mark. NULL if absent or `mapping` is no mapping. */
 stele__node *stele__node_find(const stele__node *mapping, const char *key);
+/* Take the child named `key` out of a mapping. */
+void stele__node_remove(stele__node *mapping, const char *key);
+/* What was noted about the dotted `key` below `root`; NULL: nothing, or no row of a table. */
+const stele_option *stele__node_option(const stele__node *root, const char *key);
 /* Note that `name` (a key, or a dotted path below) is known; `option` is copied and may be NULL. */
 void stele__node_know(stele__node *mapping, const char *name, const stele_option *option,
                       int hidden);

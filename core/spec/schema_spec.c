@@ -227,6 +227,27 @@ static json_t *objective_schema(struct composer *c)
     return objective;
 }
 
+static json_t *list_of_values(struct composer *c)
+{
+    json_t *list = json_object();
+    set(c, list, "type", json_string("array"));
+    set(c, list, "minItems", json_integer(1));
+    return list;
+}
+
+static json_t *sweep_schema(struct composer *c)
+{
+    const stele__section *grid = stele__section_get(STELE__SECTION_GRID);
+    const stele__section *random = stele__section_get(STELE__SECTION_RANDOM);
+    json_t *sweep = section_object(c, STELE__SECTION_SWEEP);
+    json_t *properties = json_object_get(sweep, "properties");
+    json_t *range = section_object(c, STELE__SECTION_RANDOM);
+    set(c, properties, "grid", named(c, list_of_values(c), grid->summary));
+    set(c, properties, "random",
+        named(c, choice_of_two(c, list_of_values(c), range), random->summary));
+    return sweep;
+}
+
 static void set_sections(struct composer *c, json_t *root)
 {
     json_t *properties = json_object_get(root, "properties");
@@ -250,6 +271,7 @@ static void set_sections(struct composer *c, json_t *root)
     set(c, properties, "train", section_object(c, STELE__SECTION_TRAIN));
     set(c, properties, "evaluate", evaluate_schema(c));
     set(c, properties, "output", section_object(c, STELE__SECTION_OUTPUT));
+    set(c, properties, "sweep", sweep_schema(c));
     stele__json_require(root, "data", &c->ok);
     stele__json_require(root, "modalities", &c->ok);
     stele__json_require(root, "fusion", &c->ok);

@@ -133,6 +133,73 @@ static const stele_option OUTPUT[] = {
                      "Run folder, from the working directory; runs/NAME if left out."),
 };
 
+static const char *const JUDGED[] = { "valid", "test", NULL };
+static const stele_option SWEEP[] = {
+    STELE_OPTION_STR_LIST(
+        stele__sweep_spec, drop, "drop", "[]",
+        "Modalities that are left out, one value per item: none, a name, or names "
+        "joined by +."),
+    STELE_OPTION_I64(stele__sweep_spec, draws, "draws", 10, 1, 10000,
+                     "How often the keys under `random` are drawn, all of them together."),
+    STELE_OPTION_I64(stele__sweep_spec, draw_seed, "seed", 1, 0, INT64_MAX,
+                     "Seed of the draws; that of the trainings is the key `seed` of the spec."),
+    STELE_OPTION_STR_LIST(
+        stele__sweep_spec, over, "over", "[seed, data.split.fold]",
+        "Swept keys whose values are repetitions of one setting: tables have mean "
+        "and standard deviation over them, and tests pair by them."),
+    STELE_OPTION_STR_LIST(
+        stele__sweep_spec, higher, "metrics.higher", "[posteriors.joint.importance_weighted]",
+        "Figures of stele eval that are better when they are higher, by their path "
+        "in its JSON."),
+    STELE_OPTION_STR_LIST(stele__sweep_spec, lower, "metrics.lower", "[]",
+                          "Figures that are better when they are lower."),
+    STELE_OPTION_ENUM(stele__sweep_spec, split, "split", JUDGED, STELE__SWEEP_TEST,
+                      "Rows that the figures are about. What is chosen by the test rows has to be "
+                      "judged on others."),
+    STELE_OPTION_I64(stele__sweep_spec, jobs, "jobs", 0, 0, 4096,
+                     "Runs at once; 0: cores over threads."),
+    STELE_OPTION_I64(
+        stele__sweep_spec, threads, "threads", 1, 1, 4096,
+        "Threads of each run, in place of train.threads. Results do not depend on it."),
+    { .name = "memory",
+      .help = "What all runs together may take, as far as that can be told beforehand; 0: four "
+              "fifths of what is available.",
+      .unit = "GB",
+      .type = STELE_OPT_F64,
+      .offset = STELE_FIELD(stele__sweep_spec, memory, double),
+      .max = { .f = 1e6 } },
+};
+
+typedef struct grid_key {
+    stele_str_list values;
+} grid_key;
+static const stele_option GRID[] = {
+    { .name = "NAME",
+      .help = "Values of any kind that key NAME of the spec takes; there is a run for every "
+              "combination of the values of all keys.",
+      .type = STELE_OPT_STR_LIST,
+      .flags = STELE_OPT_REQUIRED,
+      .offset = STELE_FIELD(grid_key, values, stele_str_list) },
+};
+
+static const stele_option RANDOM[] = {
+    { .name = "from",
+      .help = "Lowest value.",
+      .type = STELE_OPT_F64,
+      .flags = STELE_OPT_REQUIRED,
+      .offset = STELE_FIELD(stele__axis, from, double),
+      .min = { .f = -DBL_MAX },
+      .max = { .f = DBL_MAX } },
+    { .name = "to",
+      .help = "Highest value. Keys that take whole numbers get whole numbers.",
+      .type = STELE_OPT_F64,
+      .flags = STELE_OPT_REQUIRED,
+      .offset = STELE_FIELD(stele__axis, to, double),
+      .min = { .f = -DBL_MAX },
+      .max = { .f = DBL_MAX } },
+    STELE_OPTION_BOOL(stele__axis, log, "log", 0, "Draw evenly in the logarithm."),
+};
+
 static const stele_option MISSING[] = {
     STELE_OPTION_F64(stele__missing_spec, fraction, "NAME", 0.0, 0.0, 1.0,
                      "Fraction of the rows that lose modality NAME."),
@@ -204,6 +271,15 @@ static const stele__section SECTIONS[STELE__N_SECTIONS] = {
                                sizeof(stele__train_spec) },
     [STELE__SECTION_OUTPUT] = { "output", "Where results are written.", STELE__TABLE(OUTPUT),
                                 sizeof(stele__output_spec) },
+    [STELE__SECTION_SWEEP] = { "sweep",
+                               "Many runs from this spec, for stele sweep; other commands leave it "
+                               "alone.",
+                               STELE__TABLE(SWEEP), sizeof(stele__sweep_spec) },
+    [STELE__SECTION_GRID] = { "sweep.grid", "Keys with all of their values.", STELE__TABLE(GRID),
+                              sizeof(grid_key) },
+    [STELE__SECTION_RANDOM] = { "sweep.random.NAME",
+                                "What key NAME is drawn from: a list of values, or a range.",
+                                STELE__TABLE(RANDOM), sizeof(stele__axis) },
     [STELE__SECTION_BETA] = { "objective.beta",
                               "Weight of the KL term: a number, or a linear warm-up.",
                               STELE__TABLE(BETA), sizeof(stele__beta_spec) },

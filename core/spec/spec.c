@@ -97,8 +97,10 @@ stele_status stele__spec_create(stele__spec_doc *doc, stele__spec **ret, stele__
     spec->objective = values(spec, STELE__SECTION_OBJECTIVE);
     spec->train = values(spec, STELE__SECTION_TRAIN);
     spec->output = values(spec, STELE__SECTION_OUTPUT);
+    spec->sweep = values(spec, STELE__SECTION_SWEEP);
     status = status == STELE_OK ? default_names(spec) : status;
     status = status == STELE_OK ? stele__instances_read(spec, diag) : status;
+    status = status == STELE_OK ? stele__sweep_read(spec, diag) : status;
     if (status != STELE_OK) {
         stele__spec_destroy(spec);
         return status;
@@ -129,6 +131,7 @@ void stele__spec_destroy(stele__spec *spec)
     stele__config_destroy(spec->fusion.host);
     stele__config_destroy(spec->fusion.config);
     stele__free(spec->missing);
+    stele__free(spec->axis);
     for (int i = 0; i < N_SINGLE; i++) {
         stele__config_destroy(spec->section[i]);
     }

@@ -118,6 +118,31 @@ typedef struct stele__output_spec {
     const char *dir; /* run folder, from the working directory; default runs/NAME */
 } stele__output_spec;
 
+/* Many trainings from one spec: docs/write-a-spec.md. */
+typedef struct stele__sweep_spec {
+    stele_str_list drop; /* "none", "a", "a+b": modalities that are left out, item by item */
+    int64_t draws;       /* of the keys under random, >= 1 */
+    int64_t draw_seed;   /* of these draws */
+    stele_str_list over; /* swept keys whose points are repetitions of one setting */
+    stele_str_list
+        higher; /* figures that are better when they are higher; by figures of the report */
+    stele_str_list lower;  /* figures that are better when they are lower */
+    int32_t split;         /* STELE__SWEEP_...: the part of the rows that points are judged on */
+    int64_t jobs, threads; /* runs at once, 0: what cores allow; threads of each, >= 1 */
+    double memory;         /* for all of them, in GB; 0: most of what is available */
+} stele__sweep_spec;
+enum { STELE__SWEEP_VALID = 0, STELE__SWEEP_TEST };
+
+/* One key that points of a sweep differ in. */
+enum { STELE__AXIS_GRID = 0, STELE__AXIS_RANDOM, STELE__AXIS_DROP };
+typedef struct stele__axis {
+    int kind;
+    const char *key;         /* "fusion.plugin"; "drop" for modalities left out */
+    const stele__node *node; /* list of values, or mapping of a range */
+    double from, to;         /* of a range */
+    int32_t log;             /* drawn evenly in the logarithm */
+} stele__axis;
+
 /* One plugin (or evaluation) at work in a spec. */
 typedef struct stele__instance {
     uint32_t kind;         /* STELE_MODALITY, ..., or STELE__EVALUATION */
@@ -145,11 +170,13 @@ typedef struct stele__spec {
     const stele__objective_spec *objective;
     const stele__train_spec *train;
     const stele__output_spec *output;
+    const stele__sweep_spec *sweep;
+    stele__axis *axis;            /* n_axes, in the order of the file: grid, drop, random */
     stele__missing_spec *missing; /* key data.missing: modality blocks that are hidden at random */
     stele__instance *source, *modality, *head, *evaluate;
     stele__instance fusion;
-    size_t n_missing, n_sources, n_modalities, n_heads, n_evaluate;
-    stele__config *section[6]; /* owns what the section pointers point to */
+    size_t n_axes, n_missing, n_sources, n_modalities, n_heads, n_evaluate;
+    stele__config *section[7]; /* owns what the section pointers point to */
 } stele__spec;
 
 /* Read the host's sections. Takes over `doc` in any case. Errors go to diag; the result is made
@@ -166,6 +193,8 @@ STELE_NODISCARD stele_status stele__instance_apply(stele__instance *instance,
 /* Report unknown keys and put all messages in the order of the file. STELE_OK if diag has no error
  * at all. */
 STELE_NODISCARD stele_status stele__spec_finish(stele__spec *spec, stele__diag *diag);
+/* Bring the messages into the order of the file. */
+void stele__messages_sort(stele__diag *diag);
 /* Host keys of a modality or head instance; not NULL after a good finish. */
 const stele__modality_spec *stele__modality_host(const stele__instance *instance);
 const stele__head_spec *stele__head_host(const stele__instance *instance);
@@ -174,7 +203,7 @@ const stele__head_spec *stele__head_host(const stele__instance *instance);
 stele_status stele__spec_error(const stele__spec *spec, const char *path, stele_status code,
                                const char *text, stele__diag *diag);
 /* Append the whole spec with all defaults as YAML. Reading it back gives the same values. Instances
- * without config are copied as they stand. */
+ * without config are copied as they stand. Of `sweep` nothing is left: it is about many runs. */
 STELE_NODISCARD stele_status stele__spec_resolve(const stele__spec *spec, stele__str *out);
 
 /* The host's tables, for help, reference pages and the schema. */
@@ -190,7 +219,10 @@ enum {
     STELE__SECTION_LATENT,
     STELE__SECTION_OBJECTIVE,
     STELE__SECTION_TRAIN,
-    STELE__SECTION_OUTPUT, /* up to here one each, in stele__spec.section */
+    STELE__SECTION_OUTPUT,
+    STELE__SECTION_SWEEP, /* up to here one each, in stele__spec.section */
+    STELE__SECTION_GRID,
+    STELE__SECTION_RANDOM,
     STELE__SECTION_BETA,
     STELE__SECTION_MISSING,
     STELE__SECTION_SOURCE,

@@ -8,7 +8,7 @@
 void stele__sections_check(stele__spec *spec, stele__diag *diag);
 /* Fill spec->source, modality, fusion, head, evaluate and missing. */
 STELE_NODISCARD stele_status stele__instances_read(stele__spec *spec, stele__diag *diag);
-/* Bring the messages from index `first` on into the order of the file. */
-void stele__messages_sort(stele__diag *diag);
+/* Fill spec->axis from the section `sweep`. */
+STELE_NODISCARD stele_status stele__sweep_read(stele__spec *spec, stele__diag *diag);
 
 #endif

@@ -7,9 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const left_out[] = { "name",          "output",           "train.epochs",
-                                        "train.threads", "train.checkpoint", "train.early_stopping",
-                                        "evaluate" };
+/* What does not count. The first ones never do; a training may also end later and its data lie
+ * elsewhere, and still be the same one. */
+static const char *const left_out[] = {
+    "name",         "output",           "train.threads",       "evaluate",
+    "train.epochs", "train.checkpoint", "train.early_stopping"
+};
+enum { N_LEFT_OUT = sizeof left_out / sizeof left_out[0], N_NEVER = 4 };
 
 /* Where the data lie is no part of what they are: files may move. */
 static int is_data_path(const char *path)
@@ -18,13 +22,14 @@ static int is_data_path(const char *path)
     return strncmp(path, "data.", 5) == 0 && n >= 9 && strcmp(path + n - 5, ".path") == 0;
 }
 
-static int is_left_out(const stele__node *node)
+/* `n` of the list: N_NEVER, or N_LEFT_OUT and the paths of data. */
+static int is_left_out(const stele__node *node, int n)
 {
     stele__str path;
     stele__str_init(&path);
     stele__node_path(node, &path);
-    int found = path.data != NULL && is_data_path(path.data);
-    for (size_t i = 0; i < sizeof left_out / sizeof left_out[0] && path.data != NULL; i++) {
+    int found = n == N_LEFT_OUT && path.data != NULL && is_data_path(path.data);
+    for (int i = 0; i < n && path.data != NULL; i++) {
         found |= strcmp(path.data, left_out[i]) == 0;
     }
     stele__str_finish(&path);
@@ -40,15 +45,15 @@ static uint64_t hash_text(uint64_t h, const char *s)
 }
 
 /* FNV-1a over keys and values, depth first. */
-static uint64_t hash_node(uint64_t h, const stele__node *node, int depth)
+static uint64_t hash_node(uint64_t h, const stele__node *node, int depth, int n_left_out)
 {
-    if (depth > 0 && is_left_out(node)) {
+    if (depth > 0 && is_left_out(node, n_left_out)) {
         return h;
     }
     h = hash_text(h, node->key != NULL ? node->key : "");
     h = hash_text(h, node->kind == STELE__SCALAR ? node->text : "");
     for (size_t i = 0; i < node->n; i++) {
-        h = hash_node(h, node->child[i], depth + 1);
+        h = hash_node(h, node->child[i], depth + 1, n_left_out);
     }
     return h;
 }
@@ -68,13 +73,38 @@ static stele_status resolved_tree(const stele__spec *spec, stele__spec_doc **ret
     return status;
 }
 
-stele_status stele__spec_fingerprint(const stele__spec *spec, char ret[17], stele__diag *diag)
+static const uint64_t hash_start = UINT64_C(14695981039346656037);
+
+static stele_status digest(const stele__spec *spec, int n_left_out, char ret[17], stele__diag *diag)
 {
     stele__spec_doc *doc = NULL;
     stele_status status = resolved_tree(spec, &doc, diag);
     if (status == STELE_OK) {
-        uint64_t h = hash_node(UINT64_C(14695981039346656037), stele__spec_doc_root(doc), 0);
-        snprintf(ret, 17, "%016" PRIx64, h);
+        snprintf(ret, 17, "%016" PRIx64,
+                 hash_node(hash_start, stele__spec_doc_root(doc), 0, n_left_out));
+    }
+    stele__spec_doc_destroy(doc);
+    return status;
+}
+
+stele_status stele__spec_fingerprint(const stele__spec *spec, char ret[17], stele__diag *diag)
+{
+    return digest(spec, N_LEFT_OUT, ret, diag);
+}
+
+stele_status stele__spec_digest(const stele__spec *spec, char ret[17], stele__diag *diag)
+{
+    return digest(spec, N_NEVER, ret, diag);
+}
+
+stele_status stele__evaluate_digest(const stele__spec *spec, char ret[17], stele__diag *diag)
+{
+    stele__spec_doc *doc = NULL;
+    stele_status status = resolved_tree(spec, &doc, diag);
+    if (status == STELE_OK) {
+        const stele__node *list = stele__node_find(stele__spec_doc_root(doc), "evaluate");
+        snprintf(ret, 17, "%016" PRIx64,
+                 list != NULL ? hash_node(hash_start, list, 0, N_NEVER) : hash_start);
     }
     stele__spec_doc_destroy(doc);
     return status;
@@ -112,7 +142,7 @@ static void add_difference(const stele__node *before, const stele__node *now, di
 
 static void compare(const stele__node *before, const stele__node *now, int depth, differences *d)
 {
-    if (depth > 0 && is_left_out(now)) {
+    if (depth > 0 && is_left_out(now, N_LEFT_OUT)) {
         return;
     }
     int scalars = before->kind == STELE__SCALAR && now->kind == STELE__SCALAR;

@@ -20,7 +20,7 @@ char *stele__folder_path(const char *dir, const char *name)
     return stele__path_join(dir, name);
 }
 
-static int has(const char *dir, const char *name)
+int stele__folder_has(const char *dir, const char *name)
 {
     char *path = stele__folder_path(dir, name);
     int there = path != NULL && access(path, F_OK) == 0;
@@ -52,7 +52,7 @@ stele_status stele__folder_check(const char *dir, int resume, int *ret_kind, ste
     if (d != NULL) {
         closedir(d);
     }
-    int run = has(dir, "spec.yaml");
+    int run = stele__folder_has(dir, "spec.yaml");
     if (any && !run) {
         stele__diag_error(diag, STELE_E_ARG, NULL, "%s: is not empty and holds no run", dir);
         stele__diag_hint(diag, "choose another folder with --run");
@@ -63,7 +63,8 @@ stele_status stele__folder_check(const char *dir, int resume, int *ret_kind, ste
         stele__diag_hint(diag, "go on with --resume, or choose another folder with --run");
         return STELE_E_ARG;
     }
-    *ret_kind = run && has(dir, "last.safetensors") ? STELE__FOLDER_RESUMABLE : STELE__FOLDER_NEW;
+    *ret_kind = run && stele__folder_has(dir, "last.safetensors") ? STELE__FOLDER_RESUMABLE
+                                                                  : STELE__FOLDER_NEW;
     return STELE_OK;
 }
 
@@ -144,7 +145,7 @@ static void remove_files(const char *dir)
 stele_status stele__folder_begin(const char *dir, int resume, const stele__run *run, int *ret_lock,
                                  stele__diag *diag)
 {
-    int made = access(dir, F_OK) != 0, fresh = !has(dir, "spec.yaml"), lock = -1;
+    int made = access(dir, F_OK) != 0, fresh = !stele__folder_has(dir, "spec.yaml"), lock = -1;
     int kind = STELE__FOLDER_NEW;
     stele_status status = stele__folder_create(dir, diag);
     if (status == STELE_OK) {
@@ -232,12 +233,12 @@ stele_status stele__folder_complete(const char *dir, const stele__position *at, 
     char what[128];
     size_t len = 0;
     stele_status status = STELE_OK;
-    if (at->plateau.best_epoch >= 0 && !has(dir, "best.safetensors")) {
+    if (at->plateau.best_epoch >= 0 && !stele__folder_has(dir, "best.safetensors")) {
         snprintf(what, sizeof what, "is missing: the parameters of epoch %lld, the best so far",
                  (long long)at->plateau.best_epoch + 1);
         status = refuse_incomplete(dir, "best.safetensors", diag, what);
     }
-    if (!has(dir, "metrics.jsonl")) {
+    if (!stele__folder_has(dir, "metrics.jsonl")) {
         return refuse_incomplete(dir, "metrics.jsonl", diag,
                                  "is missing: the log of the training so far");
     }

@@ -49,10 +49,19 @@ STELE_NODISCARD stele_status stele__folder_end(const char *dir, const stele__run
 STELE_NODISCARD stele_status stele__spec_fingerprint(const stele__spec *spec, char ret[17],
                                                      stele__diag *diag);
 
+/* The same over all that decides how a training ends: with epochs, early stopping and paths. */
+STELE_NODISCARD stele_status stele__spec_digest(const stele__spec *spec, char ret[17],
+                                                stele__diag *diag);
+/* The same over what the spec lists under `evaluate`. */
+STELE_NODISCARD stele_status stele__evaluate_digest(const stele__spec *spec, char ret[17],
+                                                    stele__diag *diag);
+
 /* Say that the folder holds a run of another spec, and where the two differ: E_DATA. */
 STELE_NODISCARD stele_status stele__folder_refuse(const char *dir, const stele__spec *spec,
                                                   stele__diag *diag);
 
+/* 1 if the folder has a file of that name. */
+int stele__folder_has(const char *dir, const char *name);
 /* "dir/name"; the caller frees it with stele__free. NULL: out of memory. */
 char *stele__folder_path(const char *dir, const char *name);
 

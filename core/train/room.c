@@ -74,12 +74,20 @@ static piece largest(const stele__spec *spec, const stele__model *m, int trainin
 
 static const double gigabyte = 1e9;
 
+double stele__room_needed(const stele__model *m, int training)
+{
+    double bytes = 0.0;
+    for (uint32_t i = 0; i < stele__params_count(m->params); i++) {
+        bytes += stele__params_entry_bytes(m->params, i, training);
+    }
+    return bytes;
+}
+
 stele_status stele__room_check(const stele__spec *spec, const stele__model *m, int training,
                                double available, stele__diag *diag)
 {
-    double bytes = 0.0, n = 0.0;
+    double bytes = stele__room_needed(m, training), n = 0.0;
     for (uint32_t i = 0; i < stele__params_count(m->params); i++) {
-        bytes += stele__params_entry_bytes(m->params, i, training);
         n += (double)stele__params_entry(m->params, i)->n;
     }
     if (bytes <= available) {

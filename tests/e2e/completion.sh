@@ -43,6 +43,9 @@ offers 'stele ' -- $commands --version --help
 offers 'stele em' -- embed
 offers 'stele train ' -- one.yaml folder/
 offers 'stele train --set a=b --r' -- --run --resume
+offers 'stele sweep ' -- one.yaml folder/
+offers 'stele sweep one.yaml --jobs ' --
+offers 'stele sweep one.yaml --l' -- --list
 offers 'stele embed folder --sp' -- --split
 offers 'stele embed folder --out' -- --output
 offers 'stele eval folder --split t' -- train test

@@ -18,6 +18,9 @@ VARIANTS = {
                    "modalities.atac.encoder.covariates=[library, cell_class]"],
                   ["objective.subsets=all+random:1", "objective.reconstruct=own", "data.missing={atac: 0.5}"]),
 }
+# Sweeps are cut to that many points.
+SWEEPS = {"compare-fusion.yaml": ["sweep.grid={fusion: [poe, jsd], seed: [1, 2]}"]}
+SWEPT = ("sweep.yaml", "runs.csv", "table.csv", "table.md")
 RESULTS = ("spec.yaml", "resolved.yaml", "data.json", "metrics.jsonl", "best.safetensors", "last.safetensors", "summary.json")
 
 
@@ -39,12 +42,12 @@ def run(command):
     return f"exit status {done.returncode} of: {' '.join(map(str, command))}\n{done.stdout}"
 
 
-def trial(stele, spec, folder, changes):
+def trial(stele, spec, folder, changes, command="train", results=RESULTS):
     sets = [word for change in ["train.epochs=1", *changes] for word in ("--set", change)]
     error = run([stele, "check", spec])
-    error = error or run([stele, "train", spec, *sets, "--run", folder])
+    error = error or run([stele, command, spec, *sets, "--run", folder])
     if error is None:
-        lost = [name for name in RESULTS if not (folder / name).is_file()]
+        lost = [name for name in results if not (folder / name).is_file()]
         error = f"not written: {', '.join(lost)}" if lost else None
     return error
 
@@ -62,6 +65,11 @@ def main():
             for i, changes in enumerate([[], ["fusion.plugin=moe"], *VARIANTS.get(spec.name, [])]):
                 error = trial(stele, spec, pathlib.Path(scratch) / f"{spec.stem}-{i}", changes)
                 print(" ".join([f"{spec.name}:", *changes, error or "ok"]))
+                failed += error is not None
+                passed += error is None
+            if spec.name in SWEEPS:
+                error = trial(stele, spec, pathlib.Path(scratch) / f"{spec.stem}-sweep", SWEEPS[spec.name], "sweep", SWEPT)
+                print(f"{spec.name}: sweep {error or 'ok'}")
                 failed += error is not None
                 passed += error is None
     print(f"{passed} passed, {failed} failed, {skipped} skipped")

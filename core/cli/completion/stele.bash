@@ -49,7 +49,7 @@ _stele_value() {
     generate:--draw) _stele_offer 'mean mode sample' ;;
     *:-o | *:--output | *:--run) _stele_files nothing ;;
     *:--data) _stele_files .h5ad .h5mu ;;
-    *:--set | *:--threads | *:--modalities | *:--labels | *:--exclude | *:--samples) COMPREPLY=() ;;
+    *:--set | *:--threads | *:--jobs | *:--modalities | *:--labels | *:--exclude | *:--samples) COMPREPLY=() ;;
     generate:--to | generate:--from | generate:--rows | generate:--first | generate:--between) COMPREPLY=() ;;
     generate:--steps | generate:--prior | generate:--given | generate:--temperature) COMPREPLY=() ;;
     generate:--seed | generate:--like | generate:--shape | score:--alpha) COMPREPLY=() ;;
@@ -67,7 +67,7 @@ _stele() {
     _stele_value "$command" "$previous" && return
     case $command:$cur in
     *:-*) _stele_offer "$(_stele_options "$program" "$command") --help" ;;
-    check:* | train:*) _stele_files .yaml .yml ;;
+    check:* | train:* | sweep:*) _stele_files .yaml .yml ;;
     embed:* | eval:*) _stele_files nothing ;;
     new:*)
         _stele_offer "$(printf '%s/ ' $_stele_kinds)"
