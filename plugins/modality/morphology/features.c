@@ -115,7 +115,8 @@ stele_status features_validate(const stele_inst *self, const stele_view *x, stel
     return status;
 }
 
-/* What the encoder sees, before it is standardised; NaN for what the kind cannot have. */
+/* What the encoder sees, before it is standardised. NaN for what the kind cannot have: training
+ * rows that decide on a kind do not know of it, and one value must not end an evaluation of all. */
 static double seen_as(int32_t kind, double v)
 {
     return kind == KIND_POSITIVE ? (v > 0.0 ? log(v) : NAN)
@@ -376,7 +377,7 @@ static void put_back(const stele_block *b, int64_t r, int counts, const picked *
 }
 
 /* Features j0 .. j0 + n - 1 of the block. The density of a positive x is that of its logarithm over
- * x; below 0 there is none. */
+ * x. */
 static void one_chunk(const stele_vec *vec, const stele_block *b, int64_t r, int64_t j0, int64_t n)
 {
     double x[STELE_CHUNK];
@@ -385,13 +386,12 @@ static void one_chunk(const stele_vec *vec, const stele_block *b, int64_t r, int
     stele_row_values_f64(b->x, r, b->first + j0, n, x);
     for (int64_t i = 0; i < n; i++) {
         const int32_t kind = kind_at(b, j0 + i);
-        const double seen = kind == KIND_COUNT ? x[i] : seen_as(kind, x[i]);
-        const int impossible = !isnan(x[i]) && (isnan(seen) || (kind == KIND_COUNT && x[i] < 0.0));
-        pick(b, r, j0 + i, impossible ? NAN : seen, kind == KIND_COUNT ? &count : &real);
-        if (impossible) {
-            b->log_prob[r] = -HUGE_VAL;
-        } else if (kind == KIND_POSITIVE && !isnan(seen)) {
-            b->log_prob[r] -= seen;
+        const double seen = seen_as(kind, x[i]);
+        if (kind == KIND_COUNT) {
+            pick(b, r, j0 + i, isnan(seen) ? NAN : x[i], &count);
+        } else {
+            pick(b, r, j0 + i, seen, &real);
+            b->log_prob[r] -= kind == KIND_POSITIVE && !isnan(seen) ? seen : 0.0;
         }
     }
     picked *const part[] = { &real, &count };

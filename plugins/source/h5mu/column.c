@@ -36,13 +36,13 @@ static char *legacy_path(const char *path)
 static stele_status inspect_group(stele_inst *s, field *f, hid_t object)
 {
     char encoding[64] = "";
-    h5mu_text_attribute(object, "encoding-type", encoding, sizeof encoding);
+    h5_text_attribute(object, "encoding-type", encoding, sizeof encoding);
     if (strcmp(encoding, "categorical") == 0) {
         f->content = STELE_FIELD_CATEGORY;
         f->c.kind = COLUMN_CATEGORY;
         char *path = text_join(f->path, "categories");
         stele_status st =
-            path != NULL ? h5mu_read_texts(s, path, &f->c.category) : h5mu_nomem(s, f->path);
+            path != NULL ? h5_read_texts(&s->h5, path, &f->c.category) : h5_nomem(&s->h5, f->path);
         free(path);
         return st;
     }
@@ -64,20 +64,20 @@ static stele_status inspect_dataset(stele_inst *s, field *f, hid_t object)
     hid_t type = H5Dget_type(object);
     H5T_class_t class = type >= 0 ? H5Tget_class(type) : H5T_NO_CLASS;
     char *categories = legacy_path(f->path);
-    stele_status st = categories != NULL ? STELE_OK : h5mu_nomem(s, f->path);
+    stele_status st = categories != NULL ? STELE_OK : h5_nomem(&s->h5, f->path);
     if (st == STELE_OK && class == H5T_STRING) {
         f->content = STELE_FIELD_TEXT;
         f->c.kind = COLUMN_TEXT;
-    } else if (st == STELE_OK && class == H5T_INTEGER && h5mu_exists(s, categories)) {
+    } else if (st == STELE_OK && class == H5T_INTEGER && h5_exists(&s->h5, categories)) {
         f->content = STELE_FIELD_CATEGORY;
         f->c.kind = COLUMN_LEGACY_CATEGORY;
-        st = h5mu_read_texts(s, categories, &f->c.category);
+        st = h5_read_texts(&s->h5, categories, &f->c.category);
     } else if (st == STELE_OK && class == H5T_ENUM && H5Tget_nmembers(type) == 2) {
         f->content = STELE_FIELD_CATEGORY;
         f->c.kind = COLUMN_BOOL;
         if (texts_add(&f->c.category, "False", 5) != 0 ||
             texts_add(&f->c.category, "True", 4) != 0) {
-            st = h5mu_nomem(s, f->path);
+            st = h5_nomem(&s->h5, f->path);
         }
     } else if (st == STELE_OK && (class == H5T_INTEGER || class == H5T_FLOAT)) {
         f->content = STELE_FIELD_NUMBER;
@@ -94,11 +94,11 @@ static stele_status inspect_dataset(stele_inst *s, field *f, hid_t object)
 
 stele_status h5mu_column_inspect(stele_inst *s, field *f)
 {
-    hid_t object = H5Oopen(s->file, f->path, H5P_DEFAULT);
+    hid_t object = H5Oopen(s->h5.id, f->path, H5P_DEFAULT);
     f->content = STELE_FIELD_NUMBER;
     if (object < 0) {
-        char text[H5MU_REASON];
-        h5mu_library_says("cannot be opened", text);
+        char text[H5_REASON];
+        h5_library_says("cannot be opened", text);
         return h5mu_set_problem(f, "%s", text);
     }
     stele_status st = H5Iget_type(object) == H5I_GROUP ? inspect_group(s, f, object)
@@ -110,12 +110,13 @@ stele_status h5mu_column_inspect(stele_inst *s, field *f)
 static stele_status load_codes(const stele_inst *s, field *f, const char *path, int64_t n)
 {
     void *data = NULL;
-    stele_status st = h5mu_read_all(s, path, n, H5T_NATIVE_INT32, sizeof(int32_t), &data, NULL);
+    stele_status st = h5_read_all(&s->h5, path, n, H5T_NATIVE_INT32, sizeof(int32_t), &data, NULL);
     f->c.code = data;
     for (int64_t i = 0; i < n && st == STELE_OK; i++) {
         if (f->c.code[i] < -1 || f->c.code[i] >= f->c.category.n) {
-            st = h5mu_fail(s, STELE_E_DATA, path, "entry %lld is %d, but there are %lld categories",
-                           (long long)i, f->c.code[i], (long long)f->c.category.n);
+            st = h5_fail(&s->h5, STELE_E_DATA, path,
+                         "entry %lld is %d, but there are %lld categories", (long long)i,
+                         f->c.code[i], (long long)f->c.category.n);
         }
     }
     return st;
@@ -124,17 +125,17 @@ static stele_status load_codes(const stele_inst *s, field *f, const char *path, 
 static stele_status load_numbers(const stele_inst *s, field *f, const char *path, int64_t n)
 {
     void *data = NULL;
-    stele_status st = h5mu_read_all(s, path, n, H5T_NATIVE_DOUBLE, sizeof(double), &data, NULL);
+    stele_status st = h5_read_all(&s->h5, path, n, H5T_NATIVE_DOUBLE, sizeof(double), &data, NULL);
     f->c.number = data;
     return st;
 }
 
 static stele_status load_texts(const stele_inst *s, field *f, const char *path, int64_t n)
 {
-    stele_status st = h5mu_read_texts(s, path, &f->c.text);
+    stele_status st = h5_read_texts(&s->h5, path, &f->c.text);
     if (st == STELE_OK && f->c.text.n != n) {
-        st = h5mu_fail(s, STELE_E_DATA, path, "has %lld entries instead of %lld",
-                       (long long)f->c.text.n, (long long)n);
+        st = h5_fail(&s->h5, STELE_E_DATA, path, "has %lld entries instead of %lld",
+                     (long long)f->c.text.n, (long long)n);
     }
     return st;
 }
@@ -145,8 +146,8 @@ static stele_status apply_mask(const stele_inst *s, field *f, int64_t n)
     void *data = NULL;
     char *path = text_join(f->path, "mask");
     stele_status st =
-        path != NULL ? h5mu_read_all(s, path, n, H5T_NATIVE_INT32, sizeof(int32_t), &data, NULL)
-                     : h5mu_nomem(s, f->path);
+        path != NULL ? h5_read_all(&s->h5, path, n, H5T_NATIVE_INT32, sizeof(int32_t), &data, NULL)
+                     : h5_nomem(&s->h5, f->path);
     for (int64_t i = 0; i < n && st == STELE_OK; i++) {
         if (((int32_t *)data)[i] != 0 && f->c.number != NULL) {
             f->c.number[i] = (double)NAN;
@@ -177,7 +178,7 @@ stele_status h5mu_column_load(const stele_inst *s, field *f)
                                                                                    : NULL;
     char *path = member != NULL ? text_join(f->path, member) : text_copy(f->path);
     if (path == NULL) {
-        return h5mu_nomem(s, f->path);
+        return h5_nomem(&s->h5, f->path);
     }
     stele_status st = f->content == STELE_FIELD_CATEGORY ? load_codes(s, f, path, n)
                       : f->content == STELE_FIELD_NUMBER ? load_numbers(s, f, path, n)

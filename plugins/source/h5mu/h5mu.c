@@ -4,10 +4,8 @@
  * with a sparse matrix is read faster and takes less memory. */
 #include "h5mu.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 typedef struct config {
     const char *path;
@@ -28,9 +26,9 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
     if (s == NULL) {
         return STELE_FAIL(a->host, STELE_E_NOMEM, "out of memory");
     }
-    s->host = a->host;
-    s->path = ((const config *)a->config)->path;
-    s->file = -1;
+    s->h5.host = a->host;
+    s->h5.path = ((const config *)a->config)->path;
+    s->h5.id = -1;
     *ret = s;
     return STELE_OK;
 }
@@ -40,7 +38,7 @@ static void destroy(stele_inst *s)
     if (s == NULL) {
         return;
     }
-    h5mu_enter();
+    h5_enter();
     for (uint32_t f = 0; f < s->n_fields; f++) {
         h5mu_matrix_finish(&s->field[f].m);
         h5mu_column_finish(&s->field[f].c);
@@ -48,10 +46,8 @@ static void destroy(stele_inst *s)
         free(s->field[f].path);
         free(s->field[f].problem);
     }
-    if (s->file >= 0) {
-        H5Fclose(s->file);
-    }
-    h5mu_leave();
+    h5_file_close(&s->h5);
+    h5_leave();
     for (uint32_t a = 0; a < s->n_axes; a++) {
         texts_finish(&s->axis[a]);
     }
@@ -64,43 +60,13 @@ static void destroy(stele_inst *s)
     free(s);
 }
 
-static stele_status open_file(stele_inst *s)
-{
-    struct stat status;
-    if (stat(s->path, &status) != 0) {
-        return h5mu_fail(s, STELE_E_IO, NULL, "cannot be opened: %s", strerror(errno));
-    }
-    if (!S_ISREG(status.st_mode)) {
-        return h5mu_fail(s, STELE_E_IO, NULL, "is %s, not a regular file",
-                         S_ISDIR(status.st_mode)    ? "a folder"
-                         : S_ISFIFO(status.st_mode) ? "a pipe"
-                                                    : "a device");
-    }
-    s->file_size = status.st_size;
-    htri_t is_hdf5 = H5Fis_hdf5(s->path);
-    if (is_hdf5 == 0) {
-        return h5mu_fail(s, STELE_E_DATA, NULL, "is not an HDF5 file");
-    }
-    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-#if H5_VERSION_GE(1, 10, 7)
-    /* Reading needs no lock; some network folders cannot lock. */
-    H5Pset_file_locking(access, 0, 1);
-#endif
-    s->file = is_hdf5 > 0 ? H5Fopen(s->path, H5F_ACC_RDONLY, access) : -1;
-    stele_status st =
-        s->file < 0 ? h5mu_fail_library(s, NULL, "cannot be opened; it is damaged or cut short")
-                    : STELE_OK;
-    H5Pclose(access);
-    return st;
-}
-
 static stele_status build(stele_inst *s, stele_build *b)
 {
     (void)b;
-    h5mu_enter();
-    stele_status st = open_file(s);
+    h5_enter();
+    stele_status st = h5_file_open(&s->h5);
     st = st == STELE_OK ? h5mu_list_file(s) : st;
-    h5mu_leave();
+    h5_leave();
     return st;
 }
 
@@ -127,7 +93,7 @@ static uint32_t n_fields(const stele_inst *s)
 static stele_status describe(const stele_inst *s, uint32_t index, stele_field *ret)
 {
     if (index >= s->n_fields) {
-        return STELE_FAIL(s->host, STELE_E_ARG, "there is no field %u", index);
+        return STELE_FAIL(s->h5.host, STELE_E_ARG, "there is no field %u", index);
     }
     const field *f = &s->field[index];
     stele_field d = { .struct_size = sizeof d,
@@ -162,12 +128,12 @@ static const char *category(const stele_inst *s, uint32_t index, int64_t code)
 static stele_status check_rows(const stele_inst *s, uint32_t index, uint64_t n, const int64_t *row)
 {
     if (index >= s->n_fields) {
-        return STELE_FAIL(s->host, STELE_E_ARG, "there is no field %u", index);
+        return STELE_FAIL(s->h5.host, STELE_E_ARG, "there is no field %u", index);
     }
     int64_t n_axis = s->axis[s->field[index].axis].n;
     for (uint64_t i = 0; i < n; i++) {
         if (row[i] < 0 || row[i] >= n_axis) {
-            return STELE_FAIL(s->host, STELE_E_ARG, "`%s` has %lld rows, none with number %lld",
+            return STELE_FAIL(s->h5.host, STELE_E_ARG, "`%s` has %lld rows, none with number %lld",
                               s->field[index].name, (long long)n_axis, (long long)row[i]);
         }
     }
@@ -180,12 +146,12 @@ static stele_status count(const stele_inst *s, uint32_t index, uint64_t n, const
     stele_status st = check_rows(s, index, n, row);
     if (st == STELE_OK &&
         (s->field[index].content != STELE_FIELD_MATRIX || s->field[index].m.kind == MATRIX_DENSE)) {
-        st = STELE_FAIL(s->host, STELE_E_ARG, "`%s` is not sparse", s->field[index].name);
+        st = STELE_FAIL(s->h5.host, STELE_E_ARG, "`%s` is not sparse", s->field[index].name);
     }
     if (st == STELE_OK) {
-        h5mu_enter();
+        h5_enter();
         st = h5mu_matrix_count(s, &s->field[index], n, row, ret_n);
-        h5mu_leave();
+        h5_leave();
     }
     return st;
 }
@@ -210,17 +176,17 @@ static stele_status read_field(const stele_inst *s, const stele_read *r)
         return st;
     }
     field *f = &s->field[r->field];
-    h5mu_enter();
+    h5_enter();
     if (f->content == STELE_FIELD_MATRIX) {
         st = h5mu_matrix_read(s, f, r);
     } else {
-        st = f->problem != NULL ? h5mu_fail(s, STELE_E_DATA, f->path, "%s", f->problem)
+        st = f->problem != NULL ? h5_fail(&s->h5, STELE_E_DATA, f->path, "%s", f->problem)
                                 : h5mu_column_load(s, f);
         if (st == STELE_OK) {
             copy_column(f, r);
         }
     }
-    h5mu_leave();
+    h5_leave();
     return st;
 }
 

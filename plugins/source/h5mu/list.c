@@ -42,7 +42,7 @@ static stele_status add_matrix(stele_inst *s, char *name, char *path, uint32_t a
 {
     field *f = add_field(s, name, path, axis, table);
     if (f == NULL) {
-        return h5mu_nomem(s, NULL);
+        return h5_nomem(&s->h5, NULL);
     }
     return h5mu_matrix_inspect(s, f, table >= 0 ? s->table[table].n : -1);
 }
@@ -51,15 +51,15 @@ static stele_status add_matrix(stele_inst *s, char *name, char *path, uint32_t a
 static stele_status read_index(const stele_inst *s, const char *path, texts *ret, char *ret_index,
                                size_t capacity)
 {
-    if (!h5mu_exists(s, path)) {
-        return h5mu_fail(s, STELE_E_DATA, path, "is missing from the file");
+    if (!h5_exists(&s->h5, path)) {
+        return h5_fail(&s->h5, STELE_E_DATA, path, "is missing from the file");
     }
-    if (!h5mu_is_group(s, path)) {
-        return h5mu_fail(s, STELE_E_DATA, path,
-                         "is a compound table, as AnnData wrote before 0.7; write the file anew");
+    if (!h5_is_group(&s->h5, path)) {
+        return h5_fail(&s->h5, STELE_E_DATA, path,
+                       "is a compound table, as AnnData wrote before 0.7; write the file anew");
     }
-    hid_t group = H5Oopen(s->file, path, H5P_DEFAULT);
-    if (group < 0 || !h5mu_text_attribute(group, "_index", ret_index, capacity)) {
+    hid_t group = H5Oopen(s->h5.id, path, H5P_DEFAULT);
+    if (group < 0 || !h5_text_attribute(group, "_index", ret_index, capacity)) {
         memcpy(ret_index, "_index", sizeof "_index");
     }
     if (group >= 0) {
@@ -67,11 +67,11 @@ static stele_status read_index(const stele_inst *s, const char *path, texts *ret
     }
     char *index = text_join(path, ret_index);
     if (index == NULL) {
-        return h5mu_nomem(s, path);
+        return h5_nomem(&s->h5, path);
     }
     /* The index may be nullable text, a group with the values inside. */
-    char *values = h5mu_is_group(s, index) ? text_join(index, "values") : NULL;
-    stele_status st = h5mu_read_texts(s, values != NULL ? values : index, ret);
+    char *values = h5_is_group(&s->h5, index) ? text_join(index, "values") : NULL;
+    stele_status st = h5_read_texts(&s->h5, values != NULL ? values : index, ret);
     free(values);
     free(index);
     return st;
@@ -81,7 +81,7 @@ static stele_status add_axis(stele_inst *s, const char *path, char *ret_index, s
 {
     texts *axis = realloc(s->axis, (s->n_axes + 1) * sizeof *axis);
     if (axis == NULL) {
-        return h5mu_nomem(s, path);
+        return h5_nomem(&s->h5, path);
     }
     s->axis = axis;
     s->axis[s->n_axes] = (texts){ 0 };
@@ -93,7 +93,7 @@ static stele_status add_table(stele_inst *s, const char *path)
     char index[256];
     texts *table = realloc(s->table, (s->n_tables + 1) * sizeof *table);
     if (table == NULL) {
-        return h5mu_nomem(s, path);
+        return h5_nomem(&s->h5, path);
     }
     s->table = table;
     s->table[s->n_tables] = (texts){ 0 };
@@ -114,7 +114,7 @@ static stele_status add_columns(stele_inst *s, const char *obs, const char *pref
 {
     texts names = { 0 };
     uint32_t axis = s->n_axes - 1;
-    stele_status st = h5mu_list(s, obs, &names);
+    stele_status st = h5_list(&s->h5, obs, &names);
     for (int64_t i = 0; i < names.n && st == STELE_OK; i++) {
         const char *name = texts_at(&names, i);
         if (strcmp(name, index) == 0 || strcmp(name, "__categories") == 0) {
@@ -123,7 +123,7 @@ static stele_status add_columns(stele_inst *s, const char *obs, const char *pref
         field *f =
             add_field(s, prefix[0] != '\0' ? field_name(prefix, "obs", name) : text_copy(name),
                       text_join(obs, name), axis, -1);
-        st = f != NULL ? h5mu_column_inspect(s, f) : h5mu_nomem(s, obs);
+        st = f != NULL ? h5mu_column_inspect(s, f) : h5_nomem(&s->h5, obs);
     }
     texts_finish(&names);
     return st;
@@ -137,9 +137,9 @@ static stele_status add_group(stele_inst *s, const char *root, const char *kind,
     texts names = { 0 };
     char *path = text_join(root, kind);
     if (path == NULL) {
-        return h5mu_nomem(s, root);
+        return h5_nomem(&s->h5, root);
     }
-    stele_status st = h5mu_is_group(s, path) ? h5mu_list(s, path, &names) : STELE_OK;
+    stele_status st = h5_is_group(&s->h5, path) ? h5_list(&s->h5, path, &names) : STELE_OK;
     for (int64_t i = 0; i < names.n && st == STELE_OK; i++) {
         const char *name = texts_at(&names, i);
         st = add_matrix(s, field_name(prefix, kind, name), text_join(path, name), s->n_axes - 1,
@@ -160,8 +160,8 @@ static stele_status add_group(stele_inst *s, const char *root, const char *kind,
 static stele_status add_raw(stele_inst *s, const char *root, const char *prefix)
 {
     char *x = text_join(root, "raw/X"), *var = text_join(root, "raw/var");
-    stele_status st = x != NULL && var != NULL ? STELE_OK : h5mu_nomem(s, root);
-    if (st == STELE_OK && h5mu_is_linked(s, x) && h5mu_exists(s, var)) {
+    stele_status st = x != NULL && var != NULL ? STELE_OK : h5_nomem(&s->h5, root);
+    if (st == STELE_OK && h5_is_linked(&s->h5, x) && h5_exists(&s->h5, var)) {
         st = add_table(s, var);
         st = st == STELE_OK ? add_matrix(s, text_join(prefix, "raw/X"), text_copy(x), s->n_axes - 1,
                                          s->n_tables - 1)
@@ -177,11 +177,11 @@ static stele_status list_anndata(stele_inst *s, const char *root, const char *pr
 {
     char index[256];
     char *obs = text_join(root, "obs"), *var = text_join(root, "var"), *x = text_join(root, "X");
-    stele_status st = obs != NULL && var != NULL && x != NULL ? STELE_OK : h5mu_nomem(s, root);
+    stele_status st = obs != NULL && var != NULL && x != NULL ? STELE_OK : h5_nomem(&s->h5, root);
     st = st == STELE_OK ? add_axis(s, obs, index, sizeof index) : st;
     st = st == STELE_OK ? add_table(s, var) : st;
     int64_t table = (int64_t)s->n_tables - 1;
-    if (st == STELE_OK && h5mu_is_linked(s, x)) {
+    if (st == STELE_OK && h5_is_linked(&s->h5, x)) {
         st = add_matrix(s, text_copy(prefix[0] != '\0' ? prefix : "X"), text_copy(x), s->n_axes - 1,
                         table);
     }
@@ -202,10 +202,10 @@ static stele_status list_mudata(stele_inst *s)
     stele_status st = add_axis(s, "/obs", index, sizeof index);
     st = st == STELE_OK ? add_columns(s, "/obs", "", index) : st;
     st = st == STELE_OK ? add_group(s, "/", "obsm", "", -1) : st;
-    st = st == STELE_OK ? h5mu_list(s, "/mod", &names) : st;
+    st = st == STELE_OK ? h5_list(&s->h5, "/mod", &names) : st;
     for (int64_t i = 0; i < names.n && st == STELE_OK; i++) {
         char *root = text_join("/mod", texts_at(&names, i));
-        st = root != NULL ? list_anndata(s, root, texts_at(&names, i)) : h5mu_nomem(s, "/mod");
+        st = root != NULL ? list_anndata(s, root, texts_at(&names, i)) : h5_nomem(&s->h5, "/mod");
         free(root);
     }
     texts_finish(&names);
@@ -214,14 +214,13 @@ static stele_status list_mudata(stele_inst *s)
 
 stele_status h5mu_list_file(stele_inst *s)
 {
-    if (h5mu_is_group(s, "/mod")) {
+    if (h5_is_group(&s->h5, "/mod")) {
         return list_mudata(s);
     }
-    if (h5mu_exists(s, "/obs") && h5mu_exists(s, "/var")) {
+    if (h5_exists(&s->h5, "/obs") && h5_exists(&s->h5, "/var")) {
         return list_anndata(s, "/", "");
     }
-    return h5mu_fail(
-        s, STELE_E_DATA, NULL,
-        "is an HDF5 file, but neither MuData (no group `mod`) nor AnnData (no `obs` and "
-        "`var`)");
+    return h5_fail(&s->h5, STELE_E_DATA, NULL,
+                   "is an HDF5 file, but neither MuData (no group `mod`) nor AnnData (no `obs` and "
+                   "`var`)");
 }

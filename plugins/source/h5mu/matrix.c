@@ -60,8 +60,8 @@ static stele_status inspect_sparse(field *f, hid_t group)
 {
     char encoding[64] = "";
     int64_t shape[2];
-    if (!h5mu_text_attribute(group, "encoding-type", encoding, sizeof encoding)) {
-        h5mu_text_attribute(group, "h5sparse_format", encoding, sizeof encoding);
+    if (!h5_text_attribute(group, "encoding-type", encoding, sizeof encoding)) {
+        h5_text_attribute(group, "h5sparse_format", encoding, sizeof encoding);
     }
     int csr = strcmp(encoding, "csr_matrix") == 0 || strcmp(encoding, "csr") == 0;
     int csc = strcmp(encoding, "csc_matrix") == 0 || strcmp(encoding, "csc") == 0;
@@ -104,14 +104,14 @@ static stele_status inspect_dense(field *f, hid_t dataset)
 
 stele_status h5mu_matrix_inspect(stele_inst *s, field *f, int64_t n_columns)
 {
-    hid_t object = H5Oopen(s->file, f->path, H5P_DEFAULT);
+    hid_t object = H5Oopen(s->h5.id, f->path, H5P_DEFAULT);
     int64_t n_rows = s->axis[f->axis].n;
     f->content = STELE_FIELD_MATRIX;
     stele_status st = STELE_OK;
     if (object < 0) {
-        char text[H5MU_REASON];
-        if (!h5mu_dangles(s, f->path, text, sizeof text)) {
-            h5mu_library_says("cannot be opened", text);
+        char text[H5_REASON];
+        if (!h5_dangles(&s->h5, f->path, text, sizeof text)) {
+            h5_library_says("cannot be opened", text);
         }
         st = h5mu_set_problem(f, "%s", text);
     } else {
@@ -143,17 +143,18 @@ static stele_status load_offsets(const stele_inst *s, const field *f, int64_t n,
 {
     void *data = NULL;
     char *path = text_join(f->path, "indptr");
-    stele_status st =
-        path != NULL ? h5mu_read_all(s, path, n + 1, H5T_NATIVE_INT64, sizeof(int64_t), &data, NULL)
-                     : h5mu_nomem(s, f->path);
+    stele_status st = path != NULL ? h5_read_all(&s->h5, path, n + 1, H5T_NATIVE_INT64,
+                                                 sizeof(int64_t), &data, NULL)
+                                   : h5_nomem(&s->h5, f->path);
     int64_t *at = data;
     if (st == STELE_OK && (at[0] != 0 || at[n] != n_entries)) {
-        st = h5mu_fail(s, STELE_E_DATA, path, "runs from %lld to %lld, but there are %lld entries",
-                       (long long)at[0], (long long)at[n], (long long)n_entries);
+        st = h5_fail(&s->h5, STELE_E_DATA, path,
+                     "runs from %lld to %lld, but there are %lld entries", (long long)at[0],
+                     (long long)at[n], (long long)n_entries);
     }
     for (int64_t i = 0; i < n && st == STELE_OK; i++) {
         if (at[i + 1] < at[i]) {
-            st = h5mu_fail(s, STELE_E_DATA, path, "descends at entry %lld", (long long)i + 1);
+            st = h5_fail(&s->h5, STELE_E_DATA, path, "descends at entry %lld", (long long)i + 1);
         }
     }
     free(path);
@@ -168,8 +169,9 @@ static stele_status load_offsets(const stele_inst *s, const field *f, int64_t n,
 static stele_status bad_index(const stele_inst *s, const field *f, int64_t entry, int64_t index,
                               int64_t n)
 {
-    return h5mu_fail(s, STELE_E_DATA, f->path, "entry %lld of `indices` is %lld, outside 0 .. %lld",
-                     (long long)entry, (long long)index, (long long)n - 1);
+    return h5_fail(&s->h5, STELE_E_DATA, f->path,
+                   "entry %lld of `indices` is %lld, outside 0 .. %lld", (long long)entry,
+                   (long long)index, (long long)n - 1);
 }
 
 /* Walk through all entries of a CSC matrix in chunks. */
@@ -183,7 +185,7 @@ static stele_status count_csc(const stele_inst *s, field *f, int64_t n_entries, 
     for (int64_t first = 0; first < n_entries; first += CHUNK) {
         int64_t n = n_entries - first < CHUNK ? n_entries - first : CHUNK;
         stele_status st =
-            h5mu_read_range(s, f->path, f->m.indices, first, n, H5T_NATIVE_INT32, w->row);
+            h5_read_range(&s->h5, f->path, f->m.indices, first, n, H5T_NATIVE_INT32, w->row);
         for (int64_t k = 0; k < n && st == STELE_OK; k++) {
             if (w->row[k] < 0 || w->row[k] >= f->m.n_rows) {
                 st = bad_index(s, f, first + k, w->row[k], f->m.n_rows);
@@ -209,9 +211,9 @@ static stele_status fill_csc(const stele_inst *s, field *f, const int64_t *colum
     for (int64_t first = 0; first < n_entries; first += CHUNK) {
         int64_t n = n_entries - first < CHUNK ? n_entries - first : CHUNK;
         stele_status st =
-            h5mu_read_range(s, f->path, f->m.indices, first, n, H5T_NATIVE_INT32, w->row);
+            h5_read_range(&s->h5, f->path, f->m.indices, first, n, H5T_NATIVE_INT32, w->row);
         st = st == STELE_OK
-                 ? h5mu_read_range(s, f->path, f->m.data, first, n, H5T_NATIVE_FLOAT, w->value)
+                 ? h5_read_range(&s->h5, f->path, f->m.data, first, n, H5T_NATIVE_FLOAT, w->value)
                  : st;
         for (int64_t k = 0; k < n && st == STELE_OK; k++) {
             while (first + k >= column_start[column + 1]) {
@@ -221,8 +223,8 @@ static stele_status fill_csc(const stele_inst *s, field *f, const int64_t *colum
             f->m.csc_column[to] = (int32_t)column;
             f->m.csc_value[to] = w->value[k];
             if (to > f->m.row_start[row] && f->m.csc_column[to - 1] == (int32_t)column) {
-                st = h5mu_fail(s, STELE_E_DATA, f->path, "names row %lld twice in column %lld",
-                               (long long)row, (long long)column);
+                st = h5_fail(&s->h5, STELE_E_DATA, f->path, "names row %lld twice in column %lld",
+                             (long long)row, (long long)column);
             }
         }
         if (st != STELE_OK) {
@@ -246,7 +248,7 @@ static stele_status convert_csc(const stele_inst *s, field *f, int64_t n_entries
     stele_status st = STELE_OK;
     if (w == NULL || at == NULL || m->row_start == NULL || m->csc_column == NULL ||
         m->csc_value == NULL) {
-        st = h5mu_nomem(s, f->path);
+        st = h5_nomem(&s->h5, f->path);
     }
     st = st == STELE_OK ? load_offsets(s, f, m->n_columns, n_entries, &column_start) : st;
     st = st == STELE_OK ? count_csc(s, f, n_entries, w) : st;
@@ -264,7 +266,8 @@ static stele_status open_member(const stele_inst *s, const field *f, const char 
                                 hsize_t *ret_n)
 {
     char *path = text_join(f->path, name);
-    stele_status st = path != NULL ? h5mu_open(s, path, 1, ret, ret_n) : h5mu_nomem(s, f->path);
+    stele_status st =
+        path != NULL ? h5_open(&s->h5, path, 1, ret, ret_n) : h5_nomem(&s->h5, f->path);
     free(path);
     return st;
 }
@@ -275,11 +278,12 @@ static stele_status open_sparse(const stele_inst *s, field *f)
     stele_status st = open_member(s, f, "data", &f->m.data, &n_data);
     st = st == STELE_OK ? open_member(s, f, "indices", &f->m.indices, &n_indices) : st;
     if (st == STELE_OK && n_data != n_indices) {
-        return h5mu_fail(s, STELE_E_DATA, f->path, "has %llu entries in `data`, %llu in `indices`",
-                         (unsigned long long)n_data, (unsigned long long)n_indices);
+        return h5_fail(&s->h5, STELE_E_DATA, f->path,
+                       "has %llu entries in `data`, %llu in `indices`", (unsigned long long)n_data,
+                       (unsigned long long)n_indices);
     }
     if (st == STELE_OK && f->m.n_columns > INT32_MAX) {
-        return h5mu_fail(s, STELE_E_DATA, f->path, "has more columns than 2^31");
+        return h5_fail(&s->h5, STELE_E_DATA, f->path, "has more columns than 2^31");
     }
     if (st != STELE_OK) {
         return st;
@@ -292,13 +296,13 @@ static stele_status open_sparse(const stele_inst *s, field *f)
 static stele_status matrix_open(const stele_inst *s, field *f)
 {
     if (f->problem != NULL) {
-        return h5mu_fail(s, STELE_E_DATA, f->path, "%s", f->problem);
+        return h5_fail(&s->h5, STELE_E_DATA, f->path, "%s", f->problem);
     }
     if (f->m.opened) {
         return STELE_OK;
     }
     hsize_t extent[2];
-    stele_status st = f->m.kind == MATRIX_DENSE ? h5mu_open(s, f->path, 2, &f->m.data, extent)
+    stele_status st = f->m.kind == MATRIX_DENSE ? h5_open(&s->h5, f->path, 2, &f->m.data, extent)
                                                 : open_sparse(s, f);
     if (st != STELE_OK) {
         matrix half = f->m;
@@ -338,7 +342,7 @@ static stele_status sort_row(const stele_inst *s, const field *f, int64_t n, int
 {
     entry *e = malloc(((size_t)n + 1) * sizeof *e);
     if (e == NULL) {
-        return h5mu_nomem(s, f->path);
+        return h5_nomem(&s->h5, f->path);
     }
     for (int64_t k = 0; k < n; k++) {
         e[k] = (entry){ column[k], value[k] };
@@ -366,8 +370,8 @@ static stele_status check_row(const stele_inst *s, const field *f, int64_t row, 
     stele_status st = sorted ? STELE_OK : sort_row(s, f, n, column, value);
     for (int64_t k = 1; k < n && st == STELE_OK; k++) {
         if (column[k] == column[k - 1]) {
-            st = h5mu_fail(s, STELE_E_DATA, f->path, "names column %d twice in row %lld", column[k],
-                           (long long)row);
+            st = h5_fail(&s->h5, STELE_E_DATA, f->path, "names column %d twice in row %lld",
+                         column[k], (long long)row);
         }
     }
     return st;
@@ -396,9 +400,9 @@ static stele_status read_csr(const stele_inst *s, field *f, const stele_read *r,
         return STELE_OK;
     }
     stele_status st =
-        h5mu_read_range(s, f->path, f->m.indices, begin, n_entries, H5T_NATIVE_INT32, column);
+        h5_read_range(&s->h5, f->path, f->m.indices, begin, n_entries, H5T_NATIVE_INT32, column);
     st = st == STELE_OK
-             ? h5mu_read_range(s, f->path, f->m.data, begin, n_entries, H5T_NATIVE_FLOAT, value)
+             ? h5_read_range(&s->h5, f->path, f->m.data, begin, n_entries, H5T_NATIVE_FLOAT, value)
              : st;
     for (uint64_t i = first; i < first + n && st == STELE_OK; i++) {
         int64_t at = f->m.row_start[r->row[i]] - begin;
@@ -417,7 +421,7 @@ static stele_status read_dense(const stele_inst *s, field *f, const stele_read *
     if (file_space < 0 || memory < 0 ||
         H5Sselect_hyperslab(file_space, H5S_SELECT_SET, start, NULL, count, NULL) < 0 ||
         H5Dread(f->m.data, H5T_NATIVE_FLOAT, memory, file_space, H5P_DEFAULT, out) < 0) {
-        st = h5mu_fail_library(s, f->path, "cannot be read");
+        st = h5_fail_library(&s->h5, f->path, "cannot be read");
     }
     if (file_space >= 0) {
         H5Sclose(file_space);

@@ -1,11 +1,13 @@
 /* Reading HDF5 objects with checks and messages. */
-#include "h5mu.h"
+#include "h5.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* --- the library's door ---------------------------------------------------------------------- */
 
@@ -14,14 +16,14 @@ static H5E_auto2_t printer;
 static void *printer_data;
 
 /* The library prints its errors unless told not to; others in the process may want it to. */
-void h5mu_enter(void)
+void h5_enter(void)
 {
     pthread_mutex_lock(&door);
     H5Eget_auto2(H5E_DEFAULT, &printer, &printer_data);
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
 }
 
-void h5mu_leave(void)
+void h5_leave(void)
 {
     H5Eset_auto2(H5E_DEFAULT, printer, printer_data);
     pthread_mutex_unlock(&door);
@@ -29,8 +31,8 @@ void h5mu_leave(void)
 
 /* --- messages -------------------------------------------------------------------------------- */
 
-stele_status h5mu_fail_at(const stele_inst *s, stele_status code, const char *at, const char *where,
-                          const char *fmt, ...)
+stele_status h5_fail_at(const h5_file *f, stele_status code, const char *at, const char *where,
+                        const char *fmt, ...)
 {
     char text[512];
     va_list args;
@@ -38,8 +40,8 @@ stele_status h5mu_fail_at(const stele_inst *s, stele_status code, const char *at
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     return where == NULL
-               ? s->host->fail(s->host, code, at, "path: %s: %s", s->path, text)
-               : s->host->fail(s->host, code, at, "path: %s: `%s`: %s", s->path, where, text);
+               ? f->host->fail(f->host, code, at, "path: %s: %s", f->path, text)
+               : f->host->fail(f->host, code, at, "path: %s: `%s`: %s", f->path, where, text);
 }
 
 static herr_t keep_innermost(unsigned n, const H5E_error2_t *error, void *ctx)
@@ -50,18 +52,18 @@ static herr_t keep_innermost(unsigned n, const H5E_error2_t *error, void *ctx)
     return 0;
 }
 
-void h5mu_library_says(const char *what, char ret[H5MU_REASON])
+void h5_library_says(const char *what, char ret[H5_REASON])
 {
     char why[200] = "";
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_innermost, why);
-    snprintf(ret, H5MU_REASON, "%s%s%s%s", what, why[0] != '\0' ? " (HDF5: " : "", why,
+    snprintf(ret, H5_REASON, "%s%s%s%s", what, why[0] != '\0' ? " (HDF5: " : "", why,
              why[0] != '\0' ? ")" : "");
 }
 
 /* Does an array's compression need what this build of the library lacks? Its name or number. */
-static int lacks_filter(const stele_inst *s, const char *path, char *ret, size_t size)
+static int lacks_filter(const h5_file *f, const char *path, char *ret, size_t size)
 {
-    hid_t array = H5Dopen(s->file, path, H5P_DEFAULT);
+    hid_t array = H5Dopen(f->id, path, H5P_DEFAULT);
     hid_t list = array >= 0 ? H5Dget_create_plist(array) : -1;
     int n = list >= 0 ? H5Pget_nfilters(list) : 0, lacks = 0;
     for (int i = 0; i < n && !lacks; i++) {
@@ -82,43 +84,83 @@ static int lacks_filter(const stele_inst *s, const char *path, char *ret, size_t
     return lacks;
 }
 
-stele_status h5mu_fail_library_at(const stele_inst *s, const char *at, const char *where,
-                                  const char *what)
+stele_status h5_fail_library_at(const h5_file *f, const char *at, const char *where,
+                                const char *what)
 {
-    char text[H5MU_REASON], filter[96];
-    h5mu_library_says(what, text);
-    if (where != NULL && lacks_filter(s, where, filter, sizeof filter)) {
-        return h5mu_fail_at(s, STELE_E_IO, at, where,
-                            "is compressed by %s, which this build of HDF5 lacks; write the file "
-                            "with gzip or without compression",
-                            filter);
+    char text[H5_REASON], filter[96];
+    h5_library_says(what, text);
+    if (where != NULL && lacks_filter(f, where, filter, sizeof filter)) {
+        return h5_fail_at(f, STELE_E_IO, at, where,
+                          "is compressed by %s, which this build of HDF5 lacks; write the file "
+                          "with gzip or without compression",
+                          filter);
     }
-    return h5mu_fail_at(s, STELE_E_IO, at, where, "%s", text);
+    return h5_fail_at(f, STELE_E_IO, at, where, "%s", text);
+}
+
+/* --- the file -------------------------------------------------------------------------------- */
+
+stele_status h5_file_open(h5_file *f)
+{
+    struct stat status;
+    if (stat(f->path, &status) != 0) {
+        return h5_fail(f, STELE_E_IO, NULL, "cannot be opened: %s", strerror(errno));
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return h5_fail(f, STELE_E_IO, NULL, "is %s, not a regular file",
+                       S_ISDIR(status.st_mode)    ? "a folder"
+                       : S_ISFIFO(status.st_mode) ? "a pipe"
+                                                  : "a device");
+    }
+    f->size = status.st_size;
+    htri_t is_hdf5 = H5Fis_hdf5(f->path);
+    if (is_hdf5 == 0) {
+        return h5_fail(f, STELE_E_DATA, NULL, "is not an HDF5 file");
+    }
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+#if H5_VERSION_GE(1, 10, 7)
+    /* Reading needs no lock; some network folders cannot lock. */
+    H5Pset_file_locking(access, 0, 1);
+#endif
+    f->id = is_hdf5 > 0 ? H5Fopen(f->path, H5F_ACC_RDONLY, access) : -1;
+    stele_status st = f->id < 0
+                          ? h5_fail_library(f, NULL, "cannot be opened; it is damaged or cut short")
+                          : STELE_OK;
+    H5Pclose(access);
+    return st;
+}
+
+void h5_file_close(h5_file *f)
+{
+    if (f->id >= 0) {
+        H5Fclose(f->id);
+        f->id = -1;
+    }
 }
 
 /* --- objects --------------------------------------------------------------------------------- */
 
-int h5mu_exists(const stele_inst *s, const char *path)
+int h5_exists(const h5_file *f, const char *path)
 {
-    return H5Lexists(s->file, path, H5P_DEFAULT) > 0 &&
-           H5Oexists_by_name(s->file, path, H5P_DEFAULT) > 0;
+    return H5Lexists(f->id, path, H5P_DEFAULT) > 0 &&
+           H5Oexists_by_name(f->id, path, H5P_DEFAULT) > 0;
 }
 
-int h5mu_is_linked(const stele_inst *s, const char *path)
+int h5_is_linked(const h5_file *f, const char *path)
 {
-    return H5Lexists(s->file, path, H5P_DEFAULT) > 0;
+    return H5Lexists(f->id, path, H5P_DEFAULT) > 0;
 }
 
-int h5mu_dangles(const stele_inst *s, const char *path, char *ret, size_t size)
+int h5_dangles(const h5_file *f, const char *path, char *ret, size_t size)
 {
     H5L_info_t info;
-    if (!h5mu_is_linked(s, path) || h5mu_exists(s, path) ||
-        H5Lget_info(s->file, path, &info, H5P_DEFAULT) < 0 || info.type == H5L_TYPE_HARD) {
+    if (!h5_is_linked(f, path) || h5_exists(f, path) ||
+        H5Lget_info(f->id, path, &info, H5P_DEFAULT) < 0 || info.type == H5L_TYPE_HARD) {
         return 0;
     }
     char *value = calloc(1, info.u.val_size + 1);
     const char *file = NULL, *object = NULL;
-    int read = value != NULL && H5Lget_val(s->file, path, value, info.u.val_size, H5P_DEFAULT) >= 0;
+    int read = value != NULL && H5Lget_val(f->id, path, value, info.u.val_size, H5P_DEFAULT) >= 0;
     if (read && info.type == H5L_TYPE_SOFT) {
         snprintf(ret, size, "is a link to `%s`, where there is nothing", value);
     } else if (read && info.type == H5L_TYPE_EXTERNAL &&
@@ -132,12 +174,12 @@ int h5mu_dangles(const stele_inst *s, const char *path, char *ret, size_t size)
     return 1;
 }
 
-int h5mu_is_group(const stele_inst *s, const char *path)
+int h5_is_group(const h5_file *f, const char *path)
 {
-    if (!h5mu_exists(s, path)) {
+    if (!h5_exists(f, path)) {
         return 0;
     }
-    hid_t object = H5Oopen(s->file, path, H5P_DEFAULT);
+    hid_t object = H5Oopen(f->id, path, H5P_DEFAULT);
     int is_group = object >= 0 && H5Iget_type(object) == H5I_GROUP;
     if (object >= 0) {
         H5Oclose(object);
@@ -168,7 +210,7 @@ static int read_text_attribute(hid_t attribute, hid_t type, char *ret, size_t ca
     return ok;
 }
 
-int h5mu_text_attribute(hid_t object, const char *name, char *ret, size_t capacity)
+int h5_text_attribute(hid_t object, const char *name, char *ret, size_t capacity)
 {
     if (H5Aexists(object, name) <= 0) {
         return 0;
@@ -200,11 +242,11 @@ static herr_t visit_link(hid_t group, const char *name, const H5L_info_t *info, 
     return texts_add(ctx, name, strlen(name)) == 0 ? 0 : -1;
 }
 
-stele_status h5mu_list(const stele_inst *s, const char *path, texts *ret)
+stele_status h5_list(const h5_file *f, const char *path, texts *ret)
 {
-    if (H5Literate_by_name(s->file, path, H5_INDEX_NAME, H5_ITER_INC, NULL, visit_link, ret,
+    if (H5Literate_by_name(f->id, path, H5_INDEX_NAME, H5_ITER_INC, NULL, visit_link, ret,
                            H5P_DEFAULT) < 0) {
-        return h5mu_fail_library(s, path, "cannot be listed");
+        return h5_fail_library(f, path, "cannot be listed");
     }
     return STELE_OK;
 }
@@ -235,25 +277,24 @@ static hid_t access_list(hid_t dataset)
     return list;
 }
 
-stele_status h5mu_open(const stele_inst *s, const char *path, int ndim, hid_t *ret,
-                       hsize_t *ret_extent)
+stele_status h5_open(const h5_file *f, const char *path, int ndim, hid_t *ret, hsize_t *ret_extent)
 {
-    if (!h5mu_exists(s, path)) {
-        return h5mu_fail(s, STELE_E_DATA, path, "is missing from the file");
+    if (!h5_exists(f, path)) {
+        return h5_fail(f, STELE_E_DATA, path, "is missing from the file");
     }
-    hid_t dataset = H5Dopen2(s->file, path, H5P_DEFAULT);
+    hid_t dataset = H5Dopen2(f->id, path, H5P_DEFAULT);
     if (dataset < 0) {
-        return h5mu_fail_library(s, path, "cannot be opened as an array");
+        return h5_fail_library(f, path, "cannot be opened as an array");
     }
     hid_t list = access_list(dataset), space = -1;
     H5Dclose(dataset);
-    dataset = H5Dopen2(s->file, path, list >= 0 ? list : H5P_DEFAULT);
+    dataset = H5Dopen2(f->id, path, list >= 0 ? list : H5P_DEFAULT);
     stele_status st = STELE_OK;
     if (dataset < 0 || (space = H5Dget_space(dataset)) < 0) {
-        st = h5mu_fail_library(s, path, "cannot be opened as an array");
+        st = h5_fail_library(f, path, "cannot be opened as an array");
     } else if (H5Sget_simple_extent_ndims(space) != ndim) {
-        st = h5mu_fail(s, STELE_E_DATA, path, "has %d dimensions instead of %d",
-                       H5Sget_simple_extent_ndims(space), ndim);
+        st = h5_fail(f, STELE_E_DATA, path, "has %d dimensions instead of %d",
+                     H5Sget_simple_extent_ndims(space), ndim);
     } else {
         H5Sget_simple_extent_dims(space, ret_extent, NULL);
         *ret = dataset;
@@ -271,20 +312,20 @@ stele_status h5mu_open(const stele_inst *s, const char *path, int ndim, hid_t *r
 }
 
 /* A damaged header may claim any length. Compression gains a factor of about a thousand at most. */
-static int is_plausible(const stele_inst *s, hsize_t n)
+static int is_plausible(const h5_file *f, hsize_t n)
 {
-    return n <= (hsize_t)s->file_size * 1100 + 4096;
+    return n <= (hsize_t)f->size * 1100 + 4096;
 }
 
-static stele_status open_1d(const stele_inst *s, const char *path, hid_t *ret, int64_t *ret_n)
+static stele_status open_1d(const h5_file *f, const char *path, hid_t *ret, int64_t *ret_n)
 {
     hsize_t n = 0;
     hid_t dataset = -1;
-    stele_status st = h5mu_open(s, path, 1, &dataset, &n);
-    if (st == STELE_OK && !is_plausible(s, n)) {
+    stele_status st = h5_open(f, path, 1, &dataset, &n);
+    if (st == STELE_OK && !is_plausible(f, n)) {
         H5Dclose(dataset);
-        return h5mu_fail(s, STELE_E_DATA, path, "claims %llu entries, more than the file can hold",
-                         (unsigned long long)n);
+        return h5_fail(f, STELE_E_DATA, path, "claims %llu entries, more than the file can hold",
+                       (unsigned long long)n);
     }
     if (st == STELE_OK) {
         *ret = dataset;
@@ -307,14 +348,14 @@ static int cuts_fractions(hid_t dataset, hid_t memory_type)
     return is_float;
 }
 
-stele_status h5mu_read_range(const stele_inst *s, const char *path, hid_t dataset, int64_t first,
-                             int64_t n, hid_t type, void *ret)
+stele_status h5_read_range(const h5_file *f, const char *path, hid_t dataset, int64_t first,
+                           int64_t n, hid_t type, void *ret)
 {
     if (n == 0) {
         return STELE_OK;
     }
     if (cuts_fractions(dataset, type)) {
-        return h5mu_fail(s, STELE_E_DATA, path, "holds fractions instead of whole numbers");
+        return h5_fail(f, STELE_E_DATA, path, "holds fractions instead of whole numbers");
     }
     hsize_t start = (hsize_t)first, count = (hsize_t)n;
     hid_t file_space = H5Dget_space(dataset), memory = H5Screate_simple(1, &count, NULL);
@@ -322,7 +363,7 @@ stele_status h5mu_read_range(const stele_inst *s, const char *path, hid_t datase
     if (file_space < 0 || memory < 0 ||
         H5Sselect_hyperslab(file_space, H5S_SELECT_SET, &start, NULL, &count, NULL) < 0 ||
         H5Dread(dataset, type, memory, file_space, H5P_DEFAULT, ret) < 0) {
-        st = h5mu_fail_library(s, path, "cannot be read");
+        st = h5_fail_library(f, path, "cannot be read");
     }
     if (file_space >= 0) {
         H5Sclose(file_space);
@@ -333,23 +374,23 @@ stele_status h5mu_read_range(const stele_inst *s, const char *path, hid_t datase
     return st;
 }
 
-stele_status h5mu_read_all(const stele_inst *s, const char *path, int64_t n_wanted, hid_t type,
-                           size_t size, void **ret, int64_t *ret_n)
+stele_status h5_read_all(const h5_file *f, const char *path, int64_t n_wanted, hid_t type,
+                         size_t size, void **ret, int64_t *ret_n)
 {
     hid_t dataset = -1;
     int64_t n = 0;
     void *data = NULL;
-    stele_status st = open_1d(s, path, &dataset, &n);
+    stele_status st = open_1d(f, path, &dataset, &n);
     if (st != STELE_OK) {
         return st;
     }
     if (n_wanted >= 0 && n != n_wanted) {
-        st = h5mu_fail(s, STELE_E_DATA, path, "has %lld entries instead of %lld", (long long)n,
-                       (long long)n_wanted);
+        st = h5_fail(f, STELE_E_DATA, path, "has %lld entries instead of %lld", (long long)n,
+                     (long long)n_wanted);
     } else if ((data = malloc(((size_t)n + 1) * size)) == NULL) {
-        st = h5mu_nomem(s, path);
+        st = h5_nomem(f, path);
     } else {
-        st = h5mu_read_range(s, path, dataset, 0, n, type, data);
+        st = h5_read_range(f, path, dataset, 0, n, type, data);
     }
     H5Dclose(dataset);
     if (st != STELE_OK) {
