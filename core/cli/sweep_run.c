@@ -23,6 +23,22 @@ static double check_needs(void *ctx, size_t i)
     return s->n_checked > 0 ? s->largest_check : 2.0 * s->memory;
 }
 
+static void check_child(stele__sweep *s, size_t i)
+{
+    stele__loaded loaded = { 0 };
+    stele__diag diag;
+    close(s->lock); /* an orphan must not keep the folder locked */
+    stele__diag_init(&diag);
+    stele_status status = stele__sweep_point(s, i, &loaded, &diag);
+    if (status == STELE_OK) {
+        status = stele__loaded_check_data(&loaded, 1, &s->room[i], &diag);
+    }
+    int code = stele__cli_finish(&diag, status);
+    stele__loaded_finish(&loaded);
+    fflush(NULL);
+    _exit(code);
+}
+
 static int check_start(void *ctx, size_t i, int *ret_pid)
 {
     stele__sweep *s = ctx;
@@ -34,17 +50,8 @@ static int check_start(void *ctx, size_t i, int *ret_pid)
     e->checked = 1; /* checked, whatever comes of it */
     *ret_pid = log != NULL ? stele__crew_fork(log) : -1;
     if (*ret_pid == 0) {
-        stele__loaded loaded = { 0 };
-        stele__diag diag;
-        close(s->lock); /* an orphan must not keep the folder locked */
-        stele__diag_init(&diag);
-        stele_status status = stele__sweep_point(s, i, &loaded, &diag);
-        if (status == STELE_OK) {
-            status = stele__loaded_check_data(&loaded, 1, &s->room[i], &diag);
-        }
-        int code = stele__cli_finish(&diag, status);
-        fflush(NULL);
-        _exit(code);
+        stele__free(log);
+        check_child(s, i);
     }
     if (*ret_pid < 0) {
         e->reason = stele__strdup("no process could be started");

@@ -64,9 +64,10 @@ static void summarise(stele__sweep_table *t, size_t metric, double *x)
 static void compare(stele__sweep_table *t, size_t metric, double *x)
 {
     stele__metric *m = &t->metric[metric];
-    for (size_t s = 0; s < t->points->n_settings && m->best < t->points->n_settings; s++) {
+    int any = m->best < t->points->n_settings;
+    for (size_t s = 0; s < t->points->n_settings; s++) {
         stele__cell *cell = &m->cell[s];
-        for (size_t r = 0; r < t->points->n_replicates && s != m->best; r++) {
+        for (size_t r = 0; r < t->points->n_replicates && any && s != m->best; r++) {
             double difference =
                 stele__sweep_value(t, metric, s, r) - stele__sweep_value(t, metric, m->best, r);
             if (!isnan(difference)) {

@@ -9,6 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Sanitizers ask this: fontconfig keeps its configuration until the process ends. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libfontconfig";
+}
+
 static void check_ticks(double low, double high, int log, const double *expected, int n)
 {
     stele__plot_axis axis = stele__plot_axis_make(low, high, 100.0, 500.0, 5, log);

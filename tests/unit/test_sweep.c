@@ -289,7 +289,7 @@ static void test_table(void **state)
     stele__sweep_table t;
     (void)state;
     make(&m, "  grid: {fusion: [one, two, three], seed: [1, 2, 3]}\n"
-             "  metrics: {higher: [u], lower: [d]}\n");
+             "  metrics: {higher: [u], lower: [d, nobody]}\n");
     for (int i = 0; i < 9; i++) {
         int failed = i == 1 || i == 2;
         result[i] = (stele__result){ .run = "r", .ratio = 0.5, .reason = failed ? "gone" : NULL };
@@ -299,7 +299,7 @@ static void test_table(void **state)
         }
     }
     assert_int_equal(stele__sweep_table_init(&t, &m.points, result), STELE_OK);
-    assert_int_equal(t.n_metrics, 2);
+    assert_int_equal(t.n_metrics, 3);
     assert_int_equal(t.metric[0].best, 2);
     assert_int_equal(t.metric[0].cell[0].n, 1);
     assert_int_equal(t.metric[0].cell[0].pairs, 1);
@@ -310,6 +310,8 @@ static void test_table(void **state)
     check_near(t.metric[0].cell[1].test.mean, -2.0); /* 1 - 3, 2 - 5, 3 - 4 */
     assert_int_equal(t.metric[1].best, 1);
     check_near(t.metric[1].cell[2].test.mean, -1.0);
+    assert_int_equal(t.metric[2].best, 3); /* none */
+    assert_int_equal(t.metric[2].cell[0].n, 0);
     stele__str text;
     stele__str_init(&text);
     stele__sweep_markdown(&t, &text);
@@ -318,6 +320,7 @@ static void test_table(void **state)
     /* t = 2 sqrt 3 with two degrees of freedom: 1 - sqrt(6 / 7) */
     assert_non_null(strstr(text.data, "| two | 3 | 2 | 1 | -2 | 3 | 0.0742 | "));
     assert_non_null(strstr(text.data, "| one | 1 | 9 | - | +6 | 1 | - | - | - |\n"));
+    assert_non_null(strstr(text.data, "| one | 0 | - | - | - | 0 | - | - | - |\n"));
     assert_non_null(strstr(text.data, "- fusion = one, seed = 3: gone\n"));
     stele__str_finish(&text);
     stele__sweep_table_finish(&t);
