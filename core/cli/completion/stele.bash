@@ -44,6 +44,8 @@ _stele_value() {
     *:--split) _stele_offer 'train valid test all' ;;
     *:--checkpoint) _stele_offer 'best last' ;;
     embed:-o | embed:--output) _stele_files .h5ad .npy .csv ;;
+    eval:--report) _stele_offer 'fusion' ;;
+    eval:--rows) _stele_files .csv ;;
     *:-o | *:--output | *:--run) _stele_files nothing ;;
     *:--data) _stele_files .h5ad .h5mu ;;
     *:--set | *:--threads | *:--modalities | *:--labels | *:--exclude | *:--samples) COMPREPLY=() ;;
