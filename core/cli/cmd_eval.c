@@ -1,8 +1,9 @@
 /* stele eval RUN [--split PART] [--modalities a,b] [--labels COLUMN [--exclude A,B]] [--samples K]
- *                [--checkpoint NAME] [--json] */
+ *                [--checkpoint NAME] [--json] [--report fusion] [--rows FILE.csv] */
 #include "base/file.h"
 #include "base/mem.h"
 #include "cli/command.h"
+#include "cli/eval_fusion.h"
 #include "cli/eval_table.h"
 #include "cli/opened.h"
 #include "eval/report.h"
@@ -14,7 +15,7 @@
 
 typedef struct options {
     stele__open_request open;
-    const char *exclude, *samples;
+    const char *exclude, *samples, *report, *rows;
     int json;
 } options;
 
@@ -23,6 +24,14 @@ static int check(int argc, char **argv, options *o)
     int code = stele__open_check(&o->open, argc, argv);
     if (code != STELE__EXIT_OK) {
         return code;
+    }
+    if (o->report != NULL && strcmp(o->report, "fusion") != 0) {
+        return stele__cli_usage_error(argv[0], "there is no report `%s`, only fusion", o->report);
+    }
+    o->open.plan.fusion = o->report != NULL;
+    if (o->report != NULL && o->exclude != NULL) {
+        return stele__cli_usage_error(argv[0], "the fusion report leaves no class out: --exclude "
+                                               "does not go with --report");
     }
     if (o->exclude != NULL && o->open.plan.labels == NULL) {
         return stele__cli_usage_error(argv[0], "--exclude needs --labels");
@@ -44,6 +53,8 @@ static int parse(int argc, char **argv, options *o)
                                            { "exclude", required_argument, NULL, 'x' },
                                            { "samples", required_argument, NULL, 'k' },
                                            { "json", no_argument, NULL, 'j' },
+                                           { "report", required_argument, NULL, 'r' },
+                                           { "rows", required_argument, NULL, 'w' },
                                            STELE__OPEN_OPTIONS,
                                            { 0 } };
     o->open = (stele__open_request){ .part = STELE__TEST, .checkpoint = "best" };
@@ -53,6 +64,8 @@ static int parse(int argc, char **argv, options *o)
         case 'x': o->exclude = optarg; break;
         case 'k': o->samples = optarg; break;
         case 'j': o->json = 1; break;
+        case 'r': o->report = optarg; break;
+        case 'w': o->rows = optarg; break;
         default:
             if (!stele__open_option(&o->open, c, optarg)) {
                 return stele__cli_option_error(c, argv);
@@ -71,7 +84,8 @@ static stele_status write_report(const options *o, const char *text, stele__diag
 {
     char name[32];
     stele__writer w;
-    snprintf(name, sizeof name, "eval-%s.json", part_title(o->open.part));
+    snprintf(name, sizeof name, "%s-%s.json", o->report != NULL ? o->report : "eval",
+             part_title(o->open.part));
     char *path = stele__folder_path(o->open.dir, name);
     stele_status status = path != NULL ? stele__writer_open(&w, path, diag) : STELE_E_NOMEM;
     if (status == STELE_OK) {
@@ -113,8 +127,16 @@ static stele_status judge(const options *o, const stele__opened *opened, stele__
     q.row = row;
     q.train = opened->run.split->row[STELE__TRAIN];
     q.n_train = opened->run.split->n[STELE__TRAIN];
+    if (status == STELE_OK && o->rows != NULL && !opened->plan.fusion) {
+        status = stele__diag_error(diag, STELE_E_OPTION, NULL,
+                                   "--rows: nothing here is told row by row");
+        stele__diag_hint(diag, "add --report fusion, or `fusion` to what the spec evaluates");
+    }
     if (status == STELE_OK) {
         status = stele__report_make(&q, &report, diag);
+    }
+    if (status == STELE_OK && opened->plan.fusion) {
+        status = stele__eval_fusion(opened, row, q.n, q.mask, o->rows, report, diag);
     }
     if (status == STELE_OK) {
         json_object_set_new(report, "run", json_string(o->open.dir));

@@ -161,6 +161,51 @@ static void put_pair(grid *t, int *row, const json_t *pair)
     }
 }
 
+/* One group of rows of the fusion report. */
+static void put_group(grid *t, int row, const json_t *group)
+{
+    static const struct {
+        const char *key, *title;
+        int decimals;
+    } column[] = {
+        { "rows", "rows", 0 },           { "disagreement", "disagreement", 2 },
+        { "conflict", "p < .05", 3 },    { "conflict_chi_square", "chi2 p < .05", 3 },
+        { "coverage", "90 % holds", 3 },
+    };
+    int c = 1;
+    const char *name, *class = json_string_value(json_object_get(group, "group"));
+    json_t *value;
+    put(t, row, 0, class != NULL ? class : "all rows");
+    for (size_t i = 0; i < sizeof column / sizeof column[0]; i++) {
+        put(t, 0, c, column[i].title);
+        put_number(t, row, c++, json_object_get(group, column[i].key), column[i].decimals);
+    }
+    json_object_foreach(json_object_get(group, "modalities"), name, value)
+    {
+        char title[TEXT];
+        snprintf(title, sizeof title, "share %.50s", name);
+        put(t, 0, c, title);
+        put_number(t, row, c++, json_object_get(value, "share"), 3);
+        snprintf(title, sizeof title, "%.48s holds", name);
+        put(t, 0, c, title);
+        put_number(t, row, c++, json_object_get(value, "coverage"), 3);
+    }
+}
+
+static void print_fusion(const json_t *fusion)
+{
+    static grid t;
+    size_t i;
+    json_t *group;
+    memset(&t, 0, sizeof t);
+    put(&t, 0, 0, "fusion");
+    json_array_foreach(json_object_get(fusion, "groups"), i, group)
+    {
+        put_group(&t, (int)i + 1, group);
+    }
+    print(&t);
+}
+
 void stele__eval_print(const json_t *report)
 {
     static grid posteriors, cross;
@@ -187,6 +232,10 @@ void stele__eval_print(const json_t *report)
     if (row > 1) {
         putchar('\n');
         print(&cross);
+    }
+    if (json_object_get(report, "fusion") != NULL) {
+        putchar('\n');
+        print_fusion(json_object_get(report, "fusion"));
     }
 }
 

@@ -43,13 +43,16 @@ const stele__command stele__commands[] = {
       stele__cmd_embed },
     { "eval",
       "RUN [--split PART] [--modalities A,B] [--labels COLUMN [--exclude A,B]] [--samples K] "
-      "[--checkpoint NAME] [--threads N] [--json] [--quiet]",
+      "[--report fusion] [--rows FILE.csv] [--checkpoint NAME] [--threads N] [--json] [--quiet]",
       "Judge a trained model on held-out rows; also written to RUN/eval-PART.json.",
       "  --split PART     train, valid, test (default) or all\n"
       "  --modalities A,B only these, jointly and each alone\n"
       "  --labels COLUMN  instead of the labels in the spec's `evaluate`\n"
       "  --exclude A,B    classes of COLUMN whose rows are left out\n"
       "  --samples K      importance samples per row, instead of those in the spec\n"
+      "  --report fusion  which modality is trusted when, and nothing else; by the classes of\n"
+      "                   COLUMN; written to RUN/fusion-PART.json\n"
+      "  --rows FILE.csv  that report row by row\n"
       "  --checkpoint X   best (default) or last\n"
       "  --threads N      instead of train.threads\n"
       "  --json           one JSON object instead of tables\n"

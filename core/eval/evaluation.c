@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { LIKELIHOOD = 0, CLUSTERING, KNN, CROSS };
+enum { LIKELIHOOD = 0, CLUSTERING, KNN, CROSS, FUSION };
 
 typedef struct likelihood_options {
     int64_t samples;
@@ -21,6 +21,11 @@ typedef struct cross_options {
     const char *labels;
     int64_t by_feature;
 } cross_options;
+
+typedef struct fusion_options {
+    const char *labels;
+    int64_t samples;
+} fusion_options;
 
 #define SAMPLES 32
 #define K       15
@@ -63,6 +68,14 @@ static const stele_option cross_rows[] = {
         "Score every feature alone as well, in modalities that have no more than this."),
 };
 
+static const stele_option fusion_rows[] = {
+    STELE_OPTION_STR(fusion_options, labels, "labels", NULL, 0,
+                     "Label column whose classes are the groups; default: that of `knn` or "
+                     "`clustering`."),
+    STELE_OPTION_I64(fusion_options, samples, "samples", SAMPLES, 1, 10000,
+                     "Importance samples per row and posterior that stand for the truth."),
+};
+
 static const stele__schema_plugin evaluations[STELE__N_EVALUATIONS] = {
     [LIKELIHOOD] = { STELE__EVALUATION, "likelihood",
                      "ELBO, importance-weighted log-likelihood and log-likelihood per modality.",
@@ -77,6 +90,9 @@ static const stele__schema_plugin evaluations[STELE__N_EVALUATIONS] = {
     [CROSS] = { STELE__EVALUATION, "cross",
                 "Prediction of each modality from each other one, beside baselines.",
                 STELE__TABLE(cross_rows) },
+    [FUSION] = { STELE__EVALUATION, "fusion",
+                 "Which modality is trusted, how far experts disagree, what intervals cover.",
+                 STELE__TABLE(fusion_rows) },
 };
 
 static const size_t block_size[STELE__N_EVALUATIONS] = {
@@ -84,6 +100,7 @@ static const size_t block_size[STELE__N_EVALUATIONS] = {
     [CLUSTERING] = sizeof(label_options),
     [KNN] = sizeof(label_options),
     [CROSS] = sizeof(cross_options),
+    [FUSION] = sizeof(fusion_options),
 };
 
 const stele__schema_plugin *stele__evaluations(void)
@@ -113,7 +130,7 @@ static void refuse(const stele__instance *instance, stele__diag *diag)
     if (near != NULL) {
         stele__diag_hint(diag, "did you mean `%s`?", near);
     } else {
-        stele__diag_hint(diag, "there are likelihood, clustering, knn and cross");
+        stele__diag_hint(diag, "there are likelihood, clustering, knn, cross and fusion");
     }
     stele__node_use_all(instance->node);
 }
@@ -175,6 +192,13 @@ static void read_one(stele__plan *plan, const stele__instance *instance, int own
         if (plan->cross_labels != NULL) {
             add_label(plan, plan->cross_labels, instance->node);
         }
+    } else if (at == FUSION) {
+        plan->fusion = 1;
+        plan->fusion_samples = ((const fusion_options *)values)->samples;
+        plan->fusion_labels = ((const fusion_options *)values)->labels;
+        if (plan->fusion_labels != NULL) {
+            add_label(plan, plan->fusion_labels, instance->node);
+        }
     } else if (!own_labels) {
         add_task(plan,
                  (stele__label_task){ .kind = at == KNN ? STELE__TASK_KNN : STELE__TASK_CLUSTERING,
@@ -218,6 +242,16 @@ static void complete_tasks(stele__plan *plan)
     plan->n_tasks = 2 * n;
 }
 
+static void only_fusion(stele__plan *plan, const stele__plan_request *request)
+{
+    plan->fusion = 1;
+    plan->fusion_samples = request->samples > 0 ? request->samples : SAMPLES;
+    plan->fusion_labels = request->labels;
+    if (request->labels != NULL) {
+        add_label(plan, request->labels, NULL);
+    }
+}
+
 stele_status stele__plan_init(stele__plan *plan, const stele__spec *spec,
                               const stele__plan_request *request)
 {
@@ -230,6 +264,10 @@ stele_status stele__plan_init(stele__plan *plan, const stele__spec *spec,
         stele__plan_finish(plan);
         return STELE_E_NOMEM;
     }
+    if (request->fusion) {
+        only_fusion(plan, request);
+        return STELE_OK;
+    }
     plan->likelihood = plan->cross = spec->n_evaluate == 0;
     for (size_t i = 0; i < spec->n_evaluate; i++) {
         read_one(plan, &spec->evaluate[i], request->labels != NULL);
@@ -241,6 +279,9 @@ stele_status stele__plan_init(stele__plan *plan, const stele__spec *spec,
     plan->samples = request->samples > 0 ? request->samples : plan->samples;
     if (plan->cross_labels == NULL && plan->n_tasks > 0) {
         plan->cross_labels = plan->task[0].labels;
+    }
+    if (plan->fusion_labels == NULL && plan->n_tasks > 0) {
+        plan->fusion_labels = plan->task[0].labels;
     }
     return STELE_OK;
 }

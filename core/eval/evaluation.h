@@ -10,7 +10,7 @@
  * places. Between stele__spec_create and stele__spec_finish. */
 STELE_NODISCARD stele_status stele__evaluations_apply(stele__spec *spec, stele__diag *diag);
 
-enum { STELE__N_EVALUATIONS = 4 };
+enum { STELE__N_EVALUATIONS = 5 };
 /* The evaluations as schema and help want them. */
 const stele__schema_plugin *stele__evaluations(void);
 
@@ -29,11 +29,13 @@ typedef struct stele__label_task {
 } stele__label_task;
 
 typedef struct stele__plan {
-    int likelihood, cross;
-    int64_t samples;          /* importance samples */
-    const char *cross_labels; /* of the class_mean baseline, NULL: none */
-    int64_t cross_features;   /* up to so many features of a modality are scored alone, too */
-    stele__label_task *task;  /* n_tasks, owned */
+    int likelihood, cross, fusion;
+    int64_t samples;           /* importance samples */
+    const char *cross_labels;  /* of the class_mean baseline, NULL: none */
+    int64_t cross_features;    /* up to so many features of a modality are scored alone, too */
+    int64_t fusion_samples;    /* importance samples of the fusion report */
+    const char *fusion_labels; /* whose classes are its groups, NULL: none */
+    stele__label_task *task;   /* n_tasks, owned */
     size_t n_tasks;
     const char **labels; /* n_labels different columns that all this needs, owned */
     stele__place *place; /* (n_labels) where the spec names them, owned */
@@ -45,6 +47,7 @@ typedef struct stele__plan_request {
     const char *labels;     /* NULL: those of the spec */
     stele_str_list exclude; /* together with labels */
     int64_t samples;        /* 0: as in the spec */
+    int fusion;             /* the fusion report and nothing else; labels are its groups then */
 } stele__plan_request;
 
 /* All that the spec lists, or likelihood and cross if it lists nothing. `clustering` comes with

@@ -47,6 +47,8 @@ _stele_value() {
     generate:-o | generate:--output) _stele_files .h5ad .csv .npy .jsonl .png ;;
     score:-o | score:--output) _stele_files .csv ;;
     generate:--draw) _stele_offer 'mean mode sample' ;;
+    eval:--report) _stele_offer 'fusion' ;;
+    eval:--rows) _stele_files .csv ;;
     *:-o | *:--output | *:--run) _stele_files nothing ;;
     *:--data) _stele_files .h5ad .h5mu ;;
     *:--set | *:--threads | *:--jobs | *:--modalities | *:--labels | *:--exclude | *:--samples) COMPREPLY=() ;;
