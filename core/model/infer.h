@@ -40,6 +40,7 @@ typedef struct stele__draws {
     int64_t *row;            /* (n) of the data set */
     uint32_t *sample;        /* (n) noise address, all equal */
     stele_tensor *z;         /* (n, D) */
+    stele_tensor *mean;      /* (n, D) of the component */
     stele_tensor *log_ratio; /* (n): KL(q || prior) if closed, else log q(z) - log p(z) under the
                                 whole mixture */
     stele_tensor *weight;    /* (n): exp(log_weight), or NULL: 1 */

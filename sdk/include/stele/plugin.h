@@ -106,7 +106,7 @@ typedef const stele_library *stele_plugin_query_fn(uint32_t host_major, uint32_t
 #ifndef __cplusplus
 STELE_NO_TAIL(stele_param_spec, flags);
 STELE_NO_TAIL(stele_field, n_categories);
-STELE_NO_TAIL(stele_create_args, reserved);
+STELE_NO_TAIL(stele_create_args, n_columns);
 STELE_NO_TAIL(stele_encode_args, covariates);
 STELE_NO_TAIL(stele_decode_args, lengths);
 STELE_NO_TAIL(stele_output, eta);
@@ -119,7 +119,10 @@ STELE_NO_TAIL(stele_bad_value, reason);
 STELE_NO_TAIL(stele_experts, prior);
 STELE_NO_TAIL(stele_joint, log_weight);
 STELE_NO_TAIL(stele_loss_args, beta);
-STELE_NO_TAIL(stele_head_traits, reserved);
+STELE_NO_TAIL(stele_head_traits, more_reserved);
+STELE_NO_TAIL(stele_head_scored, reader);
+STELE_NO_TAIL(stele_head_output, reserved);
+STELE_NO_TAIL(stele_head_shown, ret);
 STELE_NO_TAIL(stele_read, lengths);
 STELE_NO_TAIL(stele_plugin, detail);
 STELE_NO_TAIL(stele_library, n_plugins);
