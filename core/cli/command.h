@@ -26,6 +26,7 @@ int stele__cmd_eval(int argc, char **argv);
 int stele__cmd_help(int argc, char **argv);
 int stele__cmd_new(int argc, char **argv);
 int stele__cmd_plugins(int argc, char **argv);
+int stele__cmd_predict(int argc, char **argv);
 int stele__cmd_schema(int argc, char **argv);
 int stele__cmd_train(int argc, char **argv);
 

@@ -3,10 +3,11 @@
 
 On the simulator: a class head reaches a high held-out accuracy from the joint and from one modality; a linear head with
 reversed gradients and a step of its own takes the batch out of z as far as linear probes see; `adversary` takes it out as far
-as classifiers see that are trained afterwards.  A run that was resumed, with
+as classifiers see that are trained afterwards. `predict` writes what the class head says. A run that was resumed, with
 other numbers of threads, ends with the same bits.
 """
 
+import csv
 import json
 import os
 import pathlib
@@ -102,6 +103,25 @@ def fresh(scratch):
     assert kept["accuracy"] > 0.95, kept
 
 
+def predicted(scratch):
+    """Predictions of held-out rows from one modality, as rows of a table."""
+    run, out = scratch / "class", scratch / "class.jsonl"
+    stele("predict", run, "-o", out, "--split", "test", "--modalities", "rna", "--samples", "30", "--checkpoint", "last")
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert len(rows) == 270 and all(row["split"] == "test" for row in rows)
+    classes = json.loads((run / "data.json").read_text())["heads"]["class"]["categories"]
+    for row in rows:
+        p = {c: row[f"class_p_{c}"] for c in classes}
+        assert abs(sum(p.values()) - 1) < 1e-5 and row["class"] == max(p, key=p.get), row
+        assert all(row[f"class_p_{c}_low"] <= p[c] + 0.5 and row[f"class_p_{c}_low"] <= row[f"class_p_{c}_high"] for c in classes)
+    stele("embed", run, "-o", scratch / "rows.csv", "--split", "test", "--checkpoint", "last")
+    with open(scratch / "rows.csv", encoding="utf-8") as table:
+        truth = {row["id"]: row["class"] for row in csv.DictReader(table)}
+    hits = sum(truth[row["id"]] == row["class"] for row in rows) / len(rows)
+    print(f"classes from one modality: {hits:.3f} right")
+    assert hits > 0.9, hits
+
+
 def same_bits(scratch):
     heads = CLASS + PROBE
     one = trained(scratch, "one", heads, "--set", "train.epochs=4", "--threads", "1")
@@ -117,6 +137,7 @@ def main():
         scratch = pathlib.Path(folder)
         try:
             supervised(scratch)
+            predicted(scratch)
             scrubbed(scratch)
             fresh(scratch)
             same_bits(scratch)

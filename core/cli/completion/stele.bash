@@ -44,9 +44,10 @@ _stele_value() {
     *:--split) _stele_offer 'train valid test all' ;;
     *:--checkpoint) _stele_offer 'best last' ;;
     embed:-o | embed:--output) _stele_files .h5ad .npy .csv ;;
+    predict:-o | predict:--output) _stele_files .csv .jsonl .h5ad ;;
     *:-o | *:--output | *:--run) _stele_files nothing ;;
     *:--data) _stele_files .h5ad .h5mu ;;
-    *:--set | *:--threads | *:--modalities | *:--labels | *:--exclude | *:--samples) COMPREPLY=() ;;
+    *:--set | *:--threads | *:--modalities | *:--labels | *:--exclude | *:--samples | *:--level) COMPREPLY=() ;;
     *) return 1 ;;
     esac
 }
@@ -62,7 +63,7 @@ _stele() {
     case $command:$cur in
     *:-*) _stele_offer "$(_stele_options "$program" "$command") --help" ;;
     check:* | train:*) _stele_files .yaml .yml ;;
-    embed:* | eval:*) _stele_files nothing ;;
+    embed:* | eval:* | predict:*) _stele_files nothing ;;
     new:*)
         _stele_offer "$(printf '%s/ ' $_stele_kinds)"
         compopt -o nospace 2>/dev/null || true
