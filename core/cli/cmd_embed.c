@@ -2,7 +2,7 @@
  *     [--details] */
 #include "base/mem.h"
 #include "cli/command.h"
-#include "cli/opened.h"
+#include "cli/row_table.h"
 #include "data/csv.h"
 #include "data/h5ad.h"
 #include "data/npy.h"
@@ -22,26 +22,19 @@ typedef struct options {
 
 /* The table that is written: rows, their posterior, what is known about them. */
 typedef struct table {
-    const stele__opened *o;
-    int64_t n, *row;
-    float *mean, *sd; /* (n, D) */
-    const char **id;  /* (n) */
-    stele__column *column;
-    size_t n_columns;
-    char **name;         /* (columns) owned names */
-    void **values;       /* (columns) owned values */
+    stele__row_table rows;
+    float *mean, *sd;    /* (n, D) */
     stele__obsm *detail; /* of modalities that have one; owned names and values */
     size_t n_details;
 } table;
 
 static int format_of(const char *path)
 {
-    const char *dot = strrchr(path, '.');
-    return dot == NULL                 ? 0
-           : strcmp(dot, ".h5ad") == 0 ? H5AD
-           : strcmp(dot, ".npy") == 0  ? NPY
-           : strcmp(dot, ".csv") == 0  ? CSV
-                                       : 0;
+    const char *end = stele__extension(path);
+    return strcmp(end, ".h5ad") == 0  ? H5AD
+           : strcmp(end, ".npy") == 0 ? NPY
+           : strcmp(end, ".csv") == 0 ? CSV
+                                      : 0;
 }
 
 static int check(int argc, char **argv, options *o)
@@ -70,9 +63,11 @@ static int parse(int argc, char **argv, options *o)
                                            { "details", no_argument, NULL, 'D' },
                                            STELE__OPEN_OPTIONS,
                                            { 0 } };
-    o->open = (stele__open_request){
-        .part = STELE__N_PARTS, .checkpoint = "best", .encode_only = 1, .spec_labels = 1
-    };
+    o->open = (stele__open_request){ .part = STELE__N_PARTS,
+                                     .checkpoint = "best",
+                                     .encode_only = 1,
+                                     .spec_labels = 1,
+                                     .takes_data = 1 };
     for (int c; (c = stele__cli_option(argc, argv, ":o:", longs)) != -1;) {
         if (c == 'o') {
             o->out = optarg;
@@ -90,87 +85,22 @@ static int parse(int argc, char **argv, options *o)
 
 /* --- columns --- */
 
-/* A new column with room for `size` bytes of values; NULL: out of memory. */
-static stele__column *add_column(table *t, const char *name, int kind, size_t size)
-{
-    stele__column *c = &t->column[t->n_columns];
-    t->name[t->n_columns] = stele__strdup(name);
-    t->values[t->n_columns] = stele__calloc(1, size);
-    if (t->name[t->n_columns] == NULL || t->values[t->n_columns] == NULL) {
-        t->n_columns++; /* so that what is there is freed */
-        return NULL;
-    }
-    *c = (stele__column){ .name = t->name[t->n_columns], .kind = kind, .stride = 1 };
-    t->n_columns++;
-    return c;
-}
-
-static int has_column(const table *t, const char *name)
-{
-    for (size_t i = 0; i < t->n_columns; i++) {
-        if (strcmp(t->column[i].name, name) == 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-static stele_status add_split(table *t)
-{
-    static const char *names[STELE__N_PARTS + 1];
-    for (int p = 0; p <= STELE__N_PARTS; p++) {
-        names[p] = stele__part_name(p);
-    }
-    stele__column *c = add_column(t, "split", STELE__CATEGORY, (size_t)t->n * sizeof(int32_t));
-    if (c == NULL) {
-        return STELE_E_NOMEM;
-    }
-    int32_t *code = t->values[t->n_columns - 1];
-    for (int64_t r = 0; r < t->n; r++) {
-        code[r] = (int32_t)t->o->run.split->part[t->row[r]];
-    }
-    c->code = code;
-    c->text = names;
-    c->n_categories = sizeof names / sizeof names[0];
-    return STELE_OK;
-}
-
-static stele_status add_presence(table *t, uint32_t i)
-{
-    stele__str name;
-    stele__str_init(&name);
-    stele__str_printf(&name, "has_%s", t->o->run.model.modality[i].name);
-    stele__column *c =
-        name.failed ? NULL
-                    : add_column(t, name.data, STELE__INTEGER, (size_t)t->n * sizeof(int64_t));
-    stele__str_finish(&name);
-    if (c == NULL) {
-        return STELE_E_NOMEM;
-    }
-    int64_t *has = t->values[t->n_columns - 1];
-    for (int64_t r = 0; r < t->n; r++) {
-        has[r] = (int64_t)(stele__judge_present(&t->o->judge, t->row[r]) >> i & 1);
-    }
-    c->i64 = has;
-    return STELE_OK;
-}
-
 /* Named by the last part of "counts/obs/batch" unless that name is taken. */
-static stele_status add_label(table *t, const stele__label *label)
+static stele_status add_label(stele__row_table *t, const stele__label *label)
 {
     const char *slash = strrchr(label->name, '/');
-    char *name =
-        stele__strdup(slash != NULL && !has_column(t, slash + 1) ? slash + 1 : label->name);
+    char *name = stele__strdup(slash != NULL && !stele__row_table_has(t, slash + 1) ? slash + 1
+                                                                                    : label->name);
     for (char *c = name; c != NULL && *c != '\0'; c++) {
         *c = *c == '/' ? '_' : *c;
     }
-    if (name == NULL || has_column(t, name)) {
+    if (name == NULL || stele__row_table_has(t, name)) {
         stele__free(name);
         return name != NULL ? STELE_OK : STELE_E_NOMEM;
     }
     int is_number = label->content == STELE_FIELD_NUMBER;
-    stele__column *c = add_column(t, name, is_number ? STELE__DOUBLE : STELE__CATEGORY,
-                                  (size_t)t->n * sizeof(double));
+    stele__column *c = stele__row_table_add(t, name, is_number ? STELE__DOUBLE : STELE__CATEGORY,
+                                            (size_t)t->n * sizeof(double));
     stele__free(name);
     if (c == NULL) {
         return STELE_E_NOMEM;
@@ -194,11 +124,11 @@ static stele_status add_label(table *t, const stele__label *label)
 /* One column per dimension, for tables that hold nothing else. */
 static stele_status add_dimensions(table *t, const char *prefix, const float *values)
 {
-    size_t width = t->o->run.model.latent_dim;
+    size_t width = t->rows.o->run.model.latent_dim;
     for (size_t d = 0; d < width; d++) {
         char name[32];
         snprintf(name, sizeof name, "%s_%zu", prefix, d);
-        stele__column *c = add_column(t, name, STELE__FLOAT, 0);
+        stele__column *c = stele__row_table_add(&t->rows, name, STELE__FLOAT, 0);
         if (c == NULL) {
             return STELE_E_NOMEM;
         }
@@ -208,35 +138,12 @@ static stele_status add_dimensions(table *t, const char *prefix, const float *va
     return STELE_OK;
 }
 
-static stele_status add_ids(table *t)
-{
-    stele__column *c = add_column(t, "id", STELE__TEXT, 0);
-    if (c != NULL) {
-        c->text = t->id;
-    }
-    return c != NULL ? STELE_OK : STELE_E_NOMEM;
-}
-
 static stele_status describe(table *t, int csv)
 {
-    const stele__dataset *data = t->o->run.data;
-    uint32_t n_modalities = t->o->run.model.n_modalities;
-    size_t most = 2 + n_modalities + data->n_labels + 2 * (size_t)t->o->run.model.latent_dim;
-    t->column = stele__calloc(most, sizeof *t->column);
-    t->name = stele__calloc(most, sizeof *t->name);
-    t->values = stele__calloc(most, sizeof *t->values);
-    if (t->column == NULL || t->name == NULL || t->values == NULL) {
-        return STELE_E_NOMEM;
-    }
-    stele_status status = csv ? add_ids(t) : STELE_OK;
-    if (status == STELE_OK && t->o->run.split != NULL) {
-        status = add_split(t);
-    }
-    for (uint32_t i = 0; i < n_modalities && status == STELE_OK; i++) {
-        status = add_presence(t, i);
-    }
+    const stele__dataset *data = t->rows.o->run.data;
+    stele_status status = stele__row_table_describe(&t->rows, csv);
     for (size_t i = 0; i < data->n_labels && status == STELE_OK; i++) {
-        status = add_label(t, &data->label[i]);
+        status = add_label(&t->rows, &data->label[i]);
     }
     if (csv && status == STELE_OK) {
         status = add_dimensions(t, "z", t->mean);
@@ -248,52 +155,42 @@ static stele_status describe(table *t, int csv)
 
 static void table_finish(table *t)
 {
-    for (size_t i = 0; i < t->n_columns; i++) {
-        stele__free(t->name[i]);
-        stele__free(t->values[i]);
-    }
     for (size_t i = 0; i < t->n_details; i++) {
         stele__free((void *)(uintptr_t)t->detail[i].name);
         stele__free((void *)(uintptr_t)t->detail[i].data);
     }
     stele__free(t->detail);
-    stele__free(t->name);
-    stele__free(t->values);
-    stele__free(t->column);
-    stele__free(t->id);
     stele__free(t->mean);
     stele__free(t->sd);
-    stele__free(t->row);
+    stele__row_table_finish(&t->rows);
 }
 
 static stele_status infer(table *t, uint64_t mask, stele__diag *diag)
 {
-    size_t size = (size_t)t->n * t->o->run.model.latent_dim;
+    size_t size = (size_t)t->rows.n * t->rows.o->run.model.latent_dim;
     t->mean = stele__calloc(size, sizeof *t->mean);
     t->sd = stele__calloc(size, sizeof *t->sd);
-    t->id = stele__calloc((size_t)t->n, sizeof *t->id);
-    if (t->mean == NULL || t->sd == NULL || t->id == NULL) {
+    if (t->mean == NULL || t->sd == NULL || stele__row_table_ids(&t->rows) != STELE_OK) {
         return STELE_E_NOMEM;
     }
-    for (int64_t r = 0; r < t->n; r++) {
-        t->id[r] = stele__dataset_row_id(t->o->run.data, t->row[r]);
-    }
-    return stele__judge_moments(&t->o->judge, t->row, t->n, mask, t->mean, t->sd, diag);
+    return stele__judge_moments(&t->rows.o->judge, t->rows.row, t->rows.n, mask, t->mean, t->sd,
+                                diag);
 }
 
 /* What modality i says besides its mean, at the posterior means. */
 static stele_status add_detail(table *t, uint32_t i, uint64_t mask, stele__diag *diag)
 {
-    const stele__modality *md = &t->o->run.model.modality[i];
+    const stele__modality *md = &t->rows.o->run.model.modality[i];
     stele__str name;
     stele__str_init(&name);
     stele__str_printf(&name, "%s_%s", md->name, stele__detail_name(md));
     char *text = name.failed ? NULL : stele__strdup(name.data);
     stele__str_finish(&name);
-    float *values = stele__calloc((size_t)(t->n * md->n_features), sizeof *values);
+    float *values = stele__calloc((size_t)(t->rows.n * md->n_features), sizeof *values);
     stele_status status = text != NULL && values != NULL ? STELE_OK : STELE_E_NOMEM;
     if (status == STELE_OK) {
-        status = stele__detail_compute(&t->o->judge, i, mask, t->row, t->n, t->mean, values, diag);
+        status = stele__detail_compute(&t->rows.o->judge, i, mask, t->rows.row, t->rows.n, t->mean,
+                                       values, diag);
     }
     if (status != STELE_OK) {
         stele__free(text);
@@ -306,7 +203,7 @@ static stele_status add_detail(table *t, uint32_t i, uint64_t mask, stele__diag 
 
 static stele_status add_details(table *t, uint64_t mask, stele__diag *diag)
 {
-    const stele__model *m = &t->o->run.model;
+    const stele__model *m = &t->rows.o->run.model;
     stele_status status = STELE_OK;
     t->detail = stele__calloc(m->n_modalities, sizeof *t->detail);
     if (t->detail == NULL) {
@@ -328,18 +225,18 @@ static stele_status write_h5ad(const table *t, const options *o, const char *mod
 {
     stele__str spec;
     stele__str_init(&spec);
-    stele_status status = stele__spec_resolve(t->o->loaded.spec, &spec);
-    size_t width = t->o->run.model.latent_dim;
+    stele_status status = stele__spec_resolve(t->rows.o->loaded.spec, &spec);
+    size_t width = t->rows.o->run.model.latent_dim;
     stele__obsm obsm[2 + STELE__MAX_MODALITIES] = { { "X_stele", t->mean, width },
                                                     { "X_stele_sd", t->sd, width } };
     for (size_t i = 0; i < t->n_details; i++) {
         obsm[2 + i] = t->detail[i];
     }
     stele__uns uns[] = { { "stele_spec", spec.data }, { "stele_modalities", modalities } };
-    stele__h5ad file = { .n_obs = (size_t)t->n,
-                         .obs_names = t->id,
-                         .obs = t->column,
-                         .n_obs_columns = t->n_columns,
+    stele__h5ad file = { .n_obs = (size_t)t->rows.n,
+                         .obs_names = t->rows.id,
+                         .obs = t->rows.column,
+                         .n_obs_columns = t->rows.n_columns,
                          .obsm = obsm,
                          .n_obsm = 2 + t->n_details,
                          .uns = uns,
@@ -353,15 +250,15 @@ static stele_status write_h5ad(const table *t, const options *o, const char *mod
 
 static stele_status write_table(table *t, const options *o, uint64_t mask, stele__diag *diag)
 {
-    const stele__model *m = &t->o->run.model;
+    const stele__model *m = &t->rows.o->run.model;
     if (o->format == NPY) {
-        return stele__npy_write(o->out, STELE_F32, t->mean, (size_t)t->n, m->latent_dim, diag);
+        return stele__npy_write(o->out, STELE_F32, t->mean, (size_t)t->rows.n, m->latent_dim, diag);
     }
     stele_status status = describe(t, o->format == CSV);
     if (status != STELE_OK || o->format == CSV) {
-        return status == STELE_OK
-                   ? stele__csv_write(o->out, t->column, t->n_columns, (size_t)t->n, diag)
-                   : status;
+        return status == STELE_OK ? stele__csv_write(o->out, t->rows.column, t->rows.n_columns,
+                                                     (size_t)t->rows.n, diag)
+                                  : status;
     }
     stele__str names;
     stele__str_init(&names);
@@ -379,27 +276,27 @@ static stele_status write_table(table *t, const options *o, uint64_t mask, stele
 static void warn_of_empty(const table *t, uint64_t mask, stele__diag *diag)
 {
     int64_t n = 0;
-    for (int64_t r = 0; r < t->n; r++) {
-        n += (stele__judge_present(&t->o->judge, t->row[r]) & mask) == 0;
+    for (int64_t r = 0; r < t->rows.n; r++) {
+        n += (stele__judge_present(&t->rows.o->judge, t->rows.row[r]) & mask) == 0;
     }
     if (n > 0) {
         stele__diag_warning(diag, NULL,
                             "%lld of %lld rows have none of the modalities: they get the prior",
-                            (long long)n, (long long)t->n);
+                            (long long)n, (long long)t->rows.n);
     }
 }
 
 static stele_status embed(const options *o, stele__diag *diag)
 {
     stele__opened opened;
-    table t = { .o = &opened };
+    table t = { .rows = { .o = &opened } };
     uint64_t mask = 0;
     stele_status status = stele__opened_init(&opened, &o->open, diag);
     if (status == STELE_OK) {
         status = stele__opened_mask(&opened, &o->open, &mask, diag);
     }
     if (status == STELE_OK) {
-        status = stele__opened_rows(&opened, &o->open, &t.row, &t.n);
+        status = stele__opened_rows(&opened, &o->open, &t.rows.row, &t.rows.n);
     }
     if (status == STELE_OK) {
         status = stele__opened_keep(&opened, o->out, o->open.data, diag);
@@ -415,7 +312,7 @@ static stele_status embed(const options *o, stele__diag *diag)
         status = write_table(&t, o, mask, diag);
     }
     if (status == STELE_OK && !o->open.quiet) {
-        fprintf(stderr, "%s: %lld rows, %u dimensions\n", o->out, (long long)t.n,
+        fprintf(stderr, "%s: %lld rows, %u dimensions\n", o->out, (long long)t.rows.n,
                 opened.run.model.latent_dim);
     }
     table_finish(&t);

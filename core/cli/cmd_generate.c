@@ -163,7 +163,9 @@ static int parse(int argc, char **argv, options *o)
                                            { 0 } };
     *o = (options){ .samples = 1, .steps = 8, .what = STELE_DRAW_MEAN };
     o->sampling.temperature = 1.0;
-    o->open = (stele__open_request){ .part = STELE__TEST, .checkpoint = "best", .from = "--from" };
+    o->open = (stele__open_request){
+        .part = STELE__TEST, .checkpoint = "best", .takes_data = 1, .from = "--from"
+    };
     for (int c; (c = stele__cli_option(argc, argv, ":o:", longs)) != -1;) {
         int taken = take_option(o, c, optarg);
         if (taken < 0) {

@@ -3,6 +3,7 @@
 #include "cli/command.h"
 #include "cli/eval_table.h"
 #include "cli/opened.h"
+#include "cli/row_table.h"
 #include "data/csv.h"
 #include "eval/consistency.h"
 
@@ -41,8 +42,7 @@ static int check(int argc, char **argv, options *o)
     if (code != STELE__EXIT_OK) {
         return code;
     }
-    if (o->out != NULL &&
-        (strrchr(o->out, '.') == NULL || strcmp(strrchr(o->out, '.'), ".csv") != 0)) {
+    if (o->out != NULL && strcmp(stele__extension(o->out), ".csv") != 0) {
         return stele__cli_usage_error(argv[0], "`%s` does not end in .csv", o->out);
     }
     return STELE__EXIT_OK;
@@ -57,7 +57,9 @@ static int parse(int argc, char **argv, options *o)
                                            STELE__OPEN_OPTIONS,
                                            { 0 } };
     o->alpha = 0.05;
-    o->open = (stele__open_request){ .part = STELE__TEST, .checkpoint = "best", .encode_only = 1 };
+    o->open = (stele__open_request){
+        .part = STELE__TEST, .checkpoint = "best", .encode_only = 1, .takes_data = 1
+    };
     for (int c; (c = stele__cli_option(argc, argv, ":o:", longs)) != -1;) {
         char *end = NULL;
         switch (c) {

@@ -28,6 +28,7 @@ int stele__cmd_generate(int argc, char **argv);
 int stele__cmd_help(int argc, char **argv);
 int stele__cmd_new(int argc, char **argv);
 int stele__cmd_plugins(int argc, char **argv);
+int stele__cmd_predict(int argc, char **argv);
 int stele__cmd_schema(int argc, char **argv);
 int stele__cmd_score(int argc, char **argv);
 int stele__cmd_sweep(int argc, char **argv);

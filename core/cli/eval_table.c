@@ -65,6 +65,18 @@ static int put_label(grid *t, int row, int column, const json_t *score)
     return column;
 }
 
+/* Is it the standard error of a figure beside it? There is no room for those. */
+static int is_error_of_other(const json_t *score, const char *key)
+{
+    char other[TEXT];
+    size_t n = strlen(key), end = strlen("_error");
+    if (n <= end || strcmp(key + n - end, "_error") != 0) {
+        return 0;
+    }
+    snprintf(other, sizeof other, "%.*s", (int)(n - end), key);
+    return json_object_get(score, other) != NULL;
+}
+
 /* Columns "NAME accuracy" of one head; the next free column. */
 static int put_head(grid *t, int row, int column, const char *name, json_t *score)
 {
@@ -73,7 +85,7 @@ static int put_head(grid *t, int row, int column, const char *name, json_t *scor
     json_object_foreach(score, key, value)
     {
         char title[TEXT];
-        if (strcmp(key, "rows") != 0) {
+        if (strcmp(key, "rows") != 0 && !is_error_of_other(score, key)) {
             snprintf(title, sizeof title, "%.30s %.31s", name, key);
             put(t, 0, column, title);
             put_number(t, row, column++, value, 3);

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "cli/row_table.h"
 #include "data/csv.h"
 #include "data/h5ad.h"
 #include "data/npy.h"
@@ -13,13 +14,12 @@
 
 int stele__generated_format(const char *path)
 {
-    const char *dot = strrchr(path, '.');
-    return dot == NULL                  ? 0
-           : strcmp(dot, ".h5ad") == 0  ? STELE__AS_H5AD
-           : strcmp(dot, ".csv") == 0   ? STELE__AS_CSV
-           : strcmp(dot, ".npy") == 0   ? STELE__AS_NPY
-           : strcmp(dot, ".jsonl") == 0 ? STELE__AS_JSONL
-           : strcmp(dot, ".png") == 0   ? STELE__AS_PNG
+    const char *end = stele__extension(path);
+    return strcmp(end, ".h5ad") == 0    ? STELE__AS_H5AD
+           : strcmp(end, ".csv") == 0   ? STELE__AS_CSV
+           : strcmp(end, ".npy") == 0   ? STELE__AS_NPY
+           : strcmp(end, ".jsonl") == 0 ? STELE__AS_JSONL
+           : strcmp(end, ".png") == 0   ? STELE__AS_PNG
                                         : 0;
 }
 

@@ -41,6 +41,20 @@ const stele__command stele__commands[] = {
       "  --threads N      instead of train.threads\n"
       "  --quiet          only warnings and errors\n",
       stele__cmd_embed },
+    { "predict",
+      "RUN [DATA] -o FILE [--modalities A,B] [--split PART] [--samples K] [--level P] "
+      "[--checkpoint NAME] [--threads N] [--quiet]",
+      "Write what the heads of a run predict, with intervals, as .csv, .jsonl or .h5ad.",
+      "  -o FILE          (or --output) .csv, .jsonl; .h5ad: columns of obs\n"
+      "  --modalities A,B from these alone\n"
+      "  --split PART     train, valid, test or all (default), of the run's own data\n"
+      "  --samples K      draws from the posterior per row (default: 100)\n"
+      "  --level P        probability of the intervals (default: 0.9)\n"
+      "  --checkpoint X   best (default) or last\n"
+      "  --threads N      instead of train.threads\n"
+      "  --quiet          only warnings and errors\n"
+      "\nDATA: other rows with the same features; several sources: NAME=PATH.\n",
+      stele__cmd_predict },
     { "eval",
       "RUN [--split PART] [--modalities A,B] [--labels COLUMN [--exclude A,B]] [--samples K] "
       "[--report fusion] [--rows FILE.csv] [--checkpoint NAME] [--threads N] [--json] [--quiet]",

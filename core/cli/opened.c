@@ -36,6 +36,9 @@ int stele__open_option(stele__open_request *q, int option, const char *value)
 
 int stele__open_check(stele__open_request *q, int argc, char **argv)
 {
+    if (q->takes_data && q->data == NULL && argc - optind == 2) {
+        q->data = argv[--argc];
+    }
     if (argc - optind != 1) {
         return stele__cli_usage_error(argv[0], argc == optind ? "name a run folder"
                                                               : "one run folder at a time");
@@ -47,7 +50,8 @@ int stele__open_check(stele__open_request *q, int argc, char **argv)
         return stele__cli_usage_error(argv[0], "--checkpoint is best or last");
     }
     if (q->data != NULL && q->split_given && q->part != STELE__N_PARTS) {
-        return stele__cli_usage_error(argv[0], "the rows of --data are in no part of the split");
+        return stele__cli_usage_error(argv[0],
+                                      "the rows of other data are in no part of the split");
     }
     q->part = q->data != NULL ? STELE__N_PARTS : q->part;
     q->dir = argv[optind];

@@ -24,7 +24,8 @@ typedef struct stele__open_request {
     int split_given;          /* that option was */
     const char *modalities;   /* --modalities: "a,b", NULL for all */
     const char *from;         /* what that option is called; NULL: --modalities */
-    const char *data;         /* --data: other rows of the same features; NULL: its own */
+    const char *data;         /* other rows of the same features; NULL: its own */
+    int takes_data;           /* they may stand behind the run folder as well as in --data */
     const char *checkpoint;   /* "best" or "last" */
     const char *threads;      /* --threads, NULL: as trained */
     int encode_only;          /* decoders stay unused */
@@ -46,7 +47,7 @@ typedef struct stele__opened {
 
 /* Take over an option of the list above; 0 if `option` is none of them. */
 int stele__open_option(stele__open_request *q, int option, const char *value);
-/* After the options: the one run folder, and whether their values make sense. Rows of --data are in
+/* After the options: the one run folder, and whether their values make sense. Other data are in
  * no part of the split: they are all taken. An exit code. */
 int stele__open_check(stele__open_request *q, int argc, char **argv);
 

@@ -18,7 +18,7 @@ typedef struct scoring {
     float *z;         /* (n, D) */
     float *predicted; /* (n, width) */
     int32_t *code;
-    double *number; /* (n) */
+    double *number; /* (n, columns) */
 } scoring;
 
 static void finish(scoring *s)
@@ -40,12 +40,12 @@ static stele_status choose(scoring *s)
     s->row = stele__calloc(n, sizeof *s->row);
     s->z = stele__calloc(n * width, sizeof *s->z);
     s->code = stele__calloc(n, sizeof *s->code);
-    s->number = stele__calloc(n, sizeof *s->number);
+    s->number = stele__calloc(n * s->head->n_columns, sizeof *s->number);
     if (status != STELE_OK || s->row == NULL || s->z == NULL || s->code == NULL ||
         s->number == NULL) {
         return STELE_E_NOMEM;
     }
-    const stele__label *l = s->batch->target[q->head];
+    const stele__target *t = &s->batch->target[q->head];
     for (int64_t r = 0; r < q->n; r++) {
         int64_t row = q->row[r];
         if ((stele__judge_present(s->j, row) & q->mask) == 0 ||
@@ -53,8 +53,11 @@ static stele_status choose(scoring *s)
             continue;
         }
         memcpy(s->z + (size_t)s->n * width, q->mean + (size_t)r * width, width * sizeof *s->z);
-        s->code[s->n] = l->code != NULL ? l->code[row] : 0;
-        s->number[s->n] = l->number != NULL ? l->number[row] : 0.0;
+        for (uint32_t k = 0; k < t->n; k++) {
+            const stele__label *l = t->column[k];
+            s->code[s->n] = l->code != NULL ? l->code[row] : 0;
+            s->number[s->n * t->n + k] = l->number != NULL ? l->number[row] : 0.0;
+        }
         s->row[s->n++] = row;
     }
     return STELE_OK;
@@ -86,12 +89,14 @@ static stele_status predict(scoring *s, int64_t at, int64_t n)
 static stele_status score(scoring *s, stele__head_score *ret, stele__diag *diag)
 {
     int category = s->head->target.content == STELE_FIELD_CATEGORY;
+    stele_reader reader = stele__part_reader(&s->head->part);
     stele_head_scored rows = { .struct_size = sizeof rows,
                                .n_rows = s->n,
                                .n_outputs = s->width,
                                .predicted = s->predicted,
                                .code = category ? s->code : NULL,
-                               .number = category ? NULL : s->number };
+                               .number = category ? NULL : s->number,
+                               .reader = &reader };
     stele__guest_begin(s->head->part.guest, "score");
     stele_status status =
         s->head->vt->score(stele__guest_inst(s->head->part.guest), &rows, STELE__MOST_HEAD_METRICS,

@@ -1,5 +1,9 @@
 #include "eval/judge.h"
 
+#include "base/mem.h"
+#include "eval/knn.h"
+#include "graph/noise.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -81,5 +85,21 @@ stele_status stele__judge_moments(const stele__judge *j, const int64_t *row, int
         status = stele__judge_report(j, status, " while encoding", diag);
     }
     stele__batch_destroy(b);
+    return status;
+}
+
+stele_status stele__judge_folds(const stele__judge *j, const int64_t *row, int64_t n,
+                                const int32_t *code, int64_t n_folds, int32_t *ret)
+{
+    uint64_t seed = stele__noise_hash("folds");
+    uint64_t *key = stele__calloc((size_t)n, sizeof *key);
+    if (key == NULL) {
+        return STELE_E_NOMEM;
+    }
+    for (int64_t r = 0; r < n; r++) {
+        key[r] = stele__noise_mix(seed, stele__noise_hash(stele__dataset_row_id(j->data, row[r])));
+    }
+    stele_status status = stele__folds_stratified(code, key, (size_t)n, (int32_t)n_folds, ret);
+    stele__free(key);
     return status;
 }

@@ -33,6 +33,12 @@ STELE_NODISCARD stele_status stele__judge_moments(const stele__judge *j, const i
                                                   int64_t n, uint64_t mask, float *ret_mean,
                                                   float *ret_sd, stele__diag *diag);
 
+/* Folds 0 .. n_folds - 1 of n rows, stratified by code (n), -1 where that is negative. They follow
+ * the rows' ids, so that a row is in the same fold for every posterior and model. */
+STELE_NODISCARD stele_status stele__judge_folds(const stele__judge *j, const int64_t *row,
+                                                int64_t n, const int32_t *code, int64_t n_folds,
+                                                int32_t *ret);
+
 /* Are the n metrics of a slot within `capacity`, with names as the contract wants them? */
 STELE_NODISCARD stele_status stele__metrics_check(const stele__part *part, const char *slot,
                                                   const stele_metric *metric, uint32_t n,

@@ -4,7 +4,6 @@
 #include "base/mem.h"
 #include "eval/cluster.h"
 #include "eval/knn.h"
-#include "graph/noise.h"
 
 #include <math.h>
 #include <string.h>
@@ -54,24 +53,6 @@ static stele_status codes_of(const stele__report_request *q, const stele__label_
     }
     stele__free(trained);
     return STELE_OK;
-}
-
-/* Folds follow the rows' ids, so that a row is in the same fold for every posterior and model. */
-static stele_status folds_of(const stele__report_request *q, const int32_t *code, int64_t folds,
-                             int32_t *ret)
-{
-    uint64_t seed = stele__noise_hash("folds");
-    uint64_t *key = stele__calloc((size_t)q->n, sizeof *key);
-    if (key == NULL) {
-        return STELE_E_NOMEM;
-    }
-    for (int64_t r = 0; r < q->n; r++) {
-        const char *id = stele__dataset_row_id(q->judge->data, q->row[r]);
-        key[r] = stele__noise_mix(seed, stele__noise_hash(id));
-    }
-    stele_status status = stele__folds_stratified(code, key, (size_t)q->n, (int32_t)folds, ret);
-    stele__free(key);
-    return status;
 }
 
 static size_t n_of(const stele__report_request *q, const int32_t *code)
@@ -131,7 +112,9 @@ static stele_status cross_validate(const stele__report_request *q, const stele__
                                    stele__knn_result *ret)
 {
     int32_t *fold = stele__calloc((size_t)q->n, sizeof *fold);
-    stele_status status = fold != NULL ? folds_of(q, code, t->folds, fold) : STELE_E_NOMEM;
+    stele_status status = fold != NULL
+                              ? stele__judge_folds(q->judge, q->row, q->n, code, t->folds, fold)
+                              : STELE_E_NOMEM;
     if (status == STELE_OK) {
         status = stele__knn_accuracy(l->mean, code, fold, (size_t)q->n, q->judge->model->latent_dim,
                                      (size_t)t->k, (int32_t)t->folds, ret, NULL);

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "eval/bound.h"
 #include "eval/cross.h"
+#include "eval/fresh.h"
 #include "eval/heads.h"
 
 #include <math.h>
@@ -106,6 +107,34 @@ static json_t *metrics_json(const stele_metric *metric, uint32_t n)
     return all;
 }
 
+static void put(json_t *at, const char *key, double v)
+{
+    json_object_set_new(at, key, stele__report_number(v));
+}
+
+/* What is still to be found in z of a class that a head was to take out. */
+static stele_status add_fresh(const stele__report_request *q, const stele__head_request *r,
+                              json_t *at)
+{
+    const stele__head *head = &q->judge->model->head[r->head];
+    stele__fresh fresh;
+    if (!stele__fresh_wanted(head)) {
+        return STELE_OK;
+    }
+    stele_status status = stele__fresh_score(q->judge, r, &fresh);
+    if (status == STELE_OK) {
+        put(at, "fresh_knn", fresh.knn.accuracy);
+        put(at, "fresh_knn_error", fresh.knn.standard_error);
+        put(at, "fresh_logistic", fresh.logistic.accuracy);
+        put(at, "fresh_logistic_error", fresh.logistic.standard_error);
+        put(at, "fresh_chance", fresh.chance);
+        if (head->covariates.n > 0) {
+            put(at, "fresh_covariates", fresh.covariates);
+        }
+    }
+    return status;
+}
+
 static stele_status add_heads(const stele__report_request *q, const stele__latent *l, json_t *at,
                               stele__diag *diag)
 {
@@ -122,6 +151,7 @@ static stele_status add_heads(const stele__report_request *q, const stele__laten
         };
         status = stele__head_score_of(q->judge, &r, &score, diag);
         json_t *one = metrics_json(score.metric, score.n_metrics);
+        status = status == STELE_OK ? add_fresh(q, &r, one) : status;
         json_object_set_new(one, "rows", json_integer((json_int_t)score.n));
         json_object_set_new(all, stele__head_short_name(&m->head[h]), one);
     }

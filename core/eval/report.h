@@ -10,8 +10,10 @@
  *         elbo, elbo_error, importance_weighted, importance_weighted_error, divergence,
  *         log_likelihood{}  by modality (bound.h), if the plan has likelihood
  *         labels[]          labels, rows, and knn + knn_error or ari, nmi, resolution, clusters
- *         heads{}           by head: rows, and metrics by name (heads.h); without heads left out
- *     cross[]       from, to, rows, model{}, marginal{}, class_mean{}: metrics by name (cross.h)
+ *         heads{}           by head: rows, and metrics by name (heads.h), with a reversed
+ * derivative fresh_knn, fresh_logistic, their _error, fresh_chance and, with covariates,
+ * fresh_covariates (fresh.h); without heads left out cross[]       from, to, rows, model{},
+ * marginal{}, class_mean{}: metrics by name (cross.h)
  *
  * What is undefined is null. */
 #ifndef STELE_EVAL_REPORT_H

@@ -29,6 +29,9 @@ void stele__batch_destroy(stele__batch *b)
     }
     stele__free(b->part);
     stele__free(b->label);
+    for (uint32_t i = 0; b->target != NULL && i < b->model->n_heads; i++) {
+        stele__free(b->target[i].column);
+    }
     stele__free(b->target);
     stele__free(b->row);
     stele__free(b->matrix);
@@ -84,6 +87,18 @@ static stele_status part_create(const stele__batch *b, uint32_t i, stele__batch_
     return status;
 }
 
+static stele_status target_create(const stele__batch *b, uint32_t h)
+{
+    const stele__head *head = &b->model->head[h];
+    stele__target *t = &b->target[h];
+    t->column = stele__calloc(head->n_columns, sizeof *t->column);
+    t->n = t->column != NULL ? head->n_columns : 0;
+    for (uint32_t c = 0; c < t->n; c++) {
+        t->column[c] = stele__dataset_label(b->data, head->column[c], head->target.content);
+    }
+    return t->column != NULL ? STELE_OK : STELE_E_NOMEM;
+}
+
 stele_status stele__batch_create(const stele__model *model, const stele__dataset *data,
                                  int64_t capacity, stele__batch **ret)
 {
@@ -109,8 +124,7 @@ stele_status stele__batch_create(const stele__model *model, const stele__dataset
         b->label[i] = stele__dataset_label(data, c->name, c->content);
     }
     for (uint32_t i = 0; i < model->n_heads && status == STELE_OK; i++) {
-        const stele_field *t = &model->head[i].target;
-        b->target[i] = stele__dataset_label(data, t->name, t->content);
+        status = target_create(b, i);
     }
     for (uint32_t i = 0; i < model->n_modalities && status == STELE_OK; i++) {
         int64_t at = stele__dataset_matrix(data, model->modality[i].name);

@@ -25,6 +25,12 @@ typedef struct stele__batch_part {
     int64_t *bin;             /* (n, bins) rows of the windows, -1 where absent; NULL: none */
 } stele__batch_part;
 
+/* What a head predicts: one column of the data, or several. */
+typedef struct stele__target {
+    const stele__label **column; /* (n), NULL where the data lack it */
+    uint32_t n;
+} stele__target;
+
 typedef struct stele__batch {
     const stele__dataset *data;
     const stele__model *model;
@@ -34,8 +40,8 @@ typedef struct stele__batch {
     uint64_t *present;   /* (n) bit m: modality m is there */
     stele__batch_part *part; /* (modalities) */
     const stele__label *
-        *label; /* (model->n_covariates) columns of the data, NULL where they lack it */
-    const stele__label **target; /* (model->n_heads) the same */
+        *label;            /* (model->n_covariates) columns of the data, NULL where they lack it */
+    stele__target *target; /* (model->n_heads) */
 } stele__batch;
 
 /* Room for batches of at most `capacity` rows; nothing is allocated afterwards. */

@@ -20,8 +20,13 @@ typedef struct chosen {
 
 int stele__head_has_target(const stele__batch *b, uint32_t h, int64_t row)
 {
-    const stele__label *l = b->target[h];
-    return l != NULL && (l->code != NULL ? l->code[row] >= 0 : !isnan(l->number[row]));
+    const stele__target *t = &b->target[h];
+    int has = 1;
+    for (uint32_t c = 0; c < t->n && has; c++) {
+        const stele__label *l = t->column[c];
+        has = l != NULL && (l->code != NULL ? l->code[row] >= 0 : !isnan(l->number[row]));
+    }
+    return has;
 }
 
 static stele_tensor *rows_of(stele_graph *g, stele_tensor *t, int64_t n, const int64_t *index)
@@ -56,6 +61,7 @@ static int64_t count_rows(const stele__batch *b, uint32_t h, uint64_t mask)
 static int choose(stele_graph *g, const stele__batch *b, uint32_t h, const stele__draws *d,
                   chosen *c, stele_tensor **ret_z, stele_tensor **ret_weight)
 {
+    const int at_mean = b->model->head[h].traits.at_mean != 0;
     int64_t n = 0, *index = stele__op_take(g, (size_t)d->n, sizeof *index);
     if (index == NULL) {
         return 0;
@@ -72,7 +78,7 @@ static int choose(stele_graph *g, const stele__batch *b, uint32_t h, const stele
     }
     stele_shape shape = STELE__SHAPE(n);
     double share = 1.0 / (double)c->n_rows;
-    *ret_z = rows_of(g, d->z, n, index);
+    *ret_z = rows_of(g, at_mean ? d->mean : d->z, n, index);
     *ret_weight = d->weight != NULL ? ops->scale(g, rows_of(g, d->weight, n, index), share)
                                     : ops->full(g, &shape, share);
     return *ret_z != NULL && *ret_weight != NULL;
@@ -105,17 +111,22 @@ static int choose_all(stele_graph *g, const stele__batch *b, uint32_t h, const s
 
 static stele_tensor *target_of(stele_graph *g, const stele__batch *b, uint32_t h, const chosen *c)
 {
-    const stele__label *l = b->target[h];
-    stele_shape shape = STELE__SHAPE(c->n);
-    void *values = stele__op_take(g, (size_t)c->n, sizeof(double));
+    const stele__target *t = &b->target[h];
+    const int32_t *code = t->column[0]->code;
+    stele_shape one = STELE__SHAPE(c->n), several = STELE__SHAPE(c->n, (int64_t)t->n);
+    stele_shape shape = t->n > 1 ? several : one;
+    void *values = stele__op_take(g, (size_t)c->n * t->n, sizeof(double));
     for (int64_t i = 0; values != NULL && i < c->n; i++) {
-        if (l->code != NULL) {
-            ((int32_t *)values)[i] = l->code[c->row[i]];
-        } else {
-            stele__put_real(stele__graph_dtype(g), values, i, l->number[c->row[i]]);
+        for (uint32_t k = 0; k < t->n; k++) {
+            int64_t at = i * (int64_t)t->n + (int64_t)k;
+            if (code != NULL) {
+                ((int32_t *)values)[at] = code[c->row[i]];
+            } else {
+                stele__put_real(stele__graph_dtype(g), values, at, t->column[k]->number[c->row[i]]);
+            }
         }
     }
-    uint32_t dtype = l->code != NULL ? STELE_I32 : stele__graph_dtype(g);
+    uint32_t dtype = code != NULL ? STELE_I32 : stele__graph_dtype(g);
     return values != NULL ? stele__graph_dense(g, dtype, &shape, values) : NULL;
 }
 

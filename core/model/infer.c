@@ -328,6 +328,7 @@ stele_status stele__draw_from(const stele__model *m, stele_graph *g, const stele
             d->sample[i] = sample * STELE__MAX_COMPONENTS + c;
         }
         stele_dist q = dist_rows(g, d, b->n, &j->component[c]);
+        d->mean = q.p[0];
         stele__graph_enter(g, &m->latent);
         stele__graph_rows(g, d->n, d->row, d->sample);
         status = stele__graph_outcome(g, ops->rsample(g, &q, 0, &d->z));

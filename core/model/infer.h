@@ -40,6 +40,7 @@ typedef struct stele__draws {
     int64_t *row;            /* (n) of the data set */
     uint32_t *sample;        /* (n) noise address, all equal */
     stele_tensor *z;         /* (n, D) */
+    stele_tensor *mean;      /* (n, D) of the component */
     stele_tensor *log_ratio; /* (n): as STELE__RATIO_* says */
     stele_tensor *weight;    /* (n): exp(log_weight), or NULL: 1 */
 } stele__draws;

@@ -186,7 +186,12 @@ static stele_status head_build(stele__model *m, stele__head *h, stele__diag *dia
                                    "asks for a gradient_scale that is no number", "", "in traits",
                                    diag);
     }
-    h->part.group = h->traits.own_step ? STELE__GROUP_HEADS : STELE__GROUP_MODEL;
+    if (!(h->traits.step_rate >= 0.0) || isinf(h->traits.step_rate)) {
+        return stele__guest_report(h->part.guest, STELE_E_INTERNAL,
+                                   "asks for a step_rate that is no length", "", "in traits", diag);
+    }
+    h->part.group =
+        h->traits.own_step ? STELE__GROUP_HEADS + (uint32_t)(h - m->head) : STELE__GROUP_MODEL;
     return status == STELE_OK ? part_build(m, &h->part, h->name, h->vt->build, diag) : status;
 }
 
@@ -364,4 +369,26 @@ stele_status stele__model_fit_head(stele__model *m, uint32_t i, const stele__fit
     stele__guest_begin(h->part.guest, "fit");
     stele_status status = h->vt->fit(stele__guest_inst(h->part.guest), &f);
     return stele__guest_check(h->part.guest, "fit", status, diag);
+}
+
+static stele_status reader_get(const stele_reader *r, uint32_t id, uint64_t n, double *ret)
+{
+    const stele__part *part = r->self;
+    const stele__scope *scope = &part->scope;
+    const stele__param *p =
+        id < scope->n ? stele__params_entry(scope->params, part->entry[id]) : NULL;
+    if (p == NULL || p->kind == STELE__FROZEN || (uint64_t)p->n != n) {
+        return STELE_E_ARG;
+    }
+    for (uint64_t i = 0; i < n; i++) {
+        ret[i] = stele__params_dtype(scope->params) == STELE_F64
+                     ? ((const double *)p->values)[i]
+                     : (double)((const float *)p->values)[i];
+    }
+    return STELE_OK;
+}
+
+stele_reader stele__part_reader(const stele__part *part)
+{
+    return (stele_reader){ .struct_size = sizeof(stele_reader), .get = reader_get, .self = part };
 }

@@ -10,11 +10,13 @@
 
 #define STELE__MAX_MODALITIES 64
 #define STELE__MAX_HEADS      32
+/* That the target of one head may have. */
+#define STELE__MAX_TARGET_COLUMNS 16
 /* Of a posterior: one per modality and one for the prior. */
 #define STELE__MAX_COMPONENTS (STELE__MAX_MODALITIES + 1)
 
 /* Groups of parameters: those that training steps; those that are fitted to validation rows
- * afterwards; those of heads that take steps of their own. */
+ * afterwards; from STELE__GROUP_HEADS on, those of each head that takes steps of its own. */
 enum { STELE__GROUP_MODEL = 0, STELE__GROUP_CALIBRATED = 1, STELE__GROUP_HEADS = 2 };
 
 /* One plugin instance inside the model. */
@@ -60,8 +62,10 @@ typedef struct stele__head {
     stele__part part;
     const stele_head_vt *vt;
     stele_head_traits traits;
-    stele_field target; /* target.name: the column, borrowed from the spec */
-    double weight;      /* of its loss in the objective */
+    stele_field target;        /* target.name: the (first) column, borrowed from the spec */
+    const char *const *column; /* (n_columns) all of them, the same */
+    uint32_t n_columns;
+    double weight; /* of its loss in the objective */
     stele__covariate_set covariates;
 } stele__head;
 
@@ -110,6 +114,9 @@ STELE_NODISCARD stele_status stele__model_fit(stele__model *m, uint32_t i,
 STELE_NODISCARD stele_status stele__model_fit_head(stele__model *m, uint32_t i,
                                                    const stele__fit_source *source,
                                                    stele__diag *diag);
+
+/* Reads the parameters of a part, which outlives it. */
+stele_reader stele__part_reader(const stele__part *part);
 
 /* The tables that instances compute with: the whole is to be given to stele__guest_create. */
 extern const stele_build_api stele__build_api;

@@ -267,7 +267,8 @@ static int add_heads(stele__terms *s, stele__loss_terms *ret)
     }
     for (uint32_t h = 0; h < s->m->n_heads; h++) {
         const stele__head *head = &s->m->head[h];
-        double reach = head->traits.gradient_scale, weight = head->weight;
+        double reach = head->traits.gradient_scale;
+        double weight = head->weight * (s->o->head_factor != NULL ? s->o->head_factor[h] : 1.0);
         stele__head_loss one;
         if (stele__head_loss_of(s->m, s->g, s->b, h, s->draws, s->first_draw[1], reach, &one) !=
             STELE_OK) {

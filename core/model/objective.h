@@ -35,12 +35,13 @@
 
 /* Terms of a step beside the joint. */
 typedef struct stele__objective {
-    int single;           /* each modality alone */
-    uint32_t n_random;    /* random subsets per step, at most STELE__MAX_RANDOM */
-    int reconstruct;      /* STELE__RECONSTRUCT_* of spec.h: what a subset's z reconstructs */
-    double subset_weight; /* of each of these terms; the joint has 1 */
-    int bound;            /* STELE__BOUND_* of spec.h */
-    uint32_t n_samples;   /* K, at least 1 */
+    int single;                /* each modality alone */
+    uint32_t n_random;         /* random subsets per step, at most STELE__MAX_RANDOM */
+    int reconstruct;           /* STELE__RECONSTRUCT_* of spec.h: what a subset's z reconstructs */
+    double subset_weight;      /* of each of these terms; the joint has 1 */
+    int bound;                 /* STELE__BOUND_* of spec.h */
+    uint32_t n_samples;        /* K, at least 1 */
+    const double *head_factor; /* (heads) on their weights at this step; NULL: 1 */
 } stele__objective;
 #define STELE__MAX_RANDOM 64
 

@@ -155,7 +155,8 @@ static stele_status read_item(const struct value *v, void *items, size_t i)
 static stele_status read_list(const struct value *v, void *field)
 {
     stele_status status = STELE_OK;
-    if (v->node->kind != STELE__SEQUENCE) {
+    int alone = v->node->kind == STELE__SCALAR && (v->row->flags & STELE_OPT_SCALAR) != 0;
+    if (v->node->kind != STELE__SEQUENCE && !alone) {
         stele__str type;
         stele__str_init(&type);
         stele__str_append(&type, "a ");
@@ -167,19 +168,20 @@ static stele_status read_list(const struct value *v, void *field)
         }
         return status;
     }
-    void *items = stele__pool_take(&v->config->pool, v->node->n * item_size(v->row->type));
+    size_t n = alone ? 1 : v->node->n;
+    void *items = stele__pool_take(&v->config->pool, n * item_size(v->row->type));
     if (items == NULL) {
         return STELE_E_NOMEM;
     }
-    for (size_t i = 0; i < v->node->n; i++) {
+    for (size_t i = 0; i < n; i++) {
         struct value item = *v;
-        item.node = v->node->child[i];
+        item.node = alone ? v->node : v->node->child[i];
         item.node->used = 1;
         stele_status one = read_item(&item, items, i);
         status = status == STELE_OK ? one : status;
     }
     /* The three list types have one layout: a pointer and a count. */
-    stele_i64_list list = { .v = items, .n = v->node->n };
+    stele_i64_list list = { .v = items, .n = n };
     memcpy(field, &list, sizeof list);
     return status;
 }

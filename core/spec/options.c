@@ -79,6 +79,9 @@ static const char *row_defect(const stele__table *table, uint32_t i, size_t bloc
             return "has no choices, or a default that is none of them";
         }
     }
+    if ((row.flags & STELE_OPT_SCALAR) != 0 && row.type < STELE_OPT_I64_LIST) {
+        return "is no list, which a value alone could stand for";
+    }
     for (uint32_t j = 0; j < i; j++) {
         if (stele__option_names_clash(stele__table_row(table, j).name, row.name)) {
             return "occurs twice, or is a value and a mapping at once";
@@ -119,6 +122,12 @@ void stele__option_type(const stele_option *option, stele__str *out)
         [STELE_OPT_STR_LIST] = "list of texts",
     };
     if (option->type != STELE_OPT_ENUM) {
+        if ((option->flags & STELE_OPT_SCALAR) != 0) {
+            static const char *const one[] = { [STELE_OPT_I64_LIST] = "integer or ",
+                                               [STELE_OPT_F64_LIST] = "number or ",
+                                               [STELE_OPT_STR_LIST] = "text or " };
+            stele__str_append(out, one[option->type]);
+        }
         stele__str_append(out, names[option->type]);
         return;
     }

@@ -53,13 +53,15 @@ static stele_status put_list(stele__node *at, const char *key, const stele_optio
                              const void *field)
 {
     stele_i64_list list;
-    stele__node *to = stele__node_put_sequence(at, key), *item = to;
     memcpy(&list, field, sizeof list); /* the three list types have one layout */
+    int alone = list.n == 1 && (row->flags & STELE_OPT_SCALAR) != 0;
+    stele__node *to = alone ? at : stele__node_put_sequence(at, key), *item = to;
+    key = alone ? key : NULL;
     for (uint64_t i = 0; item != NULL && i < list.n; i++) {
         const void *v = list.v;
-        item = row->type == STELE_OPT_I64_LIST   ? put_i64(to, NULL, ((const int64_t *)v)[i])
-               : row->type == STELE_OPT_F64_LIST ? put_f64(to, NULL, ((const double *)v)[i])
-                                                 : put_str(to, NULL, ((const char *const *)v)[i]);
+        item = row->type == STELE_OPT_I64_LIST   ? put_i64(to, key, ((const int64_t *)v)[i])
+               : row->type == STELE_OPT_F64_LIST ? put_f64(to, key, ((const double *)v)[i])
+                                                 : put_str(to, key, ((const char *const *)v)[i]);
     }
     return item != NULL ? STELE_OK : STELE_E_NOMEM;
 }

@@ -101,13 +101,23 @@ static void set_list(json_t *schema, const stele_option *row, int *ok)
     const char *type = row->type == STELE_OPT_I64_LIST   ? "integer"
                        : row->type == STELE_OPT_F64_LIST ? "number"
                                                          : "string";
-    stele__json_set(schema, "type", json_string("array"), ok);
-    json_t *items = child(schema, "items", ok);
+    json_t *items = json_object(), *list = schema;
     stele__json_set(items, "type", json_string(type), ok);
     if (row->type != STELE_OPT_STR_LIST) {
         set_bounds(items, row, row->type == STELE_OPT_F64_LIST, ok);
     }
-    stele__json_set(schema, "default", list_default(row, ok), ok);
+    if ((row->flags & STELE_OPT_SCALAR) != 0) { /* one of them, or a list of them */
+        json_t *either = json_array();
+        list = json_object();
+        stele__json_add(either, json_incref(items), ok);
+        stele__json_add(either, list, ok);
+        stele__json_set(schema, "anyOf", either, ok);
+    }
+    stele__json_set(list, "type", json_string("array"), ok);
+    stele__json_set(list, "items", items, ok);
+    if ((row->flags & STELE_OPT_REQUIRED) == 0) {
+        stele__json_set(schema, "default", list_default(row, ok), ok);
+    }
 }
 
 static void set_type(json_t *schema, const stele_option *row, int *ok)

@@ -246,14 +246,26 @@ static const char *const TARGET_TYPES[] = { "auto", "category", "number", NULL }
 static const stele_option HEAD[] = {
     STELE_OPTION_STR(stele__head_spec, plugin, "plugin", NULL, STELE_OPT_REQUIRED,
                      "Plugin that predicts from the latent."),
-    STELE_OPTION_STR(stele__head_spec, target, "target", NULL, STELE_OPT_REQUIRED,
-                     "Label column that it predicts; SOURCE:COLUMN where several sources have it."),
+    { .name = "target",
+      .help = "Label column that it predicts, or a list of several where its plugin wants them; "
+              "SOURCE:COLUMN where several sources have it.",
+      .type = STELE_OPT_STR_LIST,
+      .flags = STELE_OPT_REQUIRED | STELE_OPT_SCALAR,
+      .offset = STELE_FIELD(stele__head_spec, target, stele_str_list) },
     STELE_OPTION_F64(stele__head_spec, weight, "weight", 1.0, 0.0, 1e6,
                      "Weight of its loss in the objective."),
+    STELE_OPTION_I64(stele__head_spec, warmup_epochs, "warmup_epochs", 0, 0, INT64_MAX,
+                     "Linear warm-up of the weight, in epochs."),
+    STELE_OPTION_I64(stele__head_spec, warmup_steps, "warmup_steps", 0, 0, INT64_MAX,
+                     "Linear warm-up of the weight, in steps."),
     STELE_OPTION_ENUM(stele__head_spec, target_type, "target_type", TARGET_TYPES,
                       STELE__TARGET_AUTO,
                       "What the target is: as the data have it, or whole numbers as categories, or "
                       "categories named by numbers as numbers."),
+    STELE_OPTION_STR_LIST(
+        stele__head_spec, classes, "classes", "[]",
+        "Classes of the target in their order, where plugins go by it; others count "
+        "as missing. None: all, as the data have them or in alphabetical order."),
     STELE_OPTION_STR_LIST(stele__head_spec, covariates, "covariates", "[]",
                           "Label columns that it gets beside the latent."),
 };

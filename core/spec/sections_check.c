@@ -212,8 +212,8 @@ static void check_train(stele__spec *spec, stele__diag *diag)
 }
 
 /* Named twice, a column would enter twice, with two sets of weights that mean the same. */
-static void check_covariates(const stele__config *host, const char *option,
-                             const stele_str_list *names, stele__diag *diag)
+static void check_columns(const stele__config *host, const char *option,
+                          const stele_str_list *names, stele__diag *diag)
 {
     for (uint64_t i = 1; i < names->n; i++) {
         uint64_t j = 0;
@@ -240,6 +240,29 @@ static void check_window(const stele__config *config, const stele__modality_spec
     } else if (host->window.bins == 1 && host->window.group != NULL) {
         stele__config_error(config, STELE_E_OPTION, "window.group: needs window.bins", diag);
     }
+}
+
+static void check_head(const stele__config *config, stele__diag *diag)
+{
+    const stele__head_spec *host = stele__config_values(config);
+    if (host->target.n == 0) {
+        stele__config_error(config, STELE_E_OPTION, "target: names no column", diag);
+    }
+    if (host->warmup_epochs != 0 && host->warmup_steps != 0) {
+        stele__config_error(config, STELE_E_OPTION,
+                            "warmup_steps: warmup_epochs and warmup_steps cannot both be given",
+                            diag);
+    }
+    check_columns(config, "target", &host->target, diag);
+    check_columns(config, "classes", &host->classes, diag);
+    if (host->target.n > 1 && host->target_type == STELE__TARGET_CATEGORY) {
+        stele__config_error(config, STELE_E_OPTION,
+                            "target_type: several columns of a target are numbers", diag);
+    }
+    if (host->classes.n > 0 && (host->target.n > 1 || host->target_type == STELE__TARGET_NUMBER)) {
+        stele__config_error(config, STELE_E_OPTION, "classes: the target is a number", diag);
+    }
+    check_columns(config, "covariates", &host->covariates, diag);
 }
 
 /* Results are named by them. Without a top level nobody has made up a folder. */
@@ -306,14 +329,14 @@ void stele__sections_check(stele__spec *spec, stele__diag *diag)
         if (host != NULL) {
             const stele__config *config = spec->modality[i].host;
             check_window(config, host, diag);
-            check_covariates(config, "encoder.covariates", &host->encoder.covariates, diag);
-            check_covariates(config, "decoder.covariates", &host->decoder.covariates, diag);
+            check_columns(config, "encoder.covariates", &host->encoder.covariates, diag);
+            check_columns(config, "decoder.covariates", &host->decoder.covariates, diag);
         }
     }
     for (size_t i = 0; i < spec->n_heads; i++) {
         const stele__head_spec *host = stele__head_host(&spec->head[i]);
         if (host != NULL) {
-            check_covariates(spec->head[i].host, "covariates", &host->covariates, diag);
+            check_head(spec->head[i].host, diag);
         }
     }
 }

@@ -56,9 +56,12 @@ enum { STELE__TARGET_AUTO = 0, STELE__TARGET_CATEGORY, STELE__TARGET_NUMBER };
 /* The host's keys beside a head plugin's own options. */
 typedef struct stele__head_spec {
     const char *plugin;
-    const char *target;        /* label column */
-    double weight;             /* of its loss, >= 0 */
-    int32_t target_type;       /* STELE__TARGET_... */
+    stele_str_list target;               /* label columns, at least one */
+    double weight;                       /* of its loss, >= 0 */
+    int64_t warmup_epochs, warmup_steps; /* of the weight, linear from 0; at most one is not 0 */
+    int32_t target_type;                 /* STELE__TARGET_... */
+    stele_str_list
+        classes; /* names of the target's categories, in their order; none: as they come */
     stele_str_list covariates; /* label columns it gets besides z */
 } stele__head_spec;
 

@@ -84,13 +84,18 @@ static void add_head_labels(request *r, const stele__run_request *q, size_t i)
     const stele__instance *instance = &q->spec->head[i];
     const stele__head_spec *host = stele__head_host(instance);
     const stele__state_head *known = stele__state_head_of(q->state, instance->name);
-    uint32_t content = known != NULL ? known->content : stele__target_content(host->target_type);
-    stele__label_request *l =
-        add_label(r, host->target, content, place_of(instance->node, "target", NULL), q->state,
-                  q->encode_only);
-    if (known != NULL && content == STELE_FIELD_CATEGORY) {
-        l->category = (const char *const *)known->category;
-        l->n_categories = known->n_categories;
+    uint32_t content = known != NULL ? known->content : stele__target_content(host);
+    for (uint64_t k = 0; k < host->target.n; k++) {
+        stele__label_request *l =
+            add_label(r, host->target.v[k], content, place_of(instance->node, "target", NULL),
+                      q->state, q->encode_only);
+        if (known != NULL && content == STELE_FIELD_CATEGORY) {
+            l->category = (const char *const *)known->category;
+            l->n_categories = known->n_categories;
+        } else if (host->classes.n > 0) {
+            l->category = host->classes.v;
+            l->n_categories = (int64_t)host->classes.n;
+        }
     }
     add_covariates(r, &host->covariates, instance->node, q->state, q->encode_only);
 }
@@ -174,7 +179,8 @@ static stele_status make_request(const stele__run_request *q, const stele__run *
         n_labels += 1 + host->encoder.covariates.n + host->decoder.covariates.n;
     }
     for (size_t i = 0; i < q->spec->n_heads; i++) {
-        n_labels += 1 + stele__head_host(&q->spec->head[i])->covariates.n;
+        const stele__head_spec *host = stele__head_host(&q->spec->head[i]);
+        n_labels += host->target.n + host->covariates.n;
     }
     r->matrix = stele__calloc(n, sizeof *r->matrix);
     r->label = stele__calloc(n_labels, sizeof *r->label);
@@ -255,8 +261,7 @@ static stele_status limit_labels(const stele__run_request *q, stele__run *run, s
     }
     for (size_t i = 0; i < q->spec->n_heads && status == STELE_OK; i++) {
         const stele__head_spec *host = stele__head_host(&q->spec->head[i]);
-        stele_str_list target = { .v = &host->target, .n = 1 };
-        status = limit_all(run, &target, diag);
+        status = limit_all(run, &host->target, diag);
         status = status == STELE_OK ? limit_all(run, &host->covariates, diag) : status;
     }
     return status;

@@ -28,6 +28,7 @@ typedef struct stele__loop {
     const stele__training *t;
     const stele__train_spec *spec;
     stele__objective objective;
+    double ramp[STELE__MAX_HEADS]; /* factors of the heads' weights at this step */
     stele_graph *graph;
     stele__batch *batch;
     stele__batches batches;
@@ -50,7 +51,8 @@ void stele__loop_finish(stele__loop *l);
 STELE_NODISCARD stele_status stele__loop_step(stele__loop *l, stele__loss_terms *ret,
                                               stele__diag *diag);
 
-/* Segments of the parameters of one group; stele__group_finish in any case. */
+/* Segments of the parameters of one group, STELE__GROUP_HEADS: of all heads with steps of their
+ * own; stele__group_finish in any case. */
 STELE_NODISCARD stele_status stele__group_init(const stele__loop *l, uint32_t group,
                                                stele__group *ret);
 void stele__group_finish(stele__group *group);

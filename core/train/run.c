@@ -158,7 +158,7 @@ static stele_status start_head(const stele__run_request *q, stele__run *run, uin
         return STELE_E_NOMEM;
     }
     stele_status status =
-        stele__target_describe(q->spec, i, run->data, run->split, q->state, &h->target, diag);
+        stele__target_describe(q->spec, i, run->data, run->split, q->state, h, diag);
     if (status == STELE_OK) {
         status = covariate_set(q, run, &host->covariates, &run->model, &h->covariates);
     }
@@ -168,7 +168,9 @@ static stele_status start_head(const stele__run_request *q, stele__run *run, uin
     stele_create_args args = { .input = &h->target,
                                .latent_dim = run->model.latent_dim,
                                .n_modalities = run->model.n_modalities,
-                               .decoder_covariates = (uint32_t)h->covariates.width };
+                               .decoder_covariates = (uint32_t)h->covariates.width,
+                               .columns = h->column,
+                               .n_columns = h->n_columns };
     return start_guest(q, q->plugins->head[i], instance, &args, &h->part.guest, diag);
 }
 

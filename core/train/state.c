@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "data/digest.h"
+#include "graph/noise.h"
 #include "train/state_columns.h"
 
 #include <inttypes.h>
@@ -76,19 +77,48 @@ static json_t *covariates_json(const stele__dataset *data, const stele__model *m
     return all;
 }
 
+/* Of n columns together. */
+static uint64_t labels_digest(const stele__dataset *data, const char *const *column, int64_t n,
+                              uint32_t content)
+{
+    uint64_t digest = 0;
+    for (int64_t k = 0; k < n; k++) {
+        const stele__label *label = stele__dataset_label(data, column[k], content);
+        uint64_t one = label != NULL ? stele__label_digest(data, label) : 0;
+        digest = k == 0 ? one : stele__noise_mix(digest, one);
+    }
+    return digest;
+}
+
+/* One column is a text, several are a list of them. */
+static json_t *target_json(const stele__head *h, const char **bad)
+{
+    json_t *list = json_array();
+    for (uint32_t k = 0; k < h->n_columns; k++) {
+        append(list, h->column[k], bad);
+    }
+    if (h->n_columns > 1) {
+        return list;
+    }
+    json_t *only = json_incref(json_array_get(list, 0));
+    json_decref(list);
+    return only;
+}
+
 static json_t *heads_json(const stele__dataset *data, const stele__model *model, const char **bad)
 {
     json_t *all = json_object();
     for (uint32_t i = 0; i < model->n_heads; i++) {
-        const stele_field *t = &model->head[i].target;
+        const stele__head *h = &model->head[i];
+        const stele_field *t = &h->target;
         const stele__label *label = stele__dataset_label(data, t->name, t->content);
-        json_t *one = json_pack("{s:s}", "target", t->name);
+        json_t *one = json_pack("{s:o}", "target", target_json(h, bad));
         if (t->content == STELE_FIELD_CATEGORY) {
             json_object_set_new(one, "categories",
                                 strings(label->category, label->n_categories, bad));
         }
-        add_digest(one, stele__label_digest(data, label));
-        json_object_set_new(all, stele__head_short_name(&model->head[i]), one);
+        add_digest(one, labels_digest(data, h->column, h->n_columns, t->content));
+        json_object_set_new(all, stele__head_short_name(h), one);
     }
     return all;
 }
@@ -232,6 +262,14 @@ static int read_covariates(json_t *all, stele__state *s)
     return 1;
 }
 
+static char **read_target(const json_t *target, int64_t *ret_n)
+{
+    json_t *one = json_pack("[O*]", json_is_string(target) ? target : NULL);
+    char **text = read_strings(json_is_array(target) ? target : one, ret_n);
+    json_decref(one);
+    return text;
+}
+
 static int read_heads(json_t *all, stele__state *s)
 {
     const char *name;
@@ -245,12 +283,12 @@ static int read_heads(json_t *all, stele__state *s)
         stele__state_head *h = &s->head[s->n_heads++];
         json_t *categories = json_object_get(one, "categories");
         h->name = stele__strdup(name);
-        h->target = stele__strdup(json_string_value(json_object_get(one, "target")));
+        h->target = read_target(json_object_get(one, "target"), &h->n_targets);
         h->content = categories != NULL ? STELE_FIELD_CATEGORY : STELE_FIELD_NUMBER;
         if (categories != NULL) {
             h->category = read_strings(categories, &h->n_categories);
         }
-        if (h->name == NULL || h->target == NULL || (categories != NULL && h->n_categories < 1) ||
+        if (h->name == NULL || h->n_targets < 1 || (categories != NULL && h->n_categories < 1) ||
             !read_digest(one, h->values)) {
             return 0;
         }
@@ -319,16 +357,18 @@ static stele_status refuse_values(const char *file, const stele__place *place, c
     return STELE_E_DATA;
 }
 
-static stele_status compare_label(const stele__dataset *data, const char *name, uint32_t content,
-                                  const char *values, stele__diag *diag)
+/* Of n columns that are kept together. */
+static stele_status compare_labels(const stele__dataset *data, const char *const *name, int64_t n,
+                                   uint32_t content, const char *values, stele__diag *diag)
 {
-    const stele__label *label = stele__dataset_label(data, name, content);
+    const stele__label *label = stele__dataset_label(data, name[0], content);
     char now[STELE__DIGEST_DIGITS + 1], said[256];
     if (label == NULL) { /* nobody asked for it */
         return STELE_OK;
     }
-    print_digest(stele__label_digest(data, label), now);
-    snprintf(said, sizeof said, "`%s`", name);
+    print_digest(labels_digest(data, name, n, content), now);
+    snprintf(said, sizeof said, "`%s`%s%s%s", name[0], n > 1 ? " or `" : "", n > 1 ? name[1] : "",
+             n > 1 ? "`" : "");
     const char *file = data->n_sources == 1 ? data->source->file : NULL;
     return strcmp(now, values) == 0 ? STELE_OK : refuse_values(file, &label->place, said, diag);
 }
@@ -353,12 +393,14 @@ stele_status stele__state_compare(const stele__state *s, const stele__dataset *d
     }
     for (size_t i = 0; i < s->n_covariates; i++) {
         const stele__state_covariate *c = &s->covariate[i];
-        stele_status one = compare_label(data, c->name, c->content, c->values, diag);
+        const char *name = c->name;
+        stele_status one = compare_labels(data, &name, 1, c->content, c->values, diag);
         status = one != STELE_OK ? one : status;
     }
     for (size_t i = 0; i < s->n_heads; i++) {
         const stele__state_head *h = &s->head[i];
-        stele_status one = compare_label(data, h->target, h->content, h->values, diag);
+        stele_status one = compare_labels(data, (const char *const *)h->target, h->n_targets,
+                                          h->content, h->values, diag);
         status = one != STELE_OK ? one : status;
     }
     return status;
@@ -409,7 +451,7 @@ void stele__state_destroy(stele__state *s)
     for (size_t i = 0; i < s->n_heads; i++) {
         free_strings(s->head[i].category, s->head[i].n_categories);
         stele__free(s->head[i].name);
-        stele__free(s->head[i].target);
+        free_strings(s->head[i].target, s->head[i].n_targets);
     }
     for (int p = 0; p < STELE__N_PARTS; p++) {
         free_strings(s->id[p], s->n_ids[p]);

@@ -30,8 +30,9 @@ typedef struct stele__state_covariate {
 
 /* The target of a head. */
 typedef struct stele__state_head {
-    char *name;   /* of the head */
-    char *target; /* column that it predicts */
+    char *name;    /* of the head */
+    char **target; /* n_targets columns that it predicts */
+    int64_t n_targets;
     char values[STELE__DIGEST_DIGITS + 1];
     uint32_t content;
     int64_t n_categories;

@@ -225,6 +225,19 @@ stele_status stele__loop_backward(stele__loop *l, stele_tensor *loss, stele__dia
     return STELE_OK;
 }
 
+/* How far the warm-up of each head's weight has come. */
+static void set_ramp(stele__loop *l)
+{
+    const stele__spec *spec = l->t->spec;
+    for (uint32_t h = 0; h < l->t->model->n_heads; h++) {
+        const stele__head_spec *host = stele__head_host(&spec->head[h]);
+        stele__beta_spec ramp = { .to = 1.0,
+                                  .epochs = host->warmup_epochs,
+                                  .steps = host->warmup_steps };
+        l->ramp[h] = stele__beta_at(&ramp, l->at.step, l->batches.n_batches);
+    }
+}
+
 /* Loss and derivatives of the batch that is loaded, and what needs no more than those. */
 static stele_status model_pass(stele__loop *l, double lr, stele_tensor **ret_loss,
                                stele__loss_terms *ret, stele__diag *diag)
@@ -241,11 +254,14 @@ static stele_status model_pass(stele__loop *l, double lr, stele_tensor **ret_los
                          .seed = seed,
                          .step = step,
                          .step_within = clips ? NULL : &within };
+    set_ramp(l);
     stele__graph_begin(l->graph, &pass);
     stele__params_begin_gradient(t->model->params);
     double beta = stele__beta_at(&t->spec->objective->beta, l->at.step, l->batches.n_batches);
+    stele__objective objective = l->objective;
+    objective.head_factor = l->ramp;
     *ret_loss =
-        stele__objective_loss(t->model, l->graph, l->batch, &l->objective, beta, seed, step, ret);
+        stele__objective_loss(t->model, l->graph, l->batch, &objective, beta, seed, step, ret);
     l->ended[STELE__PHASE_FORWARD] = stele__now();
     if (stele__graph_status(l->graph) == STELE_OK && *ret_loss != NULL) {
         char when[96];

@@ -1,15 +1,17 @@
 #include "train/target.h"
 
 #include "base/mem.h"
+#include "base/str.h"
 
 #include <math.h>
 #include <string.h>
 
-uint32_t stele__target_content(int32_t target_type)
+uint32_t stele__target_content(const stele__head_spec *host)
 {
-    return target_type == STELE__TARGET_CATEGORY ? STELE_FIELD_CATEGORY
-           : target_type == STELE__TARGET_NUMBER ? STELE_FIELD_NUMBER
-                                                 : 0;
+    return host->target.n > 1 || host->target_type == STELE__TARGET_NUMBER ? STELE_FIELD_NUMBER
+           : host->target_type == STELE__TARGET_CATEGORY || host->classes.n > 0
+               ? STELE_FIELD_CATEGORY
+               : 0;
 }
 
 static int has_value(const stele__label *l, int64_t row)
@@ -29,59 +31,143 @@ static const stele__label *asked_label(const stele__dataset *data, const char *n
     return NULL;
 }
 
-static int64_t count_values(const stele__label *l, const int64_t *row, int64_t n)
+/* The columns of a target, all in `label` (n). */
+typedef struct columns {
+    const stele__label *label[STELE__MAX_TARGET_COLUMNS];
+    uint32_t n;
+} columns;
+
+static int has_all(const columns *c, int64_t row)
+{
+    int has = 1;
+    for (uint32_t k = 0; k < c->n; k++) {
+        has = has && has_value(c->label[k], row);
+    }
+    return has;
+}
+
+static int64_t count_values(const columns *c, const int64_t *row, int64_t n)
 {
     int64_t sum = 0;
     for (int64_t i = 0; i < n; i++) {
-        sum += has_value(l, row[i]);
+        sum += has_all(c, row[i]);
     }
     return sum;
 }
 
+/* "`a`", "`a` and `b`" */
+static void put_names(const stele_str_list *names, stele__str *out)
+{
+    for (uint64_t k = 0; k < names->n; k++) {
+        stele__str_printf(out, "%s`%s`", k > 0 ? " and " : "", names->v[k]);
+    }
+}
+
+/* Does the spec name what the plugin predicts? */
+static stele_status check_number(const stele__spec *spec, size_t i, const stele_head_vt *vt,
+                                 stele__diag *diag)
+{
+    const stele__head_spec *host = stele__head_host(&spec->head[i]);
+    uint64_t n = 0;
+    stele__str path, text;
+    while (vt->columns != NULL && vt->columns[n] != NULL) {
+        n++;
+    }
+    if (host->target.n == (n > 1 ? n : 1) && host->target.n <= STELE__MAX_TARGET_COLUMNS) {
+        return STELE_OK;
+    }
+    stele__str_init(&path);
+    stele__str_init(&text);
+    stele__str_printf(&path, "heads.%s.target", spec->head[i].name);
+    stele__str_printf(&text, "names %llu column%s, head/%s predicts ",
+                      (unsigned long long)host->target.n, host->target.n == 1 ? "" : "s",
+                      spec->head[i].plugin);
+    for (uint64_t k = 0; k < n; k++) {
+        stele__str_printf(&text, "%s%s", k == 0 ? "[" : ", ", vt->columns[k]);
+    }
+    stele__str_append(&text, n > 1 ? "]" : "one");
+    stele_status status = path.failed || text.failed
+                              ? STELE_E_NOMEM
+                              : stele__spec_error(spec, path.data, STELE_E_OPTION, text.data, diag);
+    stele__str_finish(&path);
+    stele__str_finish(&text);
+    return status;
+}
+
+/* With new data, which have no split, there always is a state. */
+static stele_status look(const stele__spec *spec, size_t i, const stele__dataset *data,
+                         const stele__split *split, stele_field *ret, stele__diag *diag)
+{
+    const stele__head_spec *host = stele__head_host(&spec->head[i]);
+    columns c = { .n = (uint32_t)host->target.n };
+    int64_t n = split->n[STELE__TRAIN];
+    for (uint32_t k = 0; k < c.n; k++) {
+        c.label[k] = asked_label(data, host->target.v[k], stele__target_content(host));
+    }
+    ret->content = c.label[0]->content;
+    ret->n_categories = c.label[0]->n_categories;
+    if (count_values(&c, split->row[STELE__TRAIN], n) > 0) {
+        return STELE_OK;
+    }
+    stele__str names;
+    stele__str_init(&names);
+    put_names(&host->target, &names);
+    stele__diag_error(diag, STELE_E_DATA, &c.label[0]->place,
+                      "heads.%s: none of the %lld training rows has a value in %s",
+                      spec->head[i].name, (long long)n, names.data != NULL ? names.data : "");
+    stele__str_finish(&names);
+    return STELE_E_DATA;
+}
+
 stele_status stele__target_describe(const stele__spec *spec, size_t i, const stele__dataset *data,
                                     const stele__split *split, const stele__state *state,
-                                    stele_field *ret, stele__diag *diag)
+                                    stele__head *ret, stele__diag *diag)
 {
     const stele__head_spec *host = stele__head_host(&spec->head[i]);
     const stele__state_head *known = stele__state_head_of(state, spec->head[i].name);
-    *ret = (stele_field){ .struct_size = sizeof *ret, .name = host->target };
-    if (known != NULL) {
-        ret->content = known->content;
-        ret->n_categories = known->n_categories;
-    } else {
-        const stele__label *l =
-            asked_label(data, host->target, stele__target_content(host->target_type));
-        /* With new data, which have no split, there always is a state. */
-        int64_t n = split->n[STELE__TRAIN];
-        ret->content = l->content;
-        ret->n_categories = l->n_categories;
-        if (count_values(l, split->row[STELE__TRAIN], n) == 0) {
-            return stele__diag_error(diag, STELE_E_DATA, &l->place,
-                                     "heads.%s: none of the %lld training rows has a value in `%s`",
-                                     spec->head[i].name, (long long)n, host->target);
-        }
+    stele_field *field = &ret->target;
+    stele_status status = check_number(spec, i, ret->vt, diag);
+    if (status != STELE_OK) {
+        return status;
     }
-    ret->dtype = ret->content == STELE_FIELD_CATEGORY ? STELE_I32 : STELE_F64;
-    ret->layout = STELE_DENSE;
-    return STELE_OK;
+    ret->column = host->target.v;
+    ret->n_columns = (uint32_t)host->target.n;
+    *field = (stele_field){ .struct_size = sizeof *field, .name = host->target.v[0] };
+    if (known != NULL) {
+        field->content = known->content;
+        field->n_categories = known->n_categories;
+    } else {
+        status = look(spec, i, data, split, field, diag);
+    }
+    if (ret->n_columns > 1) {
+        field->sample = (stele_shape){ .ndim = 1, .dim = { ret->n_columns } };
+    }
+    field->dtype = field->content == STELE_FIELD_CATEGORY ? STELE_I32 : STELE_F64;
+    field->layout = STELE_DENSE;
+    return status;
 }
 
 /* Values are narrow: all of them make one chunk. */
 typedef struct values {
-    uint32_t dtype;
+    const stele__head *head;
     int64_t n;
-    void *data; /* (n) */
+    void *data; /* (n), or (n, columns) */
     int done;
 } values;
 
 static stele_status next_values(void *ctx, stele_view *ret)
 {
     values *v = ctx;
+    int64_t n = v->done ? 0 : v->n;
     *ret = (stele_view){ .struct_size = sizeof *ret,
-                         .dtype = v->dtype,
+                         .dtype = v->head->target.dtype,
                          .layout = STELE_DENSE,
-                         .shape = { .ndim = 1, .dim = { v->done ? 0 : v->n } },
+                         .shape = { .ndim = 1, .dim = { n } },
                          .data = v->data };
+    if (v->head->n_columns > 1) {
+        ret->shape.ndim = 2;
+        ret->shape.dim[1] = v->head->n_columns;
+    }
     v->done = 1;
     return STELE_OK;
 }
@@ -89,20 +175,29 @@ static stele_status next_values(void *ctx, stele_view *ret)
 stele_status stele__head_fit(stele__model *m, uint32_t i, const stele__dataset *data,
                              const stele__split *split, stele__diag *diag)
 {
-    const stele_field *target = &m->head[i].target;
-    const stele__label *l = stele__dataset_label(data, target->name, target->content);
-    values v = { .dtype = target->dtype };
-    v.data = stele__calloc((size_t)split->n[STELE__TRAIN], sizeof(double));
+    const stele__head *h = &m->head[i];
+    columns c = { .n = h->n_columns };
+    values v = { .head = h };
+    for (uint32_t k = 0; k < c.n; k++) {
+        c.label[k] = stele__dataset_label(data, h->column[k], h->target.content);
+    }
+    v.data = stele__calloc((size_t)split->n[STELE__TRAIN] * c.n, sizeof(double));
     if (v.data == NULL) {
         return STELE_E_NOMEM;
     }
-    for (int64_t k = 0; k < split->n[STELE__TRAIN]; k++) {
-        int64_t row = split->row[STELE__TRAIN][k];
-        if (has_value(l, row) && l->code != NULL) {
-            ((int32_t *)v.data)[v.n++] = l->code[row];
-        } else if (has_value(l, row)) {
-            ((double *)v.data)[v.n++] = l->number[row];
+    for (int64_t t = 0; t < split->n[STELE__TRAIN]; t++) {
+        int64_t row = split->row[STELE__TRAIN][t];
+        if (!has_all(&c, row)) {
+            continue;
         }
+        for (uint32_t k = 0; k < c.n; k++) {
+            if (c.label[k]->code != NULL) {
+                ((int32_t *)v.data)[v.n * c.n + k] = c.label[k]->code[row];
+            } else {
+                ((double *)v.data)[v.n * c.n + k] = c.label[k]->number[row];
+            }
+        }
+        v.n++;
     }
     stele__fit_source source = { .n_rows = v.n, .next = next_values, .ctx = &v };
     stele_status status = stele__model_fit_head(m, i, &source, diag);

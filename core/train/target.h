@@ -4,15 +4,16 @@
 
 #include "train/run.h"
 
-/* STELE_FIELD_* that a target_type of the spec asks for; 0: as the data have it. */
-uint32_t stele__target_content(int32_t target_type);
+/* STELE_FIELD_* that the spec of a head asks for its target; 0: as the data have it. */
+uint32_t stele__target_content(const stele__head_spec *host);
 
-/* Describe the target of the spec's head `i` as its plugin gets it. Without a state: E_DATA, at the
- * target's place, if no training row has a value. [main] */
+/* Describe the target of the spec's head `i` as its plugin gets it: target, column and n_columns of
+ * *ret, whose vt is known. E_OPTION if the plugin predicts another number of columns. Without a
+ * state: E_DATA, at the target's place, if no training row has a value. [main] */
 STELE_NODISCARD stele_status stele__target_describe(const stele__spec *spec, size_t i,
                                                     const stele__dataset *data,
                                                     const stele__split *split,
-                                                    const stele__state *state, stele_field *ret,
+                                                    const stele__state *state, stele__head *ret,
                                                     stele__diag *diag);
 
 /* fit() of head `i` over the training rows that have its target. [main] */

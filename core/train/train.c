@@ -100,6 +100,15 @@ stele_status stele__loop_write(stele__loop *l, const char *name, int moments, st
     return status;
 }
 
+/* Of the learning rate. */
+static double rate_of(const stele__loop *l, uint32_t group)
+{
+    double rate = group >= STELE__GROUP_HEADS
+                      ? l->t->model->head[group - STELE__GROUP_HEADS].traits.step_rate
+                      : 1.0;
+    return rate > 0.0 ? rate : 1.0;
+}
+
 stele_status stele__group_init(const stele__loop *l, uint32_t group, stele__group *ret)
 {
     size_t n = 0;
@@ -112,13 +121,13 @@ stele_status stele__group_init(const stele__loop *l, uint32_t group, stele__grou
         return STELE_E_NOMEM;
     }
     for (size_t i = 0; i < n; i++) {
-        if (s[i].group == group) {
+        if (s[i].group == group || (group == STELE__GROUP_HEADS && s[i].group > group)) {
             ret->segment[ret->n++] =
                 (stele__adamw_segment){ .begin = s[i].begin,
                                         .end = s[i].begin + s[i].n,
                                         .weight_decay =
                                             s[i].decay * l->spec->optimiser.weight_decay,
-                                        .lr_scale = 1.0 };
+                                        .lr_scale = rate_of(l, s[i].group) };
         }
     }
     return STELE_OK;

@@ -176,6 +176,7 @@ CHECK_DECLARE(check_modality_absent);
 CHECK_DECLARE(check_window);
 CHECK_DECLARE(check_head_target);
 CHECK_DECLARE(check_head_score);
+CHECK_DECLARE(check_head_outputs);
 CHECK_DECLARE(check_source_fields);
 CHECK_DECLARE(check_source_read);
 CHECK_DECLARE(check_source_concurrent);

@@ -2,6 +2,7 @@
 #include "guard.h"
 #include "metric.h"
 #include "rig.h"
+#include "scores.h"
 
 #include "base/mem.h"
 
@@ -76,7 +77,8 @@ void check_head_target(check_trial *t)
     rig_plan plan = { .rows = 120, .latent = 2, .raw = 1 };
     stele_head_traits traits = { .struct_size = sizeof traits };
     if (rig_start(t, &plan, &r)) {
-        if (r.vt->head.traits(r.inst, &traits) != STELE_OK || !isfinite(traits.gradient_scale) || traits.own_step > 1) {
+        if (r.vt->head.traits(r.inst, &traits) != STELE_OK || !isfinite(traits.gradient_scale) || traits.own_step > 1 ||
+            traits.at_mean > 1 || !(traits.step_rate >= 0.0)) {
             check_fail(t, "traits failed, or its figures make no sense");
         }
         double before = mean_loss(&r, 0);
@@ -117,16 +119,15 @@ static uint32_t score(rig *r, int64_t width, const float *predicted, int reverse
     int is_code = r->field.content == STELE_FIELD_CATEGORY;
     float *y = rig_take(r, (size_t)(n * width) * sizeof *y + 1);
     int32_t *code = rig_take(r, (size_t)n * sizeof *code);
-    double *number = rig_take(r, (size_t)n * sizeof *number);
+    size_t columns = r->n_columns;
+    double *number = rig_take(r, (size_t)n * columns * sizeof *number);
     for (int64_t i = 0; i < n; i++) {
         int64_t row = reverse ? n - 1 - i : i;
         memcpy(y + i * width, predicted + row * width, (size_t)width * sizeof *y);
-        number[i] = r->target[row];
+        memcpy(number + (size_t)i * columns, r->target + (size_t)row * columns, columns * sizeof *number);
         code[i] = is_code ? (int32_t)r->target[row] : 0;
     }
-    stele_head_scored s = { .struct_size = sizeof s, .n_rows = n, .n_outputs = width, .predicted = y };
-    s.code = is_code ? code : NULL;
-    s.number = is_code ? NULL : number;
+    stele_head_scored s = scores_of_head(r, n, width, y, code, number);
     size_t mark = guard_mark();
     stele_metric *watched = guard_take(capacity * sizeof *watched, "the metrics");
     uint32_t n_metrics = 0;
@@ -196,6 +197,63 @@ void check_head_score(check_trial *t)
             score(&r, width, trained, 0, 1, reversed); /* too little room: refused, or one metric */
         } else if (trained != NULL) {
             check_fail(t, "the number of metrics depends on the values");
+        }
+    }
+    rig_finish(&r);
+}
+
+/* --- quantities --------------------------------------------------------------------------------------------------- */
+
+static int is_named(const stele_head_output *o)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.";
+    size_t len = strnlen(o->name, sizeof o->name);
+    return len < sizeof o->name && o->name[strspn(o->name, letters)] == '\0';
+}
+
+static void check_names(rig *r, const scores_shown *s)
+{
+    for (uint32_t k = 0; k < s->n; k++) {
+        const stele_head_output *o = &s->output[k];
+        if (!is_named(o)) {
+            check_fail(r->t, "quantity %u: its name is not of [a-zA-Z0-9_.]", k);
+            return;
+        }
+        if (o->category < -1 || o->category >= r->field.n_categories) {
+            check_fail(r->t, "quantity %u (`%s`) is about category %d of %lld", k, o->name, o->category,
+                       (long long)r->field.n_categories);
+        }
+        for (uint32_t i = 0; i < k; i++) {
+            if (strcmp(o->name, s->output[i].name) == 0 && o->category == s->output[i].category) {
+                check_fail(r->t, "quantities %u and %u are both `%s`", i, k, o->name);
+            }
+        }
+    }
+}
+
+void check_head_outputs(check_trial *t)
+{
+    rig r;
+    rig_plan plan = { .rows = 20, .latent = 2 };
+    scores_shown first, again;
+    if (t->plugin->vt.head.outputs == NULL && t->plugin->vt.head.show == NULL) {
+        check_skip(t, "the plugin leaves its predictions as they are");
+        return;
+    }
+    if (t->plugin->vt.head.outputs == NULL || t->plugin->vt.head.show == NULL) {
+        check_fail(t, "outputs and show come together");
+        return;
+    }
+    if (rig_start(t, &plan, &r)) {
+        if (!scores_show(&r, &first) || !scores_show(&r, &again)) {
+            check_fail(t, "outputs or show failed, or there are no quantities, or more than %d", SCORES_MOST_OUTPUTS);
+        } else {
+            check_names(&r, &first);
+            size_t n = (size_t)r.plan.rows * first.n * sizeof(double);
+            if (again.n != first.n || memcmp(first.expected, again.expected, n) != 0 ||
+                memcmp(first.noisy, again.noisy, n) != 0) {
+                check_fail(t, "the quantities are others in a later call with the same predictions");
+            }
         }
     }
     rig_finish(&r);

@@ -1,6 +1,7 @@
 /* The reference page of a plugin in Markdown: what it says about itself, its options, and its metrics, which only an
  * instance can name. */
 #include "rig.h"
+#include "scores.h"
 
 #include "base/str.h"
 #include "spec/help.h"
@@ -93,7 +94,6 @@ static uint32_t head_metrics(rig *r, stele_metric *ret)
         return 0;
     }
     int64_t width = res.out[0].width;
-    int category = r->field.content == STELE_FIELD_CATEGORY;
     for (int64_t i = 0; i < SCORED * width && i < 4096; i++) {
         predicted[i] = (float)res.out[0].value[i];
     }
@@ -101,7 +101,7 @@ static uint32_t head_metrics(rig *r, stele_metric *ret)
         code[i] = (int32_t)r->target[i];
     }
     rig_result_finish(&res);
-    stele_head_scored s = { sizeof s, SCORED, width, predicted, category ? code : NULL, category ? NULL : r->target };
+    stele_head_scored s = scores_of_head(r, SCORED, width, predicted, code, r->target);
     if (SCORED * width > 4096 || r->vt->head.score(r->inst, &s, MOST_METRICS, ret, &n) != STELE_OK ||
         n > MOST_METRICS) {
         check_fail(r->t, "its metrics failed");

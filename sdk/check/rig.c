@@ -174,6 +174,7 @@ const char *rig_change(void)
 static stele_status create_instance(rig *r)
 {
     static const stele__log silent = { .write = keep_change };
+    static const char *const column[RIG_MOST_COLUMNS] = { "checked", "checked_1", "checked_2", "checked_3" };
     const rig_plan *p = &r->plan;
     uint32_t kind = r->plugin->desc.kind;
     const stele__host_tables *tables = p->tables != NULL ? p->tables : rig_tables();
@@ -185,6 +186,8 @@ static stele_status create_instance(rig *r)
         .decoder_covariates = kind == STELE_MODALITY || kind == STELE_HEAD ? p->covariates : 0,
         .window_bins = p->window,
         .window_at = p->window / 2,
+        .columns = kind == STELE_HEAD ? column : NULL,
+        .n_columns = r->n_columns,
     };
     stele_status status = stele__guest_create(r->plugin, "checked", r->config, tables, &silent, &r->guest);
     if (status == STELE_OK) {
@@ -194,10 +197,24 @@ static stele_status create_instance(rig *r)
     return status;
 }
 
+static stele_status reader_get(const stele_reader *reader, uint32_t id, uint64_t n, double *ret)
+{
+    const rig *r = reader->self;
+    const stele__param *p = id < r->scope.n ? stele__params_entry(r->params, r->entry[id]) : NULL;
+    if (p == NULL || p->kind == STELE__FROZEN || (uint64_t)p->n != n) {
+        return STELE_E_ARG;
+    }
+    for (uint64_t i = 0; i < n; i++) {
+        ret[i] = r->plan.dtype == STELE_F64 ? ((const double *)p->values)[i] : (double)((const float *)p->values)[i];
+    }
+    return STELE_OK;
+}
+
 static stele_status build_instance(rig *r)
 {
     stele_build b = { .r = r };
     stele_status status = stele__params_create(r->plan.dtype, &r->params);
+    r->reader = (stele_reader){ .struct_size = sizeof r->reader, .get = reader_get, .self = r };
     r->scope = (stele__scope){ .name = "checked", .purpose = stele__noise_hash("checked"), .params = r->params };
     /* All kinds share the slot. */
     if (status == STELE_OK && r->vt->source.build != NULL) {
@@ -232,8 +249,11 @@ static stele_status prepare(rig *r)
     stele_status status = stele__graph_create(r->pool, r->plan.dtype, &r->graph);
     if (status == STELE_OK) {
         rig_inputs_init(r);
-        if (!r->plan.raw) {
+        /* A head starts from its targets' statistics; of a modality raw parameters are asked for. */
+        if (!r->plan.raw || r->plugin->desc.kind == STELE_HEAD) {
             status = rig_fit(r);
+        }
+        if (!r->plan.raw) {
             perturb(r);
         }
     }

@@ -19,7 +19,7 @@
 
 #include <stele/kinds.h>
 
-enum { RIG_MOST_INPUTS = 16, RIG_MOST_OUTPUTS = 24, RIG_EXPERTS = 3 };
+enum { RIG_MOST_INPUTS = 16, RIG_MOST_OUTPUTS = 24, RIG_EXPERTS = 3, RIG_MOST_COLUMNS = 4 };
 enum { RIG_SPARSE_DIMS = 2 }; /* extents of rows that may come sparse: features, or bins of features */
 
 /* What x may be, found by asking validate(). */
@@ -73,7 +73,10 @@ typedef struct rig {
     rig_input input[RIG_MOST_INPUTS];
     stele_tensor *leaf[RIG_MOST_INPUTS]; /* of the last run */
     double *present;                     /* fusion: (rows, RIG_EXPERTS) */
-    double *target;                      /* head: (rows), and more that only its fit sees */
+    double *target;                      /* head: (rows, n_columns), and more that only its fit sees */
+    uint32_t n_columns;                  /* of that */
+    size_t choice;                       /* head: which kind of target it was given */
+    stele_reader reader;                 /* of the instance's parameters */
     stele_joint joint;                   /* fusion: of the last run */
     stele_output output;                 /* modality: the same */
     void *scratch;                       /* list of what rig_finish releases */
@@ -134,7 +137,8 @@ double rig_uniform(const check_trial *t, uint64_t stream, int64_t i);
 double rig_normal(const check_trial *t, uint64_t stream, int64_t i);
 
 /* --- parts, for rig_*.c ------------------------------------------------------------------------------------------- */
-void rig_field_init(rig *r, size_t choice); /* of a head: a number, then a category */
+void rig_field_init(rig *r, size_t choice); /* of a head: a number, then a category; of one with several columns:
+                                               positive numbers with 0 or 1 in the last, then any numbers */
 enum { RIG_COLUMN_CHOICES = 4 };
 int rig_has_columns(const rig *r);             /* does the plugin want to know features (STELE_CAP_COLUMNS)? */
 void rig_features_init(rig *r, size_t choice); /* then what it is told: choice < RIG_COLUMN_CHOICES */

@@ -15,7 +15,15 @@ void rig_field_init(rig *r, size_t choice)
     r->field.name = "checked";
     r->field.layout = r->plan.layout == STELE_CSR ? STELE_CSR : STELE_DENSE;
     if (r->plugin->desc.kind == STELE_HEAD) {
-        int is_number = choice == 0;
+        const char *const *column = r->vt->head.columns;
+        int is_number = choice == 0 || column != NULL;
+        r->choice = choice;
+        for (r->n_columns = 0; column != NULL && column[r->n_columns] != NULL; r->n_columns++) {
+        }
+        r->n_columns = column != NULL ? r->n_columns : 1;
+        if (r->n_columns > 1) {
+            r->field.sample = STELE__SHAPE((int64_t)r->n_columns);
+        }
         r->field.content = is_number ? STELE_FIELD_NUMBER : STELE_FIELD_CATEGORY;
         r->field.dtype = is_number ? STELE_F64 : STELE_I32;
         r->field.n_categories = is_number ? 0 : CLASSES;
@@ -151,12 +159,17 @@ static void head_inputs(rig *r)
         snprintf(c->name, sizeof c->name, "covariates");
         fill_normal(r, c, 0.0, 1.0);
     }
-    r->target = rig_take(r, (size_t)fit_rows(r) * sizeof(double));
-    for (int64_t i = 0; i < fit_rows(r); i++) {
-        double known = i < r->plan.rows ? z->value[i * z->width] : rig_normal(r->t, 301, i);
+    const int64_t width = r->n_columns, n = r->field.n_categories;
+    r->target = rig_take(r, (size_t)(fit_rows(r) * width) * sizeof(double));
+    for (int64_t i = 0; i < fit_rows(r) * width; i++) {
+        int64_t row = i / width, last = width > 1 && i % width == width - 1;
+        double known = row < r->plan.rows ? z->value[row * z->width] : rig_normal(r->t, 301, row);
         double score = known + 0.3 * rig_normal(r->t, 300, i);
-        int64_t n = r->field.n_categories;
-        r->target[i] = n == 0 ? score : score > 0.5 ? (double)(n - 1) : score > -0.5 ? (double)(n / 2) : 0.0;
+        if (width > 1 && r->choice == 0) {
+            r->target[i] = last ? (double)(rig_uniform(r->t, 302, row) < 0.7) : exp(0.7 * score);
+        } else {
+            r->target[i] = n == 0 ? score : score > 0.5 ? (double)(n - 1) : score > -0.5 ? (double)(n / 2) : 0.0;
+        }
     }
 }
 
@@ -195,7 +208,7 @@ static stele_status fit_targets(stele_fit *f, stele_view *ret)
     }
     *ret = (stele_view){ .struct_size = sizeof *ret, .dtype = codes ? STELE_I32 : STELE_F64 };
     ret->layout = STELE_DENSE;
-    ret->shape = STELE__SHAPE(n);
+    ret->shape = r->n_columns > 1 ? STELE__SHAPE(n, (int64_t)r->n_columns) : STELE__SHAPE(n);
     ret->data = codes ? (const void *)f->column : r->target;
     f->at += n;
     return STELE_OK;
@@ -287,7 +300,7 @@ stele_status rig_fit(rig *r)
     if (fit == NULL) {
         return STELE_OK;
     }
-    size_t n = (size_t)(fit_rows(r) * (head ? 1 : r->plan.features));
+    size_t n = (size_t)(fit_rows(r) * (head ? (int64_t)r->n_columns : r->plan.features));
     stele_fit f = { .r = r };
     f.chunk = rig_take(r, n * sizeof *f.chunk);
     f.column = rig_take(r, n * sizeof *f.column);

@@ -311,16 +311,17 @@ stele_status rig_head(rig *r, stele_graph *g, int64_t n, const int64_t *index, s
 {
     const stele_head_vt *vt = &r->vt->head;
     stele_tensor *y = NULL, *rows = NULL;
-    double *target = stele__op_take(g, (size_t)n + 1, sizeof *target);
+    const int64_t width = r->n_columns;
+    double *target = stele__op_take(g, (size_t)(n * width) + 1, sizeof *target);
     for (int64_t i = 0; target != NULL && i < n; i++) {
-        target[i] = r->target[index != NULL ? index[i] : i];
+        memcpy(target + i * width, r->target + (index != NULL ? index[i] : i) * width, (size_t)width * sizeof *target);
     }
     r->raw = vt->predict(r->inst, g, in[0], r->plan.covariates > 0 ? in[1] : NULL, &y);
     stele__guest_restore(r->guest, "predict");
     if (target == NULL || r->raw != STELE_OK || stele__graph_status(g) != STELE_OK) {
         return target == NULL ? STELE_E_NOMEM : r->raw;
     }
-    stele_shape s = STELE__SHAPE(n);
+    stele_shape s = width > 1 ? STELE__SHAPE(n, width) : STELE__SHAPE(n);
     stele_tensor *t = rig_constant(g, &s, target);
     if (r->field.content == STELE_FIELD_CATEGORY) {
         t = ops->cast(g, t, STELE_I32); /* codes, as labels have them */

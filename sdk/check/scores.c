@@ -1,5 +1,7 @@
 #include "scores.h"
 
+#include "guard.h"
+
 #include <string.h>
 
 static uint32_t modality_scores(rig *r, stele_metric *ret)
@@ -25,6 +27,59 @@ static uint32_t modality_scores(rig *r, stele_metric *ret)
     return good && n <= SCORES_MOST ? n : 0;
 }
 
+stele_head_scored scores_of_head(const rig *r, int64_t rows, int64_t width, const float *predicted, const int32_t *code,
+                                 const double *number)
+{
+    const int is_code = r->field.content == STELE_FIELD_CATEGORY;
+    return (stele_head_scored){ .struct_size = sizeof(stele_head_scored),
+                                .n_rows = rows,
+                                .n_outputs = width,
+                                .predicted = predicted,
+                                .code = is_code ? code : NULL,
+                                .number = is_code ? NULL : number,
+                                .reader = &r->reader };
+}
+
+int scores_show(rig *r, scores_shown *ret)
+{
+    const stele_head_vt *vt = &r->vt->head;
+    const int64_t rows = r->plan.rows;
+    rig_result res;
+    memset(ret, 0, sizeof *ret);
+    stele_status status = vt->outputs(r->inst, &r->reader, SCORES_MOST_OUTPUTS, ret->output, &ret->n);
+    if (status != STELE_OK || ret->n < 1 || ret->n > SCORES_MOST_OUTPUTS ||
+        rig_run(r, rows, NULL, 0, &res) != STELE_OK) {
+        return 0;
+    }
+    const rig_output *y = &res.out[0];
+    size_t mark = guard_mark();
+    double *watched = guard_take((size_t)rows * ret->n * sizeof *watched, "the quantities");
+    double *uniform = rig_take(r, (size_t)rows * sizeof *uniform);
+    float *predicted = rig_take(r, (size_t)(y->rows * y->width) * sizeof *predicted + 1);
+    ret->expected = rig_take(r, (size_t)rows * ret->n * sizeof(double));
+    ret->noisy = rig_take(r, (size_t)rows * ret->n * sizeof(double));
+    for (int64_t i = 0; i < y->rows * y->width; i++) {
+        predicted[i] = (float)y->value[i];
+    }
+    for (int64_t i = 0; i < rows; i++) {
+        uniform[i] = rig_uniform(r->t, 600, i);
+    }
+    stele_head_shown s = { .struct_size = sizeof s,
+                           .n_rows = rows,
+                           .n_outputs = y->width,
+                           .predicted = predicted,
+                           .reader = &r->reader,
+                           .ret = watched };
+    for (int noisy = 0; noisy < 2 && status == STELE_OK; noisy++) {
+        s.uniform = noisy ? uniform : NULL;
+        status = vt->show(r->inst, &s);
+        memcpy(noisy ? ret->noisy : ret->expected, watched, (size_t)rows * ret->n * sizeof *watched);
+    }
+    guard_free(r->t, mark);
+    rig_result_finish(&res);
+    return status == STELE_OK;
+}
+
 static uint32_t head_scores(rig *r, stele_metric *ret)
 {
     rig_result res;
@@ -44,9 +99,7 @@ static uint32_t head_scores(rig *r, stele_metric *ret)
     for (int64_t i = 0; i < rows; i++) {
         code[i] = is_code ? (int32_t)r->target[i] : 0;
     }
-    stele_head_scored s = { .struct_size = sizeof s, .n_rows = rows, .n_outputs = y->width, .predicted = predicted };
-    s.code = is_code ? code : NULL;
-    s.number = is_code ? NULL : r->target;
+    stele_head_scored s = scores_of_head(r, rows, y->width, predicted, code, r->target);
     stele_status status = r->vt->head.score(r->inst, &s, SCORES_MOST, ret, &n);
     rig_result_finish(&res);
     return status == STELE_OK && n <= SCORES_MOST ? n : 0;

@@ -78,6 +78,21 @@ static uint64_t of_scores(rig *r, uint64_t h)
     return h;
 }
 
+/* What a head's predictions are read as. */
+static uint64_t of_shown(rig *r, uint64_t h)
+{
+    scores_shown shown;
+    const stele_head_vt *vt = &r->vt->head;
+    if (vt->outputs == NULL || vt->show == NULL || !scores_show(r, &shown)) {
+        return h;
+    }
+    for (uint32_t k = 0; k < shown.n; k++) {
+        h = mix_text(h, shown.output[k].name);
+    }
+    h = mix_reals(h, (int64_t)shown.n * r->plan.rows, shown.expected);
+    return mix_reals(h, (int64_t)shown.n * r->plan.rows, shown.noisy);
+}
+
 /* The likelihood as such, draws from it, which values are valid, metrics. */
 static uint64_t of_blocks(check_trial *t, const rig_plan *plan, uint64_t h)
 {
@@ -161,6 +176,9 @@ stele_status signature_of(check_trial *t, const char *const *option, size_t n, i
         }
         if (depth >= SIGNATURE_DEEPEST) {
             h = of_scores(&r, h);
+        }
+        if (kind == STELE_HEAD && depth >= SIGNATURE_DEEPEST) {
+            h = of_shown(&r, h);
         }
         if (kind == STELE_MODALITY && depth >= SIGNATURE_DEEPEST) {
             h = of_blocks(t, &plan, h);

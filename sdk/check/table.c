@@ -117,6 +117,10 @@ const check_case check_table[] = {
       "Metrics of a head prefer what training makes of it, depend on no order of rows or calls, and fit the room "
       "given.",
       CHECK_HEAD, 0, check_head_score },
+    { "head-outputs",
+      "Quantities that a head's predictions are read as have names, each once, and are the same in every call and "
+      "whatever is behind them.",
+      CHECK_HEAD, 0, check_head_outputs },
     { "source-fields", "Axes, ids, fields, names, categories and levels are complete and consistent.", CHECK_SOURCE, 0,
       check_source_fields },
     { "source-read",

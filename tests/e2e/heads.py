@@ -2,10 +2,12 @@
 """Heads from the spec to the figures of `stele eval`. heads.py STELE TEST_PLUGINS
 
 On the simulator: a class head reaches a high held-out accuracy from the joint and from one modality; a linear head with
-reversed gradients and a step of its own takes the batch out of z as far as linear probes see. A run that was resumed, with
+reversed gradients and a step of its own takes the batch out of z as far as linear probes see; `adversary` takes it out as far
+as classifiers see that are trained afterwards. `predict` writes what the class head says. A run that was resumed, with
 other numbers of threads, ends with the same bits.
 """
 
+import csv
 import json
 import os
 import pathlib
@@ -32,6 +34,7 @@ fusion: poe
 train: {epochs: 30, batch_size: 64, optimiser: {lr: 5.0e-3}}
 heads:
 """
+SCRUB = "  scrub: {plugin: adversary, target: batch, weight: 20, warmup_epochs: 5, learning_rate: 3}\n"
 CLASS = "  class: {plugin: classifier, target: class, weight: 20}\n"
 PROBE = "  probe: {plugin: freely, target: batch, gradient_scale: 0, own_step: true}\n"
 ADVERSARY = "  batch: {plugin: freely, target: batch, gradient_scale: -1, own_step: true, weight: 50}\n"
@@ -86,6 +89,39 @@ def scrubbed(scratch):
     assert free > 0.9 and probe < 0.6 and batch < 0.6, (free, probe, batch)
 
 
+def fresh(scratch):
+    """Two classifiers trained afterwards find the batch without an adversary, and no more with one; classes stay."""
+    told = "atac: {plugin: bernoulli_peaks, encoder: {hidden: [32]}, decoder: {hidden: [32], covariates: [batch]}}"
+    untold = SPEC.replace(told, told.replace(", covariates: [batch]", ""))
+    idle = SCRUB.replace("weight: 20", "weight: 0")
+    before, after = ({k: v for k, v in accuracy(trained(scratch, name, CLASS + head, spec_text=text), "scrub")["joint"].items()}
+                     for name, head, text in (("idle", idle, untold), ("fresh", SCRUB, SPEC)))
+    print("fresh classifiers of the batch:", {k: (round(before[k], 3), round(after[k], 3)) for k in before if "fresh" in k})
+    assert before["fresh_knn"] > 0.8 and before["fresh_logistic"] > 0.9, before
+    assert after["fresh_knn"] < 0.55 and after["fresh_logistic"] < 0.6 and after["fresh_chance"] < 0.4, after
+    kept = accuracy(scratch / "fresh", "class")["joint"]
+    assert kept["accuracy"] > 0.95, kept
+
+
+def predicted(scratch):
+    """Predictions of held-out rows from one modality, as rows of a table."""
+    run, out = scratch / "class", scratch / "class.jsonl"
+    stele("predict", run, "-o", out, "--split", "test", "--modalities", "rna", "--samples", "30", "--checkpoint", "last")
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert len(rows) == 270 and all(row["split"] == "test" for row in rows)
+    classes = json.loads((run / "data.json").read_text())["heads"]["class"]["categories"]
+    for row in rows:
+        p = {c: row[f"class_p_{c}"] for c in classes}
+        assert abs(sum(p.values()) - 1) < 1e-5 and row["class"] == max(p, key=p.get), row
+        assert all(row[f"class_p_{c}_low"] <= p[c] + 0.5 and row[f"class_p_{c}_low"] <= row[f"class_p_{c}_high"] for c in classes)
+    stele("embed", run, "-o", scratch / "rows.csv", "--split", "test", "--checkpoint", "last")
+    with open(scratch / "rows.csv", encoding="utf-8") as table:
+        truth = {row["id"]: row["class"] for row in csv.DictReader(table)}
+    hits = sum(truth[row["id"]] == row["class"] for row in rows) / len(rows)
+    print(f"classes from one modality: {hits:.3f} right")
+    assert hits > 0.9, hits
+
+
 def same_bits(scratch):
     heads = CLASS + PROBE
     one = trained(scratch, "one", heads, "--set", "train.epochs=4", "--threads", "1")
@@ -101,7 +137,9 @@ def main():
         scratch = pathlib.Path(folder)
         try:
             supervised(scratch)
+            predicted(scratch)
             scrubbed(scratch)
+            fresh(scratch)
             same_bits(scratch)
         except AssertionError as error:
             print("failed:", error)

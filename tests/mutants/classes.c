@@ -130,6 +130,45 @@ static stele_status score(const stele_inst *self, const stele_head_scored *s, ui
     return STELE_OK;
 }
 
+static stele_status outputs(const stele_inst *self, const stele_reader *reader, uint32_t capacity,
+                            stele_head_output *ret, uint32_t *ret_n)
+{
+    (void)reader;
+    if (self->classes > (int64_t)capacity) {
+        return STELE_E_ARG;
+    }
+    for (int64_t c = 0; c < self->classes; c++) {
+        ret[c] = (stele_head_output){ .name = "logit", .category = (int32_t)c };
+#ifdef DEFECT_OUTPUT_TWICE
+        ret[c].category = 0;
+#endif
+#ifdef DEFECT_OUTPUT_NAME
+        ret[c].name[0] = '/';
+#endif
+    }
+    *ret_n = (uint32_t)self->classes;
+    return STELE_OK;
+}
+
+static stele_status show(const stele_inst *self, const stele_head_shown *s)
+{
+    int64_t n = s->n_rows * self->classes;
+#ifdef DEFECT_SHOW_DRIFTS
+    static int64_t calls;
+    calls++;
+#endif
+    for (int64_t i = 0; i < n; i++) {
+        s->ret[i] = (double)s->predicted[i];
+#ifdef DEFECT_SHOW_DRIFTS
+        s->ret[i] += 1e-9 * (double)calls;
+#endif
+    }
+#ifdef DEFECT_SHOW_PAST
+    s->ret[n] = 1.0;
+#endif
+    return STELE_OK;
+}
+
 static const stele_head_vt vtable = {
     .struct_size = sizeof vtable,
     .create = create,
@@ -139,6 +178,8 @@ static const stele_head_vt vtable = {
     .predict = predict,
     .loss = loss,
     .score = score,
+    .outputs = outputs,
+    .show = show,
 };
 
 static const stele_plugin plugin = {

@@ -298,7 +298,7 @@ static void rows_without_a_target_have_no_influence(void **state)
     open_spec(&u, "moe", CLASSIFIER, STELE_F64, 1);
     derivatives(&t, none, &terms);
     for (uint32_t i = 0; i < u.model.n_heads; i++) {
-        memset(u.batch->target[i]->code, 0xff, TOY_ROWS * sizeof(int32_t));
+        memset(u.batch->target[i].column[0]->code, 0xff, TOY_ROWS * sizeof(int32_t));
     }
     derivatives(&u, is, &terms);
     assert_true(terms.n_head[0] == 0 && terms.head[0] == 0.0);

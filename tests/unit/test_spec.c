@@ -345,7 +345,7 @@ static void sections_become_plain_members(void **state)
     assert_true(stele__modality_host(&s->modality[1])->encoder.covariates.n == 0);
     assert_true(stele__modality_host(&s->modality[1])->weight == 2.0);
     assert_string_equal(s->fusion.plugin, "join");
-    assert_string_equal(stele__head_host(&s->head[0])->target, "t");
+    assert_string_equal(stele__head_host(&s->head[0])->target.v[0], "t");
     assert_true(s->objective->single == 1 && s->objective->n_random == 2);
     assert_true(s->objective->beta.to == 0.1 && s->objective->beta.steps == 7);
     assert_true(s->train->optimiser.lr == 1e-5 && s->train->optimiser.betas.v[1] == 0.999);

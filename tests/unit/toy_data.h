@@ -1,4 +1,4 @@
-/* Twelve rows for tests of models: three sparse measurements of different rows, two labels, and a
+/* Twelve rows for tests of models: three sparse measurements of different rows, three labels, and a
  * matrix that all rows have, so that rows exist which have nothing else. */
 #ifndef STELE_TOY_DATA_H
 #define STELE_TOY_DATA_H
@@ -65,6 +65,7 @@ static const char *const toy_table_names[TOY_TABLE] = { "real",   "positive", "s
 static const double toy_everywhere[TOY_ROWS] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 };
 static const double toy_batch[TOY_ROWS] = { 0, 1, 2, 0, 1, -1, 2, 2, 0, 1, 0, 1 };
 static const double toy_age[TOY_ROWS] = { 31, 54.5, 47, 12, 80, 66, NAN, 23, 39, 41, 5, 70 };
+static const double toy_dead[TOY_ROWS] = { 1, 0, 1, 1, 0, 1, 1, NAN, 1, 0, 1, 1 };
 static const char *const toy_batch_names[] = { "x", "y", "z" };
 
 static const fake_field toy_fields[] = {
@@ -77,8 +78,9 @@ static const fake_field toy_fields[] = {
     { "batch", STELE_FIELD_CATEGORY, STELE_DENSE, 0, 0, toy_batch, NULL, toy_batch_names, 3 },
     { "age", STELE_FIELD_NUMBER, STELE_DENSE, 0, 0, toy_age, NULL, NULL, 0 },
     { "table", STELE_FIELD_MATRIX, STELE_DENSE, 1, TOY_TABLE, toy_table, NULL, toy_table_names, 0 },
+    { "dead", STELE_FIELD_NUMBER, STELE_DENSE, 0, 0, toy_dead, NULL, NULL, 0 },
 };
-static const fake_source toy_source = { toy_axes, 4, toy_fields, 9 };
+static const fake_source toy_source = { toy_axes, 4, toy_fields, 10 };
 static const char *const toy_others[] = { "everywhere" };
 
 #endif

@@ -61,8 +61,8 @@ static void toy_read_spec(toy *t, const char *text)
 }
 
 /* One label; whoever asks for the same again shares it. */
-static void toy_request_label(const char *name, uint32_t content, stele__data_request *r,
-                              stele__label_request *label)
+static stele__label_request *toy_request_label(const char *name, uint32_t content,
+                                               stele__data_request *r, stele__label_request *label)
 {
     size_t at = 0;
     while (at < r->n_labels &&
@@ -72,13 +72,14 @@ static void toy_request_label(const char *name, uint32_t content, stele__data_re
     label[at].from = name;
     label[at].content = content;
     r->n_labels = at < r->n_labels ? r->n_labels : at + 1;
+    return &label[at];
 }
 
 static void toy_request_labels(const stele_str_list *names, stele__data_request *r,
                                stele__label_request *label)
 {
     for (uint64_t k = 0; k < names->n; k++) {
-        toy_request_label(names->v[k], 0, r, label);
+        (void)toy_request_label(names->v[k], 0, r, label);
     }
 }
 
@@ -119,7 +120,12 @@ static void toy_read_data(toy *t, const fake_source *from, const char *const *ot
     for (size_t i = 0; i < t->spec->n_heads; i++) {
         const stele__head_spec *host = stele__head_host(&t->spec->head[i]);
         toy_request_labels(&host->covariates, &request, label);
-        toy_request_label(host->target, stele__target_content(host->target_type), &request, label);
+        for (uint64_t k = 0; k < host->target.n; k++) {
+            stele__label_request *l =
+                toy_request_label(host->target.v[k], stele__target_content(host), &request, label);
+            l->category = host->classes.n > 0 ? host->classes.v : NULL;
+            l->n_categories = (int64_t)host->classes.n;
+        }
     }
     for (size_t i = 0; i < n_others; i++) {
         matrix[request.n_matrices].name = others[i];
@@ -189,12 +195,14 @@ static void toy_start_head(toy *t, uint32_t i)
     h->name = stele__strdup(name);
     h->vt = &t->cast.head[i]->vt.head;
     h->weight = host->weight;
-    TOY_OK(t, stele__target_describe(t->spec, i, t->data, t->split, NULL, &h->target, &t->diag));
+    TOY_OK(t, stele__target_describe(t->spec, i, t->data, t->split, NULL, h, &t->diag));
     toy_covariates(t, &host->covariates, &h->covariates);
     stele_create_args args = { .input = &h->target,
                                .latent_dim = t->model.latent_dim,
                                .n_modalities = t->model.n_modalities,
-                               .decoder_covariates = (uint32_t)h->covariates.width };
+                               .decoder_covariates = (uint32_t)h->covariates.width,
+                               .columns = h->column,
+                               .n_columns = h->n_columns };
     toy_start(t, t->cast.head[i], &t->spec->head[i], &args, &h->part.guest);
 }
 

@@ -49,9 +49,10 @@ _stele_value() {
     generate:--draw) _stele_offer 'mean mode sample' ;;
     eval:--report) _stele_offer 'fusion' ;;
     eval:--rows) _stele_files .csv ;;
+    predict:-o | predict:--output) _stele_files .csv .jsonl .h5ad ;;
     *:-o | *:--output | *:--run) _stele_files nothing ;;
     *:--data) _stele_files .h5ad .h5mu ;;
-    *:--set | *:--threads | *:--jobs | *:--modalities | *:--labels | *:--exclude | *:--samples) COMPREPLY=() ;;
+    *:--set | *:--threads | *:--jobs | *:--modalities | *:--labels | *:--exclude | *:--samples | *:--level) COMPREPLY=() ;;
     generate:--to | generate:--from | generate:--rows | generate:--first | generate:--between) COMPREPLY=() ;;
     generate:--steps | generate:--prior | generate:--given | generate:--temperature) COMPREPLY=() ;;
     generate:--seed | generate:--like | generate:--shape | score:--alpha) COMPREPLY=() ;;
@@ -70,7 +71,7 @@ _stele() {
     case $command:$cur in
     *:-*) _stele_offer "$(_stele_options "$program" "$command") --help" ;;
     check:* | train:* | sweep:*) _stele_files .yaml .yml ;;
-    embed:* | eval:*) _stele_files nothing ;;
+    embed:* | eval:* | generate:* | predict:* | score:*) _stele_files nothing ;;
     new:*)
         _stele_offer "$(printf '%s/ ' $_stele_kinds)"
         compopt -o nospace 2>/dev/null || true

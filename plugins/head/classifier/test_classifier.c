@@ -75,12 +75,18 @@ static void metrics_are_those_of_the_logits(void **state)
     float predicted[N * CLASSES];
     stele_metric metric[8];
     uint32_t n = 0;
-    double entropy = 0.0;
+    double entropy = 0.0, brier = 0.0, error = 0.0;
     (void)state;
     open_head(&t, "");
     for (int64_t i = 0; i < N * CLASSES; i++) {
         predicted[i] = (float)logit[i];
         entropy -= i % CLASSES == 0 ? log_softmax(i / CLASSES, code[i / CLASSES]) / N : 0.0;
+        double d = exp(log_softmax(i / CLASSES, i % CLASSES)) - (code[i / CLASSES] == i % CLASSES);
+        brier += d * d / N;
+    }
+    for (int64_t r = 0; r < N; r++) { /* what shares a bin errs to one side */
+        static const int64_t best[N] = { 0, 0, 1, 2 };
+        error += fabs((best[r] == code[r]) - exp(log_softmax(r, best[r]))) / N;
     }
     stele_head_scored s = { .struct_size = sizeof s,
                             .n_rows = N,
@@ -89,13 +95,21 @@ static void metrics_are_those_of_the_logits(void **state)
                             .code = code };
     const stele__head *h = &t.model.head[0];
     TOY_OK(&t, h->vt->score(stele__guest_inst(h->part.guest), &s, 8, metric, &n));
-    assert_int_equal(n, 3);
+    assert_int_equal(n, 7);
     assert_string_equal(metric[0].name, "accuracy");
     assert_float_equal(metric[0].value, 0.5, 1e-12);
     assert_string_equal(metric[1].name, "balanced_accuracy");
     assert_float_equal(metric[1].value, (0.5 + 1.0 + 0.0) / 3.0, 1e-12);
     assert_string_equal(metric[2].name, "cross_entropy");
     assert_float_equal(metric[2].value, entropy, 1e-6);
+    assert_string_equal(metric[3].name, "auroc");
+    assert_float_equal(metric[3].value, (3.0 / 4.0 + 1.0 + 2.0 / 3.0) / 3.0, 1e-6);
+    assert_string_equal(metric[4].name, "average_precision");
+    assert_float_equal(metric[4].value, (5.0 / 6.0 + 1.0 + 1.0 / 2.0) / 3.0, 1e-6);
+    assert_string_equal(metric[5].name, "brier");
+    assert_float_equal(metric[5].value, brier, 1e-6);
+    assert_string_equal(metric[6].name, "expected_calibration_error");
+    assert_float_equal(metric[6].value, error, 1e-6);
     toy_close(&t);
 }
 

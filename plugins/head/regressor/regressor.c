@@ -230,6 +230,44 @@ static stele_status score(const stele_inst *self, const stele_head_scored *s, ui
     return STELE_OK;
 }
 
+/* The target itself: its mean, or where noise of the standard deviation puts it. */
+static stele_status outputs(const stele_inst *self, const stele_reader *reader, uint32_t capacity,
+                            stele_head_output *ret, uint32_t *ret_n)
+{
+    (void)self;
+    (void)reader;
+    if (capacity < 1) {
+        return STELE_E_ARG;
+    }
+    ret[0] = (stele_head_output){ .name = "", .category = -1 };
+    *ret_n = 1;
+    return STELE_OK;
+}
+
+/* Where the standard normal distribution reaches p: bisection, as nothing here is in a hurry. */
+static double normal_quantile(double p)
+{
+    double low = -40.0, high = 40.0;
+    for (int i = 0; i < 64; i++) {
+        double middle = 0.5 * (low + high);
+        *(0.5 * erfc(-middle * 0.707106781186547524) < p ? &low : &high) = middle;
+    }
+    return 0.5 * (low + high);
+}
+
+static stele_status show(const stele_inst *self, const stele_head_shown *s)
+{
+    int gaussian = self->config->loss == GAUSSIAN;
+    for (int64_t r = 0; r < s->n_rows; r++) {
+        const float *y = s->predicted + r * s->n_outputs;
+        s->ret[r] = (double)y[0];
+        if (gaussian && s->uniform != NULL) {
+            s->ret[r] += (double)y[1] * normal_quantile(s->uniform[r]);
+        }
+    }
+    return STELE_OK;
+}
+
 static const stele_head_vt vtable = {
     .struct_size = sizeof vtable,
     .create = create,
@@ -240,6 +278,8 @@ static const stele_head_vt vtable = {
     .predict = predict,
     .loss = loss,
     .score = score,
+    .outputs = outputs,
+    .show = show,
 };
 
 static const stele_plugin plugin = {

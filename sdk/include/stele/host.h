@@ -62,6 +62,17 @@ typedef struct stele_fit_api {
     /* append only below this line */
 } stele_fit_api;
 
+/* Reads parameters and buffers where a slot gets no graph. */
+typedef struct stele_reader stele_reader; /* the host's, exists during the call that gets it */
+struct stele_reader {
+    uint64_t struct_size;
+    /* 0.2 */
+    /* All n elements of a parameter or buffer of the instance. [main; none] */
+    stele_status (*get)(const stele_reader *r, uint32_t id, uint64_t n, double *ret);
+    const void *self; /* host's own, do not touch */
+    /* append only below this line */
+};
+
 enum { STELE_LOG_DEBUG = 1, STELE_LOG_INFO, STELE_LOG_WARNING, STELE_LOG_ERROR };
 
 /* One per instance; outlives it. */

@@ -55,16 +55,21 @@ typedef struct stele_create_args {
     const void *config;       /* config_size bytes, validated against the option table, outlives the instance */
     const char *name;         /* as in the spec: "rna" */
     const stele_field *input; /* modality: the measurement; head: the target, a CATEGORY with n_categories (those that
-                                 training rows have) or a NUMBER, named as the spec names it; else NULL */
+                                 training rows have) or a NUMBER, named as the spec names it (the first of several
+                                 columns), sample () or, of several columns, (columns); else NULL */
     uint32_t latent_dim;
     uint32_t private_dim; /* modality: extent of a private latent, appended to z; 0 when there is none */
     uint32_t n_modalities;
     uint32_t encoder_covariates; /* modality: width of the covariates handed to encode, 0 when none */
     uint32_t decoder_covariates; /* modality: of those handed to decode; head: of those handed to predict */
     uint32_t reserved;
+    /* 0.2 */
     uint32_t window_bins; /* modality: rows that encode gets in place of one, neighbours in the order of the source; 0:
                              no window, as for every plugin that does not promise STELE_CAP_WINDOW */
     uint32_t window_at;   /* modality: which of them is the row itself, the one that decode explains, counted from 0 */
+    const char *const *columns; /* head: n_columns names of the target's columns, as the spec names them; else NULL.
+                                   They live as long as the instance */
+    uint64_t n_columns;
 } stele_create_args;
 
 /* First slots of every kind, same order, same meaning. destroy accepts NULL and a half-built instance: what a
@@ -289,6 +294,10 @@ typedef struct stele_head_traits {
     uint32_t own_step;     /* 1: the head's parameters take a step of their own on detached z before the model's, and
                               none with it */
     uint32_t reserved;
+    /* 0.2 */
+    double step_rate;                /* own_step: learning rate of these steps over that of the model's; 0: the same */
+    uint32_t at_mean, more_reserved; /* at_mean 1: while training, too, predict gets the mean of the posterior and no
+                                        draw from it; of a mixture, of each component */
 } stele_head_traits;
 
 /* All held-out rows with a target at once: predictions are narrow, and ranks need them together. */
@@ -297,28 +306,64 @@ typedef struct stele_head_scored {
     int64_t n_rows, n_outputs; /* n_outputs: elements of a row of what predict gives */
     const float *predicted;    /* (n_rows, n_outputs), at the mean of z */
     const int32_t *code;       /* CATEGORY: (n_rows); else NULL */
-    const double *number;      /* NUMBER: (n_rows); else NULL */
+    const double *number;      /* NUMBER: (n_rows), or (n_rows, columns); else NULL */
+    /* 0.2 */
+    const stele_reader *reader; /* of the instance's parameters and buffers */
 } stele_head_scored;
+
+/* A quantity that a prediction is read as: "survival_365". `category`: the number of the target's category that it is
+ * about, whose name the host puts behind its own ("p" of "B cell"); -1: of none. A name of "" is the target itself. */
+typedef struct stele_head_output {
+    char name[48]; /* [a-zA-Z0-9_.]* */
+    int32_t category;
+    uint32_t reserved;
+} stele_head_output;
+
+/* Predictions to be put into those quantities. `uniform` NULL: their expectations given z. Else a number inside (0, 1)
+ * for each row, the probability at which noise that the head itself assumes is to stand: the same quantities as they
+ * might be observed. A head without such noise gives the same with both. */
+typedef struct stele_head_shown {
+    uint64_t struct_size;
+    int64_t n_rows, n_outputs; /* n_outputs: elements of a row of what predict gives */
+    const float *predicted;    /* (n_rows, n_outputs) */
+    const double *uniform;     /* (n_rows) or NULL */
+    const stele_reader *reader;
+    double *ret; /* (n_rows, quantities); NaN: none */
+} stele_head_shown;
 
 typedef struct stele_head_vt {
     STELE_COMMON_SLOTS;
     /* Asked once; gradient_scale has to be finite. [main & new; none] */
     stele_status (*traits)(const stele_inst *self, stele_head_traits *ret);
-    /* Learn statistics of the targets of the training rows that have one: views of I32 codes or F64 numbers (n). Called
-     * once before a training begins, not when one is resumed or a model is loaded. Optional. [main & built; none] */
+    /* Learn statistics of the targets of the training rows that have one: views of I32 codes or F64 numbers (n), of
+     * several columns (n, columns). Called once before a training begins, not when one is resumed or a model is loaded.
+     * Optional. [main & built; none] */
     stele_status (*fit)(const stele_inst *self, stele_fit *f);
     /* Parameters of the prediction for z (R, latent_dim), rows outermost; covariates (R, decoder_covariates) or NULL.
      * What they are (logits, a mean, ...) is the plugin's to document. While training z is drawn from the posterior of
-     * all that a row has; in evaluation it is a posterior's mean. [compute & built; graph] */
+     * all that a row has (but see traits.at_mean), in evaluation it is a posterior's mean, or drawn from it.
+     * [compute & built; graph] */
     stele_status (*predict)(const stele_inst *self, stele_graph *g, stele_tensor *z, stele_tensor *covariates,
                             stele_tensor **ret_y);
-    /* Loss per row (R) of prediction y against target: I32 codes (R) or numbers of the graph's dtype (R), none of them
-     * missing: rows without a target are left out by the host. [compute & built; graph] */
+    /* Loss per row (R) of prediction y against target: I32 codes (R) or numbers of the graph's dtype (R), of several
+     * columns (R, columns), none of them missing: rows without a target are left out by the host. Its mean over the
+     * rows counts: a loss that compares rows, as with risk sets, may take those of the batch together, and then
+     * does not promise ROW_INDEPENDENT. [compute & built; graph] */
     stele_status (*loss)(const stele_inst *self, stele_graph *g, stele_tensor *y, stele_tensor *target,
                          stele_tensor **ret_rows);
     /* Metrics on held-out rows, at most `capacity`. Optional. [main & built; none] */
     stele_status (*score)(const stele_inst *self, const stele_head_scored *s, uint32_t capacity, stele_metric *ret,
                           uint32_t *ret_n);
+    /* 0.2 */
+    /* What a target of several columns consists of, ended by NULL, as in { "time", "event", NULL }. They are numbers,
+     * in this order in the spec, and a row has the target if it has all of them. NULL: one column. */
+    const char *const *columns;
+    /* The quantities that predictions are read as, at most `capacity`, which do not change once the instance is built.
+     * Optional, with show: without them the elements of a prediction are taken as they are. [main & built; none] */
+    stele_status (*outputs)(const stele_inst *self, const stele_reader *reader, uint32_t capacity,
+                            stele_head_output *ret, uint32_t *ret_n);
+    /* Put predictions into them. [main & built; none] */
+    stele_status (*show)(const stele_inst *self, const stele_head_shown *s);
 } stele_head_vt;
 
 /* --- source: reads data ------------------------------------------------------------------------------------------- */

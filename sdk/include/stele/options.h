@@ -30,6 +30,7 @@ enum {
 #define STELE_OPT_REQUIRED   (1u << 0) /* no default; a missing key is an error */
 #define STELE_OPT_DEPRECATED (1u << 1) /* accepted with a warning that prints `help` */
 #define STELE_OPT_ADVANCED   (1u << 2) /* left out of the short help */
+#define STELE_OPT_SCALAR     (1u << 3) /* lists: a value alone stands for a list of one */
 
 typedef union stele_scalar {
     int64_t i;

@@ -7,14 +7,15 @@
 #include <stele/dense.h>
 #include <stele/kinds.h>
 
-/* Rows "hidden", "activation" and "dropout" for a stele_dense_config of the config. */
-#define STELE_PREDICTOR_OPTIONS(type_, fld_)                                                                           \
-    STELE_OPTION_I64_LIST(type_, fld_.hidden, "hidden", "[]", 1, 65536,                                                \
+/* Rows "hidden", "activation" and "dropout" for a stele_dense_config of the config; hidden_: the default, "[64]". */
+#define STELE_PREDICTOR_OPTIONS_OF(type_, fld_, hidden_)                                                               \
+    STELE_OPTION_I64_LIST(type_, fld_.hidden, "hidden", hidden_, 1, 65536,                                             \
                           "Widths of the hidden layers; none is a linear prediction."),                                \
         STELE_OPTION_ENUM(type_, fld_.activation, "activation", stele_activation_names, STELE_RELU,                    \
                           "Nonlinearity after each hidden layer."),                                                    \
         STELE_OPTION_F64(type_, fld_.dropout, "dropout", 0.0, 0.0, 0.95,                                               \
                          "Share of hidden units silenced while training.")
+#define STELE_PREDICTOR_OPTIONS(type_, fld_) STELE_PREDICTOR_OPTIONS_OF(type_, fld_, "[]")
 
 /* Parameter ids, to be kept in the instance. */
 typedef struct stele_predictor {

@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #define STELE_ABI_MAJOR 0u
-#define STELE_ABI_MINOR 1u
+#define STELE_ABI_MINOR 2u
 
 #if defined(__GNUC__)
 #define STELE_EXPORT             __attribute__((visibility("default")))

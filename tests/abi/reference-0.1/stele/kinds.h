@@ -16,23 +16,6 @@ extern "C" {
  * per row. TEXT: one string per row. */
 enum { STELE_FIELD_MATRIX = 1, STELE_FIELD_CATEGORY = 2, STELE_FIELD_NUMBER = 3, STELE_FIELD_TEXT = 4 };
 
-/* At most this many different values of a feature are listed. */
-#define STELE_MOST_VALUES 256
-
-/* What the training rows have in one feature of a MATRIX. A model's structure may depend on it, so it is kept with the
- * model: new data do not change it, and test rows have no part in it. */
-typedef struct stele_feature {
-    uint64_t struct_size;
-    const char *name;         /* NULL: unnamed */
-    int64_t n_rows;           /* training rows that have it */
-    int64_t n_values;         /* different values in them; -1: numbers, more than STELE_MOST_VALUES */
-    const double *value;      /* (n_values) ascending; NULL where n_values is -1 */
-    const int64_t *count;     /* (n_values) rows with each; NULL like value */
-    const char *const *level; /* (n_values) names: values are the codes 0 .. n_values - 1 of texts. NULL: numbers */
-    double least, largest;    /* NaN: no row has it */
-    uint32_t whole, reserved; /* 1: all values are whole numbers */
-} stele_feature;
-
 /* A measurement or label as a source offers it and a modality or head receives it. Strings are the owner's. */
 typedef struct stele_field {
     uint64_t struct_size;
@@ -44,9 +27,6 @@ typedef struct stele_field {
     stele_shape sample;   /* one row: (features) or (channels, height, width); -1 as first extent: varies by row, then
                              reads give lengths */
     int64_t n_categories; /* CATEGORY: number of names; else 0 */
-    /* Modalities of STELE_CAP_COLUMNS get one for each feature of a MATRIX of one extent, as long as the instance
-     * lives; else NULL. Sources leave it. */
-    const stele_feature *const *feature;
 } stele_field;
 
 typedef struct stele_create_args {
@@ -62,9 +42,6 @@ typedef struct stele_create_args {
     uint32_t encoder_covariates; /* modality: width of the covariates handed to encode, 0 when none */
     uint32_t decoder_covariates; /* modality: of those handed to decode; head: of those handed to predict */
     uint32_t reserved;
-    uint32_t window_bins; /* modality: rows that encode gets in place of one, neighbours in the order of the source; 0:
-                             no window, as for every plugin that does not promise STELE_CAP_WINDOW */
-    uint32_t window_at;   /* modality: which of them is the row itself, the one that decode explains, counted from 0 */
 } stele_create_args;
 
 /* First slots of every kind, same order, same meaning. destroy accepts NULL and a half-built instance: what a
@@ -81,13 +58,9 @@ typedef struct stele_create_args {
 typedef struct stele_encode_args {
     uint64_t struct_size;
     stele_tensor *x;       /* (n, sample...) dense or CSR; only rows in which the modality is present; missing entries
-                              inside a row are NaN. With a window (n, window_bins, sample...) or CSR (n, window_bins *
-                              features), earliest bin first */
+                              inside a row are NaN */
     stele_tensor *lengths; /* (n) I64 or NULL */
     stele_tensor *covariates; /* (n, encoder_covariates) or NULL */
-    stele_tensor *present; /* with a window (n, window_bins): 1, or 0 where a bin lies beyond the edge of the rows that
-                              may be seen, or its row lacks the modality: x is NaN there, and has no entry in CSR
-                              rows. Else NULL */
 } stele_encode_args;
 
 typedef struct stele_decode_args {
@@ -172,9 +145,6 @@ typedef struct stele_scored {
     const double *known;    /* (n_features) mean over the training rows that have the entry; 0: none has */
     const float *detail;    /* (n_rows, n_features) what draw() gives for STELE_DRAW_DETAIL; NULL where there is none: a
                                prediction that is not the model's */
-    const float *likely;    /* (n_rows, n_features) STELE_CAP_COLUMNS: the value that is most likely, by draw() or
-                               generate() for STELE_DRAW_MODE, by number of rows where the prediction is not the
-                               model's; else NULL */
 } stele_scored;
 
 /* For metrics that are no better for being higher or lower: figures to look at. */
@@ -216,8 +186,8 @@ typedef struct stele_modality_vt {
      * Used when `decode` is NULL. Optional. [compute & built; graph] */
     stele_status (*log_prob)(const stele_inst *self, stele_graph *g, const stele_decode_args *a,
                              stele_tensor **ret_rows);
-    /* Mean, mode or random x (R, sample...) for those likelihoods; `what` is STELE_DRAW_*. Optional; needed for metrics
-     * of such a likelihood. [compute & built; graph] */
+    /* Mean, mode or random x (R, sample...) for those likelihoods; `what` is STELE_DRAW_*. Optional.
+     * [compute & built; graph] */
     stele_status (*generate)(const stele_inst *self, stele_graph *g, const stele_decode_args *a, uint32_t what,
                              stele_tensor **ret_x);
     /* Metrics on held-out rows, streamed by blocks of features: bytes of zeroed state, add a block, read the figures.
@@ -226,12 +196,6 @@ typedef struct stele_modality_vt {
     stele_status (*score_add)(const stele_inst *self, void *state, const stele_scored *s);
     stele_status (*score_end)(const stele_inst *self, void *state, uint32_t capacity, stele_metric *ret,
                               uint32_t *ret_n);
-    /* Rows of x whose measurement says nothing, by a rule of the plugin's options: a sensor that was off. ret_absent
-     * (n_rows) comes zeroed and gets 1 for those. They are rows without this modality from then on, in training and
-     * wherever the model is used. Asked once for all rows when data are loaded, after validate and before fit; the
-     * answer depends on the row alone, and a row of missing entries only is absent. Optional: none is.
-     * [compute & built; none] */
-    stele_status (*absent)(const stele_inst *self, const stele_view *x, uint8_t *ret_absent);
 } stele_modality_vt;
 
 /* --- fusion: experts and their presence -> a mixture ----------------------------------------------------------------
@@ -356,11 +320,6 @@ typedef struct stele_source_vt {
     /* Stored entries of each row of a CSR field. [any & built; none] */
     stele_status (*count)(const stele_inst *self, uint32_t field, uint64_t n_rows, const int64_t *row, int64_t *ret_n);
     stele_status (*read)(const stele_inst *self, const stele_read *r); /* [any & built; self] */
-    /* Features of a DENSE MATRIX may be texts: their values are codes 0 .. n_levels - 1, NaN missing, and level() names
-     * them, all different. 0: the feature is a number. Both optional, together. [any & built; none] */
-    int64_t (*n_levels)(const stele_inst *self, uint32_t field, int64_t feature);
-    /* The source's string, as long as the instance lives. [any & built; self] */
-    const char *(*level)(const stele_inst *self, uint32_t field, int64_t feature, int64_t code);
 } stele_source_vt;
 
 #ifdef __cplusplus

@@ -25,10 +25,7 @@ extern "C" {
 #define STELE_CAP_SINGLE_IS_EXPERT (UINT64_C(1) << 5) /* fusion: a row with one modality yields that expert */
 #define STELE_CAP_SHARPENS         (UINT64_C(1) << 6) /* fusion: joint precision >= each expert's precision */
 #define STELE_CAP_SAMPLES          (UINT64_C(1) << 7) /* modality: can draw random x given z */
-#define STELE_CAP_COLUMNS          (UINT64_C(1) << 8) /* modality: features may differ in kind (stele_feature) */
-/* modality: encode takes windows of rows and tells an absent bin from a bin of zeros */
-#define STELE_CAP_WINDOW (UINT64_C(1) << 9)
-#define STELE_CAP_KNOWN  ((UINT64_C(1) << 10) - 1)
+#define STELE_CAP_KNOWN            ((UINT64_C(1) << 8) - 1)
 
 typedef struct stele_plugin {
     uint64_t struct_size;
@@ -108,16 +105,15 @@ typedef const stele_library *stele_plugin_query_fn(uint32_t host_major, uint32_t
 
 #ifndef __cplusplus
 STELE_NO_TAIL(stele_param_spec, flags);
-STELE_NO_TAIL(stele_feature, reserved);
-STELE_NO_TAIL(stele_field, feature);
-STELE_NO_TAIL(stele_create_args, window_at);
-STELE_NO_TAIL(stele_encode_args, present);
+STELE_NO_TAIL(stele_field, n_categories);
+STELE_NO_TAIL(stele_create_args, reserved);
+STELE_NO_TAIL(stele_encode_args, covariates);
 STELE_NO_TAIL(stele_decode_args, lengths);
 STELE_NO_TAIL(stele_output, eta);
 STELE_NO_TAIL(stele_values, column);
 STELE_NO_TAIL(stele_block, log_prob);
 STELE_NO_TAIL(stele_draw, out);
-STELE_NO_TAIL(stele_scored, likely);
+STELE_NO_TAIL(stele_scored, detail);
 STELE_NO_TAIL(stele_metric, reserved);
 STELE_NO_TAIL(stele_bad_value, reason);
 STELE_NO_TAIL(stele_experts, prior);

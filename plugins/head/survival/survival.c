@@ -1,0 +1,461 @@
+/* head/survival - time until an event from z, where some rows were lost sight of before theirs.
+ *
+ * The target has two columns: a time and whether the event happened then (1) or had not until then
+ * (0). A row is at risk up to its time.
+ *
+ *     cox:     hazard(t | z) = exp(r) lambda(t), r = W stack(z) + b; loss of row i with an event
+ *              -r_i + log sum_{j at risk} exp(r_j), ties as Efron 1977 has them (Cox 1972), with
+ *              the risk sets of the batch. To it comes, times baseline_weight, the whole likelihood
+ *              exp(r_i) Lambda(t_i) - event_i (r_i + log lambda(t_i)) with a lambda constant in
+ * each interval. From it lambda is learned; to r it gives the martingale residuals towards all
+ * training rows, as the partial likelihood does towards those of the batch. hazard:  h_k =
+ * sigmoid(W stack(z) + b), the probability of an event in interval k if there was none before; loss
+ * -log h_k of the event's interval and -log(1 - h_k) of all that were lived through to their ends
+ * (Brown 1975; Gensheimer and Narasimhan 2019).
+ *
+ * predict gives r (R, 1), or the logits of h (R, intervals). Intervals end where equally many
+ * events of the training rows lie between them. */
+#include "survival.h"
+
+#include <stele/metrics.h>
+#include <stele/predictor.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { COX = 0, HAZARD };
+static const char *const model_names[] = { "cox", "hazard", NULL };
+
+typedef struct config {
+    stele_dense_config stack;
+    int32_t model;
+    double baseline_weight;
+    int64_t intervals;
+    stele_f64_list horizons;
+} config;
+
+static const stele_option options[] = {
+    STELE_PREDICTOR_OPTIONS(config, stack),
+    STELE_OPTION_ENUM(config, model, "model", model_names, COX,
+                      "cox: proportional hazards, by the partial likelihood within the batch; "
+                      "hazard: a probability for each interval of time."),
+    STELE_OPTION_F64(config, baseline_weight, "baseline_weight", 1.0, 0.0, 1e6,
+                     "cox: weight of the whole likelihood beside the partial one; 0: none, and the "
+                     "baseline stays that of the training rows without z."),
+    STELE_OPTION_I64(config, intervals, "intervals", 20, 1, 1000,
+                     "Intervals of time, with equally many events."),
+    STELE_OPTION_F64_LIST(
+        config, horizons, "horizons", "[]", 0.0, 1e300,
+        "Times of which predictions tell the probability of survival; none: three "
+        "that divide the events into quarters."),
+};
+
+struct stele_inst {
+    const stele_host *host;
+    const config *config;
+    const char *column[2];
+    stele_predictor predictor;
+    uint32_t end, unit; /* buffers (intervals), (1) */
+    uint32_t log_rate;  /* cox: parameter (intervals) */
+    stele_custom efron;
+};
+
+static int is_cox(const stele_inst *self)
+{
+    return self->config->model == COX;
+}
+
+static void destroy(stele_inst *self)
+{
+    free(self);
+}
+
+static stele_status run_efron(void *user, uint32_t n, const stele_view *const *in, void *out)
+{
+    (void)user;
+    (void)n;
+    survival_efron(in[0]->dtype, in[0]->shape.dim[0], in[0]->data, out);
+    return STELE_OK;
+}
+
+static stele_status create(const stele_create_args *a, stele_inst **ret)
+{
+    stele_inst *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return STELE_E_NOMEM;
+    }
+    *ret = self;
+    self->host = a->host;
+    self->config = a->config;
+    self->column[0] = a->columns[0];
+    self->column[1] = a->columns[1];
+    self->efron =
+        (stele_custom){ .struct_size = sizeof self->efron, .name = "efron", .forward = run_efron };
+    stele_predictor_init(a, &self->config->stack, &self->predictor);
+    return STELE_OK;
+}
+
+static stele_status build(stele_inst *self, stele_build *b)
+{
+    const stele_host *h = self->host;
+    int64_t n = self->config->intervals;
+    stele_shape grid = stele_shape1(n), one = stele_shape1(1);
+    stele_status status =
+        stele_predictor_build(h, b, "output", is_cox(self) ? 1 : n, &self->predictor);
+    if (status == STELE_OK && is_cox(self)) {
+        status = stele_declare(h, b, "baseline", "log_rate", grid, STELE_INIT_ZERO, 0.0, 0.0,
+                               &self->log_rate);
+    }
+    if (status == STELE_OK) {
+        status = h->build->buffer(b, "interval_end", &grid, 1.0, &self->end);
+    }
+    return status == STELE_OK ? h->build->buffer(b, "time_unit", &one, 1.0, &self->unit) : status;
+}
+
+static stele_status traits(const stele_inst *self, stele_head_traits *ret)
+{
+    (void)self;
+    ret->gradient_scale = 1.0;
+    ret->own_step = 0;
+    return STELE_OK;
+}
+
+/* --- statistics of the training rows --- */
+
+static void grid_finish(survival_grid *g)
+{
+    free(g->end);
+    free(g->log_rate);
+}
+
+static stele_status grid_init(const stele_inst *self, survival_grid *g)
+{
+    size_t n = (size_t)self->config->intervals;
+    *g = (survival_grid){ .n = self->config->intervals, .unit = 1.0 };
+    g->end = calloc(n, sizeof *g->end);
+    g->log_rate = calloc(n, sizeof *g->log_rate);
+    return g->end != NULL && g->log_rate != NULL ? STELE_OK : STELE_E_NOMEM;
+}
+
+/* All targets, which come in chunks. */
+static stele_status gather(const stele_inst *self, stele_fit *f, double *target)
+{
+    const stele_host *h = self->host;
+    stele_view x = { .struct_size = sizeof x };
+    int64_t at = 0;
+    stele_status status = h->fit->next(f, &x);
+    while (status == STELE_OK && x.shape.dim[0] > 0) {
+        memcpy(target + 2 * at, x.data, (size_t)(2 * x.shape.dim[0]) * sizeof *target);
+        at += x.shape.dim[0];
+        status = h->fit->next(f, &x);
+    }
+    return status;
+}
+
+static stele_status fit(const stele_inst *self, stele_fit *f)
+{
+    const stele_host *h = self->host;
+    survival_grid g;
+    int64_t n = h->fit->n_rows(f);
+    double *target = calloc((size_t)(2 * n) + 1, sizeof *target);
+    survival_rows rows = { .n = n, .target = target };
+    stele_status status = grid_init(self, &g);
+    if (target == NULL) {
+        status = STELE_E_NOMEM;
+    }
+    if (status == STELE_OK) {
+        status = gather(self, f, target);
+    }
+    if (status == STELE_OK) {
+        status = survival_check(h, &rows, self->column);
+    }
+    if (status == STELE_OK) {
+        status = survival_grid_fit(&rows, &g);
+    }
+    if (status == STELE_OK) {
+        status = h->fit->set(f, self->end, (uint64_t)g.n, g.end);
+    }
+    if (status == STELE_OK) {
+        status = h->fit->set(f, self->unit, 1, &g.unit);
+    }
+    if (status == STELE_OK && is_cox(self)) {
+        status = h->fit->set(f, self->log_rate, (uint64_t)g.n, g.log_rate);
+    }
+    grid_finish(&g);
+    free(target);
+    return status;
+}
+
+/* --- loss --- */
+
+static stele_status predict(const stele_inst *self, stele_graph *g, stele_tensor *z,
+                            stele_tensor *covariates, stele_tensor **ret_y)
+{
+    *ret_y = stele_predictor_apply(self->host, g, &self->predictor, z, covariates);
+    return self->host->ops->status(g);
+}
+
+/* Columns of the target, (R, 1), and the intervals, (intervals) each. */
+typedef struct observed {
+    int64_t n; /* rows */
+    stele_tensor *time, *event, *begin, *end;
+    stele_tensor *after; /* as begin, but that the first interval holds the time 0, too */
+} observed;
+
+static observed observe(const stele_inst *self, stele_graph *g, stele_tensor *target)
+{
+    const stele_ops *ops = self->host->ops;
+    stele_shape one = stele_shape1(1), shape = { 0, 0, { 0 } };
+    observed o = { 0 };
+    if (target != NULL && ops->shape(target, &shape) == STELE_OK) {
+        o.n = shape.dim[0];
+    }
+    o.time = ops->slice(g, target, -1, 0, 1);
+    o.event = ops->slice(g, target, -1, 1, 2);
+    o.end = ops->param(g, self->end);
+    for (int below = 0; below < 2; below++) {
+        stele_tensor *part[2], **to = below ? &o.after : &o.begin;
+        int64_t n = self->config->intervals - 1;
+        part[0] = ops->full(g, &one, below ? -1.0 : 0.0);
+        part[1] = n > 0 ? ops->slice(g, o.end, 0, 0, n) : NULL;
+        *to = n > 0 ? ops->concat(g, 2, part, 0) : part[0];
+    }
+    return o;
+}
+
+/* 1 in the interval (begin, end] that the time lies in, (R, intervals); 0 is in the first. */
+static stele_tensor *interval_of(const stele_ops *ops, stele_graph *g, const observed *o)
+{
+    return ops->sub(g, ops->less(g, o->after, o->time), ops->less(g, o->end, o->time));
+}
+
+static stele_tensor *rows_of(const stele_ops *ops, stele_graph *g, stele_tensor *t)
+{
+    return ops->sum(g, t, -1, 0);
+}
+
+/* -r_i + log sum_j w_ij exp(r_j) of rows with an event; (R). */
+static stele_tensor *partial(const stele_inst *self, stele_graph *g, const observed *o,
+                             stele_tensor *target, stele_tensor *r)
+{
+    const stele_ops *ops = self->host->ops;
+    stele_shape square = stele_shape2(o->n, o->n), row = stele_shape2(1, o->n);
+    stele_tensor *w = ops->custom(g, &self->efron, NULL, 1, &target, &square);
+    stele_tensor *sum = ops->logsumexp(g, ops->add(g, w, ops->reshape(g, r, &row)), -1, 1);
+    return rows_of(ops, g, ops->mul(g, ops->sub(g, sum, r), o->event));
+}
+
+/* exp(r) sum_k rate_k time_k, less the logarithm of the hazard at an event; (R). */
+static stele_tensor *baseline(const stele_inst *self, stele_graph *g, const observed *o,
+                              stele_tensor *r)
+{
+    const stele_ops *ops = self->host->ops;
+    stele_tensor *rate = ops->param(g, self->log_rate);
+    stele_tensor *time = ops->sub(g, ops->minimum(g, o->time, o->end), o->begin);
+    time = ops->div(g, ops->relu(g, time), ops->param(g, self->unit));
+    stele_tensor *sum = ops->sum(g, ops->mul(g, time, ops->exp(g, ops->add(g, rate, r))), -1, 1);
+    stele_tensor *log_hazard = ops->mul(g, interval_of(ops, g, o), ops->add(g, rate, r));
+    stele_tensor *at_event = ops->mul(g, ops->sum(g, log_hazard, -1, 1), o->event);
+    return rows_of(ops, g, ops->sub(g, sum, at_event));
+}
+
+/* softplus(l) = -log(1 - h) of what was lived through, softplus(-l) = -log h of the event's; (R).
+ */
+static stele_tensor *hazards(const stele_inst *self, stele_graph *g, const observed *o,
+                             stele_tensor *logits)
+{
+    const stele_ops *ops = self->host->ops;
+    stele_tensor *dies = ops->mul(g, interval_of(ops, g, o), o->event);
+    /* Whose end is not beyond the time, and no event stands there; those of no length say nothing.
+     */
+    stele_tensor *short_of = ops->less(g, o->time, o->end);
+    stele_tensor *lives = ops->shift(g, ops->scale(g, short_of, -1.0), 1.0);
+    lives = ops->mul(g, lives, ops->less(g, o->begin, o->end));
+    lives = ops->relu(g, ops->sub(g, lives, dies));
+    stele_tensor *survive = ops->mul(g, lives, ops->softplus(g, logits));
+    stele_tensor *fall = ops->mul(g, dies, ops->softplus(g, ops->scale(g, logits, -1.0)));
+    return rows_of(ops, g, ops->add(g, survive, fall));
+}
+
+static stele_status loss(const stele_inst *self, stele_graph *g, stele_tensor *y,
+                         stele_tensor *target, stele_tensor **ret_rows)
+{
+    const stele_ops *ops = self->host->ops;
+    observed o = observe(self, g, target);
+    if (is_cox(self)) {
+        *ret_rows = partial(self, g, &o, target, y);
+        if (self->config->baseline_weight > 0.0) {
+            stele_tensor *whole = baseline(self, g, &o, y);
+            *ret_rows = ops->add(g, *ret_rows, ops->scale(g, whole, self->config->baseline_weight));
+        }
+    } else {
+        *ret_rows = hazards(self, g, &o, y);
+    }
+    return ops->status(g);
+}
+
+/* --- predictions --- */
+
+static stele_status grid_read(const stele_inst *self, const stele_reader *reader, survival_grid *g)
+{
+    stele_status status = grid_init(self, g);
+    if (status == STELE_OK) {
+        status = reader->get(reader, self->end, (uint64_t)g->n, g->end);
+    }
+    if (status == STELE_OK) {
+        status = reader->get(reader, self->unit, 1, &g->unit);
+    }
+    if (status == STELE_OK && is_cox(self)) {
+        status = reader->get(reader, self->log_rate, (uint64_t)g->n, g->log_rate);
+    }
+    return status;
+}
+
+static survival_curve *curve_of(const stele_inst *self)
+{
+    return is_cox(self) ? survival_proportional : survival_discrete;
+}
+
+/* The log of the hazard ratio, or of the mortality. */
+static double risk_of(const stele_inst *self, const survival_grid *g, const float *predicted,
+                      const double *cumulative)
+{
+    return is_cox(self) ? (double)predicted[0] : log(survival_mortality(g, cumulative));
+}
+
+static stele_status score(const stele_inst *self, const stele_head_scored *s, uint32_t capacity,
+                          stele_metric *ret, uint32_t *ret_n)
+{
+    survival_grid g;
+    survival_rows rows = { .n = s->n_rows, .target = s->number };
+    size_t n = (size_t)self->config->intervals, n_rows = (size_t)s->n_rows;
+    double *cumulative = calloc(n_rows * n + 1, sizeof *cumulative), brier = 0.0;
+    double *risk = calloc(n_rows + 1, sizeof *risk);
+    stele_status status = grid_read(self, s->reader, &g);
+    if (cumulative == NULL || risk == NULL) {
+        status = STELE_E_NOMEM;
+    }
+    for (int64_t r = 0; status == STELE_OK && r < s->n_rows; r++) {
+        const float *y = s->predicted + r * s->n_outputs;
+        curve_of(self)(&g, y, cumulative + r * g.n);
+        risk[r] = risk_of(self, &g, y, cumulative + r * g.n);
+    }
+    if (status == STELE_OK) {
+        status = survival_brier(&g, &rows, cumulative, &brier);
+    }
+    if (status == STELE_OK && capacity < 2) {
+        status = STELE_E_ARG;
+    }
+    if (status == STELE_OK) {
+        stele_metric_set(&ret[0], "concordance", survival_concordance(&rows, risk), 1);
+        stele_metric_set(&ret[1], "integrated_brier", brier, 0);
+        *ret_n = 2;
+    }
+    grid_finish(&g);
+    free(cumulative);
+    free(risk);
+    return status;
+}
+
+enum { QUARTERS = 3 };
+
+static int64_t n_horizons(const stele_inst *self)
+{
+    return self->config->horizons.n > 0 ? (int64_t)self->config->horizons.n : QUARTERS;
+}
+
+static double horizon(const stele_inst *self, const survival_grid *g, int64_t k)
+{
+    int64_t quarter = (k + 1) * g->n / (QUARTERS + 1);
+    return self->config->horizons.n > 0 ? self->config->horizons.v[k]
+                                        : g->end[quarter > 0 ? quarter - 1 : 0];
+}
+
+/* risk, restricted_mean, and the probability of survival at each horizon. */
+static stele_status outputs(const stele_inst *self, const stele_reader *reader, uint32_t capacity,
+                            stele_head_output *ret, uint32_t *ret_n)
+{
+    survival_grid g;
+    int64_t n = n_horizons(self);
+    stele_status status = grid_read(self, reader, &g);
+    if (status == STELE_OK && n + 2 > (int64_t)capacity) {
+        status = STELE_E_ARG;
+    }
+    if (status == STELE_OK) {
+        ret[0] = (stele_head_output){ .name = "risk", .category = -1 };
+        ret[1] = (stele_head_output){ .name = "restricted_mean", .category = -1 };
+        for (int64_t k = 0; k < n; k++) {
+            stele_head_output *o = &ret[2 + k];
+            *o = (stele_head_output){ .category = -1 };
+            snprintf(o->name, sizeof o->name, "survival_%.12g", horizon(self, &g, k));
+            for (char *c = strchr(o->name, '+'); c != NULL; c = strchr(c, '+')) {
+                memmove(c, c + 1, strlen(c));
+            }
+            for (char *c = strchr(o->name, '-'); c != NULL; c = strchr(c, '-')) {
+                *c = '_';
+            }
+        }
+        *ret_n = (uint32_t)(n + 2);
+    }
+    grid_finish(&g);
+    return status;
+}
+
+static stele_status show(const stele_inst *self, const stele_head_shown *s)
+{
+    survival_grid g;
+    int64_t n = n_horizons(self);
+    double *cumulative = calloc((size_t)self->config->intervals, sizeof *cumulative);
+    stele_status status = grid_read(self, s->reader, &g);
+    if (cumulative == NULL) {
+        status = STELE_E_NOMEM;
+    }
+    for (int64_t r = 0; status == STELE_OK && r < s->n_rows; r++) {
+        const float *y = s->predicted + r * s->n_outputs;
+        double *to = s->ret + r * (n + 2);
+        curve_of(self)(&g, y, cumulative);
+        to[0] = risk_of(self, &g, y, cumulative);
+        to[1] = survival_mean(&g, cumulative);
+        for (int64_t k = 0; k < n; k++) {
+            to[2 + k] = survival_at(&g, cumulative, horizon(self, &g, k));
+        }
+    }
+    grid_finish(&g);
+    free(cumulative);
+    return status;
+}
+
+static const char *const columns[] = { "time", "event", NULL };
+
+static const stele_head_vt vtable = {
+    .struct_size = sizeof vtable,
+    .create = create,
+    .destroy = destroy,
+    .build = build,
+    .traits = traits,
+    .fit = fit,
+    .predict = predict,
+    .loss = loss,
+    .score = score,
+    .columns = columns,
+    .outputs = outputs,
+    .show = show,
+};
+
+static const stele_plugin plugin = {
+    .struct_size = sizeof plugin,
+    .kind = STELE_HEAD,
+    .min_host_minor = STELE_ABI_MINOR,
+    .caps = STELE_CAP_BITWISE_REPEAT | STELE_CAP_F64,
+    .id = "head/survival",
+    .version = "0.1.0",
+    .summary =
+        "Time until an event from the latent, with censored rows: proportional hazards, or a "
+        "hazard for each interval of time.",
+    .license = "BSD-3-Clause",
+    STELE_PLUGIN_OPTIONS(options, config),
+    .vtable = &vtable,
+};
+
+STELE_LIBRARY(&plugin)

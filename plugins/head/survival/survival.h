@@ -1,0 +1,58 @@
+/* survival.h - parts of head/survival: what its targets say, its curves, its metrics. */
+#ifndef HEAD_SURVIVAL_H
+#define HEAD_SURVIVAL_H
+
+#include <stele/plugin.h>
+
+/* Intervals of time, up to the last event of the training rows: interval k ends at end[k], the
+ * first begins at 0. Those of no length hold nothing. */
+typedef struct survival_grid {
+    int64_t n;
+    double *end;      /* (n) ascending */
+    double *log_rate; /* (n) of the baseline: events per `unit` of time */
+    double unit;
+} survival_grid;
+
+/* Cumulative hazards (n) at the ends of the intervals. */
+typedef void survival_curve(const survival_grid *g, const float *predicted, double *ret);
+/* Of a proportional hazard: predicted is its logarithm, (1). */
+void survival_proportional(const survival_grid *g, const float *predicted, double *ret);
+/* Of hazards of the intervals: predicted is their logits, (n). */
+void survival_discrete(const survival_grid *g, const float *predicted, double *ret);
+/* Probability to be alive at t; the cumulative hazard grows linearly within an interval, and not
+ * beyond the last. */
+double survival_at(const survival_grid *g, const double *cumulative, double t);
+/* Expected time until the end of the last interval. */
+double survival_mean(const survival_grid *g, const double *cumulative);
+/* Mean of the cumulative hazards: the more, the sooner (mortality, Ishwaran et al. 2008). */
+double survival_mortality(const survival_grid *g, const double *cumulative);
+
+/* Observed times and events of n rows, (n, 2). */
+typedef struct survival_rows {
+    int64_t n;
+    const double *target;
+} survival_rows;
+
+/* What is wrong with them, as the plugin's words to the host; `column`: names of time and event. */
+stele_status survival_check(const stele_host *h, const survival_rows *rows,
+                            const char *const *column);
+/* Ends of intervals with equally many events; rates of the baseline, of which an interval without
+ * events gets half of one. */
+stele_status survival_grid_fit(const survival_rows *rows, survival_grid *g);
+
+/* log w (rows, rows): row i of the partial likelihood is -risk_i + log sum_j w_ij exp(risk_j), with
+ * w_ij 0 where j is no longer at risk when i has its event, else 1, less the share of i's rank
+ * among the events of that time for all of those (Efron 1977). Rows without an event have their own
+ * risk alone. `target`: (rows, 2) of that dtype. */
+void survival_efron(uint32_t dtype, int64_t rows, const void *target, void *ret);
+
+/* Harrell's C: share of comparable pairs in which the higher risk has the earlier event, equal
+ * risks half. NaN without pairs. */
+double survival_concordance(const survival_rows *rows, const double *risk);
+/* Mean over time, up to the longest of the rows, of the Brier score with the inverse probability of
+ * censoring, by the trapezoidal rule over the ends of intervals (Graf et al. 1999). cumulative:
+ * (rows, n). The censoring is that of the rows themselves. NaN below two times. */
+stele_status survival_brier(const survival_grid *g, const survival_rows *rows,
+                            const double *cumulative, double *ret);
+
+#endif

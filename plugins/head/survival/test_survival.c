@@ -1,0 +1,227 @@
+/* head/survival: losses, curves and metrics against values that NumPy computes by the formulas as
+ * they stand in the papers. */
+#include "test.h"
+
+#include "toy_specs.h"
+
+#include "model/head.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { N = 8, MOST = 3 };
+/* Times with ties among events, and a censored one among them. */
+static const double target[2 * N] = { 5, 1, 2, 1, 2, 1, 7, 0, 2, 0, 5, 1, 9, 1, 1, 0 };
+static const double risk[N] = { 0.3, -1.2, 0.8, 0.1, 2.0, -0.4, 0.6, 1.5 };
+
+static void open_head(toy *t, const char *options)
+{
+    char text[1024];
+    snprintf(text, sizeof text,
+             HEAD A POE TRAIN "heads: {k: {plugin: survival, target: [age, dead]%s}}\n", options);
+    toy_open(t, text, &toy_source, toy_others, 1, STELE_F64, 1);
+}
+
+static void set(toy *t, const char *name, int64_t n, const double *values)
+{
+    stele__param *p = param(t, name);
+    assert_int_equal(p->n, n);
+    memcpy(p->values, values, (size_t)n * sizeof *values);
+}
+
+static void set_grid(toy *t, int64_t n, const double *end, const double *rate)
+{
+    static const double unit = 4.0;
+    double log_rate[MOST];
+    for (int64_t k = 0; k < n; k++) {
+        log_rate[k] = rate != NULL ? log(rate[k]) : 0.0;
+    }
+    set(t, "heads.k.interval_end", n, end);
+    set(t, "heads.k.time_unit", 1, &unit);
+    if (rate != NULL) {
+        set(t, "heads.k.baseline.log_rate", n, log_rate);
+    }
+}
+
+/* Of predictions (N, width). */
+static void losses(toy *t, int64_t width, const double *y, double ret[N])
+{
+    const stele__head *h = &t->model.head[0];
+    const stele_shape shape = STELE__SHAPE(N, width), two = STELE__SHAPE(N, 2);
+    stele_tensor *rows = NULL;
+    toy_begin(t, 0, NULL, 0, 0);
+    stele__graph_enter(t->graph, &h->part.scope);
+    TOY_OK(t, h->vt->loss(stele__guest_inst(h->part.guest), t->graph,
+                          stele__graph_dense(t->graph, STELE_F64, &shape, y),
+                          stele__graph_dense(t->graph, STELE_F64, &two, target), &rows));
+    stele__graph_enter(t->graph, NULL);
+    memcpy(ret, rows->data, N * sizeof *ret);
+}
+
+/* The partial likelihood with Efron's ties, and the likelihood of the baseline row by row. */
+static void cox_is_that_of_the_papers(void **state)
+{
+    (void)state;
+    static const double end[] = { 2.0, 9.0 }, rate[] = { 0.4, 1.1 };
+    static const double beside[N] = { 0.9882950979610786, 2.176529574256595,  0.5613989175726486,
+                                      1.740644195969145,  1.4778112197861302, 0.9917678673822055,
+                                      3.1766922710255074, 0.44816890703380646 };
+    toy t;
+    double is[N], sum = 0.0;
+    open_head(&t, ", intervals: 2");
+    set_grid(&t, 2, end, rate);
+    losses(&t, 1, risk, is);
+    for (int r = 0; r < N; r++) {
+        double partial = is[r] - beside[r];
+        assert_true(target[2 * r + 1] != 0.0 || fabs(partial) < 1e-12);
+        sum += partial;
+    }
+    assert_float_equal(sum, 8.778345609306982, 1e-10);
+    toy_close(&t);
+}
+
+static void hazards_are_those_of_the_intervals(void **state)
+{
+    (void)state;
+    static const double end[] = { 2.0, 9.0 };
+    static const double want[N] = { 2.2262769399181757, 0.5130152523999526,
+                                    0.5130152523999526, 0.9130152523999526,
+                                    0.9130152523999526, 2.2262769399181757,
+                                    2.2262769399181757, 0.0 };
+    toy t;
+    double is[N], y[2 * N];
+    for (int r = 0; r < N; r++) {
+        y[2 * r] = 0.4;
+        y[2 * r + 1] = -1.0;
+    }
+    open_head(&t, ", model: hazard, intervals: 2");
+    set_grid(&t, 2, end, NULL);
+    losses(&t, 2, y, is);
+    for (int r = 0; r < N; r++) {
+        assert_float_equal(is[r], want[r], 1e-12);
+    }
+    toy_close(&t);
+}
+
+/* Rates of (0.2, 0.5, 1.2) over the three intervals. */
+static void metrics_are_those_of_the_papers(void **state)
+{
+    (void)state;
+    static const double end[] = { 2.0, 5.0, 9.0 }, rate[] = { 0.4, 2.0 / 3.0, 1.2 };
+    toy t;
+    float y[N];
+    stele_metric metric[4];
+    uint32_t n = 0;
+    open_head(&t, ", intervals: 3");
+    set_grid(&t, 3, end, rate);
+    const stele__head *h = &t.model.head[0];
+    stele_reader reader = stele__part_reader(&h->part);
+    for (int r = 0; r < N; r++) {
+        y[r] = (float)risk[r];
+    }
+    stele_head_scored s = { .struct_size = sizeof s,
+                            .n_rows = N,
+                            .n_outputs = 1,
+                            .predicted = y,
+                            .number = target,
+                            .reader = &reader };
+    TOY_OK(&t, h->vt->score(stele__guest_inst(h->part.guest), &s, 4, metric, &n));
+    assert_int_equal(n, 2);
+    assert_string_equal(metric[0].name, "concordance");
+    assert_float_equal(metric[0].value, 5.0 / 14.0, 1e-12);
+    assert_string_equal(metric[1].name, "integrated_brier");
+    assert_float_equal(metric[1].value, 0.28161698738528457, 1e-6);
+    toy_close(&t);
+}
+
+static void predictions_are_curves(void **state)
+{
+    (void)state;
+    static const double end[] = { 2.0, 9.0 }, rate[] = { 0.4, 1.1 };
+    static const float y[] = { 0.3f };
+    toy t;
+    stele_head_output out[8];
+    uint32_t n = 0;
+    double ret[8];
+    open_head(&t, ", intervals: 2, horizons: [5, 100]");
+    set_grid(&t, 2, end, rate);
+    const stele__head *h = &t.model.head[0];
+    stele_reader reader = stele__part_reader(&h->part);
+    stele_head_shown s = { .struct_size = sizeof s,
+                           .n_rows = 1,
+                           .n_outputs = 1,
+                           .predicted = y,
+                           .reader = &reader,
+                           .ret = ret };
+    TOY_OK(&t, h->vt->outputs(stele__guest_inst(h->part.guest), &reader, 8, out, &n));
+    assert_int_equal(n, 4);
+    assert_string_equal(out[2].name, "survival_5");
+    TOY_OK(&t, h->vt->show(stele__guest_inst(h->part.guest), &s));
+    assert_float_equal(ret[0], 0.3, 1e-6);
+    assert_float_equal(ret[1], 3.656305042178375, 1e-5);
+    assert_float_equal(ret[2], 0.250673175545545, 1e-6);
+    assert_float_equal(ret[3], exp(-2.125 * exp(0.3)), 1e-6); /* no hazard is known beyond */
+    toy_close(&t);
+}
+
+/* Of ten rows with both columns seven have events: 5, 12, 31, 39, 47, 66, 70. */
+static void intervals_have_equally_many_events(void **state)
+{
+    (void)state;
+    toy t;
+    double exposure[2] = { 0.0, 0.0 }, unit = 0.0;
+    open_head(&t, ", intervals: 2");
+    const double *end = param(&t, "heads.k.interval_end")->values;
+    const double *rate = param(&t, "heads.k.baseline.log_rate")->values;
+    for (int r = 0; r < TOY_ROWS; r++) {
+        if (!isnan(toy_age[r]) && !isnan(toy_dead[r])) {
+            unit += toy_age[r] / 10.0;
+            exposure[0] += fmin(toy_age[r], 31.0);
+            exposure[1] += fmax(0.0, fmin(toy_age[r], 70.0) - 31.0);
+        }
+    }
+    assert_float_equal(end[0], 31.0, 1e-12);
+    assert_float_equal(end[1], 70.0, 1e-12);
+    assert_float_equal(rate[0], log(3.0 * unit / exposure[0]), 1e-12);
+    assert_float_equal(rate[1], log(4.0 * unit / exposure[1]), 1e-12);
+    toy_close(&t);
+}
+
+/* One column is not enough of a target. */
+static void rows_without_time_or_event_are_left_out(void **state)
+{
+    (void)state;
+    toy t;
+    stele__expert_set e;
+    stele__draws draws[2];
+    stele__head_loss loss;
+    uint32_t n = 0;
+    open_head(&t, "");
+    toy_begin(&t, 0, NULL, 0, 0);
+    TOY_OK(&t, stele__encode(&t.model, t.graph, t.batch, &e));
+    TOY_OK(&t, stele__draw(&t.model, t.graph, &e, UINT64_MAX, 0, 1, draws, &n));
+    TOY_OK(&t, stele__head_loss_of(&t.model, t.graph, t.batch, 0, draws, n, 1.0, &loss));
+    int64_t want = 0;
+    for (int64_t r = 0; r < t.batch->n; r++) {
+        int64_t row = t.batch->row[r];
+        want += t.batch->present[r] != 0 && !isnan(t.batch->target[0].column[0]->number[row]) &&
+                !isnan(t.batch->target[0].column[1]->number[row]);
+    }
+    assert_int_equal(loss.n, want);
+    assert_true(want > 0 && want <= 10);
+    assert_true(isfinite(loss.sum));
+    toy_close(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cox_is_that_of_the_papers),
+        cmocka_unit_test(hazards_are_those_of_the_intervals),
+        cmocka_unit_test(metrics_are_those_of_the_papers),
+        cmocka_unit_test(predictions_are_curves),
+        cmocka_unit_test(intervals_have_equally_many_events),
+        cmocka_unit_test(rows_without_time_or_event_are_left_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
