@@ -11,9 +11,13 @@ import subprocess
 import sys
 
 
+# Marks of the linker, which are seen as soon as a library that is linked names them.
+MARKS = {"__bss_start", "_edata", "_end"}
+
+
 def exported(path):
     out = subprocess.run(["nm", "-D", "--defined-only", path], stdout=subprocess.PIPE, check=True, text=True).stdout
-    return sorted(line.split()[-1] for line in out.splitlines() if line.strip() and "@" not in line)
+    return sorted({line.split()[-1] for line in out.splitlines() if line.strip() and "@" not in line} - MARKS)
 
 
 def read_list(path):

@@ -152,7 +152,7 @@ static void paths_are_meant_from_the_spec(void **state)
     open_scene(&s, "{plugin: ./fusion/other_minor.so}");
     assert_int_equal(s.status, STELE_E_ABI);
     assert_says(&s, "t.yaml:6:18: fusion.plugin: " TEST_PLUGINS "/fusion/other_minor.so: was built "
-                    "for ABI 0.9, this program has ABI 0.1\n");
+                    "for ABI 0.9, this program has ABI 0.2\n");
     close_scene(&s);
 }
 

@@ -48,16 +48,16 @@ static void every_refusal_says_why(void **state)
         const char *name, *want;
     } cases[] = {
         { "answers_null", "answers_null.so: has nothing for ABI 0, the one of this program\n" },
-        { "other_major", "was built for ABI 7.1, this program has ABI 0.1\n" },
-        { "other_minor", "was built for ABI 0.9, this program has ABI 0.1\n" },
+        { "other_major", "was built for ABI 7.2, this program has ABI 0.2\n" },
+        { "other_minor", "was built for ABI 0.9, this program has ABI 0.2\n" },
         { "fast_tag", "its ABI tag is `p64-le-fast`, this program's is `p64-le-ieee`: compiled "
                       "with -ffast-math\n" },
         { "no_tag", "its ABI tag is `none`, this program's is `" STELE_ABI_TAG "`\n" },
-        { "short_library", "its library table has 16 bytes, where ABI 0.1 asks for at least 40\n" },
+        { "short_library", "its library table has 16 bytes, where ABI 0.2 asks for at least 40\n" },
         { "no_plugins", "lists 0 plugins\n" },
         { "short_descriptor",
-          "its descriptor has 64 bytes, where ABI 0.1 asks for at least 104\n" },
-        { "short_vtable", "fusion/short_vtable: its vtable has 40 bytes, where ABI 0.1 asks for at "
+          "its descriptor has 64 bytes, where ABI 0.2 asks for at least 104\n" },
+        { "short_vtable", "fusion/short_vtable: its vtable has 40 bytes, where ABI 0.2 asks for at "
                           "least 56\n" },
         { "huge_vtable", "its vtable has 18446744073709551615 bytes" },
         { "null_slot", "fusion/null_slot: its slot `fuse` is NULL\n" },

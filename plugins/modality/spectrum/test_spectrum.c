@@ -1,7 +1,7 @@
 /* modality/spectrum: the likelihood against the normal and the t density with the covariance that
  * belongs to the spectrum, for even and odd windows, channels that are flat or lack a sample, and
  * starts from the training rows. Draws and derivatives are stele-check's. */
-#include "instance_case.h"
+#include "modality_rig.h"
 
 enum { C = 2, MOST = 12 };
 

@@ -1,0 +1,196 @@
+/* What plugins say about the measurements of their modality, chunk by chunk of rows. */
+#include "train/load.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+enum { CHUNK = 256 };
+
+typedef struct chunks {
+    const stele__dataset *data;
+    size_t matrix;
+    const stele_field *field;
+    int64_t n_features, n, at; /* rows, next one */
+    int64_t *row;              /* (n) */
+    int64_t row_start[CHUNK + 1];
+    int32_t *column;
+    float *value;
+} chunks;
+
+static stele_status chunks_init(const stele__model *m, uint32_t i, const stele__dataset *data,
+                                const int64_t *row, int64_t n, chunks *c)
+{
+    memset(c, 0, sizeof *c);
+    int64_t matrix = stele__dataset_matrix(data, m->modality[i].name);
+    c->data = data;
+    c->matrix = (size_t)matrix;
+    c->field = &m->modality[i].input;
+    c->n_features = m->modality[i].n_features;
+    c->row = stele__calloc((size_t)n, sizeof *c->row);
+    if (c->row == NULL) {
+        return STELE_E_NOMEM;
+    }
+    if (!data->matrix[matrix].available) {
+        return STELE_OK;
+    }
+    c->n = stele__dataset_select(data, c->matrix, n, row, c->row, NULL);
+    int64_t entries = CHUNK * c->n_features;
+    if (c->field->layout == STELE_CSR) {
+        entries = stele__dataset_most_entries(data, c->matrix, CHUNK < c->n ? CHUNK : c->n);
+        c->column = stele__calloc((size_t)entries, sizeof *c->column);
+    }
+    c->value = stele__calloc((size_t)entries, sizeof *c->value);
+    return c->value != NULL && (c->column != NULL || c->field->layout != STELE_CSR) ? STELE_OK
+                                                                                    : STELE_E_NOMEM;
+}
+
+static void chunks_finish(chunks *c)
+{
+    stele__free(c->row);
+    stele__free(c->column);
+    stele__free(c->value);
+}
+
+static stele_status chunks_next(void *ctx, stele_view *ret)
+{
+    chunks *c = ctx;
+    int64_t n = c->n - c->at < CHUNK ? c->n - c->at : CHUNK;
+    *ret =
+        (stele_view){ .struct_size = sizeof *ret, .dtype = STELE_F32, .layout = c->field->layout };
+    ret->shape.ndim = c->field->sample.ndim + 1;
+    ret->shape.dim[0] = n;
+    memcpy(&ret->shape.dim[1], c->field->sample.dim, c->field->sample.ndim * sizeof(int64_t));
+    ret->data = c->value;
+    if (n > 0 && c->field->layout == STELE_CSR) {
+        stele__dataset_gather_csr(c->data, c->matrix, n, c->row + c->at, c->row_start, c->column,
+                                  c->value);
+        ret->row_start = c->row_start;
+        ret->column = c->column;
+    } else if (n > 0) {
+        stele__dataset_gather_dense(c->data, c->matrix, n, c->row + c->at, c->value);
+    }
+    c->at += n;
+    return STELE_OK;
+}
+
+static stele_status bad_value(const stele__model *m, uint32_t i, const chunks *c,
+                              const stele_view *x, const stele_bad_value *bad, stele__diag *diag)
+{
+    const stele__matrix *matrix = &c->data->matrix[c->matrix];
+    int64_t row = c->row[c->at - x->shape.dim[0] + bad->row];
+    const char *id = stele__dataset_row_id(c->data, row);
+    const char *file = c->data->source[matrix->source].file;
+    const char *of = file != NULL ? " of " : "";
+    file = file != NULL ? file : "";
+    if (bad->column < 0) {
+        return stele__diag_error(diag, STELE_E_DATA, &matrix->place, "%s: row `%s`%s%s %s",
+                                 m->modality[i].name, id, of, file, bad->reason);
+    }
+    if (matrix->feature_name != NULL) {
+        return stele__diag_error(diag, STELE_E_DATA, &matrix->place,
+                                 "%s: row `%s`, feature `%s`%s%s: %g %s", m->modality[i].name, id,
+                                 matrix->feature_name[bad->column], of, file, bad->value,
+                                 bad->reason);
+    }
+    return stele__diag_error(diag, STELE_E_DATA, &matrix->place,
+                             "%s: row `%s`, feature %lld%s%s: %g %s", m->modality[i].name, id,
+                             (long long)bad->column, of, file, bad->value, bad->reason);
+}
+
+/* Chunks of all rows that have the modality. */
+static stele_status chunks_of_all(const stele__model *m, uint32_t i, const stele__dataset *data,
+                                  chunks *c)
+{
+    memset(c, 0, sizeof *c);
+    int64_t *all = stele__calloc((size_t)data->n_rows, sizeof *all);
+    if (all == NULL) {
+        return STELE_E_NOMEM;
+    }
+    for (int64_t r = 0; r < data->n_rows; r++) {
+        all[r] = r;
+    }
+    stele_status status = chunks_init(m, i, data, all, data->n_rows, c);
+    stele__free(all);
+    return status;
+}
+
+stele_status stele__modality_validate(stele__model *m, uint32_t i, const stele__dataset *data,
+                                      stele__diag *diag)
+{
+    const stele__modality *md = &m->modality[i];
+    chunks c;
+    if (md->vt->validate == NULL) {
+        return STELE_OK;
+    }
+    stele_status status = chunks_of_all(m, i, data, &c);
+    while (status == STELE_OK && c.at < c.n) {
+        stele_view x;
+        stele_bad_value bad = { .row = -1, .column = -1 };
+        status = chunks_next(&c, &x);
+        if (status == STELE_OK) {
+            stele__guest_begin(md->part.guest, "validate");
+            status = md->vt->validate(stele__guest_inst(md->part.guest), &x, &bad);
+        }
+        if (status == STELE_E_DATA && bad.row >= 0) {
+            status = bad_value(m, i, &c, &x, &bad, diag);
+        } else {
+            status = stele__guest_check(md->part.guest, "validate", status, diag);
+        }
+    }
+    chunks_finish(&c);
+    return status;
+}
+
+stele_status stele__modality_drop(stele__model *m, uint32_t i, stele__dataset *data,
+                                  stele__diag *diag)
+{
+    const stele__modality *md = &m->modality[i];
+    uint8_t absent[CHUNK];
+    chunks c;
+    if (md->vt->absent == NULL) {
+        return STELE_OK;
+    }
+    stele_status status = chunks_of_all(m, i, data, &c);
+    while (status == STELE_OK && c.at < c.n) {
+        stele_view x;
+        memset(absent, 0, sizeof absent);
+        status = chunks_next(&c, &x);
+        if (status == STELE_OK) {
+            stele__guest_begin(md->part.guest, "absent");
+            status = stele__guest_check(
+                md->part.guest, "absent",
+                md->vt->absent(stele__guest_inst(md->part.guest), &x, absent), diag);
+        }
+        for (int64_t k = 0; k < x.shape.dim[0] && status == STELE_OK; k++) {
+            if (absent[k]) {
+                stele__dataset_drop(data, c.matrix, c.row[c.at - x.shape.dim[0] + k]);
+            }
+        }
+    }
+    chunks_finish(&c);
+    return status;
+}
+
+stele_status stele__modality_fit(stele__model *m, uint32_t i, const stele__dataset *data,
+                                 const stele__split *split, stele__diag *diag)
+{
+    chunks c;
+    stele_status status =
+        chunks_init(m, i, data, split->row[STELE__TRAIN], split->n[STELE__TRAIN], &c);
+    stele__fit_source source = { .n_rows = c.n, .next = chunks_next, .ctx = &c };
+    if (status == STELE_OK && c.n == 0) {
+        status = stele__diag_error(diag, STELE_E_DATA, &data->matrix[c.matrix].place,
+                                   "%s: none of the %lld training rows has this modality",
+                                   m->modality[i].name, (long long)split->n[STELE__TRAIN]);
+        const stele__matrix *x = &data->matrix[c.matrix];
+        stele__diag_hint(diag, "%lld rows of all have it%s; see data.split and data.missing",
+                         (long long)(x->n_present - x->n_dropped),
+                         x->n_dropped > 0 ? ", others are absent by the plugin's rule" : "");
+    }
+    if (status == STELE_OK) {
+        status = stele__model_fit(m, i, &source, diag);
+    }
+    chunks_finish(&c);
+    return status;
+}
