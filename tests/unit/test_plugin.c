@@ -61,7 +61,7 @@ static void every_refusal_says_why(void **state)
                           "least 56\n" },
         { "huge_vtable", "its vtable has 18446744073709551615 bytes" },
         { "null_slot", "fusion/null_slot: its slot `fuse` is NULL\n" },
-        { "newer_host", "needs a program of ABI 0.2 or later, this one has 0.1\n" },
+        { "newer_host", "needs a program of ABI 0.3 or later, this one has 0.2\n" },
         { "strange_duty", "insists on capabilities 0x10000000000, which this program does not" },
         { "wrong_id", "holds fusion/elsewhere, so the file has to be called elsewhere.so\n" },
         { "wrong_kind", "its id `fusion/wrong_kind` is not of the form head/NAME" },
