@@ -71,6 +71,11 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
                           "bins: windows of %lld samples have %lld frequencies",
                           (long long)self->windows.samples, (long long)(self->top - 1));
     }
+    const double n = (double)self->windows.samples, nu = (double)self->config->dof;
+    if (self->config->dof != 0) { /* lgamma is for one thread at a time */
+        self->t_constant =
+            lgamma(0.5 * (nu + n)) - lgamma(0.5 * nu) - 0.5 * n * log(nu * 3.14159265358979323846);
+    }
     return spectrum_basis(self);
 }
 
@@ -189,9 +194,8 @@ static stele_tensor *minus_log_p(const stele_inst *self, stele_graph *g, stele_t
         return ops->shift(g, ops->add(g, m[0], m[1]), 0.91893853320467274178 * n);
     }
     stele_tensor *spread = ops->log(g, ops->shift(g, ops->scale(g, m[1], 2.0 / nu), 1.0));
-    const double constant =
-        lgamma(0.5 * (nu + n)) - lgamma(0.5 * nu) - 0.5 * n * log(nu * 3.14159265358979323846);
-    return ops->shift(g, ops->add(g, m[0], ops->scale(g, spread, 0.5 * (nu + n))), -constant);
+    return ops->shift(g, ops->add(g, m[0], ops->scale(g, spread, 0.5 * (nu + n))),
+                      -self->t_constant);
 }
 
 static stele_status log_prob(const stele_inst *self, stele_graph *g, const stele_decode_args *a,

@@ -18,6 +18,7 @@ struct stele_inst {
     int64_t decoder_covariates, low, top; /* low: frequencies 0 .. low - 1 have powers; top: all */
     stele_dense decoder;
     uint32_t weight, bias, noise_weight, noise_bias;
+    double t_constant; /* of the multivariate t */
     double *basis; /* (samples, samples): sample t of coordinate j; cosines 0 .. top - 1, sines */
 };
 
