@@ -9,6 +9,7 @@
 #define STELE_LEVELS_H
 
 #include <math.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Logarithms of gaps between thresholds are cut here, and have no derivative beyond. */
