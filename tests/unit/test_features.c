@@ -149,12 +149,41 @@ static void texts_are_for_those_who_know_them(void **state)
     texts_in = 0;
 }
 
+/* New data without the measurement: a model can be built all the same. */
+static void absent_columns_keep_their_shape(void **state)
+{
+    char said[256];
+    stele__dataset *first = load(1, NULL, said), *ds = NULL;
+    const stele__source source = { "file", &fake_vt, (const stele_inst *)(const void *)&instance };
+    const stele__matrix_request m[] = {
+        { .name = "here", .from = "X" },
+        { .name = "gone",
+          .from = "Y",
+          .n_features = COLUMNS,
+          .describe = 1,
+          .known = first->matrix[0].field.feature },
+    };
+    const stele__data_request q = {
+        .source = &source, .n_sources = 1, .matrix = m, .n_matrices = 2, .new_data = 1
+    };
+    (void)state;
+    assert_int_equal(stele__dataset_create(&q, &ds, NULL), STELE_OK);
+    assert_int_equal(stele__dataset_load(ds, NULL, NULL), STELE_OK);
+    const stele_field *f = &ds->matrix[1].field;
+    assert_true(!ds->matrix[1].available && f->sample.ndim == 1 && f->sample.dim[0] == COLUMNS);
+    assert_ptr_equal(f->feature, first->matrix[0].field.feature);
+    assert_int_equal(f->content, STELE_FIELD_MATRIX);
+    stele__dataset_destroy(ds);
+    stele__dataset_destroy(first);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(training_rows_are_described),
         cmocka_unit_test(levels_are_found_by_name),
         cmocka_unit_test(texts_are_for_those_who_know_them),
+        cmocka_unit_test(absent_columns_keep_their_shape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
