@@ -1,0 +1,159 @@
+/* Time series: samples with times of their own, brought to the bins. */
+#include "nwb.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What is brought to bins stays in memory: behaviour, no raw recordings. */
+#define MOST_VALUES ((hsize_t)1 << 28)
+
+/* A number that an object may have as attribute. */
+static double attribute(hid_t object, const char *name, double otherwise)
+{
+    double v = otherwise;
+    hid_t a = H5Aexists(object, name) > 0 ? H5Aopen(object, name, H5P_DEFAULT) : -1;
+    hid_t space = a >= 0 ? H5Aget_space(a) : -1;
+    if (space >= 0 && H5Sget_simple_extent_npoints(space) == 1 &&
+        H5Aread(a, H5T_NATIVE_DOUBLE, &v) < 0) {
+        v = otherwise;
+    }
+    if (space >= 0) {
+        H5Sclose(space);
+    }
+    if (a >= 0) {
+        H5Aclose(a);
+    }
+    return v;
+}
+
+/* Samples (n) or (n, channels), in the unit that conversion and offset say. */
+static stele_status read_values(const stele_inst *s, const char *path, nwb_series *x)
+{
+    hsize_t extent[2] = { 0, 1 };
+    hid_t data = H5Dopen2(s->h5.id, path, H5P_DEFAULT), space = -1;
+    if (data < 0 || (space = H5Dget_space(data)) < 0) {
+        if (data >= 0) {
+            H5Dclose(data);
+        }
+        return h5_fail_library(&s->h5, path, "cannot be opened as an array");
+    }
+    int n_dims = H5Sget_simple_extent_ndims(space);
+    stele_status st = STELE_OK;
+    if (n_dims != 1 && n_dims != 2) {
+        st = h5_fail(&s->h5, STELE_E_DATA, path, "has %d dimensions instead of 1 or 2", n_dims);
+    } else {
+        H5Sget_simple_extent_dims(space, extent, NULL);
+    }
+    /* A damaged header may claim any number; compression gains a factor of a thousand at most. */
+    const hsize_t claimed = (hsize_t)s->h5.size * 1100,
+                  most = claimed < MOST_VALUES ? claimed : MOST_VALUES;
+    if (st == STELE_OK && (extent[0] == 0 || extent[1] == 0 || extent[0] > most / extent[1])) {
+        st = h5_fail(&s->h5, STELE_E_DATA, path, "has %llu samples of %llu channels",
+                     (unsigned long long)extent[0], (unsigned long long)extent[1]);
+    }
+    if (st == STELE_OK) {
+        x->n = (int64_t)extent[0];
+        x->channels = (int64_t)extent[1];
+        x->value = malloc((size_t)(extent[0] * extent[1]) * sizeof *x->value);
+        st = x->value == NULL ? h5_nomem(&s->h5, path)
+             : H5Dread(data, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, x->value) < 0
+                 ? h5_fail_library(&s->h5, path, "cannot be read as numbers")
+                 : STELE_OK;
+    }
+    const double factor = attribute(data, "conversion", 1.0), add = attribute(data, "offset", 0.0);
+    for (int64_t i = 0; i < x->n * x->channels && st == STELE_OK; i++) {
+        x->value[i] = (float)((double)x->value[i] * factor + add);
+    }
+    H5Sclose(space);
+    H5Dclose(data);
+    return st;
+}
+
+/* `starting_time` and its rate, in place of a time for each sample. */
+static stele_status make_times(const stele_inst *s, const char *path, nwb_series *x)
+{
+    hid_t start = H5Dopen2(s->h5.id, path, H5P_DEFAULT);
+    double first = 0.0;
+    double rate = start >= 0 ? attribute(start, "rate", 0.0) : 0.0;
+    int read =
+        start >= 0 && H5Dread(start, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, &first) >= 0;
+    if (start >= 0) {
+        H5Dclose(start);
+    }
+    if (!read || !(rate > 0.0) || !isfinite(first) || !isfinite(rate)) {
+        return h5_fail(&s->h5, STELE_E_DATA, path, "has no time and rate");
+    }
+    x->time = malloc((size_t)x->n * sizeof *x->time);
+    for (int64_t i = 0; i < x->n && x->time != NULL; i++) {
+        x->time[i] = first + (double)i / rate;
+    }
+    return x->time != NULL ? STELE_OK : h5_nomem(&s->h5, path);
+}
+
+static stele_status read_times(const stele_inst *s, const char *path, nwb_series *x)
+{
+    void *time = NULL;
+    stele_status st =
+        h5_read_all(&s->h5, path, x->n, H5T_NATIVE_DOUBLE, sizeof(double), &time, NULL);
+    x->time = time;
+    for (int64_t i = 0; i < x->n && st == STELE_OK; i++) {
+        if (!isfinite(x->time[i]) || (i > 0 && x->time[i] < x->time[i - 1])) {
+            st = h5_fail(&s->h5, STELE_E_DATA, path,
+                         "entry %lld is %.15g, which does not come behind the time before it",
+                         (long long)i, x->time[i]);
+        }
+    }
+    return st;
+}
+
+stele_status nwb_series_read(const stele_inst *s, const char *path, nwb_series *ret)
+{
+    const char *slash = strrchr(path, '/');
+    char *data = text_join(path, "data"), *times = text_join(path, "timestamps");
+    char *start = text_join(path, "starting_time");
+    ret->name = text_copy(slash != NULL ? slash + 1 : path);
+    stele_status st = data != NULL && times != NULL && start != NULL && ret->name != NULL
+                          ? STELE_OK
+                          : h5_nomem(&s->h5, path);
+    if (st == STELE_OK && (!h5_is_group(&s->h5, path) || !h5_exists(&s->h5, data))) {
+        st = STELE_FAIL(s->h5.host, STELE_E_OPTION, "series: %s: there is no time series `%s`",
+                        s->h5.path, path);
+    }
+    st = st == STELE_OK ? read_values(s, data, ret) : st;
+    if (st == STELE_OK) {
+        st = h5_exists(&s->h5, times)   ? read_times(s, times, ret)
+             : h5_exists(&s->h5, start) ? make_times(s, start, ret)
+                                        : h5_fail(&s->h5, STELE_E_DATA, path, "has no times");
+    }
+    free(data);
+    free(times);
+    free(start);
+    return st;
+}
+
+void nwb_interpolate(const stele_inst *s, const nwb_series *x, int64_t row, float *ret)
+{
+    for (int64_t b = 0; b < s->n_bins; b++) {
+        const double t = s->begin[row] + ((double)b + 0.5) * s->config->bin;
+        int64_t low = 0, high = x->n; /* the first sample behind t */
+        while (low < high) {
+            int64_t middle = low + (high - low) / 2;
+            if (x->time[middle] <= t) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        const int at_end = low == x->n && t == x->time[x->n - 1];
+        const int64_t next = at_end ? low - 1 : low, before = next > 0 ? next - 1 : 0;
+        const int inside = (low > 0 && low < x->n) || at_end;
+        const double gap = inside ? x->time[next] - x->time[before] : 0.0;
+        const double share = gap > 0.0 ? (t - x->time[before]) / gap : 1.0;
+        for (int64_t c = 0; c < x->channels; c++) {
+            const double a = inside ? (double)x->value[before * x->channels + c] : NAN;
+            const double z = inside ? (double)x->value[next * x->channels + c] : NAN;
+            ret[b * x->channels + c] = (float)(share < 1.0 ? a + share * (z - a) : z);
+        }
+    }
+}
