@@ -190,13 +190,10 @@ static stele_tensor *log_p(const stele_inst *self, stele_graph *g, stele_tensor 
 {
     const stele_ops *ops = self->host->ops;
     int64_t n = self->classes.n;
-    stele_shape shape = { 0, 0, { 0 } }, one = stele_shape2(1, 1);
-    if (f == NULL || ops->shape(f, &shape) != STELE_OK) {
-        return NULL;
-    }
+    stele_shape one = stele_shape2(1, 1);
     stele_tensor *gap = n > 2 ? gaps(self, g) : NULL;
     stele_tensor *eta = ops->sub(g, thresholds(self, g, gap), f);
-    stele_tensor *none = ops->full(g, &shape, 0.0), *end = ops->full(g, &one, 0.0);
+    stele_tensor *none = ops->scale(g, f, 0.0), *end = ops->full(g, &one, 0.0);
     stele_tensor *above[] = { ops->softplus(g, ops->scale(g, eta, -1.0)), none };
     stele_tensor *below[] = { none, ops->softplus(g, eta) };
     stele_tensor *y = ops->add(g, ops->concat(g, 2, above, -1), ops->concat(g, 2, below, -1));
