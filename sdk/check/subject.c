@@ -126,6 +126,10 @@ static void scan_here(const check_subject *s, scanned *ret)
             f->caps |= library->plugin[i].vt.modality.decode != NULL ? CHECK_HAS_BLOCKS : CHECK_HAS_LOG_PROB;
             f->caps |= library->plugin[i].vt.modality.absent != NULL ? CHECK_HAS_ABSENT : 0;
         }
+        if (p->kind == STELE_HEAD) {
+            const stele_head_vt *head = &library->plugin[i].vt.head;
+            f->caps |= head->outputs != NULL || head->show != NULL ? CHECK_HAS_OUTPUTS : 0;
+        }
         snprintf(f->id, sizeof f->id, "%s", p->id);
         snprintf(f->version, sizeof f->version, "%s", p->version);
         find_missing(s, p, f->wants, sizeof f->wants);

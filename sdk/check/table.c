@@ -120,7 +120,7 @@ const check_case check_table[] = {
     { "head-outputs",
       "Quantities that a head's predictions are read as have names, each once, and are the same in every call and "
       "whatever is behind them.",
-      CHECK_HEAD, 0, check_head_outputs },
+      CHECK_HEAD, CHECK_HAS_OUTPUTS, check_head_outputs },
     { "source-fields", "Axes, ids, fields, names, categories and levels are complete and consistent.", CHECK_SOURCE, 0,
       check_source_fields },
     { "source-read",

@@ -89,6 +89,7 @@ static void steps_allocate_nothing(void **state)
         NULL,
         "{k: {plugin: classifier, target: class, class_weights: balanced}}",
         "{k: {plugin: classifier, target: class}, v: {plugin: regressor, target: age}}",
+        "{k: {plugin: adversary, target: class}, o: {plugin: ordinal, target: class}}",
     };
     (void)state;
     if (!bench_allocations_counted()) {
@@ -97,7 +98,7 @@ static void steps_allocate_nothing(void **state)
     char ages[] = "/tmp/stele-steady-XXXXXX";
     write_ages(ages);
     for (size_t i = 0; i < 2; i++) {
-        for (size_t k = 0; k < 3; k++) {
+        for (size_t k = 0; k < 4; k++) {
             check_steps(fusions[i], NULL, heads[k], ages, 1 + (int)(k % 2));
         }
     }

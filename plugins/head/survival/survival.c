@@ -198,6 +198,7 @@ static stele_status predict(const stele_inst *self, stele_graph *g, stele_tensor
 
 /* Columns of the target, (R, 1), and the intervals, (intervals) each. */
 typedef struct observed {
+    stele_status status;
     int64_t n; /* rows */
     stele_tensor *time, *event, *begin, *end;
     stele_tensor *after; /* as begin, but that the first interval holds the time 0, too */
@@ -208,9 +209,11 @@ static observed observe(const stele_inst *self, stele_graph *g, stele_tensor *ta
     const stele_ops *ops = self->host->ops;
     stele_shape one = stele_shape1(1), shape = { 0, 0, { 0 } };
     observed o = { 0 };
-    if (target != NULL && ops->shape(target, &shape) == STELE_OK) {
-        o.n = shape.dim[0];
+    o.status = ops->shape(target, &shape);
+    if (o.status != STELE_OK) {
+        return o;
     }
+    o.n = shape.dim[0];
     o.time = ops->slice(g, target, -1, 0, 1);
     o.event = ops->slice(g, target, -1, 1, 2);
     o.end = ops->param(g, self->end);
@@ -283,6 +286,9 @@ static stele_status loss(const stele_inst *self, stele_graph *g, stele_tensor *y
 {
     const stele_ops *ops = self->host->ops;
     observed o = observe(self, g, target);
+    if (o.status != STELE_OK) {
+        return o.status;
+    }
     if (is_cox(self)) {
         *ret_rows = partial(self, g, &o, target, y);
         if (self->config->baseline_weight > 0.0) {

@@ -27,8 +27,10 @@ typedef struct config {
 
 static const stele_option options[] = {
     STELE_DENSE_OPTIONS(config, encoder, "encoder", "[128]", 0.0),
-    STELE_OPTION_BOOL(config, indicator, "encoder.indicator", 1,
-                      "Show the encoder which entries are missing, beside a 0 in their place."),
+    STELE_OPTION_BOOL(
+        config, indicator, "encoder.indicator", 1,
+        "Show the encoder which entries are missing, beside a 0 in their place; with a "
+        "window it always is."),
     STELE_OPTION_F64(config, input_dropout, "encoder.input_dropout", 0.0, 0.0, 0.9,
                      "Mean share of a row's entries hidden from the encoder while training; every "
                      "row draws its own share, uniform between 0 and twice this."),
@@ -110,11 +112,17 @@ static stele_status build_output(stele_inst *self, stele_build *b)
     return status;
 }
 
+/* A bin that is absent looks like one of means without it. */
+static int shows_missing(const stele_inst *self)
+{
+    return self->config->indicator || self->bins > 0;
+}
+
 /* What the encoder's dense stack sees of a row. */
 static int64_t inputs_of(const stele_inst *self)
 {
     int64_t rows = self->bins > 0 ? self->bins : 1;
-    return rows * self->n_features * (self->config->indicator ? 2 : 1);
+    return rows * self->n_features * (shows_missing(self) ? 2 : 1);
 }
 
 static stele_status build(stele_inst *self, stele_build *b)
@@ -304,7 +312,7 @@ static stele_status encoder_input(const stele_inst *self, stele_graph *g,
     stele_tensor *scale = ops->exp(g, ops->param(g, self->log_scale));
     stele_tensor *y = ops->div(g, ops->sub(g, x, ops->param(g, self->centre)), scale);
     part[0] = ops->where(g, part[1], ops->full(g, &scalar, 0.0), y);
-    *ret = self->config->indicator ? ops->concat(g, 2, part, -1) : part[0];
+    *ret = shows_missing(self) ? ops->concat(g, 2, part, -1) : part[0];
     if (self->bins > 0) {
         shape = stele_shape2(shape.dim[0], inputs_of(self));
         *ret = ops->reshape(g, *ret, &shape);
