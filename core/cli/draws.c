@@ -195,8 +195,14 @@ static stele_status find_head(const work *w, const char *name, size_t len, uint3
 
 static stele_status find_value(const work *w, const char *text, stele__wish *wish)
 {
-    const stele_field *target = &w->o.run.model.head[wish->head].target;
+    const stele__head *head = &w->o.run.model.head[wish->head];
+    const stele_field *target = &head->target;
     const stele__label *l = stele__dataset_label(w->o.run.data, target->name, target->content);
+    if (head->n_columns > 1) {
+        return stele__diag_error(w->diag, STELE_E_ARG, NULL,
+                                 "--given: the target of `%s` is no single value",
+                                 stele__head_short_name(head));
+    }
     if (target->content != STELE_FIELD_CATEGORY) {
         char *end = NULL;
         wish->number = strtod(text, &end);

@@ -50,6 +50,18 @@ train: {epochs: 10, batch_size: 16, optimiser: {lr: 0.01}}
 """
 
 
+TEXTS = """stele: 1
+name: t
+seed: 3
+data: {source: jsonl, path: CAPTIONS, texts: [text], split: {train: 0.8, valid: 0.2, test: 0}}
+latent: {dim: 2}
+modalities:
+  words: {plugin: text, from: text, vocab_size: 280, embedding: 6, encoder: {state: 5, hidden: [6]}, decoder: {state: 7, hidden: [6]}}
+fusion: poe
+train: {epochs: 2, batch_size: 8}
+"""
+
+
 def run(*command):
     done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           stdin=subprocess.DEVNULL)
@@ -224,6 +236,21 @@ def check_pictures(stele, folder):
     assert lines[48] == [128] * 166, "no gap"
 
 
+def check_texts(stele, folder):
+    captions = pathlib.Path(__file__).resolve().parents[1] / "unit" / "fixtures" / "jsonl" / "captions.jsonl"
+    (folder / "w.yaml").write_text(TEXTS.replace("CAPTIONS", str(captions)))
+    run(stele, "train", folder / "w.yaml", "--run", folder / "w", "--quiet")
+    texts = []
+    for seed in (1, 1, 2):
+        run(stele, "generate", folder / "w", "-o", folder / "w.jsonl", "--to", "words", "--prior", 4, "--draw", "sample",
+            "--seed", seed)
+        lines = [json.loads(l) for l in (folder / "w.jsonl").read_text(encoding="utf-8").splitlines()]
+        assert [l["id"] for l in lines] == [f"prior:{i}" for i in range(4)], lines
+        texts.append([l["words"] for l in lines])
+    assert all(isinstance(t, str) for t in texts[0]) and any(texts[0]) and len(set(texts[0])) > 1, texts[0]
+    assert texts[0] == texts[1] != texts[2]
+
+
 def main():
     stele = pathlib.Path(sys.argv[1]).resolve()
     with tempfile.TemporaryDirectory() as scratch:
@@ -233,6 +260,7 @@ def main():
         for check in (check_draws, check_likelihood_draws, check_formats, check_prior, check_between, check_scores):
             check(stele, folder / "c")
         check_pictures(stele, folder)
+        check_texts(stele, folder)
     print("generation and scores are as they should be")
 
 
