@@ -394,7 +394,9 @@ static stele_status outputs(const stele_inst *self, const stele_reader *reader, 
         for (int64_t k = 0; k < n; k++) {
             stele_head_output *o = &ret[2 + k];
             *o = (stele_head_output){ .category = -1 };
-            snprintf(o->name, sizeof o->name, "survival_%.12g", horizon(self, &g, k));
+            /* Ends of intervals have the digits of a float. */
+            snprintf(o->name, sizeof o->name, "survival_%.*g",
+                     self->config->horizons.n > 0 ? 12 : 6, horizon(self, &g, k));
             for (char *c = strchr(o->name, '+'); c != NULL; c = strchr(c, '+')) {
                 memmove(c, c + 1, strlen(c));
             }
