@@ -32,7 +32,7 @@ static const stele__matrix *matrix_of(const stele__generated *t)
 {
     const stele__dataset *data = t->o->run.data;
     int64_t m = stele__dataset_matrix(data, modality_of(t)->name);
-    return m >= 0 && data->matrix[m].available ? &data->matrix[m] : NULL;
+    return m >= 0 ? &data->matrix[m] : NULL;
 }
 
 stele_status stele__generated_init(stele__generated *t, const stele__opened *o, uint32_t modality,

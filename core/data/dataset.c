@@ -206,6 +206,21 @@ static int64_t features_of(const stele_shape *sample)
     return n;
 }
 
+/* Features of data that lack the modality have the names that the model knows: it may be asked for
+ * them. */
+static stele_status copy_names(const stele__matrix_request *r, stele__matrix *m)
+{
+    m->feature_name =
+        r->feature != NULL ? stele__calloc((size_t)r->n_features, sizeof *m->feature_name) : NULL;
+    for (int64_t j = 0; m->feature_name != NULL && j < r->n_features; j++) {
+        m->feature_name[j] = stele__strdup(r->feature[j]);
+        if (m->feature_name[j] == NULL) {
+            return STELE_E_NOMEM;
+        }
+    }
+    return r->feature == NULL || m->feature_name != NULL ? STELE_OK : STELE_E_NOMEM;
+}
+
 static stele_status init_matrix(stele__dataset *ds, const stele__data_request *request, size_t i,
                                 stele__diag *diag)
 {
@@ -229,18 +244,20 @@ static stele_status init_matrix(stele__dataset *ds, const stele__data_request *r
     m->describe = r->describe;
     m->known = r->known;
     m->available = !found.missing;
-    if (found.missing) {
+    if (found.missing) { /* the model still has to be built as it was */
         m->n_features = r->n_features;
-        if (r->known != NULL) { /* the model needs it to be built */
-            m->field = (stele_field){ .struct_size = sizeof m->field,
-                                      .name = m->from,
-                                      .content = STELE_FIELD_MATRIX,
-                                      .dtype = STELE_F32,
-                                      .layout = STELE_DENSE,
-                                      .sample = { .ndim = 1, .dim = { r->n_features } },
-                                      .feature = r->known };
+        m->stored_dtype = r->stored_dtype;
+        m->field = (stele_field){ .struct_size = sizeof m->field,
+                                  .name = m->from,
+                                  .content = STELE_FIELD_MATRIX,
+                                  .dtype = STELE_F32,
+                                  .layout = r->layout != 0 ? r->layout : STELE_DENSE,
+                                  .sample = r->sample,
+                                  .feature = r->known };
+        if (r->sample.ndim == 0) {
+            m->field.sample = (stele_shape){ .ndim = 1, .dim = { r->n_features } };
         }
-        return STELE_OK;
+        return copy_names(r, m);
     }
     m->source = found.source;
     m->source_field = found.index;

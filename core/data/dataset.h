@@ -38,6 +38,8 @@ typedef struct stele__matrix_request {
      * feature NULL with n_features > 0: unnamed, the number has to agree. 0: those of the field. */
     const char *const *feature;
     int64_t n_features;
+    stele_shape sample;            /* one row of a trained model's; ndim 0: (n_features) */
+    uint32_t layout, stored_dtype; /* the same; 0: dense, and not known */
     int describe; /* find out what training rows have in each feature; else texts are refused */
     /* (n_features) what they had, for new data of a trained model; NULL: to be found out. Lives as
      * long as the data set. */

@@ -113,6 +113,9 @@ static void request_matrix(const stele__run_request *q, size_t i, stele__matrix_
         ret->known = known->described;
         ret->feature = (const char *const *)known->feature;
         ret->n_features = known->n_features;
+        ret->sample = known->sample;
+        ret->layout = known->layout;
+        ret->stored_dtype = known->stored_dtype;
     }
 }
 

@@ -42,12 +42,26 @@ static void add_digest(json_t *object, uint64_t digest)
     json_object_set_new(object, "values", json_string(text));
 }
 
+/* Extents and layout of a row: a model is built from them where data lack the modality. */
+static void add_form(json_t *one, const stele__matrix *x)
+{
+    const stele_field *field = &x->field;
+    json_t *shape = json_array();
+    for (uint32_t i = 0; i < field->sample.ndim; i++) {
+        json_array_append_new(shape, json_integer((json_int_t)field->sample.dim[i]));
+    }
+    json_object_set_new(one, "shape", shape);
+    json_object_set_new(one, "sparse", json_boolean(field->layout == STELE_CSR));
+    json_object_set_new(one, "bytes", json_boolean(x->stored_dtype == STELE_U8));
+}
+
 static json_t *matrices_json(const stele__dataset *data, const char **bad)
 {
     json_t *all = json_object();
     for (size_t m = 0; m < data->n_matrices; m++) {
         const stele__matrix *x = &data->matrix[m];
         json_t *one = json_pack("{s:I}", "n_features", (json_int_t)x->n_features);
+        add_form(one, x);
         if (x->feature_name != NULL) {
             json_object_set_new(one, "features", strings(x->feature_name, x->n_features, bad));
         }
@@ -209,6 +223,27 @@ static int read_digest(const json_t *object, char ret[STELE__DIGEST_DIGITS + 1])
     return 1;
 }
 
+/* Both may be missing; 0: the extents do not make up n_features. */
+static int read_form(const json_t *one, stele__state_matrix *m)
+{
+    const json_t *shape = json_object_get(one, "shape"), *sparse = json_object_get(one, "sparse");
+    int64_t product = 1;
+    if (shape == NULL) {
+        return 1;
+    }
+    for (size_t i = 0; i < json_array_size(shape) && i < STELE_MAX_DIMS; i++) {
+        int64_t extent = json_integer_value(json_array_get(shape, i));
+        if (extent < 1 || extent > m->n_features / product) {
+            return 0;
+        }
+        m->sample.dim[m->sample.ndim++] = extent;
+        product *= extent;
+    }
+    m->stored_dtype = json_is_true(json_object_get(one, "bytes")) ? STELE_U8 : STELE_F32;
+    m->layout = json_is_true(sparse) ? STELE_CSR : STELE_DENSE;
+    return product == m->n_features && m->sample.ndim > 0;
+}
+
 static int read_matrices(json_t *all, stele__state *s)
 {
     const char *name;
@@ -228,7 +263,7 @@ static int read_matrices(json_t *all, stele__state *s)
             m->feature = read_strings(features, &m->n_features);
         }
         if (m->name == NULL || n < 1 || m->n_features != n || !read_digest(one, m->values) ||
-            !stele__columns_read(json_object_get(one, "columns"), m)) {
+            !read_form(one, m) || !stele__columns_read(json_object_get(one, "columns"), m)) {
             return 0;
         }
     }

@@ -14,7 +14,9 @@ typedef struct stele__state_matrix {
     char *name;
     char values[STELE__DIGEST_DIGITS + 1];
     int64_t n_features;
-    char **feature; /* NULL: unnamed */
+    char **feature;                /* NULL: unnamed */
+    stele_shape sample;            /* one row, as the plugin got it; ndim 0: not known */
+    uint32_t layout, stored_dtype; /* the same; 0: not known */
     /* (n_features) what training rows had in each; NULL: the plugin did not want to know */
     const stele_feature **described;
 } stele__state_matrix;
