@@ -14,6 +14,9 @@ static const stele_option options[] = {
     STELE_OPTION_STR(jsonl_config, key, "key", NULL, 0,
                      "Key of the row ids, strings or integers; default: `id` if the first object "
                      "has it, else the rows are numbered from 0."),
+    STELE_OPTION_BOOL(jsonl_config, numbered, "numbered", 0,
+                      "Number the rows from 0 although the objects have an `id`, which is a label "
+                      "then: to be joined with a source whose rows are numbered."),
     STELE_OPTION_STR_LIST(jsonl_config, texts, "texts", "[]",
                           "Keys whose strings are measurements: sparse rows with the UTF-8 byte at "
                           "each place; other strings are labels."),
@@ -52,6 +55,11 @@ stele_status jsonl_nomem(const stele_inst *s)
 static stele_status create(const stele_create_args *a, stele_inst **ret)
 {
     const jsonl_config *c = a->config;
+    if (c->numbered && c->key != NULL) {
+        return STELE_FAIL(a->host, STELE_E_OPTION,
+                          "numbered: rows have the ids of `%s` (key) or are numbered, not both",
+                          c->key);
+    }
     if (c->size.n != 0 && c->size.n != 2) {
         return STELE_FAIL(a->host, STELE_E_OPTION, "size: has to be [HEIGHT, WIDTH]");
     }

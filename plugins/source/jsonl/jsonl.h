@@ -19,7 +19,7 @@ typedef struct jsonl_config {
     stele_str_list texts, images, exclude;
     stele_i64_list size;
     int64_t text_bytes;
-    int32_t grey;
+    int32_t grey, numbered;
 } jsonl_config;
 
 typedef struct jsonl_file {

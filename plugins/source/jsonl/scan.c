@@ -330,9 +330,12 @@ static stele_status visit_object(const place *p, json_t *object)
     const char *name;
     json_t *v;
     uint32_t k = UINT32_MAX;
-    if (p->row == 0 && (s->config->key != NULL || json_object_get(object, "id") != NULL)) {
-        s->id_key = s->config->key != NULL ? s->config->key : "id";
+    const char *key = s->config->key;
+    if (p->row == 0 && key == NULL && !s->config->numbered &&
+        json_object_get(object, "id") != NULL) {
+        key = "id";
     }
+    s->id_key = p->row == 0 ? key : s->id_key;
     stele_status st = add_id(p, object);
     json_object_foreach(object, name, v)
     {
