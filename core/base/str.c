@@ -66,6 +66,22 @@ void stele__str_vprintf(stele__str *s, const char *fmt, va_list args)
     va_end(again);
 }
 
+void stele__str_append_visible(stele__str *s, const char *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const unsigned char c = (unsigned char)bytes[i];
+        /* U+0080 to U+009F are controls too, in UTF-8 two bytes that begin with 0xc2. */
+        const int high = c == 0xc2 && i + 1 < n && ((unsigned char)bytes[i + 1] & 0xe0) == 0x80;
+        if (high) {
+            stele__str_printf(s, "\\x%02x", (unsigned char)bytes[++i]);
+        } else if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f) {
+            stele__str_printf(s, "\\x%02x", c);
+        } else {
+            stele__str_append_n(s, bytes + i, 1);
+        }
+    }
+}
+
 void stele__str_printf(stele__str *s, const char *fmt, ...)
 {
     va_list args;

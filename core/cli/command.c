@@ -103,12 +103,22 @@ int stele__cli_option_error(int code, char **argv)
     return stele__cli_usage_error(argv[0], "unknown option `%s`", option);
 }
 
+/* What plugins say is theirs, and the terminal the user's. */
+static void put_visible(const char *text)
+{
+    stele__str s;
+    stele__str_init(&s);
+    stele__str_append_visible(&s, text, strlen(text));
+    fputs(s.data != NULL ? s.data : "", stderr);
+    stele__str_finish(&s);
+}
+
 void stele__cli_show(stele__diag *diag)
 {
     for (size_t i = 0; i < diag->n; i++) {
         char *text = NULL;
         if (stele__message_format(&diag->message[i], &text) == STELE_OK) {
-            fputs(text, stderr);
+            put_visible(text);
             stele__free(text);
         }
     }
@@ -173,7 +183,9 @@ static void write_log(void *user, int32_t level, const char *who, const char *te
 {
     int quiet = user != NULL;
     if (level >= (quiet ? STELE_LOG_WARNING : STELE_LOG_INFO)) {
-        fprintf(stderr, "%s: %s\n", who, text);
+        fprintf(stderr, "%s: ", who);
+        put_visible(text);
+        fputc('\n', stderr);
     }
 }
 

@@ -345,6 +345,26 @@ const stele_fit_api stele__fit_api = {
     .scale = fit_scale,
 };
 
+/* A parameter that is no number stops the training at its first step, when nobody knows any more
+ * where it came from. */
+static stele_status expect_finite(const stele__model *m, const stele__part *part, stele__diag *diag)
+{
+    int f64 = stele__params_dtype(m->params) == STELE_F64;
+    for (uint32_t k = 0; k < part->scope.n; k++) {
+        const stele__param *p = stele__params_entry(m->params, part->entry[k]);
+        for (int64_t i = 0; p->kind != STELE__FROZEN && i < p->n; i++) {
+            double v = f64 ? ((const double *)p->values)[i] : (double)((const float *)p->values)[i];
+            if (!isfinite(v)) {
+                char text[512];
+                snprintf(text, sizeof text, "fit set element %lld of %s to %s", (long long)i,
+                         p->name, isnan(v) ? "NaN" : "infinity");
+                return stele__guest_report(part->guest, STELE_E_NONFINITE, text, "", "", diag);
+            }
+        }
+    }
+    return STELE_OK;
+}
+
 stele_status stele__model_fit(stele__model *m, uint32_t i, const stele__fit_source *source,
                               stele__diag *diag)
 {
@@ -355,7 +375,8 @@ stele_status stele__model_fit(stele__model *m, uint32_t i, const stele__fit_sour
     }
     stele__guest_begin(md->part.guest, "fit");
     stele_status status = md->vt->fit(stele__guest_inst(md->part.guest), &f);
-    return stele__guest_check(md->part.guest, "fit", status, diag);
+    status = stele__guest_check(md->part.guest, "fit", status, diag);
+    return status == STELE_OK ? expect_finite(m, &md->part, diag) : status;
 }
 
 stele_status stele__model_fit_head(stele__model *m, uint32_t i, const stele__fit_source *source,
@@ -368,7 +389,8 @@ stele_status stele__model_fit_head(stele__model *m, uint32_t i, const stele__fit
     }
     stele__guest_begin(h->part.guest, "fit");
     stele_status status = h->vt->fit(stele__guest_inst(h->part.guest), &f);
-    return stele__guest_check(h->part.guest, "fit", status, diag);
+    status = stele__guest_check(h->part.guest, "fit", status, diag);
+    return status == STELE_OK ? expect_finite(m, &h->part, diag) : status;
 }
 
 static stele_status reader_get(const stele_reader *r, uint32_t id, uint64_t n, double *ret)

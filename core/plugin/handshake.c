@@ -182,12 +182,22 @@ static stele_status check_descriptor(const judge *j, const stele_plugin *p)
         return refuse(j, "insists on capabilities 0x%llx, which this program does not know",
                       (unsigned long long)strange);
     }
+    enum { N_REQUIRED = 3 };
     const struct {
         const char *name, *text;
-    } texts[] = { { "version", p->version }, { "summary", p->summary }, { "license", p->license } };
+    } texts[] = { { "version", p->version },
+                  { "summary", p->summary },
+                  { "license", p->license },
+                  { "reference", p->reference } };
     for (size_t i = 0; i < COUNT(texts); i++) {
-        if (texts[i].text == NULL || texts[i].text[0] == '\0') {
+        const char *text = texts[i].text;
+        if (i < N_REQUIRED && (text == NULL || text[0] == '\0')) {
             return refuse(j, "has no %s", texts[i].name);
+        }
+        for (; text != NULL && *text != '\0'; text++) {
+            if ((unsigned char)*text < ' ' || *text == 0x7f) {
+                return refuse(j, "its %s has a control character", texts[i].name);
+            }
         }
     }
     if (p->detail != NULL && !is_word(p->detail)) {

@@ -1,32 +1,18 @@
 #include "plugin/listing.h"
 
+#include "base/child.h"
 #include "base/mem.h"
 #include "base/str.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* A plugin's constructors and its query function should take no time at all. */
-enum { PATIENCE_MS = 10000, LONGEST_REPORT = 1 << 16, N_TEXTS = 5 };
-
-static void send(int fd, const char *text, size_t len)
-{
-    while (len != 0) {
-        ssize_t n = write(fd, text, len);
-        if (n <= 0) {
-            return;
-        }
-        text += n;
-        len -= (size_t)n;
-    }
-}
+enum { PATIENCE = 10 /* seconds */, LONGEST_REPORT = 1 << 16, N_TEXTS = 5 };
 
 /* In the child: a crash ends it, whatever handlers the program has, and leaves no core file. */
 static void prepare_child(void)
@@ -45,7 +31,8 @@ static void prepare_child(void)
 
 /* In the child: open the plugin and send its report: five strings, each with its final NUL: the
  * reason of a refusal (or ""), version, summary, license, reference. Ends the process. */
-_Noreturn static void report(const stele__registry *registry, const stele__candidate *c, int fd)
+_Noreturn static void report(const stele__registry *registry, const stele__candidate *c,
+                             const stele__child *self)
 {
     stele__library *lib = NULL;
     stele__diag diag;
@@ -72,64 +59,24 @@ _Noreturn static void report(const stele__registry *registry, const stele__candi
         }
     }
     for (int i = 0; i < N_TEXTS; i++) {
-        send(fd, text[i], strlen(text[i]) + 1);
+        if (stele__child_say(self, text[i], strlen(text[i]) + 1) != 0) {
+            _exit(STELE__CHILD_UNHEARD);
+        }
     }
     _exit(0);
 }
 
-static int64_t now_ms(void)
+/* Start a child that reports on a candidate; hear its report, as much as it sends. */
+static stele_status ask(const stele__registry *registry, const stele__candidate *c, char *text,
+                        stele__child *ret)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* Read until the child closes its end. 0: it took too long or sent too much. */
-static int receive(int fd, stele__str *out)
-{
-    char buffer[4096];
-    int64_t end = now_ms() + PATIENCE_MS;
-    while (out->len < LONGEST_REPORT) {
-        int64_t left = end - now_ms();
-        struct pollfd p = { .fd = fd, .events = POLLIN };
-        int ready = left > 0 ? poll(&p, 1, (int)left) : 0;
-        ssize_t n = ready > 0 ? read(fd, buffer, sizeof buffer) : -1;
-        if (n == 0) {
-            return 1;
-        }
-        if (n > 0) {
-            stele__str_append_n(out, buffer, (size_t)n);
-        } else if (ready == 0 || errno != EINTR) {
-            return 0;
-        }
+    if (stele__child_start(ret) == 0) {
+        report(registry, c, ret);
     }
-    return 0;
-}
-
-/* Start a child that reports on a candidate; its report, and how it ended. */
-static stele_status ask(const stele__registry *registry, const stele__candidate *c, stele__str *out,
-                        int *ret_in_time, int *ret_end)
-{
-    int fd[2];
-    if (pipe2(fd, O_CLOEXEC) != 0) {
+    if (ret->pid < 0) {
         return STELE_E_IO;
     }
-    pid_t child = fork();
-    if (child == 0) {
-        close(fd[0]);
-        report(registry, c, fd[1]);
-    }
-    close(fd[1]);
-    *ret_in_time = child > 0 && receive(fd[0], out);
-    close(fd[0]);
-    if (child < 0) {
-        return STELE_E_IO;
-    }
-    if (!*ret_in_time) {
-        kill(child, SIGKILL);
-    }
-    while (waitpid(child, ret_end, 0) < 0 && errno == EINTR) {
-    }
+    stele__child_hear(ret, PATIENCE, text, LONGEST_REPORT);
     return STELE_OK;
 }
 
@@ -167,17 +114,19 @@ static int parse(const char *data, size_t len, stele__listed *item)
     return 1;
 }
 
-static char *describe_end(int in_time, int end)
+static char *describe_end(const stele__child *c)
 {
     stele__str s;
     stele__str_init(&s);
-    if (!in_time) {
-        stele__str_printf(&s, "loading it takes longer than %d s", PATIENCE_MS / 1000);
-    } else if (WIFSIGNALED(end)) {
-        stele__str_printf(&s, "crashes while it is loaded: %s", strsignal(WTERMSIG(end)));
+    if (!c->in_time) {
+        stele__str_printf(&s, "loading it takes longer than %d s", PATIENCE);
+    } else if (WIFSIGNALED(c->status)) {
+        stele__str_printf(&s, "crashes while it is loaded: %s", strsignal(WTERMSIG(c->status)));
+    } else if (WEXITSTATUS(c->status) == STELE__CHILD_UNHEARD) {
+        stele__str_append(&s, "closes files of the program while it is loaded");
     } else {
         stele__str_printf(&s, "ends the program while it is loaded, exit status %d",
-                          WEXITSTATUS(end));
+                          WEXITSTATUS(c->status));
     }
     return stele__str_take(&s);
 }
@@ -187,8 +136,7 @@ static stele_status list_one(const stele__registry *registry, const stele__candi
 {
     const stele__candidate *c = &all->item[i];
     const stele__candidate *by = &all->item[c->by];
-    stele__str text;
-    int in_time = 0, end = 0;
+    stele__child child;
     item->kind = c->kind;
     item->name = stele__strdup(c->name);
     item->origin = stele__strdup(c->path != NULL ? c->path : STELE__BUILT_IN);
@@ -198,13 +146,13 @@ static stele_status list_one(const stele__registry *registry, const stele__candi
     if (by != c) {
         item->shadowed_by = stele__strdup(by->path != NULL ? by->path : STELE__BUILT_IN);
     }
-    stele__str_init(&text);
-    stele_status status = ask(registry, c, &text, &in_time, &end);
-    if (status == STELE_OK && (text.len == 0 || !parse(text.data, text.len, item))) {
-        item->refused = describe_end(in_time, end);
+    char *text = stele__malloc(LONGEST_REPORT);
+    stele_status status = text != NULL ? ask(registry, c, text, &child) : STELE_E_NOMEM;
+    if (status == STELE_OK && !(child.in_time && parse(text, child.n, item))) {
+        item->refused = describe_end(&child);
         status = item->refused != NULL ? STELE_OK : STELE_E_NOMEM;
     }
-    stele__str_finish(&text);
+    stele__free(text);
     return status;
 }
 

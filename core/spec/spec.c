@@ -171,20 +171,24 @@ static const char *clash_of_source(const stele__table *table)
     return name != NULL ? name : clash_with(table, "sources");
 }
 
+const char *stele__option_of_host(uint32_t kind, const stele__table *table)
+{
+    switch (kind) {
+    case STELE_MODALITY: return clash_in(table, STELE__SECTION_MODALITY);
+    case STELE_HEAD: return clash_in(table, STELE__SECTION_HEAD);
+    case STELE_FUSION: return clash_in(table, STELE__SECTION_FUSION);
+    case STELE_SOURCE: return clash_of_source(table);
+    default: return NULL;
+    }
+}
+
 /* A plugin that takes a key of the host would silently get the host's value, or hide it. */
 static stele_status check_clash(const stele__instance *instance, const stele__table *table,
                                 const char *who, stele__diag *diag)
 {
-    const char *name = NULL;
-    switch (instance->kind) {
-    case STELE_MODALITY: name = clash_in(table, STELE__SECTION_MODALITY); break;
-    case STELE_HEAD: name = clash_in(table, STELE__SECTION_HEAD); break;
-    case STELE_FUSION: name = clash_in(table, STELE__SECTION_FUSION); break;
-    case STELE_SOURCE: name = clash_of_source(table); break;
-    default: break;
-    }
+    const char *name = stele__option_of_host(instance->kind, table);
     return name == NULL ? STELE_OK
-                        : stele__diag_error(diag, STELE_E_ABI, NULL,
+                        : stele__node_error(instance->at, STELE_E_ABI, diag,
                                             "%s: its option `%s` has the name of a key of the host",
                                             who, name);
 }

@@ -187,6 +187,9 @@ typedef struct stele__spec {
 STELE_NODISCARD stele_status stele__spec_create(stele__spec_doc *doc, stele__spec **ret,
                                                 stele__diag *diag);
 void stele__spec_destroy(stele__spec *spec); /* NULL is legal */
+/* The option in the table of a plugin of that kind (STELE_MODALITY, ...) that is in the way of a
+ * key of the host's; NULL if none is. */
+const char *stele__option_of_host(uint32_t kind, const stele__table *table);
 /* Read a plugin's options into instance->config. `who` names the plugin in messages about its
  * table, which must not use a key of the host. For an instance whose plugin was not found call
  * stele__node_use_all(instance->node) instead. */

@@ -26,6 +26,9 @@ typedef enum check_verdict {
 /* "pass", "skip", ... */
 const char *check_verdict_name(check_verdict v);
 
+/* Of one check, unless the command line says otherwise. */
+#define CHECK_SECONDS 10.0
+
 /* What is to be checked. Strings are borrowed from the command line. */
 typedef struct check_subject {
     const char *name; /* as given: a file, or kind/name of a plugin that is linked in */
@@ -48,13 +51,14 @@ typedef struct check_trial {
     const check_subject *subject;
     const check_case *check;
     const stele__plugin *plugin;
+    uint32_t experts; /* fusion: modalities of an instance; 0: the usual number */
     check_verdict verdict;
     size_t n_text;
     char text[6000]; /* what was said, a line each */
     double seconds;
 } check_trial;
 
-enum { CHECK_OF_FILE = 1 };
+enum { CHECK_OF_FILE = 1, CHECK_MOST_SETTINGS = 128 };
 
 struct check_case {
     const char *id; /* kebab-case */
@@ -69,8 +73,11 @@ struct check_case {
 #define CHECK_FUSION      CHECK_KIND(STELE_FUSION)
 #define CHECK_HEAD        CHECK_KIND(STELE_HEAD)
 #define CHECK_SOURCE      CHECK_KIND(STELE_SOURCE)
-#define CHECK_COMPUTING   (CHECK_MODALITY | CHECK_FUSION | CHECK_HEAD)
-#define CHECK_ALL         (CHECK_COMPUTING | CHECK_SOURCE)
+/* For rules of fusion: again with other numbers of modalities, those that the rule takes. */
+#define CHECK_ANY_NUMBER (UINT32_C(1) << 31)
+#define CHECK_JOINT      (CHECK_FUSION | CHECK_ANY_NUMBER)
+#define CHECK_COMPUTING  (CHECK_MODALITY | CHECK_FUSION | CHECK_HEAD)
+#define CHECK_ALL        (CHECK_COMPUTING | CHECK_SOURCE)
 
 /* What is no promise of a plugin but follows from its slots, beside the caps of the contract. */
 #define CHECK_HAS_BLOCKS   (UINT64_C(1) << 63) /* modality: an elementwise likelihood */
@@ -93,7 +100,9 @@ double check_now(void);
 int check_promises_double(check_trial *t);
 
 /* Run one check for plugin number `index` of the subject, in a process of its own unless the subject says otherwise. */
-void check_run(const check_subject *s, size_t index, const check_case *c, check_trial *ret);
+void check_run(const check_subject *s, size_t index, const check_case *check, check_trial *ret);
+/* In a child: what the plugin prints is dropped, and there is nothing to read. */
+void check_hush(void);
 /* In a child that has met a fatal signal: hand over what was said and end. Async-signal-safe. */
 void check_bail(const char *text);
 extern check_trial *check_running; /* the trial of this process */
@@ -112,13 +121,15 @@ enum { CHECK_MOST_FOUND = 64 };
 /* Are the settings KEY=VALUE, and VALUE YAML? Else the reason is in `why`. What they mean is the plugin's table's
  * business. */
 int check_settings(const check_subject *s, char *why, size_t size);
-/* May the subject's file be loaded, as the host sees it (plugin/trust.h)? Else the reason is in `why`. Opens nothing.
- */
+/* May the subject's file be loaded, as the host sees it (plugin/trust.h)? Else the reason is in `why`, which holds a
+ * warning otherwise, or "". Opens nothing. */
 int check_trust(const check_subject *s, char *why, size_t size);
 /* Open a subject in this process. 0: refused, with the reason in `why`. */
 int check_open(const check_subject *s, stele__library **ret, char *why, size_t size);
-/* List its plugins from a child process; -1 if it was refused or crashed, with the reason in `why`. */
-int check_scan(const check_subject *s, check_found ret[CHECK_MOST_FOUND], char *why, size_t size);
+/* List its plugins from a child process; -1 if it was refused or crashed, with the reason in `why`. Which of the
+ * subject's `unseen` are options of any of them goes to ret_known. */
+int check_scan(const check_subject *s, check_found ret[CHECK_MOST_FOUND], uint8_t ret_known[CHECK_MOST_SETTINGS],
+               char *why, size_t size);
 
 /* Print the reference page of each plugin of the subject in Markdown, from a child process. 0: failed, which was said.
  */
@@ -156,6 +167,7 @@ CHECK_DECLARE(check_life_frozen);
 CHECK_DECLARE(check_leak);
 CHECK_DECLARE(check_grad_fd);
 CHECK_DECLARE(check_grad_flow);
+CHECK_DECLARE(check_fit_finite);
 CHECK_DECLARE(check_shape_sweep);
 CHECK_DECLARE(check_repeat_bitwise);
 CHECK_DECLARE(check_threads_bitwise);

@@ -1,14 +1,11 @@
 /* Reads of a source from several threads at once. */
+#include "race.h"
 #include "source.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { THREADS = 4, MOST_FIELDS = 64, AT_ONCE = 5 };
-
-/* For how long reads race each other. */
-static const double race_seconds = 0.3;
+enum { MOST_FIELDS = 64, AT_ONCE = 5 };
 
 /* What one thread alone reads of a field. */
 typedef struct serial {
@@ -23,7 +20,7 @@ typedef struct reader {
     const serial *of;
     uint32_t n_fields;
     uint64_t state; /* of which rows come next, other ones for every reader */
-    pthread_barrier_t *start;
+    uint32_t turn;  /* of the fields */
     char *data;
     int32_t *column;
     const serial *bad; /* what was read otherwise */
@@ -70,16 +67,12 @@ static int read_some(reader *d, const serial *s)
     return good;
 }
 
-static void *read_often(void *ctx)
+static int read_again(void *ctx)
 {
     reader *d = ctx;
-    pthread_barrier_wait(d->start);
-    double start = check_now();
-    for (uint32_t k = 0; d->bad == NULL && check_now() - start < race_seconds; k++) {
-        const serial *s = &d->of[k % d->n_fields];
-        d->bad = read_some(d, s) ? NULL : s;
-    }
-    return NULL;
+    const serial *s = &d->of[d->turn++ % d->n_fields];
+    d->bad = read_some(d, s) ? NULL : s;
+    return d->bad == NULL;
 }
 
 /* Every field with rows as one thread reads it. */
@@ -105,26 +98,18 @@ static uint32_t read_alone(rig *r, serial *ret)
 
 static void race(rig *r, const serial *of, uint32_t n_fields, size_t n_data, size_t n_column)
 {
-    pthread_t thread[THREADS];
-    pthread_barrier_t start;
-    reader d[THREADS];
-    pthread_barrier_init(&start, NULL, THREADS);
-    for (uint32_t k = 0; k < THREADS; k++) {
-        d[k] = (reader){ .r = r, .of = of, .n_fields = n_fields, .state = k + 1, .start = &start };
+    reader d[RACE_THREADS];
+    void *ctx[RACE_THREADS];
+    for (uint32_t k = 0; k < RACE_THREADS; k++) {
+        d[k] = (reader){ .r = r, .of = of, .n_fields = n_fields, .state = k + 1 };
         d[k].data = rig_take(r, n_data + 1);
         d[k].column = rig_take(r, n_column + 1);
-        /* Fewer than the barrier waits for would never end. */
-        if (pthread_create(&thread[k], NULL, read_often, &d[k]) != 0) {
-            check_say(r->t, CHECK_CRASH, "no thread");
-            check_bail("no thread\n");
-            return;
-        }
+        ctx[k] = &d[k];
     }
-    for (uint32_t k = 0; k < THREADS; k++) {
-        pthread_join(thread[k], NULL);
+    if (!race_run(r->t, RACE_THREADS, read_again, ctx)) {
+        return;
     }
-    pthread_barrier_destroy(&start);
-    for (uint32_t k = 0; k < THREADS && r->t->verdict < CHECK_FAIL; k++) {
+    for (uint32_t k = 0; k < RACE_THREADS && r->t->verdict < CHECK_FAIL; k++) {
         if (d[k].bad != NULL) {
             check_fail(r->t, "`%s` reads otherwise while other threads read", d[k].bad->piece.field.name);
         }

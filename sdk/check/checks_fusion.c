@@ -12,26 +12,27 @@
 
 void check_fusion_order(check_trial *t)
 {
-    static const int order[RIG_EXPERTS] = { 2, 0, 1 };
     rig r;
     /* Parameters at their start: factors of the single modalities would tell them apart. */
     rig_plan plan = { .rows = 14, .raw = 1 };
     rig_result res;
-    double *mean[2], *variance[2], *was[2 * RIG_EXPERTS];
+    double *mean[2], *variance[2], *was[2 * RIG_MOST_EXPERTS];
     if (mixture_start(t, &plan, &r, &res)) {
+        const uint32_t m_all = r.plan.experts;
         int64_t n = r.plan.rows * (int64_t)r.plan.latent;
-        double *present = rig_take(&r, (size_t)r.plan.rows * RIG_EXPERTS * sizeof *present);
+        double *present = rig_take(&r, (size_t)r.plan.rows * m_all * sizeof *present);
         rig_result_finish(&res);
         mixture_moments(&r, &mean[0], &variance[0]);
-        memcpy(present, r.present, (size_t)r.plan.rows * RIG_EXPERTS * sizeof *present);
-        for (int k = 0; k < 2 * RIG_EXPERTS; k++) {
+        memcpy(present, r.present, (size_t)r.plan.rows * m_all * sizeof *present);
+        for (uint32_t k = 0; k < 2 * m_all; k++) {
             was[k] = r.input[k].value;
         }
-        for (int m = 0; m < RIG_EXPERTS; m++) {
-            r.input[2 * m].value = was[2 * order[m]];
-            r.input[2 * m + 1].value = was[2 * order[m] + 1];
+        for (uint32_t m = 0; m < m_all; m++) {
+            const uint32_t from = (m + m_all - 1) % m_all;
+            r.input[2 * m].value = was[2 * from];
+            r.input[2 * m + 1].value = was[2 * from + 1];
             for (int64_t i = 0; i < r.plan.rows; i++) {
-                r.present[i * RIG_EXPERTS + m] = present[i * RIG_EXPERTS + order[m]];
+                r.present[i * m_all + m] = present[i * m_all + from];
             }
         }
         if (rig_compute(&r, r.plan.rows, NULL, 0, &res)) {
@@ -50,9 +51,9 @@ static void check_subset_list(rig *r)
 {
     const stele_joint *j = &r->joint;
     for (uint32_t c = 0; c < j->n; c++) {
-        if (RIG_EXPERTS < 64 && j->subset[c] >> RIG_EXPERTS != 0) {
-            check_fail(r->t, "component %u claims modalities 0x%llx of %d", c, (unsigned long long)j->subset[c],
-                       RIG_EXPERTS);
+        if (j->subset[c] >> r->plan.experts != 0) {
+            check_fail(r->t, "component %u claims modalities 0x%llx of %u", c, (unsigned long long)j->subset[c],
+                       r->plan.experts);
         }
         for (uint32_t k = 0; k < c; k++) {
             if (j->subset[k] == j->subset[c]) {
@@ -76,7 +77,7 @@ void check_fusion_weights(check_trial *t)
             for (uint32_t c = 0; c < r.joint.n; c++) {
                 double w = mixture_weight(&r, i, c);
                 int uses = 0;
-                for (int m = 0; m < RIG_EXPERTS; m++) {
+                for (uint32_t m = 0; m < r.plan.experts; m++) {
                     uses = uses || (mixture_present(&r, i, m) && (r.joint.subset[c] >> m & 1) != 0);
                 }
                 total += w;
@@ -93,7 +94,7 @@ void check_fusion_weights(check_trial *t)
 }
 
 /* Does a change of expert m in row 0, where all are present, move component c there? */
-static int depends(rig *r, uint32_t c, int m)
+static int depends(rig *r, uint32_t c, uint32_t m)
 {
     rig_result res;
     double before[2], after[2];
@@ -121,10 +122,10 @@ void check_fusion_subsets(check_trial *t)
         rig_result_finish(&res);
         uint32_t n = r.joint.n;
         for (uint32_t c = 0; c < n && t->verdict < CHECK_FAIL; c++) {
-            for (int m = 0; m < RIG_EXPERTS; m++) {
+            for (uint32_t m = 0; m < r.plan.experts; m++) {
                 int named = (r.joint.subset[c] >> m & 1) != 0;
                 if (mixture_weight(&r, 0, c) > 0.0 && depends(&r, c, m) != named) {
-                    check_fail(t, "component %u %s modality %d, its subset says otherwise", c,
+                    check_fail(t, "component %u %s modality %u, its subset says otherwise", c,
                                named ? "does not depend on" : "depends on", m);
                 }
             }
@@ -144,10 +145,10 @@ void check_fusion_sharpens(check_trial *t)
         rig_result_finish(&res);
         mixture_moments(&r, &mean, &variance);
         for (int64_t k = 0; k < r.plan.rows * latent && t->verdict < CHECK_FAIL; k++) {
-            for (int m = 0; m < RIG_EXPERTS; m++) {
+            for (uint32_t m = 0; m < r.plan.experts; m++) {
                 double own = exp(r.input[2 * m + 1].value[k]);
                 if (mixture_present(&r, k / latent, m) && !(variance[k] <= own * (1.0 + 1e-5))) {
-                    check_fail(t, "row %lld: variance %.6g, that of present expert %d is %.6g", (long long)(k / latent),
+                    check_fail(t, "row %lld: variance %.6g, that of present expert %u is %.6g", (long long)(k / latent),
                                variance[k], m, own);
                 }
             }
@@ -174,7 +175,7 @@ static void compare_divergence(rig *r, int64_t i, uint32_t c)
 {
     enum { N = 4000 };
     double m = mixture_mean(r, i, c, 0), lv = mixture_log_variance(r, i, c, 0);
-    double pm = r->input[6].value[0], plv = r->input[7].value[0], sum = 0.0, squares = 0.0;
+    double pm = mixture_prior(r)[0].value[0], plv = mixture_prior(r)[1].value[0], sum = 0.0, squares = 0.0;
     double closed = 0.5 * (plv - lv + exp(lv - plv) + (m - pm) * (m - pm) * exp(-plv) - 1.0);
     for (int64_t k = 0; k < N; k++) {
         double e = rig_normal(r->t, 600 + c, k), x = m + exp(0.5 * lv) * e, u = x - pm;

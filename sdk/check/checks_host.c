@@ -6,10 +6,7 @@
 #include "rig.h"
 #include "sense.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 /* A copy of a table of `size` bytes that claims to be `extra` bytes longer. Behind it lies a page nobody may touch. */
 static const void *table_copy(const void *table, size_t size, size_t extra, const char *name)
@@ -68,20 +65,10 @@ void check_silence(check_trial *t)
 {
     rig_plan plan = { 0 };
     char printed[200];
-    int file = memfd_create("printed", 0), kept = dup(1), kept_error = dup(2);
-    dup2(file, 1);
-    dup2(file, 2);
+    capture c;
+    capture_start(&c);
     exercise(t, &plan);
-    fflush(NULL); /* what the plugin left in the buffers of stdio */
-    dup2(kept, 1);
-    dup2(kept_error, 2);
-    close(kept);
-    close(kept_error);
-    ssize_t n = pread(file, printed, sizeof printed - 1, 0);
-    close(file);
-    if (n > 0) {
-        printed[n] = '\0';
-        printed[strcspn(printed, "\n")] = '\0';
+    if (capture_end(&c, printed, sizeof printed)) {
         check_fail(t, "printed \"%s\": messages go through host->log", printed);
     }
 }

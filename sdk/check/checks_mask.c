@@ -11,7 +11,7 @@
 static int poison(rig *r, double v)
 {
     int n = 0;
-    for (int m = 0; m < RIG_EXPERTS; m++) {
+    for (uint32_t m = 0; m < r->plan.experts; m++) {
         for (int64_t i = 0; i < r->plan.rows; i++) {
             for (int64_t d = 0; d < (int64_t)r->plan.latent && !mixture_present(r, i, m); d++) {
                 r->input[2 * m].value[i * r->plan.latent + d] = v;
@@ -80,7 +80,7 @@ void check_mask_poison(check_trial *t)
     everything clean, dirty;
     if (rig_start(t, &plan, &r)) {
         int n = poison(&r, 0.0);
-        if (n == 0) {
+        if (n == 0 && r.plan.experts > 1) {
             check_say(t, CHECK_HOLLOW, "no expert was absent");
         }
         int good = collect(&r, &clean);
@@ -111,7 +111,7 @@ void check_mask_gradient_zero(check_trial *t)
         }
         rig_result_finish(&res);
         int64_t latent = (int64_t)r.plan.latent;
-        for (int k = 0; k < 2 * RIG_EXPERTS && t->verdict < CHECK_FAIL; k++) {
+        for (uint32_t k = 0; k < 2 * r.plan.experts && t->verdict < CHECK_FAIL; k++) {
             for (int64_t i = 0; d[k] != NULL && i < r.plan.rows * latent; i++) {
                 int absent = !mixture_present(&r, i / latent, k / 2);
                 n_absent += absent;
@@ -123,7 +123,7 @@ void check_mask_gradient_zero(check_trial *t)
                 }
             }
         }
-        if (n_absent == 0 || n_flow == 0) {
+        if ((n_absent == 0 && r.plan.experts > 1) || n_flow == 0) {
             check_say(t, CHECK_HOLLOW, "no derivative reached any expert");
         }
     }
@@ -157,15 +157,16 @@ void check_mask_empty(check_trial *t)
     rig_plan plan = { .rows = 8 };
     rig_result res;
     if (rig_start(t, &plan, &r)) {
-        for (int m = 0; m < RIG_EXPERTS; m++) {
-            r.present[0 * RIG_EXPERTS + m] = 0.0;
-            r.present[5 * RIG_EXPERTS + m] = 0.0;
+        const rig_input *prior = mixture_prior(&r);
+        for (uint32_t m = 0; m < r.plan.experts; m++) {
+            r.present[0 * r.plan.experts + m] = 0.0;
+            r.present[5 * r.plan.experts + m] = 0.0;
         }
         poison(&r, NAN);
         if (rig_compute(&r, r.plan.rows, NULL, 0, &res)) {
             rig_result_finish(&res);
-            expect_expert(&r, 0, "the prior", r.input[6].value, r.input[7].value);
-            expect_expert(&r, 5, "the prior", r.input[6].value, r.input[7].value);
+            expect_expert(&r, 0, "the prior", prior[0].value, prior[1].value);
+            expect_expert(&r, 5, "the prior", prior[0].value, prior[1].value);
         }
     }
     rig_finish(&r);
@@ -180,9 +181,9 @@ void check_mask_single(check_trial *t)
     if (mixture_start(t, &plan, &r, &res)) {
         rig_result_finish(&res);
         for (int64_t i = 0; i < r.plan.rows && t->verdict < CHECK_FAIL; i++) {
-            int count = 0, which = 0;
-            for (int m = 0; m < RIG_EXPERTS; m++) {
-                count += mixture_present(&r, i, m);
+            uint32_t count = 0, which = 0;
+            for (uint32_t m = 0; m < r.plan.experts; m++) {
+                count += (uint32_t)mixture_present(&r, i, m);
                 which = mixture_present(&r, i, m) ? m : which;
             }
             if (count == 1) {

@@ -64,8 +64,8 @@ static void spread_out(block_rig *b)
 
 static block_result scratch; /* made once for a block_rig */
 
-/* exp(log_prob) of the block's x, one value per row. */
-static const double *probabilities(block_rig *b)
+/* log_prob of the block's x, one value per row, until the next call. */
+static double *log_probabilities(block_rig *b)
 {
     block_result *res = &scratch;
     memset(res->log_prob, 0, (size_t)b->rows * sizeof(double));
@@ -74,10 +74,17 @@ static const double *probabilities(block_rig *b)
     } else {
         block_eval(b, b->r.plan.dtype, b->r.plan.dtype == STELE_F64 ? BLOCK_DENSE64 : 0, 0, 1, res);
     }
-    for (int64_t i = 0; i < b->rows; i++) {
-        res->log_prob[i] = exp(res->log_prob[i]);
-    }
     return res->log_prob;
+}
+
+/* exp(log_prob), the same way. */
+static const double *probabilities(block_rig *b)
+{
+    double *p = log_probabilities(b);
+    for (int64_t i = 0; i < b->rows; i++) {
+        p[i] = exp(p[i]);
+    }
+    return p;
 }
 
 static void add(moments *m, double weight, double x, double centre, double clip)
@@ -321,6 +328,27 @@ static void compare_spread(block_rig *b, const law *l, const char *place, double
     }
 }
 
+/* Nothing near the mode, no sample and no mean is likelier than it. */
+static void expect_mode(block_rig *b, const law *l, const char *place, double mode, double mean, const double *sample)
+{
+    const double tolerance = b->r.plan.dtype == STELE_F64 ? 1e-6 : 1e-3;
+    const double step = l->whole ? 1.0 : 1e-3 * (1.0 + fabs(mode));
+    const double other[] = { mode, mode - step, mode + step, l->whole ? floor(mean) : mean, ceil(mean) };
+    const int64_t n_other = l->whole ? 5 : 4;
+    for (int64_t i = 0; i < b->rows; i++) {
+        double v = i < n_other ? other[i] : sample[i];
+        set_x(b, i, v >= l->low && v <= l->high ? v : mode);
+    }
+    const double *p = log_probabilities(b);
+    for (int64_t i = 1; i < b->rows && isfinite(p[0]); i++) {
+        if (p[i] > p[0] + tolerance * (1.0 + fabs(p[0]))) {
+            check_fail(b->r.t, "%s: draw's mode is %.6g, where log_prob is %.6g; at %.6g it is %.6g", place, mode, p[0],
+                       b->x[i * b->features], p[i]);
+            return;
+        }
+    }
+}
+
 static void compare_draws(block_rig *b, const law *l, double *x)
 {
     static double samples[MOST_SAMPLES];
@@ -330,6 +358,7 @@ static void compare_draws(block_rig *b, const law *l, double *x)
     if (block_draw(b, STELE_DRAW_MODE, 0, x) != STELE_OK || !rig_accepts(&b->r, b->rows, x)) {
         check_fail(t, "the mode (%g) is refused by validate, or draw failed", x[0]);
     }
+    const double mode = x[0];
     if (block_draw(b, STELE_DRAW_MEAN, 0, x) != STELE_OK || !isfinite(x[0])) {
         check_fail(t, "draw of the mean failed, or is %g", x[0]);
         return;
@@ -342,6 +371,7 @@ static void compare_draws(block_rig *b, const law *l, double *x)
     if (n == 0) {
         return;
     }
+    expect_mode(b, l, place, mode, mean, samples);
     const average a = average_of(n, samples);
     if (!(fabs(a.value - mean) <= 5.0 * a.error + 1e-5 * (1.0 + fabs(mean)))) {
         check_fail(t, "%s: draw's mean is %.6g, %zu samples average %.6g +- %.2g", place, mean, n, a.value, a.error);

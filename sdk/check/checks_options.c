@@ -3,6 +3,7 @@
 #include "signature.h"
 
 #include "spec/options.h"
+#include "spec/spec.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -55,7 +56,12 @@ static void check_default(check_trial *t, const stele_option *o)
 void check_options_defaults(check_trial *t)
 {
     const stele_plugin *p = &t->plugin->desc;
+    const stele__table table = { p->options, p->n_options, p->option_stride };
+    const char *taken = stele__option_of_host(p->kind, &table);
     int n_required = 0;
+    if (taken != NULL) {
+        check_fail(t, "`%s` has the name of a key of the host: no spec could use the plugin", taken);
+    }
     for (uint32_t i = 0; i < p->n_options; i++) {
         const stele_option *o = &p->options[i];
         if (!is_sentence(o->help)) {

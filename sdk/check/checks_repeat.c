@@ -1,15 +1,15 @@
 /* Checks of repetition: the same input gives the same bits, whatever else goes on. */
 #include "hash.h"
+#include "race.h"
 #include "rig.h"
 
+#include "base/child.h"
 #include "base/mem.h"
 #include "graph/tensor.h"
 
 #include <locale.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static uint64_t bits_of_outputs(const rig_result *res)
@@ -61,32 +61,20 @@ static uint64_t bits_of_new(check_trial *t)
 /* In a process with another environment, process number and address of the heap. */
 static uint64_t bits_elsewhere(check_trial *t)
 {
-    int ends[2];
+    stele__child c;
     uint64_t h = 0;
-    if (pipe(ends) != 0) {
-        return 0;
-    }
-    pid_t pid = fork();
-    if (pid == 0) {
+    if (stele__child_start(&c) == 0) {
         setenv("TZ", "Pacific/Kiritimati", 1);
         setenv("HOME", "/nonexistent", 1);
         setenv("LC_ALL", "de_DE.UTF-8", 1);
-        setenv("OMP_NUM_THREADS", "3", 1);
+        setenv("OMP_NUM_RACE_THREADS", "3", 1);
         void *shift = malloc(54321);
         setlocale(LC_ALL, "");
         h = bits_of_new(t);
         free(shift);
-        _exit(write(ends[1], &h, sizeof h) != (ssize_t)sizeof h);
+        _exit(stele__child_say(&c, &h, sizeof h) != 0);
     }
-    close(ends[1]);
-    if (pid > 0 && read(ends[0], &h, sizeof h) != (ssize_t)sizeof h) {
-        h = 0;
-    }
-    close(ends[0]);
-    if (pid > 0) {
-        waitpid(pid, NULL, 0);
-    }
-    return h;
+    return c.pid > 0 && stele__child_hear(&c, t->subject->timeout, &h, sizeof h) && c.n == sizeof h ? h : 0;
 }
 
 void check_repeat_bitwise(check_trial *t)
@@ -120,17 +108,14 @@ void check_repeat_bitwise(check_trial *t)
 
 /* --- threads ------------------------------------------------------------------------------------------------------ */
 
-enum { THREADS = 4, LOOKS = 4, MOST_ROWS = 400 };
-
-/* For how long calls race each other. */
-static const double race_seconds = 0.06;
+enum { LOOKS = 4, MOST_ROWS = 400 };
 
 /* Work of one call that is split among threads: blocks of features of a likelihood. */
 static void compare_split(check_trial *t, const rig_plan *plan, uint64_t serial)
 {
     rig r;
     rig_plan split = *plan;
-    split.threads = THREADS;
+    split.threads = RACE_THREADS;
     if (rig_start(t, &split, &r)) {
         for (int k = 0; k < LOOKS && t->verdict < CHECK_FAIL; k++) {
             if (bits_of(&r) != serial) {
@@ -144,7 +129,6 @@ static void compare_split(check_trial *t, const rig_plan *plan, uint64_t serial)
 /* One of several callers of an instance, with a graph and rows of its own. */
 typedef struct caller {
     rig view;
-    pthread_barrier_t *start;
     int64_t n, row[MOST_ROWS];
     uint64_t serial;
     int failed, differs;
@@ -159,38 +143,27 @@ static uint64_t bits_of_call(caller *c)
     return h;
 }
 
-static void *call_often(void *ctx)
+static int call_again(void *ctx)
 {
     caller *c = ctx;
-    pthread_barrier_wait(c->start);
-    for (double start = check_now(); !c->failed && !c->differs && check_now() - start < race_seconds;) {
-        c->differs = bits_of_call(c) != c->serial;
-    }
-    return NULL;
+    c->differs = bits_of_call(c) != c->serial;
+    return !c->differs && !c->failed;
 }
 
 /* Every caller has run alone and knows what it should get. */
-static void race(check_trial *t, caller *c, uint32_t n)
+static void race(check_trial *t, caller *c)
 {
-    pthread_t thread[THREADS];
-    pthread_barrier_t start;
-    uint32_t n_started = 0, n_bad = 0;
-    pthread_barrier_init(&start, NULL, n);
-    for (uint32_t k = 0; k < n; k++) {
-        c[k].start = &start;
-        /* Fewer than the barrier waits for would never end. */
-        if (pthread_create(&thread[k], NULL, call_often, &c[k]) != 0) {
-            check_say(t, CHECK_CRASH, "no thread");
-            check_bail("no thread\n");
-            return;
-        }
-        n_started++;
+    void *ctx[RACE_THREADS];
+    uint32_t n_bad = 0;
+    for (uint32_t k = 0; k < RACE_THREADS; k++) {
+        ctx[k] = &c[k];
     }
-    for (uint32_t k = 0; k < n_started; k++) {
-        pthread_join(thread[k], NULL);
+    if (!race_run(t, RACE_THREADS, call_again, ctx)) {
+        return;
+    }
+    for (uint32_t k = 0; k < RACE_THREADS; k++) {
         n_bad += c[k].failed || c[k].differs;
     }
-    pthread_barrier_destroy(&start);
     if (n_bad > 0) {
         check_fail(t, "a call gave other bits while other threads called the same instance: compute slots keep nothing "
                       "outside of their graph");
@@ -199,18 +172,18 @@ static void race(check_trial *t, caller *c, uint32_t n)
 
 static void compare_callers(check_trial *t, const rig_plan *plan)
 {
-    static caller c[THREADS];
+    static caller c[RACE_THREADS];
     rig r;
     uint32_t n = 0;
     if (rig_start(t, plan, &r)) {
-        for (; n < THREADS && rig_view(&r, &c[n].view) == STELE_OK; n++) {
-            for (c[n].n = 0; c[n].n < plan->rows / THREADS; c[n].n++) {
-                c[n].row[c[n].n] = n + THREADS * c[n].n;
+        for (; n < RACE_THREADS && rig_view(&r, &c[n].view) == STELE_OK; n++) {
+            for (c[n].n = 0; c[n].n < plan->rows / RACE_THREADS; c[n].n++) {
+                c[n].row[c[n].n] = n + RACE_THREADS * c[n].n;
             }
             c[n].serial = bits_of_call(&c[n]);
         }
-        if (n == THREADS) {
-            race(t, c, n);
+        if (n == RACE_THREADS) {
+            race(t, c);
         }
         for (uint32_t k = 0; k < n; k++) {
             rig_view_finish(&c[k].view);
@@ -236,7 +209,7 @@ void check_threads_bitwise(check_trial *t)
     if (t->verdict < CHECK_FAIL) {
         /* Many rows where they cost little: most of the time of a call should be the plugin's. */
         plan.features = 40;
-        plan.rows = t->plugin->desc.kind == STELE_MODALITY ? 96 : THREADS * MOST_ROWS;
+        plan.rows = t->plugin->desc.kind == STELE_MODALITY ? 96 : RACE_THREADS * MOST_ROWS;
         compare_callers(t, &plan);
     }
 }

@@ -1,13 +1,13 @@
 /* Checks of sources. */
 #include "source.h"
 
+#include "base/child.h"
 #include "graph/tensor.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static int by_text(const void *a, const void *b)
@@ -262,25 +262,17 @@ static uint64_t hash_of_new(check_trial *t)
 void check_source_repeat(check_trial *t)
 {
     uint64_t first = hash_of_new(t), second = hash_of_new(t), other = 0;
-    int ends[2];
+    stele__child c;
     if (first != second) {
         check_fail(t, "a second instance reads other bits");
     }
-    if (pipe(ends) != 0) {
-        return;
-    }
-    pid_t pid = fork();
-    if (pid == 0) {
+    if (stele__child_start(&c) == 0) {
         setenv("TZ", "Pacific/Kiritimati", 1);
         other = hash_of_new(t);
-        _exit(write(ends[1], &other, sizeof other) != (ssize_t)sizeof other);
+        _exit(stele__child_say(&c, &other, sizeof other) != 0);
     }
-    close(ends[1]);
-    if (pid > 0 && (read(ends[0], &other, sizeof other) != (ssize_t)sizeof other || other != first)) {
+    if (c.pid > 0 &&
+        !(stele__child_hear(&c, t->subject->timeout, &other, sizeof other) && c.n == sizeof other && other == first)) {
         check_fail(t, "another process reads other bits");
-    }
-    close(ends[0]);
-    if (pid > 0) {
-        waitpid(pid, NULL, 0);
     }
 }

@@ -2,6 +2,7 @@
 #include "check.h"
 #include "cli/version.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -13,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { EXIT_GOOD = 0, EXIT_BAD = 1, EXIT_USAGE = 2, MOST_SETTINGS = 128 };
+enum { EXIT_GOOD = 0, EXIT_BAD = 1, EXIT_USAGE = 2, MOST_SETTINGS = CHECK_MOST_SETTINGS };
 
 typedef struct arguments {
     check_subject subject;
@@ -73,7 +74,8 @@ static int take_number(const char *text, arguments *a, int is_seed)
     } else {
         a->subject.timeout = strtod(text, &end);
     }
-    int good = errno == 0 && end != text && *end == '\0' && text[0] != '-' &&
+    /* Neither blanks nor signs, which strtoull takes: -5 is a large number to it. */
+    int good = errno == 0 && end != text && *end == '\0' && (isdigit((unsigned char)text[0]) || text[0] == '.') &&
                (is_seed || (a->subject.timeout > 0.0 && a->subject.timeout <= 86400.0));
     return good ? EXIT_GOOD
                 : usage_error(is_seed ? "--seed: `%s` is no whole number" : "--timeout: `%s` is no number of seconds",
@@ -99,6 +101,13 @@ static int take_unseen(const char *name, arguments *a)
     }
     a->unseen[a->subject.n_unseen++] = name;
     return EXIT_GOOD;
+}
+
+/* Consent is not abbreviated. */
+static int take_unsafe(const char *word, arguments *a)
+{
+    a->subject.allow_unsafe = strcmp(word, "--allow-unsafe-plugins") == 0;
+    return a->subject.allow_unsafe ? EXIT_GOOD : usage_error("unknown option `%s`", word);
 }
 
 static int parse(int argc, char **argv, arguments *a)
@@ -132,7 +141,7 @@ static int parse(int argc, char **argv, arguments *a)
         case 'U': code = take_unseen(optarg, a); break;
         case 'n': code = take_number(optarg, a, 1); break;
         case 't': code = take_number(optarg, a, 0); break;
-        case 'u': a->subject.allow_unsafe = 1; break;
+        case 'u': code = take_unsafe(argv[optind - 1], a); break;
         case 'S': a->subject.strict = 1; break;
         case 'i': a->subject.in_process = 1; break;
         case 'j': a->json = optarg; break;
@@ -174,7 +183,13 @@ static int find_file(check_subject *s, char real[PATH_MAX])
     if (stat(real, &st) == 0 && S_ISDIR(st.st_mode)) {
         return EXIT_GOOD; /* run from a folder of plugins: KIND/NAME is one of them */
     }
-    int fd = open(real, O_RDONLY | O_CLOEXEC);
+    /* A pipe would keep whoever opens it, for good if nobody writes to it. */
+    int fd = open(real, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+        fprintf(stderr, "stele-check: %s: is not a regular file\n", s->name);
+        close(fd);
+        return EXIT_USAGE;
+    }
     ssize_t got = fd >= 0 ? read(fd, magic, sizeof magic) : -1;
     if (fd >= 0) {
         close(fd);
@@ -219,21 +234,29 @@ static void run_checks(const arguments *a, size_t index, const check_found *f, c
 static int check_all(arguments *a)
 {
     static check_found found[CHECK_MOST_FOUND];
-    char real[PATH_MAX], why[1024];
+    static uint8_t known[MOST_SETTINGS];
+    char real[PATH_MAX], why[1024] = "";
     unsigned n_run = 0;
     int code = find_file(&a->subject, real);
     if (code == EXIT_GOOD && a->subject.file != NULL && !check_trust(&a->subject, why, sizeof why)) {
         /* Before anything opens it: opening is what a file must not be trusted with. */
         fprintf(stderr, "stele-check: %s\n", why);
         code = EXIT_USAGE;
+    } else if (code == EXIT_GOOD && why[0] != '\0') {
+        fprintf(stderr, "stele-check: warning: %s\n", why);
     }
     if (code != EXIT_GOOD) {
         return code;
     }
-    int n = check_scan(&a->subject, found, why, sizeof why);
+    int n = check_scan(&a->subject, found, known, why, sizeof why);
     if (n < 0 && (a->subject.file == NULL || a->page)) {
         fprintf(stderr, "stele-check: %s\n", why);
         return EXIT_USAGE;
+    }
+    for (size_t k = 0; n >= 0 && k < a->subject.n_unseen; k++) {
+        if (!known[k]) {
+            return usage_error("--unseen: the plugin has no option `%s`", a->subject.unseen[k]);
+        }
     }
     for (int i = 0; i < n; i++) {
         if (found[i].wants[0] != '\0' && !(a->page && found[i].kind == STELE_SOURCE)) { /* its page needs no instance */
@@ -269,7 +292,7 @@ static int check_all(arguments *a)
 
 int main(int argc, char **argv)
 {
-    static arguments a = { .subject = { .seed = 1, .timeout = 10.0 } };
+    static arguments a = { .subject = { .seed = 1, .timeout = CHECK_SECONDS } };
     int code = parse(argc, argv, &a);
     if (code == EXIT_GOOD && a.list) {
         list_checks(&a);

@@ -49,9 +49,14 @@ void mixture_moments(rig *r, double **ret_mean, double **ret_variance)
     *ret_variance = variance;
 }
 
-int mixture_present(const rig *r, int64_t i, int m)
+int mixture_present(const rig *r, int64_t i, uint32_t m)
 {
-    return r->present[i * RIG_EXPERTS + m] != 0.0;
+    return r->present[i * r->plan.experts + m] != 0.0;
+}
+
+const rig_input *mixture_prior(const rig *r)
+{
+    return &r->input[2 * r->plan.experts];
 }
 
 int mixture_start(check_trial *t, const rig_plan *plan, rig *r, rig_result *res)

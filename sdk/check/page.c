@@ -3,14 +3,16 @@
 #include "rig.h"
 #include "scores.h"
 
+#include "base/child.h"
 #include "base/str.h"
 #include "spec/help.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MOST_METRICS = 32, SCORED = 40, FEATURES = 6 };
+enum { MOST_METRICS = 32, SCORED = 40, FEATURES = 6, LONGEST_PAGES = 1 << 20 };
 
 static const struct {
     uint64_t cap;
@@ -139,53 +141,90 @@ static void add_metrics(check_trial *t, stele__str *out)
     rig_finish(&r);
 }
 
-/* Of all plugins of the subject, to standard output. 0: failed, which was said. */
-static int print_pages(const check_subject *s)
+/* The pages of all plugins of the subject. 0: failed, and `out` says why. */
+static int make_pages(const check_subject *s, stele__str *out)
 {
     static check_trial t;
     char why[1024];
     stele__library *library = NULL;
-    stele__str out;
-    stele__str_init(&out);
     if (!check_open(s, &library, why, sizeof why)) {
-        fprintf(stderr, "stele-check: %s: %s\n", s->name, why);
+        stele__str_printf(out, "%s\n", why);
         return 0;
     }
     for (size_t i = 0; i < library->n && t.verdict < CHECK_FAIL; i++) {
         t.subject = s;
         t.plugin = &library->plugin[i];
-        stele__str_append(&out, i > 0 ? "\n" : "");
-        add_head(&t.plugin->desc, &out);
-        add_metrics(&t, &out);
+        stele__str_append(out, i > 0 ? "\n" : "");
+        add_head(&t.plugin->desc, out);
+        add_metrics(&t, out);
     }
     if (t.verdict >= CHECK_FAIL) {
-        fprintf(stderr, "stele-check: %s: %s", t.plugin->desc.id, t.text);
-    } else {
-        fputs(out.data != NULL ? out.data : "", stdout);
+        stele__str_finish(out);
+        stele__str_printf(out, "%s: %s", t.plugin->desc.id, t.text);
     }
-    stele__str_finish(&out);
     stele__library_destroy(library);
-    return t.verdict < CHECK_FAIL && fflush(stdout) == 0;
+    return t.verdict < CHECK_FAIL;
+}
+
+static int show(const check_subject *s, int good, const char *text)
+{
+    if (good) {
+        return fputs(text, stdout) >= 0 && fflush(stdout) == 0;
+    }
+    fprintf(stderr, "stele-check: %s: %s", s->name, text);
+    return 0;
+}
+
+/* In a child: a byte that says whether it went well, then the text. */
+_Noreturn static void send_pages(const check_subject *s, const stele__child *self)
+{
+    stele__str out;
+    stele__str_init(&out);
+    check_hush();
+    char good = (char)make_pages(s, &out);
+    int failed = stele__child_say(self, &good, 1) != 0 || stele__child_say(self, out.data, out.len) != 0;
+    _exit(failed ? STELE__CHILD_UNHEARD : 0);
+}
+
+static int hear_pages(const check_subject *s, stele__child *c, char *text)
+{
+    stele__child_hear(c, s->timeout, text, LONGEST_PAGES);
+    text[c->n] = '\0';
+    if (c->in_time && WIFEXITED(c->status) && WEXITSTATUS(c->status) == 0 && c->n > 0) {
+        return show(s, text[0], text + 1);
+    }
+    if (!c->in_time) {
+        fprintf(stderr, "stele-check: %s: its page was not made after %g s\n", s->name, s->timeout);
+    } else if (WIFSIGNALED(c->status)) {
+        fprintf(stderr, "stele-check: %s: died of signal %d while its page was made\n", s->name, WTERMSIG(c->status));
+    } else {
+        fprintf(stderr, "stele-check: %s: ended the process while its page was made, exit status %d\n", s->name,
+                WEXITSTATUS(c->status));
+    }
+    return 0;
 }
 
 int check_page(const check_subject *s)
 {
-    int status = 0;
-    if (s->in_process) {
-        return print_pages(s);
-    }
+    stele__child c;
+    stele__str out;
+    int good = 0;
     fflush(NULL);
-    pid_t pid = fork();
-    if (pid == 0) {
-        alarm((unsigned)s->timeout + 1);
-        _exit(print_pages(s) ? 0 : 1);
+    if (s->in_process) {
+        stele__str_init(&out);
+        good = make_pages(s, &out);
+        good = show(s, good, out.data != NULL ? out.data : "");
+        stele__str_finish(&out);
+        return good;
     }
-    if (pid < 0 || waitpid(pid, &status, 0) != pid) {
+    char *text = malloc(LONGEST_PAGES + 1);
+    if (text != NULL && stele__child_start(&c) == 0) {
+        send_pages(s, &c);
+    } else if (text == NULL || c.pid < 0) {
         fprintf(stderr, "stele-check: no process for the plugin\n");
-        return 0;
+    } else {
+        good = hear_pages(s, &c, text);
     }
-    if (WIFSIGNALED(status)) {
-        fprintf(stderr, "stele-check: %s: died of signal %d while its page was made\n", s->name, WTERMSIG(status));
-    }
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    free(text);
+    return good;
 }

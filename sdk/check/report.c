@@ -1,6 +1,8 @@
 /* What the program says: lines for people, one object for machines. */
 #include "check.h"
 
+#include "base/str.h"
+
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -36,18 +38,39 @@ void check_report_plugin(check_report *r, const char *id, const char *version)
     fprintf(r->out, "%s %s (%s)\n", id, version, r->subject->file != NULL ? r->subject->file : "linked in");
 }
 
+/* A word for a shell, whatever is in it. */
+static void add_quoted(stele__str *out, const char *before, const char *word)
+{
+    stele__str_append(out, before);
+    stele__str_append(out, "'");
+    for (; *word != '\0'; word++) {
+        if (*word == '\'') {
+            stele__str_append(out, "'\\''");
+        } else {
+            stele__str_append_n(out, word, 1);
+        }
+    }
+    stele__str_append(out, "'");
+}
+
 /* The command that runs this check alone, ready for a shell. */
-static void repeat_command(const check_report *r, const check_trial *t, char *ret, size_t size)
+static void repeat_command(const check_report *r, const check_trial *t, stele__str *out)
 {
     const check_subject *s = r->subject;
-    int n = snprintf(ret, size, "stele-check '%s' --only '^%s$' --seed %llu", s->name, t->check->id,
-                     (unsigned long long)s->seed);
-    for (size_t i = 0; i < s->n_options && n > 0 && (size_t)n < size; i++) {
-        n += snprintf(ret + n, size - (size_t)n, " --options '%s'", s->option[i]);
+    add_quoted(out, "stele-check ", s->name);
+    stele__str_printf(out, " --only '^%s$' --seed %llu", t->check->id, (unsigned long long)s->seed);
+    for (size_t i = 0; i < s->n_options; i++) {
+        add_quoted(out, " --options ", s->option[i]);
     }
-    for (size_t i = 0; i < s->n_unseen && n > 0 && (size_t)n < size; i++) {
-        n += snprintf(ret + n, size - (size_t)n, " --unseen '%s'", s->unseen[i]);
+    for (size_t i = 0; i < s->n_unseen; i++) {
+        add_quoted(out, " --unseen ", s->unseen[i]);
     }
+    if (s->timeout != CHECK_SECONDS) {
+        stele__str_printf(out, " --timeout %.15g", s->timeout);
+    }
+    stele__str_append(out, s->strict ? " --strict" : "");
+    stele__str_append(out, s->allow_unsafe ? " --allow-unsafe-plugins" : "");
+    stele__str_append(out, s->in_process ? " --in-process" : "");
 }
 
 static void add_json(check_report *r, const char *id, const check_trial *t, const char *command)
@@ -62,34 +85,46 @@ static void add_json(check_report *r, const char *id, const check_trial *t, cons
         json_t *text = json_stringn(t->text, t->n_text - 1);
         json_object_set_new(row, "message", text != NULL ? text : json_string("(not UTF-8)"));
     }
-    if (command[0] != '\0') {
+    if (command != NULL) {
         json_object_set_new(row, "repeat", json_string(command));
     }
     json_array_append_new(r->rows, row);
+}
+
+/* Of what a plugin said, as a screen may show it. */
+static void put_line(const check_report *r, const char *line, size_t n)
+{
+    stele__str s;
+    stele__str_init(&s);
+    stele__str_append_visible(&s, line, n);
+    fprintf(r->out, "            %s\n", s.data != NULL ? s.data : "");
+    stele__str_finish(&s);
 }
 
 void check_report_add(check_report *r, const char *id, const check_trial *t)
 {
     int bad = t->verdict >= CHECK_HOLLOW || (r->subject->strict && t->verdict == CHECK_SKIP);
     const char *on = !r->colour ? "" : bad ? "\033[31m" : t->verdict == CHECK_PASS ? "\033[32m" : "\033[33m";
-    char command[2048] = "";
+    stele__str command;
+    stele__str_init(&command);
     fprintf(r->out, "  %s%-8s%s%-22s %6.2f s\n", on, check_verdict_name(t->verdict), r->colour ? "\033[0m" : "",
             t->check->id, t->seconds);
     for (const char *line = t->text; t->n_text > 0 && *line != '\0';) {
         const char *end = strchr(line, '\n');
         int n = end != NULL ? (int)(end - line) : (int)strlen(line);
-        fprintf(r->out, "            %.*s\n", n, line);
+        put_line(r, line, (size_t)n);
         line += end != NULL ? n + 1 : n;
     }
     if (bad) {
-        repeat_command(r, t, command, sizeof command);
-        fprintf(r->out, "            repeat: %s\n", command);
+        repeat_command(r, t, &command);
+        fprintf(r->out, "            repeat: %s\n", command.data != NULL ? command.data : "(out of memory)");
     }
     fflush(r->out);
     r->count[t->verdict]++;
     if (r->rows != NULL) {
-        add_json(r, id, t, command);
+        add_json(r, id, t, command.data);
     }
+    stele__str_finish(&command);
 }
 
 static int write_json(check_report *r, unsigned passed, unsigned failed, unsigned skipped)

@@ -181,7 +181,7 @@ static stele_status create_instance(rig *r)
     stele_create_args args = {
         .input = kind == STELE_MODALITY || kind == STELE_HEAD ? &r->field : NULL,
         .latent_dim = p->latent,
-        .n_modalities = RIG_EXPERTS,
+        .n_modalities = p->experts,
         .encoder_covariates = kind == STELE_MODALITY ? p->covariates : 0,
         .decoder_covariates = kind == STELE_MODALITY || kind == STELE_HEAD ? p->covariates : 0,
         .window_bins = p->window,
@@ -290,6 +290,7 @@ static void rig_init(check_trial *t, const rig_plan *plan, rig *r)
     r->vt = &t->plugin->vt;
     r->plan.latent = plan->latent != 0 ? plan->latent : 3;
     r->plan.rows = plan->rows != 0 ? plan->rows : 7;
+    r->plan.experts = plan->experts != 0 ? plan->experts : t->experts != 0 ? t->experts : RIG_EXPERTS;
     r->plan.features = plan->features != 0 ? plan->features : 5;
     if (plan->dtype == 0) {
         r->plan.dtype = (t->plugin->desc.caps & STELE_CAP_F64) != 0 ? STELE_F64 : STELE_F32;

@@ -19,7 +19,10 @@
 
 #include <stele/kinds.h>
 
-enum { RIG_MOST_INPUTS = 16, RIG_MOST_OUTPUTS = 24, RIG_EXPERTS = 3, RIG_MOST_COLUMNS = 4 };
+/* Fusion: the usual number of modalities, and the largest, whose subsets may each have a component. */
+enum { RIG_EXPERTS = 3, RIG_MOST_EXPERTS = 6 };
+enum { RIG_MOST_INPUTS = 2 * RIG_MOST_EXPERTS + 4, RIG_MOST_OUTPUTS = 2 * (1 << RIG_MOST_EXPERTS) + 2 };
+enum { RIG_MOST_COLUMNS = 4 };
 enum { RIG_SPARSE_DIMS = 2 }; /* extents of rows that may come sparse: features, or bins of features */
 
 /* What x may be, found by asking validate(). */
@@ -32,6 +35,7 @@ typedef struct rig_plan {
     uint32_t dtype; /* 0: F64 if the plugin promises it, else F32 */
     int64_t rows, features;
     uint32_t latent, covariates, threads;
+    uint32_t experts;                 /* fusion: modalities; 0: as many as the trial has */
     uint32_t layout;                  /* STELE_CSR: modality with sparse input */
     const stele__host_tables *tables; /* NULL: the plain ones */
     uint64_t trailing;                /* bytes by which argument structs are longer than the plugin knows */
@@ -72,7 +76,7 @@ typedef struct rig {
     uint32_t n_inputs;
     rig_input input[RIG_MOST_INPUTS];
     stele_tensor *leaf[RIG_MOST_INPUTS]; /* of the last run */
-    double *present;                     /* fusion: (rows, RIG_EXPERTS) */
+    double *present;                     /* fusion: (rows, experts) */
     double *target;                      /* head: (rows, n_columns), and more that only its fit sees */
     uint32_t n_columns;                  /* of that */
     size_t choice;                       /* head: which kind of target it was given */
@@ -107,6 +111,8 @@ stele_status rig_try(check_trial *t, const rig_plan *plan, rig *r);
  * where this one is refused. */
 void rig_choose_again(void);
 void rig_finish(rig *r);
+/* Does the rule of fusion take this number of modalities, or refuse it when it is made? Without a word. */
+int rig_takes_experts(check_trial *t);
 /* Does the modality take sparse rows: can an instance be made of them, and does it encode some? Without a word. */
 int rig_takes_sparse(check_trial *t);
 /* The same instance, parameters and inputs with a graph and messages of its own, for calls from another thread. It ends

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CLASSES = 3 };
+enum { CLASSES = 3, STRIDE = 19 /* of subsets: has no factor in common with 1, 3, 7, ... 63 */ };
 
 void rig_field_init(rig *r, size_t choice)
 {
@@ -114,9 +114,8 @@ static void modality_inputs(rig *r)
 
 static void fusion_inputs(rig *r)
 {
-    /* Every subset but the empty one, all of them first. */
-    static const unsigned pattern[] = { 7, 3, 5, 6, 1, 2, 4 };
-    for (int m = 0; m < RIG_EXPERTS; m++) {
+    const int64_t n = r->plan.experts, last = (INT64_C(1) << n) - 1;
+    for (int m = 0; m < n; m++) {
         for (int k = 0; k < 2; k++) {
             rig_input *in = add_input(r, 1, 1, r->plan.latent);
             snprintf(in->name, sizeof in->name, "expert %d, %s", m, k == 0 ? "mean" : "log-variance");
@@ -129,14 +128,16 @@ static void fusion_inputs(rig *r)
         fill_normal(r, in, 0.0, 0.3);
     }
     if (r->vt->fusion.loss != NULL) {
-        rig_input *in = add_input(r, 1, 1, r->vt->fusion.max_components(r->inst, RIG_EXPERTS));
+        rig_input *in = add_input(r, 1, 1, r->vt->fusion.max_components(r->inst, r->plan.experts));
         snprintf(in->name, sizeof in->name, "log p(x | z)");
         fill_normal(r, in, -20.0, 3.0);
     }
-    r->present = rig_take(r, (size_t)r->plan.rows * RIG_EXPERTS * sizeof(double));
+    r->present = rig_take(r, (size_t)(r->plan.rows * n) * sizeof(double));
     for (int64_t i = 0; i < r->plan.rows; i++) {
-        for (int m = 0; m < RIG_EXPERTS; m++) {
-            r->present[i * RIG_EXPERTS + m] = (double)(pattern[i % 7] >> m & 1);
+        /* Every subset but the empty one, all of them first. */
+        int64_t pattern = i % last == 0 ? last : STRIDE * i % last;
+        for (int m = 0; m < n; m++) {
+            r->present[i * n + m] = (double)(pattern >> m & 1);
         }
     }
 }

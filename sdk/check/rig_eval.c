@@ -226,12 +226,13 @@ static void add_components(stele_graph *g, const stele_joint *j, rig_result *ret
 
 static stele_tensor *present_of(rig *r, stele_graph *g, int64_t n, const int64_t *index)
 {
-    double *p = stele__op_take(g, (size_t)(n * RIG_EXPERTS) + 1, sizeof *p);
-    for (int64_t i = 0; p != NULL && i < n * RIG_EXPERTS; i++) {
-        int64_t row = index != NULL ? index[i / RIG_EXPERTS] : i / RIG_EXPERTS;
-        p[i] = r->present[row * RIG_EXPERTS + i % RIG_EXPERTS];
+    const int64_t width = r->plan.experts;
+    double *p = stele__op_take(g, (size_t)(n * width) + 1, sizeof *p);
+    for (int64_t i = 0; p != NULL && i < n * width; i++) {
+        int64_t row = index != NULL ? index[i / width] : i / width;
+        p[i] = r->present[row * width + i % width];
     }
-    stele_shape s = STELE__SHAPE(n, RIG_EXPERTS);
+    stele_shape s = STELE__SHAPE(n, width);
     return p != NULL ? rig_constant(g, &s, p) : NULL;
 }
 
@@ -264,47 +265,83 @@ static stele_status own_loss(rig *r, stele_graph *g, const stele_experts *e, con
     return r->raw;
 }
 
-stele_status rig_fusion(rig *r, stele_graph *g, int64_t n, const int64_t *index, stele_tensor *const *in,
-                        rig_result *ret)
+/* An array for fuse to write, and behind it bytes that it must not. */
+enum { FENCE = 4096, FENCE_BYTE = 0xA5 };
+
+static void *fenced(stele_graph *g, uint32_t n, size_t size)
 {
-    const stele_fusion_vt *vt = &r->vt->fusion;
-    stele_dist q[RIG_EXPERTS], prior = { .family = STELE_NORMAL, .n = 2, .p = { in[6], in[7] } };
-    for (int m = 0; m < RIG_EXPERTS; m++) {
-        q[m] = (stele_dist){ .family = STELE_NORMAL, .n = 2, .p = { in[2 * m], in[2 * m + 1] } };
+    char *p = stele__op_take(g, 1, n * size + FENCE);
+    if (p != NULL) {
+        memset(p, 0, n * size);
+        memset(p + n * size, FENCE_BYTE, FENCE);
     }
-    stele_experts experts = { .struct_size = sizeof experts, .n = RIG_EXPERTS, .q = q, .prior = &prior };
-    stele_joint joint = { .struct_size = sizeof joint, .capacity = vt->max_components(r->inst, RIG_EXPERTS) };
-    if (joint.capacity < 1 || joint.capacity > 4096) {
-        return stele__diag_error(&r->diag, STELE_E_INTERNAL, NULL, "max_components gives %u", joint.capacity);
+    return p;
+}
+
+static int fence_holds(const void *array, uint32_t n, size_t size)
+{
+    const unsigned char *p = (const unsigned char *)array + n * size;
+    int good = 1;
+    for (int i = 0; i < FENCE; i++) {
+        good = good && p[i] == FENCE_BYTE;
     }
-    experts.present = present_of(r, g, n, index);
-    joint.component = stele__op_take(g, joint.capacity, sizeof *joint.component);
-    joint.subset = stele__op_take(g, joint.capacity, sizeof *joint.subset);
-    const stele_experts *e = longer(r, g, &experts, sizeof experts);
-    stele_joint *j = longer(r, g, &joint, sizeof joint);
-    if (experts.present == NULL || joint.component == NULL || joint.subset == NULL || e == NULL || j == NULL) {
-        return STELE_E_NOMEM;
-    }
-    memset(joint.component, 0, joint.capacity * sizeof *joint.component);
-    memset(joint.subset, 0, joint.capacity * sizeof *joint.subset);
-    r->raw = vt->fuse(r->inst, g, e, j);
-    stele__guest_restore(r->guest, "fuse");
-    if (r->raw != STELE_OK || stele__graph_status(g) != STELE_OK) {
-        return r->raw;
+    return good;
+}
+
+/* What is wrong with the joint as a whole; it was said, then. */
+static stele_status expect_joint(rig *r, const stele_joint *j)
+{
+    if (!fence_holds(j->component, j->capacity, sizeof *j->component) ||
+        !fence_holds(j->subset, j->capacity, sizeof *j->subset)) {
+        return stele__diag_error(&r->diag, STELE_E_INTERNAL, NULL,
+                                 "fuse wrote beyond the %u components that max_components gave", j->capacity);
     }
     if (j->n < 1 || j->n > j->capacity || (j->n > 1 && j->log_weight == NULL)) {
         return stele__diag_error(&r->diag, STELE_E_INTERNAL, NULL, "fuse gave %u components%s, capacity is %u", j->n,
                                  j->log_weight == NULL ? " without weights" : "", j->capacity);
     }
-    for (uint32_t c = 0; c < j->n; c++) {
-        stele_status status = expect_filled(r, "fuse", c, &j->component[c]);
-        if (status != STELE_OK) {
-            return status;
-        }
+    stele_status status = STELE_OK;
+    for (uint32_t c = 0; c < j->n && status == STELE_OK; c++) {
+        status = expect_filled(r, "fuse", c, &j->component[c]);
+    }
+    return status;
+}
+
+stele_status rig_fusion(rig *r, stele_graph *g, int64_t n, const int64_t *index, stele_tensor *const *in,
+                        rig_result *ret)
+{
+    const stele_fusion_vt *vt = &r->vt->fusion;
+    const uint32_t n_experts = r->plan.experts;
+    stele_tensor *const *after = in + 2 * n_experts; /* the prior, then log p(x | z) */
+    stele_dist q[RIG_MOST_EXPERTS], prior = { .family = STELE_NORMAL, .n = 2, .p = { after[0], after[1] } };
+    for (uint32_t m = 0; m < n_experts; m++) {
+        q[m] = (stele_dist){ .family = STELE_NORMAL, .n = 2, .p = { in[2 * m], in[2 * m + 1] } };
+    }
+    stele_experts experts = { .struct_size = sizeof experts, .n = n_experts, .q = q, .prior = &prior };
+    stele_joint joint = { .struct_size = sizeof joint, .capacity = vt->max_components(r->inst, n_experts) };
+    if (joint.capacity < 1 || joint.capacity > 4096) {
+        return stele__diag_error(&r->diag, STELE_E_INTERNAL, NULL, "max_components gives %u", joint.capacity);
+    }
+    experts.present = present_of(r, g, n, index);
+    joint.component = fenced(g, joint.capacity, sizeof *joint.component);
+    joint.subset = fenced(g, joint.capacity, sizeof *joint.subset);
+    const stele_experts *e = longer(r, g, &experts, sizeof experts);
+    stele_joint *j = longer(r, g, &joint, sizeof joint);
+    if (experts.present == NULL || joint.component == NULL || joint.subset == NULL || e == NULL || j == NULL) {
+        return STELE_E_NOMEM;
+    }
+    r->raw = vt->fuse(r->inst, g, e, j);
+    stele__guest_restore(r->guest, "fuse");
+    if (r->raw != STELE_OK || stele__graph_status(g) != STELE_OK) {
+        return r->raw;
+    }
+    stele_status status = expect_joint(r, j);
+    if (status != STELE_OK) {
+        return status;
     }
     r->joint = *j;
     add_components(g, j, ret);
-    return vt->loss != NULL ? own_loss(r, g, e, j, in[8], ret) : r->raw;
+    return vt->loss != NULL ? own_loss(r, g, e, j, after[2], ret) : r->raw;
 }
 
 stele_status rig_head(rig *r, stele_graph *g, int64_t n, const int64_t *index, stele_tensor *const *in, rig_result *ret)

@@ -157,6 +157,15 @@ stele_status rig_backward(rig *r, const rig_result *res, const double **ret)
     return status;
 }
 
+int rig_takes_experts(check_trial *t)
+{
+    rig r;
+    rig_plan plan = { .raw = 1 };
+    stele_status status = rig_try(t, &plan, &r);
+    rig_finish(&r);
+    return status != STELE_E_SHAPE && status != STELE_E_UNSUPPORTED && status != STELE_E_OPTION;
+}
+
 int rig_takes_sparse(check_trial *t)
 {
     rig r;

@@ -1,11 +1,12 @@
 /* One check in a process of its own: limits, what it says through a pipe, how it ended as a verdict. */
 #include "check.h"
 #include "guard.h"
+#include "rig.h"
+
+#include "base/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 #include <unistd.h>
 
 check_trial *check_running;
-static int pipe_to_parent = -1;
+static const stele__child *self; /* of a process that runs one check; NULL: the program itself */
 
 /* What a child writes when it is done: without it, it did not get that far. */
 typedef struct outcome {
@@ -34,8 +35,9 @@ void check_say(check_trial *t, check_verdict v, const char *fmt, ...)
 {
     char line[1024];
     va_list args;
+    int n_before = t->experts > 0 ? snprintf(line, sizeof line, "%u modalities: ", t->experts) : 0;
     va_start(args, fmt);
-    vsnprintf(line, sizeof line, fmt, args);
+    vsnprintf(line + n_before, sizeof line - (size_t)n_before, fmt, args);
     va_end(args);
     /* A worse verdict makes what was said before a side issue, and a skip of a part is none of the whole. */
     if (v > t->verdict && t->verdict != CHECK_PASS) {
@@ -66,31 +68,31 @@ int check_promises_double(check_trial *t)
     return 0;
 }
 
-static void write_all(int fd, const void *bytes, size_t n)
-{
-    const char *at = bytes;
-    while (n > 0) {
-        ssize_t k = write(fd, at, n);
-        if (k <= 0 && errno != EINTR) {
-            return;
-        }
-        at += k > 0 ? k : 0;
-        n -= k > 0 ? (size_t)k : 0;
-    }
-}
-
-static void hand_over(check_verdict v, const char *text, size_t n)
+_Noreturn static void hand_over(check_verdict v, const char *text, size_t n)
 {
     outcome o = { .magic = MAGIC, .verdict = (uint32_t)v, .n_text = n };
-    write_all(pipe_to_parent, &o, sizeof o);
-    write_all(pipe_to_parent, text, n);
+    int failed = stele__child_say(self, &o, sizeof o) != 0 || stele__child_say(self, text, n) != 0;
+    _exit(failed ? STELE__CHILD_UNHEARD : 0);
 }
 
 void check_bail(const char *text)
 {
-    if (pipe_to_parent >= 0) {
+    if (self != NULL) {
         hand_over(CHECK_FAIL, text, strlen(text));
-        _exit(0);
+    }
+}
+
+/* Rules of fusion have to do with any number of modalities. */
+static void run_sizes(check_trial *t)
+{
+    static const uint32_t more[] = { 1, 2, 6 };
+    int again = (t->check->kinds & CHECK_ANY_NUMBER) != 0 && t->plugin->desc.kind == STELE_FUSION;
+    t->check->run(t);
+    for (size_t i = 0; again && i < sizeof more / sizeof more[0] && t->verdict < CHECK_FAIL; i++) {
+        t->experts = more[i];
+        if (rig_takes_experts(t)) {
+            t->check->run(t);
+        }
     }
 }
 
@@ -106,7 +108,7 @@ static void run_here(const check_subject *s, size_t index, check_trial *t)
         }
         t->plugin = &library->plugin[index];
     }
-    t->check->run(t);
+    run_sizes(t);
     guard_free(t, 0);
     stele__library_destroy(library);
     t->plugin = NULL;
@@ -121,13 +123,20 @@ static void limit(int resource, rlim_t soft)
     }
 }
 
-static void child(const check_subject *s, size_t index, check_trial *t)
+void check_hush(void)
 {
-    /* What the plugin prints is dropped, but by the check that looks for it. */
-    int null = open("/dev/null", O_RDWR);
-    dup2(null, 0);
-    dup2(null, 1);
-    dup2(null, 2);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = 0; null >= 0 && fd < 3; fd++) {
+        dup2(null, fd);
+    }
+    if (null > 2) {
+        close(null);
+    }
+}
+
+_Noreturn static void child(const check_subject *s, size_t index, check_trial *t)
+{
+    check_hush();
     setpgid(0, 0);
     limit(RLIMIT_CORE, 0);
 #ifndef __SANITIZE_ADDRESS__ /* which maps terabytes */
@@ -136,7 +145,6 @@ static void child(const check_subject *s, size_t index, check_trial *t)
     guard_signals();
     run_here(s, index, t);
     hand_over(t->verdict, t->text, t->n_text);
-    _exit(0);
 }
 
 double check_now(void)
@@ -146,82 +154,49 @@ double check_now(void)
     return (double)ts.tv_sec + 1e-9 * (double)ts.tv_nsec;
 }
 
-/* Read until the child closes its end. 0: the time was up first. */
-static int collect(int fd, double until, char *buffer, size_t size, size_t *ret_n)
+static void judge(check_trial *t, const stele__child *c, const char *buffer)
 {
-    *ret_n = 0;
-    for (;;) {
-        double left = until - check_now();
-        struct pollfd p = { .fd = fd, .events = POLLIN };
-        int ready = left > 0.0 ? poll(&p, 1, (int)(left * 1000.0) + 1) : 0;
-        if (ready == 0) {
-            return 0;
-        }
-        if (ready < 0) {
-            continue; /* a signal: what is left of the time is worked out anew */
-        }
-        ssize_t k = read(fd, buffer + *ret_n, size - *ret_n);
-        if (k <= 0) {
-            return 1;
-        }
-        *ret_n += (size_t)k;
-    }
-}
-
-static void judge(check_trial *t, int status, const char *buffer, size_t n)
-{
+    static const char closed[] = "the plugin closed a file that is not its own, the pipe of the checker";
     outcome o = { 0 };
+    size_t n = c->n;
     memcpy(&o, buffer, n < sizeof o ? n : sizeof o);
-    if (n >= sizeof o && o.magic == MAGIC && o.n_text == n - sizeof o && o.n_text < sizeof t->text) {
+    if (!c->in_time) {
+        check_say(t, CHECK_TIMEOUT, "not done after %g s", t->subject->timeout);
+        if (c->deaf) {
+            check_say(t, CHECK_TIMEOUT, "%s", closed);
+        }
+    } else if (n >= sizeof o && o.magic == MAGIC && o.n_text <= n - sizeof o && o.n_text < sizeof t->text) {
+        /* The first word counts: a process of the check's own may have met its end before it. */
         t->verdict = (check_verdict)o.verdict;
         t->n_text = (size_t)o.n_text;
         memcpy(t->text, buffer + sizeof o, t->n_text);
         t->text[t->n_text] = '\0';
-    } else if (WIFSIGNALED(status)) {
-        check_say(t, CHECK_CRASH, "died of signal %d: %s", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    } else if (WIFSIGNALED(c->status)) {
+        check_say(t, CHECK_CRASH, "died of signal %d: %s", WTERMSIG(c->status), strsignal(WTERMSIG(c->status)));
+    } else if (WEXITSTATUS(c->status) == STELE__CHILD_UNHEARD) {
+        check_fail(t, "%s: what the check found is lost", closed);
     } else {
-        check_fail(t, "the plugin ended the process with exit status %d", WEXITSTATUS(status));
+        check_fail(t, "the plugin ended the process with exit status %d", WEXITSTATUS(c->status));
     }
 }
 
-void check_run(const check_subject *s, size_t index, const check_case *c, check_trial *ret)
+void check_run(const check_subject *s, size_t index, const check_case *check, check_trial *ret)
 {
     static char buffer[sizeof(outcome) + sizeof ret->text];
     double start = check_now();
-    int ends[2], status = 0;
-    *ret = (check_trial){ .subject = s, .check = c };
+    stele__child c;
+    *ret = (check_trial){ .subject = s, .check = check };
+    fflush(NULL);
     if (s->in_process) {
         run_here(s, index, ret);
-        ret->seconds = check_now() - start;
-        return;
-    }
-    if (pipe(ends) != 0) {
-        check_say(ret, CHECK_CRASH, "no pipe: %s", strerror(errno));
-        return;
-    }
-    fflush(NULL);
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(ends[0]);
-        pipe_to_parent = ends[1];
+    } else if (stele__child_start(&c) == 0) {
+        self = &c;
         child(s, index, ret);
-    }
-    close(ends[1]);
-    size_t n = 0;
-    int done = pid > 0 && collect(ends[0], start + s->timeout, buffer, sizeof buffer, &n);
-    if (pid > 0 && !done) {
-        kill(-pid, SIGKILL);
-        kill(pid, SIGKILL);
-    }
-    close(ends[0]);
-    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    if (pid < 0) {
+    } else if (c.pid < 0) {
         check_say(ret, CHECK_CRASH, "no process: %s", strerror(errno));
-    } else if (!done) {
-        check_say(ret, CHECK_TIMEOUT, "not done after %g s", s->timeout);
     } else {
-        judge(ret, status, buffer, n);
+        stele__child_hear(&c, s->timeout, buffer, sizeof buffer);
+        judge(ret, &c, buffer);
     }
     ret->plugin = NULL;
     ret->seconds = check_now() - start;

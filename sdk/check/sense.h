@@ -15,6 +15,13 @@ void sense_take(sense *s);
 const char *sense_float_change(const sense *before);
 /* What else differs, NULL if nothing. */
 const char *sense_other_change(const sense *before);
+/* From here to capture_end standard output and standard error go to a file of no name. */
+typedef struct capture {
+    int file, kept[2];
+} capture;
+void capture_start(capture *c);
+/* The first line of what was printed, what is in the buffers of stdio included; 0: nothing. */
+int capture_end(capture *c, char *ret, size_t size);
 /* Bytes of the heap in use; 0 where that cannot be known (sanitizers). */
 size_t sense_heap(void);
 

@@ -167,7 +167,7 @@ stele_status signature_of(check_trial *t, const char *const *option, size_t n, i
             h = of_pass(&r, h, training);
         }
         if (kind == STELE_FUSION) {
-            uint32_t most = r.vt->fusion.max_components(r.inst, RIG_EXPERTS);
+            uint32_t most = r.vt->fusion.max_components(r.inst, r.plan.experts);
             h = hash_mix(h, &most, sizeof most);
         }
         stele_head_traits traits = { .struct_size = sizeof traits };

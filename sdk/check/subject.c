@@ -1,15 +1,14 @@
 /* From what the command line names to the plugins in it. */
+#include "base/child.h"
 #include "check.h"
 #include "cli/preload_table.h"
 #include "plugin/preload.h"
 #include "plugin/trust.h"
 #include "spec/node.h"
 
-#include <poll.h>
-#include <signal.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static void first_message(const stele__diag *diag, stele_status status, char *why, size_t size)
@@ -68,6 +67,8 @@ int check_trust(const check_subject *s, char *why, size_t size)
     stele_status status = stele__file_trust(s->file, s->allow_unsafe, &diag);
     if (status != STELE_OK) {
         first_message(&diag, status, why, size);
+    } else {
+        snprintf(why, size, "%s", diag.n > 0 ? diag.message[0].text : "");
     }
     stele__diag_finish(&diag);
     return status == STELE_OK;
@@ -90,6 +91,7 @@ int check_open(const check_subject *s, stele__library **ret, char *why, size_t s
 typedef struct scanned {
     uint32_t n, refused;
     char why[1024];
+    uint8_t known[CHECK_MOST_SETTINGS]; /* which of the subject's `unseen` are options */
     check_found found[CHECK_MOST_FOUND];
 } scanned;
 
@@ -105,6 +107,15 @@ static void find_missing(const check_subject *s, const stele_plugin *p, char *re
         if (!given) {
             snprintf(ret, size, "%s", name);
             return;
+        }
+    }
+}
+
+static void find_known(const check_subject *s, const stele_plugin *p, uint8_t *ret)
+{
+    for (uint32_t i = 0; i < p->n_options; i++) {
+        for (size_t k = 0; k < s->n_unseen; k++) {
+            ret[k] = ret[k] || strcmp(s->unseen[k], p->options[i].name) == 0;
         }
     }
 }
@@ -133,60 +144,35 @@ static void scan_here(const check_subject *s, scanned *ret)
         snprintf(f->id, sizeof f->id, "%s", p->id);
         snprintf(f->version, sizeof f->version, "%s", p->version);
         find_missing(s, p, f->wants, sizeof f->wants);
+        find_known(s, p, ret->known);
     }
     stele__library_destroy(library);
 }
 
-/* The whole answer within the time, or nothing. */
-static size_t read_answer(int fd, double seconds, void *to, size_t size)
-{
-    size_t n = 0;
-    for (;;) {
-        struct pollfd p = { .fd = fd, .events = POLLIN };
-        ssize_t k = poll(&p, 1, (int)(seconds * 1000.0)) > 0 ? read(fd, (char *)to + n, size - n) : -1;
-        if (k <= 0) {
-            return n;
-        }
-        n += (size_t)k;
-    }
-}
-
-int check_scan(const check_subject *s, check_found ret[CHECK_MOST_FOUND], char *why, size_t size)
+int check_scan(const check_subject *s, check_found ret[CHECK_MOST_FOUND], uint8_t ret_known[CHECK_MOST_SETTINGS],
+               char *why, size_t size)
 {
     static scanned answer;
-    int ends[2], status;
+    stele__child c;
+    fflush(NULL);
     if (s->in_process) {
         scan_here(s, &answer);
-    } else {
-        if (pipe(ends) != 0) {
-            snprintf(why, size, "no pipe");
-            return -1;
-        }
-        fflush(NULL);
-        pid_t pid = fork();
-        if (pid == 0) {
-            scan_here(s, &answer);
-            if (write(ends[1], &answer, sizeof answer) < 0) {
-                _exit(1);
-            }
-            _exit(0);
-        }
-        close(ends[1]);
-        size_t n = pid > 0 ? read_answer(ends[0], s->timeout, &answer, sizeof answer) : 0;
-        close(ends[0]);
-        if (pid > 0) {
-            kill(pid, SIGKILL);
-            waitpid(pid, &status, 0);
-        }
-        if (n != sizeof answer) {
-            snprintf(why, size, "crashed or hung while it was loaded");
-            return -1;
-        }
+    } else if (stele__child_start(&c) == 0) {
+        check_hush();
+        scan_here(s, &answer);
+        _exit(stele__child_say(&c, &answer, sizeof answer) != 0);
+    } else if (c.pid < 0) {
+        snprintf(why, size, "no process: %s", strerror(errno));
+        return -1;
+    } else if (!stele__child_hear(&c, s->timeout, &answer, sizeof answer) || c.n != sizeof answer) {
+        snprintf(why, size, "crashed or hung while it was loaded");
+        return -1;
     }
     if (answer.refused) {
         snprintf(why, size, "%s", answer.why);
         return -1;
     }
     memcpy(ret, answer.found, sizeof answer.found);
+    memcpy(ret_known, answer.known, sizeof answer.known);
     return (int)answer.n;
 }

@@ -7,6 +7,7 @@
 """
 
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -18,7 +19,8 @@ END = "<!-- end of checks -->"
 
 
 def run(*command, cwd=None):
-    p = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd)
+    p = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd,
+                       timeout=120)
     return p.returncode, p.stdout, p.stderr
 
 
@@ -46,7 +48,9 @@ class Cases:
         self.says(["a", "b"], 2, "stele-check: one plugin at a time")
         self.says(["--what"], 2, "stele-check: unknown option `--what`")
         self.says(["--seed"], 2, "stele-check: `--seed` wants a value")
-        self.says(["--seed", "x", "a"], 2, "stele-check: --seed: `x` is no whole number")
+        for seed in ("x", " -5", "-5", "+5", " 5", ""):
+            self.says(["--seed", seed, "a"], 2, f"stele-check: --seed: `{seed}` is no whole number")
+        self.says(["--timeout", " 1", "a"], 2, "stele-check: --timeout: ` 1` is no number of seconds")
         self.says(["--timeout", "-1", "a"], 2, "stele-check: --timeout: `-1` is no number of seconds")
         self.says(["--only", "(", "a"], 2, "stele-check: `(` is no regular expression")
         self.says(["--options", "width", "a"], 2, "stele-check: --options: `width` is not KEY=VALUE")
@@ -67,6 +71,13 @@ class Cases:
         code, out, err = run(self.checker, self.so("product_sound"), "--only", "nothing-like-it")
         assert (code, err.splitlines()[0]) == (2, "stele-check: no check of this plugin was picked"), (code, err)
 
+    def test_pipe(self):
+        """Nobody writes to it: whoever opens it as a file waits for good."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder).resolve() / "mine.so"
+            os.mkfifo(path)
+            self.says([path], 2, f"stele-check: {path}: is not a regular file")
+
     def test_untrusted(self):
         """Nobody opens what anybody may have written: its constructor would run."""
         with tempfile.TemporaryDirectory() as folder:
@@ -74,8 +85,11 @@ class Cases:
             path.write_bytes(self.so("product_constructor_crash").read_bytes())
             path.chmod(0o666)
             self.says([path], 2, f"stele-check: {path}: every user may write to this file: not loaded")
-            code, out, _ = run(self.checker, path, "--allow-unsafe-plugins", "--only", "^abi-exports$")
+            code, out, err = run(self.checker, path, "--allow-unsafe-plugins", "--only", "^abi-exports$")
             assert code == 1 and "died of signal 6" in out, (code, out)
+            want = f"stele-check: warning: {path}: every user may write to this file: loaded all the same"
+            assert err.splitlines()[0] == want, err
+            self.says([path, "--allow"], 2, "stele-check: unknown option `--allow`")
 
     def test_required_option(self):
         code, _, err = run(self.linked, "source/h5mu")
@@ -91,6 +105,8 @@ class Cases:
         assert code == 1 and "`power`: no value changes parameters" in out, out
         code, out, _ = run(self.checker, self.so("product_option_ignored"), "--only", "^options-effect$", "--unseen", "power")
         assert code == 0 and "`power` was not looked at" in out, out
+        self.says([self.so("product_sound"), "--unseen", "nothing"], 2,
+                  "stele-check: --unseen: the plugin has no option `nothing`")
 
     def test_pass(self):
         code, out, err = run(self.checker, self.so("product_sound"), "--only", "^(silence|leak)$")
@@ -106,11 +122,30 @@ class Cases:
             return [line for line in text.splitlines() if "analytic" in line]
         assert again.returncode == 1 and said(again.stdout) == said(out) and said(out), again.stdout
 
+    def test_repeat_command_of_all(self):
+        """Everything that the verdict hangs on is in the command, for any path."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder).resolve() / "o'clock & more" / "product_sound.so"
+            path.parent.mkdir()
+            path.write_bytes(self.so("product_sound").read_bytes())
+            path.chmod(0o666)
+            _, out, _ = run(self.checker, path, "--allow-unsafe-plugins", "--only", "^grad-fd$", "--timeout", "0.0625",
+                            "--options", "power='9'", "--strict")
+            command = re.search(r"repeat: stele-check (.*)", out).group(1)
+            for word in ("--allow-unsafe-plugins", "--timeout 0.0625", "--strict"):
+                assert word in command, command
+            again = subprocess.run(f"'{self.checker}' {command}", shell=True, stdout=subprocess.PIPE, text=True)
+            assert again.returncode == 1, again
+            assert [l for l in again.stdout.splitlines() if "power" in l] == [
+                l for l in out.splitlines() if "power" in l] != [], (out, again.stdout)
+
     def test_verdicts(self):
         for name, check, verdict, text in (
                 ("product_crash_create", "silence", "crash", "signal 11"),
                 ("product_endless", "silence", "timeout", "not done after 1 s"),
                 ("product_exits", "silence", "fail", "ended the process with exit status 0"),
+                ("product_closes_files", "leak", "fail", "closed a file that is not its own, the pipe of the checker"),
+                ("product_closes_and_waits", "leak", "timeout", "not done after 1 s"),
                 ("counts_writes_past", "silence", "fail", "touches memory beyond the end of `d_eta`"),
                 ("table_writes_past", "source-read", "fail", "touches memory beyond the end of `data`"),
                 ("product_unused_parameter", "grad-flow", "warn", "parameter `unused` is never used"),
@@ -142,10 +177,30 @@ class Cases:
     def test_in_process(self):
         code, out, _ = run(self.checker, self.so("product_sound"), "--in-process", "--only", "^(grad-fd|mask-poison)$")
         assert code == 0 and out.splitlines()[-1] == "2 passed, 0 failed, 0 skipped", out
+        # Into a file: what the checker itself has not written yet is not the plugin's print.
+        code, out, _ = run(self.checker, self.so("product_sound"), "--in-process", "--only", "^silence$")
+        assert code == 0, out
 
     def test_linked(self):
         code, out, _ = run(self.linked, "fusion/poe", "--only", "^mask-poison$")
         assert code == 0 and "fusion/poe 0.1.0 (linked in)" in out, out
+
+    def test_other_seed_other_inputs(self):
+        def figures(seed):
+            _, out, _ = run(self.checker, self.so("counts_gradient_sign"), "--only", "^likelihood-gradient$", "--seed", seed)
+            return re.findall(r"analytic ([-\d.e]+)", out)
+        assert figures("1") and figures("1") != figures("2"), figures("1")
+
+    def test_print_while_loaded(self):
+        """What a constructor prints is in nobody's way: neither in the object nor on the page."""
+        answer = json.loads(run(self.checker, self.so("product_prints_loaded"), "--json", "-", "--only", "^abi-query")[1])
+        assert "hello" in answer["checks"][0]["message"], answer
+        assert run(self.checker, "--page", self.so("product_prints_loaded"))[1].startswith("# fusion/")
+
+    def test_escapes(self):
+        """What a plugin says does not steer the terminal."""
+        code, out, _ = run(self.checker, self.so("product_escapes"), "--only", "^silence$")
+        assert code == 1 and "\033" not in out and r"\x1b[2Jgone" in out, (code, out)
 
     def test_same_seed_same_answer(self):
         def answer():

@@ -84,6 +84,15 @@ static stele_status fit(const stele_inst *self, stele_fit *f)
 {
     stele_count_stats s;
     stele_status status = stele_count_model_fit(&self->counts, f, &s);
+#ifdef DEFECT_FIT_LOG_ZERO
+    /* Rates start at those of the data. */
+    for (int64_t j = 0; status == STELE_OK && j < s.n_features; j++) {
+        s.total[j] = log(s.total[j] / (double)s.n_rows);
+    }
+    if (status == STELE_OK) {
+        status = self->counts.host->fit->set(f, self->bias, (uint64_t)s.n_features, s.total);
+    }
+#endif
     if (status == STELE_OK) {
         stele_count_stats_finish(&s);
     }
@@ -323,6 +332,9 @@ static double draw_one(const stele_block *b, uint32_t what, int64_t row, int64_t
         return p;
     }
     if (what == STELE_DRAW_MODE) {
+#ifdef DEFECT_MODE_BESIDE
+        return floor(rate) + 3.0;
+#endif
         return floor(rate);
     }
     while (total < u[0] && x < 1e6) {

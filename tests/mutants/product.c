@@ -3,6 +3,8 @@
 #include <stele/plugin.h>
 
 #include <fenv.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,8 @@ static const stele_option options[] = {
     STELE_OPTION_F64(config, power, "power", 9.0, 0.1, 4.0, "Exponent of every expert."),
 #elif defined(DEFECT_HELP_MISSING)
     STELE_OPTION_F64(config, power, "power", 1.0, 0.1, 4.0, "exponent"),
+#elif defined(DEFECT_OPTION_OF_HOST)
+    STELE_OPTION_F64(config, power, "plugin", 1.0, 0.1, 4.0, "Exponent of every expert."),
 #else
     STELE_OPTION_F64(config, power, "power", 1.0, 0.1, 4.0, "Exponent of every expert."),
 #endif
@@ -59,6 +63,10 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
         free(self);
         return STELE_E_OPTION;
     }
+#endif
+#ifdef DEFECT_ESCAPES
+    free(self);
+    return STELE_FAIL(a->host, STELE_E_OPTION, "\x1b[2Jgone");
 #endif
 #ifdef DEFECT_PRINTS
     if (write(1, "hello\n", 6) < 0) {
@@ -229,6 +237,11 @@ static void add_expert(const stele_inst *self, stele_graph *g, const stele_exper
         return;
     }
 #endif
+#ifdef DEFECT_FOUR_AT_MOST
+    if (m >= 4) {
+        return;
+    }
+#endif
 #ifdef DEFECT_ROW_MEAN
     mean = ops->add(g, mean, ops->scale(g, ops->mean(g, mean, 0, 1), 0.1));
 #endif
@@ -260,9 +273,14 @@ static void count_call(const stele_inst *self)
 }
 #endif
 
+#ifdef DEFECT_ATEXIT
+static void leave(void)
+{
+}
+#endif
+
 static void misbehave(const stele_inst *self)
 {
-    (void)self;
 #ifdef DEFECT_CHANGES_INSTANCE
     count_call(self);
 #endif
@@ -275,6 +293,16 @@ static void misbehave(const stele_inst *self)
 #endif
 #ifdef DEFECT_EXITS
     exit(0);
+#endif
+#if defined(DEFECT_CLOSES_FILES) || defined(DEFECT_CLOSES_AND_WAITS)
+    for (int fd = 3; fd < 64; fd++) {
+        close(fd);
+    }
+#endif
+#ifdef DEFECT_CLOSES_AND_WAITS
+    for (;;) {
+        pause();
+    }
 #endif
 #ifdef DEFECT_RAND
     srand(1);
@@ -289,6 +317,32 @@ static void misbehave(const stele_inst *self)
 #ifdef DEFECT_LEAVES_FILE
     int copy = dup(0);
     (void)copy;
+#endif
+    if (self->latent >= 0) {
+        return;
+    }
+    /* Never done, but for a check of what a file may call. */
+#ifdef DEFECT_MRAND48
+    self->memory[0] = (char)mrand48();
+#endif
+#ifdef DEFECT_ALARM
+    alarm(1);
+#endif
+#ifdef DEFECT_RAISE
+    raise(SIGTERM);
+#endif
+#ifdef DEFECT_POPEN
+    pclose(popen("true", "r"));
+#endif
+#ifdef DEFECT_THREAD
+    pthread_t thread;
+    pthread_create(&thread, NULL, NULL, NULL);
+#endif
+#ifdef DEFECT_STDERR
+    fprintf(stderr, "no good\n");
+#endif
+#ifdef DEFECT_ATEXIT
+    atexit(leave);
 #endif
 }
 
@@ -309,6 +363,11 @@ __attribute__((unused)) static stele_status fuse(const stele_inst *self, stele_g
     const stele_ops *ops = self->host->ops;
     stele_tensor *precision = NULL, *weighted = NULL;
     misbehave(self);
+#ifdef DEFECT_NEEDS_TWO
+    if (in->n < 2) {
+        return STELE_FAIL(self->host, STELE_E_SHAPE, "nothing to fuse");
+    }
+#endif
 #ifdef DEFECT_EXACT_ARGUMENTS
     if (in->struct_size != sizeof *in) {
         return STELE_FAIL(self->host, STELE_E_ABI, "arguments of another version");
@@ -393,6 +452,13 @@ int product_helper(void)
 __attribute__((constructor)) static void sleep_long(void)
 {
     usleep(200000);
+}
+#endif
+
+#ifdef DEFECT_PRINTS_LOADED
+__attribute__((constructor)) static void greet(void)
+{
+    fputs("{\"hello\": 1}\n", stdout);
 }
 #endif
 

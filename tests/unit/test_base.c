@@ -1,14 +1,17 @@
 /* The base room: messages, strings, maps, files, memory counters. */
 #include "test.h"
 
+#include "base/child.h"
 #include "base/diag.h"
 #include "base/file.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void message_has_place_path_text_and_hint(void **state)
@@ -29,6 +32,17 @@ static void message_has_place_path_text_and_hint(void **state)
     assert_string_equal(text, "warning: careful\n");
     stele__free(text);
     stele__diag_finish(&d);
+}
+
+static void controls_are_visible(void **state)
+{
+    (void)state;
+    static const char text[] = "a\tb\n\x1b[2J\x7f\r\xc2\x9b\xc3\xa9";
+    stele__str s;
+    stele__str_init(&s);
+    stele__str_append_visible(&s, text, sizeof text - 1);
+    assert_string_equal(s.data, "a\tb\n\\x1b[2J\\x7f\\x0d\\x9b\xc3\xa9");
+    stele__str_finish(&s);
 }
 
 static void nearest_finds_swaps_and_refuses_strangers(void **state)
@@ -159,15 +173,84 @@ static void the_least_that_is_left_is_available(void **state)
     assert_true(stele__mem_available(root) == 0);
 }
 
+/* What a child says and how it ended; `what` is what it does. */
+static int child_that(void (*what)(const stele__child *self), stele__child *c, char text[8])
+{
+    memset(text, 0, 8);
+    if (stele__child_start(c) == 0) {
+        what(c);
+        _exit(7);
+    }
+    assert_true(c->pid > 0);
+    return stele__child_hear(c, 1.0, text, 7);
+}
+
+static void speak(const stele__child *self)
+{
+    if (stele__child_say(self, "hear", 4) != 0 || stele__child_say(self, "hear", 4) != 0) {
+        _exit(STELE__CHILD_UNHEARD);
+    }
+}
+
+static void close_and_wait(const stele__child *self)
+{
+    close(self->fd);
+    for (;;) {
+        pause();
+    }
+}
+
+/* The pipe's number is that of another pipe by the time of the last word. */
+static void close_and_speak(const stele__child *self)
+{
+    int end[2];
+    close(self->fd);
+    if (pipe(end) == 0 && (dup2(end[1], self->fd) == self->fd || end[1] == self->fd)) {
+        speak(self);
+    }
+}
+
+/* A process of the child's own keeps the pipe open. */
+static void leave_it_to_another(const stele__child *self)
+{
+    setpgid(0, 0);
+    speak(self);
+    if (fork() == 0) {
+        sleep(30);
+    }
+}
+
+static void child_is_heard_and_gone(void **state)
+{
+    (void)state;
+    stele__child c;
+    char text[8];
+    assert_int_equal(child_that(speak, &c, text), 1);
+    assert_int_equal(WEXITSTATUS(c.status), 7);
+    assert_string_equal(text, "hearhea");
+    assert_int_equal(child_that(close_and_wait, &c, text), 0);
+    assert_true(c.deaf && WIFSIGNALED(c.status));
+    assert_int_equal(c.n, 0);
+    assert_int_equal(child_that(close_and_speak, &c, text), 1);
+    assert_int_equal(WEXITSTATUS(c.status), STELE__CHILD_UNHEARD);
+    assert_int_equal(child_that(leave_it_to_another, &c, text), 1);
+    assert_int_equal(WEXITSTATUS(c.status), 7);
+    assert_string_equal(text, "hearhea");
+    assert_int_equal(waitpid(c.pid, NULL, WNOHANG), -1);
+    kill(-c.pid, SIGKILL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(message_has_place_path_text_and_hint),
+        cmocka_unit_test(controls_are_visible),
         cmocka_unit_test(nearest_finds_swaps_and_refuses_strangers),
         cmocka_unit_test(map_gives_indices_in_order),
         cmocka_unit_test(file_is_whole_or_absent),
         cmocka_unit_test(every_failed_allocation_is_survived),
         cmocka_unit_test(the_least_that_is_left_is_available),
+        cmocka_unit_test(child_is_heard_and_gone),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }

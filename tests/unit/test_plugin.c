@@ -66,6 +66,7 @@ static void every_refusal_says_why(void **state)
         { "wrong_id", "holds fusion/elsewhere, so the file has to be called elsewhere.so\n" },
         { "wrong_kind", "its id `fusion/wrong_kind` is not of the form head/NAME" },
         { "no_summary", "fusion/no_summary: has no summary\n" },
+        { "control", "fusion/control: its summary has a control character\n" },
         { "detail_name", "its detail `no name` is not a name of [a-z0-9_]\n" },
         { "option_outside", "option 2 (`far`) lies outside of its config block\n" },
         { "option_type", "option 2 (`odd`) has a type that this host does not know\n" },
@@ -282,6 +283,9 @@ static void listing_survives_crashes(void **state)
         } else if (strcmp(l->name, "exits") == 0) {
             assert_string_equal(l->refused, "ends the program while it is loaded, exit status 3");
             seen++;
+        } else if (strcmp(l->name, "closes") == 0) {
+            assert_string_equal(l->refused, "closes files of the program while it is loaded");
+            seen++;
         } else if (strcmp(l->name, "null_slot") == 0) {
             assert_string_equal(l->refused, "fusion/null_slot: its slot `fuse` is NULL");
             seen++;
@@ -299,7 +303,7 @@ static void listing_survives_crashes(void **state)
             seen++;
         }
     }
-    assert_int_equal(seen, 5);
+    assert_int_equal(seen, 6);
     stele__listing_finish(&listing);
     stele__registry_destroy(r);
 }

@@ -164,8 +164,11 @@ static double draw_one(const stele_block *b, uint32_t what, int64_t row, int64_t
     if (what == STELE_DRAW_MEAN) {
         return (1.0 - extra_zero) * stele_nb_draw(b, what, row, j, u);
     }
-    int is_extra = what == STELE_DRAW_MODE ? extra_zero >= 0.5 : u[1] < extra_zero;
-    return is_extra ? 0.0 : stele_nb_draw(b, what, row, j, u);
+    if (what == STELE_DRAW_MODE && b->n_eta > 1) {
+        const double part[2] = { 0.0, stele_nb_draw(b, STELE_DRAW_MEAN, row, j, u) };
+        return stele_nb_pair_mode(extra_zero, part, exp(stele_block_feature(b, 0, j)));
+    }
+    return what == STELE_DRAW_SAMPLE && u[1] < extra_zero ? 0.0 : stele_nb_draw(b, what, row, j, u);
 }
 
 static stele_status draw(const stele_inst *self, const stele_block *b, const stele_draw *d)

@@ -61,6 +61,15 @@ static void modes_are_the_likeliest_counts(void **state)
                  .feature = { { log(3.0), log(0.8) } } };
     draw(&t.model.modality[0], &b, STELE_DRAW_MODE);
     assert_true(b.out[0] == 4.0 && b.out[1] == 0.0); /* floor(6 (3 - 1) / 3) */
+    /* With extra zeros 0 is the likeliest count long before most counts are extra zeros: of
+     * NB(6, 3) 0 has 1/27, 3 and 4 have 0.11 each. */
+    b.n_eta = 2;
+    b.eta[1][0] = log(0.05 / 0.95);
+    b.eta[1][1] = log(0.2 / 0.8);
+    b.eta[0][1] = log(6.0);
+    b.feature[0][1] = log(3.0);
+    draw(&t.model.modality[0], &b, STELE_DRAW_MODE);
+    assert_true((b.out[0] == 4.0 || b.out[0] == 3.0) && b.out[1] == 0.0);
     toy_close(&t);
 }
 

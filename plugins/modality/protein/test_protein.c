@@ -78,6 +78,33 @@ static void draws_follow_the_probability_of_background(void **state)
     toy_close(&t);
 }
 
+/* Of a mixture, whose most probable count is not that of either part. */
+static void modes_are_the_likeliest_counts(void **state)
+{
+    static const double theta[] = { 1.5, 6.0, 40.0 }, f[] = { -1.0, 0.5, 2.0, 4.0 };
+    (void)state;
+    toy t;
+    open_spec(&t, PROTEIN(""), POE, OWN, STELE_F64, 1);
+    for (int i = 0; i < 3 * 4 * 5; i++) {
+        static block b;
+        const double logit = (double)(i % 5 - 2), th = theta[i / 20], up = f[i / 5 % 4];
+        const double pi = 1.0 / (1.0 + exp(-logit)), mu = 12.5, fore = mu * (1.0 + exp(up));
+        double best = -INFINITY, here = 0.0;
+        b = (block){ .dtype = STELE_F64,
+                     .n_eta = 2,
+                     .eta = { { up, up }, { logit, logit } },
+                     .feature = { { log(th), log(th) }, { log(mu), log(mu) } } };
+        draw(&t.model.modality[0], &b, STELE_DRAW_MODE);
+        for (double x = 0.0; x < 2000.0; x += 1.0) {
+            double p = log(pi * exp(nb(x, mu, th)) + (1.0 - pi) * exp(nb(x, fore, th)));
+            best = fmax(best, p);
+            here = x == b.out[0] ? p : here;
+        }
+        near(here, best, 1e-9);
+    }
+    toy_close(&t);
+}
+
 /* The detail of all rows, at any z, as the decoder has it: with a hidden layer of three. */
 static void details_are_those_of_the_decoder(void **state)
 {
@@ -200,6 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(probabilities_are_those_of_the_mixture),
         cmocka_unit_test(draws_follow_the_probability_of_background),
+        cmocka_unit_test(modes_are_the_likeliest_counts),
         cmocka_unit_test(details_are_those_of_the_decoder),
         cmocka_unit_test(starts_are_the_means_of_two_classes),
         cmocka_unit_test(missing_proteins_have_no_influence),

@@ -164,6 +164,57 @@ static inline double stele_nb_mode(double mean, double theta)
     return theta > 1.0 ? floor(mean * (theta - 1.0) / theta) : 0.0;
 }
 
+static inline double stele_nb_log_probability(double x, double mean, double theta)
+{
+    if (!(mean > 0.0)) {
+        return x == 0.0 ? 0.0 : -INFINITY;
+    }
+    theta = fmin(theta, 1e7 * mean); /* as good as none, see stele_nb_quantile */
+    const double all = x + theta, k = x + 1.0;
+    /* log(Gamma(all) / (Gamma(theta) Gamma(k))) by Stirling's formula and what it leaves */
+    const double ways = (all - 0.5) * log(all) - (theta - 0.5) * log(theta) - (k - 0.5) * log(k) + 1.0 -
+                        0.9189385332046727 + stele_stirling_rest(all) - stele_stirling_rest(theta) -
+                        stele_stirling_rest(k);
+    return ways - theta * log1p(mean / theta) - x * log1p(theta / mean);
+}
+
+/* Of two negative binomials, `share` of the first. A mean of 0 is a point at 0. */
+static inline double stele_nb_pair_log_probability(double x, double share, const double mean[2], double theta)
+{
+    const double a = log(share) + stele_nb_log_probability(x, mean[0], theta);
+    const double b = log1p(-share) + stele_nb_log_probability(x, mean[1], theta);
+    const double top = fmax(a, b);
+    return isinf(top) ? top : top + log(exp(a - top) + exp(b - top));
+}
+
+/* Their most probable count: uphill from the mode of either, in steps that grow while they lead up. */
+static inline double stele_nb_pair_mode(double share, const double mean[2], double theta)
+{
+    double best = 0.0, height = -INFINITY;
+    for (int k = 0; k < 2; k++) {
+        double x = stele_nb_mode(mean[k], theta), p = stele_nb_pair_log_probability(x, share, mean, theta);
+        for (int downhill = 0, turn = 1; downhill < 2; turn = -turn) {
+            downhill++;
+            for (double step = turn; step != 0.0;) {
+                double q = x + step >= 0.0 ? stele_nb_pair_log_probability(x + step, share, mean, theta) : -INFINITY;
+                if (q > p) {
+                    x += step;
+                    p = q;
+                    step *= 2.0;
+                    downhill = 0;
+                } else {
+                    step = trunc(0.5 * step);
+                }
+            }
+        }
+        if (p > height) {
+            best = x;
+            height = p;
+        }
+    }
+    return best;
+}
+
 /* A stele_draw_element of one uniform number for the arrays of stele_negative_binomial, without extra zeros. */
 static inline double stele_nb_draw(const stele_block *b, uint32_t what, int64_t row, int64_t j, const double *u)
 {

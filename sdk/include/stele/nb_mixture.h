@@ -189,7 +189,7 @@ static inline double stele_nb_mixture_background(const stele_block *b, int64_t r
     return 1.0 / (1.0 + exp(-stele_block_eta(b, 1, row, j)));
 }
 
-/* A stele_draw_element of two uniform numbers. The mode is that of the more probable part. */
+/* A stele_draw_element of two uniform numbers. */
 static inline double stele_nb_mixture_draw(const stele_block *b, uint32_t what, int64_t row, int64_t j, const double *u)
 {
     double pi = stele_nb_mixture_background(b, row, j), theta = exp(stele_block_feature(b, 0, j));
@@ -199,7 +199,8 @@ static inline double stele_nb_mixture_draw(const stele_block *b, uint32_t what, 
         return pi * back + (1.0 - pi) * fore;
     }
     if (what == STELE_DRAW_MODE) {
-        return stele_nb_mode(pi >= 0.5 ? back : fore, theta);
+        const double mean[2] = { back, fore };
+        return stele_nb_pair_mode(pi, mean, theta);
     }
     return stele_nb_quantile(u[1] < pi ? back : fore, theta, u[0]);
 }

@@ -4,6 +4,7 @@
 
 #include <fenv.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 typedef struct config {
     int64_t width;
@@ -113,7 +114,9 @@ static const stele_plugin plugin = {
     .id = "fusion/" NAME,
 #endif
     .version = "0.1.0",
-#ifndef DEFECT_NO_SUMMARY
+#if defined(DEFECT_CONTROL)
+    .summary = "A \x1b[2Jplugin for tests.",
+#elif !defined(DEFECT_NO_SUMMARY)
     .summary = "A plugin for tests.",
 #endif
     .license = "BSD-3-Clause",
@@ -138,6 +141,15 @@ __attribute__((constructor)) static void crash(void)
 __attribute__((constructor)) static void leave(void)
 {
     _Exit(3);
+}
+#endif
+
+#ifdef DEFECT_CLOSES
+__attribute__((constructor)) static void close_files(void)
+{
+    for (int fd = 3; fd < 64; fd++) {
+        close(fd);
+    }
 }
 #endif
 
