@@ -133,6 +133,7 @@ def check_draws(stele, folder):
     (folder / "spec.yaml").write_text(head + """sweep:
   random: {latent.dim: {from: 2, to: 30, log: true}}
   draws: 3
+  seed: 6
   grid: {seed: [1, 2]}
   drop: [none, atac]
   split: valid
