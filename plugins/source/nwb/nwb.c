@@ -175,11 +175,10 @@ static stele_status field(const stele_inst *s, uint32_t index, stele_field *ret)
     return STELE_OK;
 }
 
+/* Of a window every unit has several: they have no names of their own. */
 static const char *feature_name(const stele_inst *s, uint32_t index, int64_t feature)
 {
-    return index == 0 && feature >= 0 && feature < s->n_bins * s->units.n
-               ? texts_at(&s->units.name, feature % s->units.n)
-               : NULL;
+    return index == 0 && s->config->trials == NULL ? texts_at(&s->units.name, feature) : NULL;
 }
 
 static const char *category(const stele_inst *s, uint32_t index, int64_t code)

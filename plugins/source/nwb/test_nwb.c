@@ -104,6 +104,7 @@ static void trials_are_windows_with_labels(void **state)
     assert_int_equal(vt->n_axes(s), 2);
     assert_int_equal(vt->n_rows(s, 0), 4);
     assert_string_equal(vt->row_id(s, 0, 2), "12");
+    assert_null(vt->feature_name(s, 0, 1));
     assert_int_equal(find(s, "spikes", &d), 0);
     assert_true(d.sample.ndim == 2 && d.sample.dim[0] == 4 && d.sample.dim[1] == 3);
     read_one(s, "spikes", 1, x, NULL); /* 2 to 4 s */
