@@ -46,6 +46,7 @@ ABLATION = [
 class Runs:
     def __init__(self, stele, folder, threads):
         self.stele, self.folder, self.threads = stele, folder, ["--threads", str(threads)] if threads else []
+        self.spec = TOP / "configs/cortex.yaml"
 
     def call(self, *words):
         command = [str(word) for word in (self.stele, *words, *self.threads)]
@@ -59,7 +60,7 @@ class Runs:
         run = self.folder / f"{name}-{seed}"
         if not (run / "summary.json").is_file():
             changes = [word for change in [f"seed={seed}", *sets] for word in ("--set", change)]
-            self.call("train", TOP / "configs/cortex.yaml", "--run", run, "--resume", "--quiet", *changes)
+            self.call("train", self.spec, "--run", run, "--resume", "--quiet", *changes)
         result = run / f"eval-{split}.json"
         if not result.is_file():
             self.call("eval", run, "--split", split, "--quiet")
@@ -182,17 +183,17 @@ def write(path, name, text):
     path.write_text(f"{before}{mark}{text}\n{end}{after}", encoding="utf-8")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(what, tables):
+    parser = argparse.ArgumentParser(description=what, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stele", type=pathlib.Path)
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--write", type=pathlib.Path, metavar="FILE")
-    parser.add_argument("--table", action="append", choices=TABLES)
+    parser.add_argument("--table", action="append", choices=tables)
     parser.add_argument("--threads", type=int, default=0)
     options = parser.parse_args()
     runs = Runs(options.stele.resolve(), options.folder, options.threads)
-    for name in options.table or TABLES:
-        text = TABLES[name](runs)
+    for name in options.table or tables:
+        text = tables[name](runs)
         if options.write:
             write(options.write, name, text)
         else:
@@ -200,4 +201,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, TABLES)
