@@ -11,7 +11,8 @@ FOLDER keeps the runs; what is finished there is not done again, so that a call 
                         the channel on average in training rows, or by a constant; and the share of PPG in the precision
                         of z
 
-Numbers are means over seeds with standard errors of those means; with one seed there are none. --write puts the tables between the marks
+Numbers are means over seeds with standard errors of those means; with one seed there are none. --write puts the tables
+between the marks
 <!-- table NAME --> and <!-- end --> of a document; without it they are printed. Needs the data set that the spec
 names, and numpy.
 """
