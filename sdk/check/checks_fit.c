@@ -58,10 +58,6 @@ void check_fit_finite(check_trial *t)
     int is_head = t->plugin->desc.kind == STELE_HEAD, sparse = !is_head && rig_takes_sparse(t);
     const dull *d = is_head ? of_targets : of_features;
     size_t n = is_head ? sizeof of_targets / sizeof of_targets[0] : sizeof of_features / sizeof of_features[0];
-    if ((is_head ? t->plugin->vt.head.fit : t->plugin->vt.modality.fit) == NULL) {
-        check_skip(t, "the plugin has no fit");
-        return;
-    }
     for (size_t i = 0; i < n && t->verdict < CHECK_FAIL; i++) {
         fit_dull(t, &d[i], STELE_DENSE);
         if (sparse) {

@@ -137,6 +137,10 @@ static void scan_here(const check_subject *s, scanned *ret)
             f->caps |= library->plugin[i].vt.modality.decode != NULL ? CHECK_HAS_BLOCKS : CHECK_HAS_LOG_PROB;
             f->caps |= library->plugin[i].vt.modality.absent != NULL ? CHECK_HAS_ABSENT : 0;
         }
+        const int fits = p->kind == STELE_MODALITY ? library->plugin[i].vt.modality.fit != NULL
+                         : p->kind == STELE_HEAD   ? library->plugin[i].vt.head.fit != NULL
+                                                   : 0;
+        f->caps |= fits ? CHECK_HAS_FIT : 0;
         if (p->kind == STELE_HEAD) {
             const stele_head_vt *head = &library->plugin[i].vt.head;
             f->caps |= head->outputs != NULL || head->show != NULL ? CHECK_HAS_OUTPUTS : 0;

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "forbidden.h"
+
 typedef struct config {
     double power;
 } config;
@@ -273,12 +275,6 @@ static void count_call(const stele_inst *self)
 }
 #endif
 
-#ifdef DEFECT_ATEXIT
-static void leave(void)
-{
-}
-#endif
-
 static void misbehave(const stele_inst *self)
 {
 #ifdef DEFECT_CHANGES_INSTANCE
@@ -318,32 +314,9 @@ static void misbehave(const stele_inst *self)
     int copy = dup(0);
     (void)copy;
 #endif
-    if (self->latent >= 0) {
-        return;
+    if (self->latent < 0) {
+        call_what_may_not_be();
     }
-    /* Never done, but for a check of what a file may call. */
-#ifdef DEFECT_MRAND48
-    self->memory[0] = (char)mrand48();
-#endif
-#ifdef DEFECT_ALARM
-    alarm(1);
-#endif
-#ifdef DEFECT_RAISE
-    raise(SIGTERM);
-#endif
-#ifdef DEFECT_POPEN
-    pclose(popen("true", "r"));
-#endif
-#ifdef DEFECT_THREAD
-    pthread_t thread;
-    pthread_create(&thread, NULL, NULL, NULL);
-#endif
-#ifdef DEFECT_STDERR
-    fprintf(stderr, "no good\n");
-#endif
-#ifdef DEFECT_ATEXIT
-    atexit(leave);
-#endif
 }
 
 /* A parameter to be learned: where several experts are present, the mean may be off by it. */
