@@ -71,15 +71,18 @@ stele_status head_classes_count(const head_classes *c, stele_fit *f, double *ret
     return status;
 }
 
-/* Every class of the target occurs in the training rows. */
+/* A class without a row has none that its weight would be for; 1 keeps it a number. */
 stele_status head_classes_set(const head_classes *c, stele_fit *f, const double *count)
 {
     const stele_host *h = c->host;
     double *weight = calloc((size_t)c->n, sizeof *weight);
-    double n = (double)h->fit->n_rows(f);
+    double n = (double)h->fit->n_rows(f), n_there = 0.0;
     stele_status status = weight != NULL ? STELE_OK : STELE_E_NOMEM;
+    for (int64_t k = 0; k < c->n; k++) {
+        n_there += count[k] > 0.0 ? 1.0 : 0.0;
+    }
     for (int64_t k = 0; weight != NULL && k < c->n; k++) {
-        weight[k] = n / ((double)c->n * count[k]);
+        weight[k] = count[k] > 0.0 ? n / (n_there * count[k]) : 1.0;
     }
     if (status == STELE_OK && c->balanced) {
         status = h->fit->set(f, c->weight, (uint64_t)c->n, weight);

@@ -55,20 +55,35 @@ static double mean_logit(double mean, double sd)
     return sum / total;
 }
 
-/* Where the density of x is highest, found on a grid: it may have two tops. */
+/* Of x, but for a constant. */
+static double log_logit_normal(double mean, double sd, double y)
+{
+    const double e = (y - mean) / sd;
+    return -0.5 * e * e + y + 2.0 * stele_levels_softplus(-y);
+}
+
+/* Where the density of x is highest: it may have two tops, which a grid tells apart. */
 static double mode_logit(double mean, double sd)
 {
-    enum { STEPS = 200 };
-    double best = -HUGE_VAL, ret = sigmoid(mean);
+    enum { STEPS = 200, CUTS = 60 };
+    double best = mean, step = 6.0 * sd / STEPS;
     for (int i = -STEPS; i <= STEPS; i++) {
-        const double e = 6.0 * (double)i / STEPS, y = mean + sd * e;
-        const double log_p = -0.5 * e * e + y + 2.0 * stele_levels_softplus(-y);
-        if (log_p > best) {
-            best = log_p;
-            ret = sigmoid(y);
+        const double y = mean + step * (double)i;
+        if (log_logit_normal(mean, sd, y) > log_logit_normal(mean, sd, best)) {
+            best = y;
         }
     }
-    return ret;
+    /* Between the neighbours of the best there is one peak: cut by thirds. */
+    double low = best - step, high = best + step;
+    for (int i = 0; i < CUTS; i++) {
+        const double a = low + (high - low) / 3.0, b = high - (high - low) / 3.0;
+        if (log_logit_normal(mean, sd, a) < log_logit_normal(mean, sd, b)) {
+            low = a;
+        } else {
+            high = b;
+        }
+    }
+    return sigmoid(0.5 * (low + high));
 }
 
 static double positive(double log_x)
