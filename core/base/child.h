@@ -19,6 +19,7 @@ typedef struct stele__child {
 
 /* Exit status by which a child says that it was not heard: its pipe was closed. */
 enum { STELE__CHILD_UNHEARD = 85 };
+enum { STELE__CHILD_PATIENCE = 6 };
 
 /* As fork, with a pipe from the child to here: 0 in the child, -1 and errno if there is none. What
  * is in the buffers of stdio is the caller's business. */
@@ -27,8 +28,9 @@ pid_t stele__child_start(stele__child *child);
  * async-signal-safe */
 int stele__child_say(const stele__child *child, const void *bytes, size_t n);
 /* Hear up to `size` bytes (more are dropped) and wait until the child has ended; after `seconds` it
- * is killed, with its process group if it leads one. It is gone in any case, and the pipe closed.
- * 1: it ended by itself. */
+ * is killed, with its process group if it leads one. One that computes on a busy machine gets these
+ * seconds of processor time, and at most STELE__CHILD_PATIENCE times as many by the clock. It is
+ * gone in any case, and the pipe closed. 1: it ended by itself. */
 int stele__child_hear(stele__child *child, double seconds, void *buffer, size_t size);
 
 #endif

@@ -1,5 +1,6 @@
 /* Checks of a likelihood as a distribution: it sums to one, and draws come from it. */
 #include "block.h"
+#include "mass.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -230,38 +231,58 @@ static law choose(block_rig *b, double *ret_worst)
     return *ret_worst < 1e-2 ? best : candidate[n - 1];
 }
 
-static int start(check_trial *t, block_rig *b)
+/* The sum or integral over one element. */
+static void check_one_element(check_trial *t, block_rig *b)
 {
-    if (!block_start(t, &(rig_plan){ .rows = GRID, .features = 1 }, b)) {
-        return 0;
+    /* Of rows that may be the beginning of longer ones those are the rest. */
+    const int may_lack = (t->plugin->desc.caps & STELE_CAP_PREFIXES) != 0;
+    const double tolerance = b->r.plan.dtype == STELE_F64 ? 1e-5 : 2e-3;
+    double worst;
+    const law l = choose(b, &worst);
+    for (uint64_t s = 0; s < SETTINGS && worst > tolerance; s++) {
+        set_parameters(b, s);
+        double mass = moments_of(b, &l, 0.0, 1.0).mass;
+        if (!(mass <= 1.0 + tolerance && (may_lack || mass >= 1.0 - tolerance))) {
+            char place[160];
+            block_place(b, place, sizeof place);
+            check_fail(t, "exp(log_prob) %s comes to %.8g for %s", name_of(&l), mass, place);
+            break;
+        }
     }
-    if (b->own && b->features > 1) {
-        check_skip(t, "a row cannot have one element alone, and the likelihood is not elementwise");
-        return 0;
+}
+
+/* A likelihood of whole rows can be right for one element and wrong for several. */
+static void check_several_elements(check_trial *t)
+{
+    block_rig b;
+    if (block_start(t, &(rig_plan){ .rows = GRID, .features = 4 }, &b)) {
+        if (rig_has_columns(&b.r)) {
+            /* Elements of several kinds: each alone was looked at. */
+        } else if (b.r.vt->modality.generate != NULL) {
+            mass_by_samples(&b);
+        } else if (b.features > 4) {
+            check_skip(t, "a row cannot have one element alone, the likelihood is not elementwise, and there are no "
+                          "samples to go by");
+        }
     }
-    block_result_init(b, &scratch);
-    return 1;
+    block_finish(&b);
 }
 
 void check_likelihood_normalised(check_trial *t)
 {
     block_rig b;
-    double worst;
-    if (start(t, &b)) {
-        const double tolerance = b.r.plan.dtype == STELE_F64 ? 1e-5 : 2e-3;
-        const law l = choose(&b, &worst);
-        for (uint64_t s = 0; s < SETTINGS && worst > tolerance; s++) {
-            set_parameters(&b, s);
-            double mass = moments_of(&b, &l, 0.0, 1.0).mass;
-            if (!(fabs(mass - 1.0) <= tolerance)) {
-                char place[160];
-                block_place(&b, place, sizeof place);
-                check_fail(t, "exp(log_prob) %s comes to %.8g for %s", name_of(&l), mass, place);
-                break;
-            }
+    int own = 0;
+    if (block_start(t, &(rig_plan){ .rows = GRID, .features = 1 }, &b)) {
+        own = b.own;
+        if (!own || b.features == 1) {
+            block_result_init(&b, &scratch);
+            check_one_element(t, &b);
         }
     }
     block_finish(&b);
+    if (own && t->verdict < CHECK_FAIL) {
+        check_several_elements(t);
+    }
 }
 
 /* --- draws -------------------------------------------------------------------------------------------------------- */
@@ -379,16 +400,56 @@ static void compare_draws(block_rig *b, const law *l, double *x)
     compare_spread(b, l, place, mean, n, samples);
 }
 
+/* Rows that cannot have one element alone: what is known of a law in one dimension is not known of them. */
+static void compare_rows_drawn(block_rig *b, double *x)
+{
+    static double samples[MOST_SAMPLES];
+    check_trial *t = b->r.t;
+    const int64_t size = b->rows * b->features;
+    if (block_draw(b, STELE_DRAW_MEAN, 0, x) != STELE_OK || !isfinite(x[0])) {
+        check_fail(t, "draw of the mean failed, or is %g", x[0]);
+        return;
+    }
+    const double mean = x[0];
+    const size_t n = take_samples(b, x, samples);
+    const average a = average_of(n, samples);
+    if (n > 0 && !(fabs(a.value - mean) <= 5.0 * a.error + 1e-5 * (1.0 + fabs(mean)))) {
+        check_fail(t, "the first element of draw's mean is %.6g, %zu samples average %.6g +- %.2g", mean, n, a.value,
+                   a.error);
+    }
+    /* The last samples stand beside the mode, which is the first row. */
+    memcpy(b->x, x, (size_t)size * sizeof *x);
+    if (n == 0 || block_draw(b, STELE_DRAW_MODE, 0, x) != STELE_OK || !rig_accepts(&b->r, b->rows, x)) {
+        check_fail(t, "the mode is refused by validate, or draw failed");
+        return;
+    }
+    memcpy(b->x, x, (size_t)b->features * sizeof *x);
+    const double *p = log_probabilities(b);
+    const double tolerance = b->r.plan.dtype == STELE_F64 ? 1e-6 : 1e-3;
+    for (int64_t i = 1; i < b->rows; i++) {
+        if (p[i] > p[0] + tolerance * (1.0 + fabs(p[0]))) {
+            check_fail(t, "log_prob of draw's mode is %.6g, that of a sample %.6g", p[0], p[i]);
+            return;
+        }
+    }
+}
+
 void check_draw_agrees(check_trial *t)
 {
     block_rig b;
     double worst;
-    if (start(t, &b)) {
-        const law l = choose(&b, &worst);
+    if (block_start(t, &(rig_plan){ .rows = GRID, .features = 1 }, &b)) {
         double *x = rig_take(&b.r, (size_t)(b.rows * b.features) * sizeof *x);
+        const int several = b.own && b.features > 1;
+        block_result_init(&b, &scratch);
+        const law l = several ? (law){ 0 } : choose(&b, &worst);
         for (uint64_t s = 0; s < SETTINGS && t->verdict < CHECK_FAIL; s++) {
             set_parameters(&b, s);
-            compare_draws(&b, &l, x);
+            if (several) {
+                compare_rows_drawn(&b, x);
+            } else {
+                compare_draws(&b, &l, x);
+            }
         }
     }
     block_finish(&b);

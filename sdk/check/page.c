@@ -28,6 +28,7 @@ static const struct {
     { STELE_CAP_SAMPLES, "draws random data" },
     { STELE_CAP_COLUMNS, "columns may differ in kind" },
     { STELE_CAP_WINDOW, "takes windows of rows" },
+    { STELE_CAP_PREFIXES, "a row may be the beginning of longer ones" },
 };
 
 static void add_head(const stele_plugin *p, stele__str *out)

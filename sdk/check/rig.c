@@ -228,17 +228,24 @@ static stele_status build_instance(rig *r)
     return status;
 }
 
-/* Zeros and ones hide mistakes: move every trained parameter off its start. */
+/* Zeros and ones hide mistakes: move every trained parameter off its start. Plugins may have millions, and checks make
+ * hundreds of instances, so noise is drawn by the block. */
 static void perturb(rig *r)
 {
+    enum { BLOCK = 1024 };
     for (uint32_t e = 0; e < stele__params_count(r->params); e++) {
         stele__param *p = stele__params_entry(r->params, e);
-        for (int64_t i = 0; p->kind == STELE__TRAINED && i < p->n; i++) {
-            double d = 0.1 * rig_normal(r->t, 7000 + e + 100 * r->plan.seed, i);
-            if (r->plan.dtype == STELE_F64) {
-                ((double *)p->values)[i] += d;
-            } else {
-                ((float *)p->values)[i] += (float)d;
+        stele__stream s = { .key = stele__noise_key(r->t->subject->seed, 7000 + e + 100 * r->plan.seed, 1) };
+        for (int64_t i = 0; p->kind == STELE__TRAINED && i < p->n; i += BLOCK, s.row++) {
+            float noise[BLOCK];
+            const int64_t n = p->n - i < BLOCK ? p->n - i : BLOCK;
+            stele__noise_normal(&s, n, noise);
+            for (int64_t j = 0; j < n; j++) {
+                if (r->plan.dtype == STELE_F64) {
+                    ((double *)p->values)[i + j] += 0.1 * (double)noise[j];
+                } else {
+                    ((float *)p->values)[i + j] += 0.1f * noise[j];
+                }
             }
         }
     }

@@ -182,7 +182,8 @@ static const stele_modality_vt vt = { .struct_size = sizeof vt,
 static const stele_plugin plugin = {
     .struct_size = sizeof plugin,
     .kind = STELE_MODALITY,
-    .caps = STELE_CAP_ROW_INDEPENDENT | STELE_CAP_BITWISE_REPEAT | STELE_CAP_F64,
+    .caps = STELE_CAP_ROW_INDEPENDENT | STELE_CAP_BITWISE_REPEAT | STELE_CAP_F64 |
+            STELE_CAP_PREFIXES,
     .id = "modality/text",
     .version = "0.1.0",
     .summary = "Texts as subword tokens, with a recurrent decoder or a bag of words",
