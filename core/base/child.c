@@ -69,8 +69,8 @@ static int has_had(const stele__child *child, double start, double seconds)
     if (passed < seconds) {
         return 0;
     }
-    if (passed >= STELE__CHILD_PATIENCE * seconds ||
-        clock_getcpuclockid(child->pid, &clock) != 0 || clock_gettime(clock, &t) != 0) {
+    if (passed >= STELE__CHILD_PATIENCE * seconds || clock_getcpuclockid(child->pid, &clock) != 0 ||
+        clock_gettime(clock, &t) != 0) {
         return 1;
     }
     const double computed = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;

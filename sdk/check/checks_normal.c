@@ -9,7 +9,8 @@
 /* Over which x a likelihood may be a distribution. */
 typedef struct law {
     double low, high; /* infinite: no bound */
-    int whole;        /* sums over whole numbers instead of an integral */
+    int whole;        /* sums over numbers `step` apart instead of an integral */
+    double step;
 } law;
 
 /* Of exp(log_prob) over a law. */
@@ -23,7 +24,7 @@ static const char *name_of(const law *l)
 {
     static char text[96];
     const int below = isfinite(l->low), above = isfinite(l->high);
-    const char *kind = l->whole ? "over whole numbers" : "over the reals";
+    const char *kind = !l->whole ? "over the reals" : l->step == 1.0 ? "over whole numbers" : "over levels";
     if (l->whole && l->low == 0.0 && !above) {
         return "over counts";
     }
@@ -96,11 +97,11 @@ static void add(moments *m, double weight, double x, double centre, double clip)
     m->spread += weight * d * d;
 }
 
-/* Whole number k of a law, from a bound or from 0 outwards. */
+/* Number k of a law, from a bound or from 0 outwards. */
 static double whole_at(const law *l, int64_t k)
 {
     if (isfinite(l->low)) {
-        return l->low + (double)k;
+        return l->low + l->step * (double)k;
     }
     return isfinite(l->high) ? l->high - (double)k : (double)(k % 2 == 0 ? k / 2 : -(k + 1) / 2);
 }
@@ -109,7 +110,7 @@ static double whole_at(const law *l, int64_t k)
 static moments sum_over(block_rig *b, const law *l, double centre, double clip)
 {
     moments m = { 0 };
-    const double n = l->high - l->low + 1.0;
+    const double n = floor((l->high - l->low) / l->step + 1.5);
     for (int64_t first = 0; first < 400000 && (double)first < n; first += b->rows) {
         double before = m.mass;
         for (int64_t i = 0; i < b->rows; i++) {
@@ -173,7 +174,8 @@ enum { MOST_LAWS = 4 };
 /* Candidates; the last is the one that the data suggest. */
 static size_t laws_of(const block_rig *b, law ret[MOST_LAWS])
 {
-    static const law binary = { 0.0, 1.0, 1 }, counts = { 0.0, HUGE_VAL, 1 }, positive = { 0.0, HUGE_VAL, 0 };
+    static const law binary = { 0.0, 1.0, 1, 1.0 }, counts = { 0.0, HUGE_VAL, 1, 1.0 },
+                     positive = { 0.0, HUGE_VAL, 0, 1.0 };
     const rig_support *s = &b->r.support;
     size_t n = 0;
     if (b->r.vt->modality.validate == NULL) {
@@ -181,10 +183,10 @@ static size_t laws_of(const block_rig *b, law ret[MOST_LAWS])
         ret[n++] = positive;
     }
     /* Binary laws that take any count as a 1 repeat their value: then the sum over {0, 1} is the right one. */
-    if (s->low <= 0.0 && s->high >= 1.0 && (s->whole || isfinite(s->high) || n > 0)) {
+    if (s->low <= 0.0 && s->high >= 1.0 && s->step == 1.0 && (s->whole || isfinite(s->high) || n > 0)) {
         ret[n++] = binary;
     }
-    ret[n++] = (law){ s->low, s->high, s->whole };
+    ret[n++] = (law){ s->low, s->high, s->whole, s->step };
     return n;
 }
 
@@ -234,8 +236,8 @@ static law choose(block_rig *b, double *ret_worst)
 /* The sum or integral over one element. */
 static void check_one_element(check_trial *t, block_rig *b)
 {
-    /* Of rows that may be the beginning of longer ones those are the rest. */
-    const int may_lack = (t->plugin->desc.caps & STELE_CAP_PREFIXES) != 0;
+    /* What longer rows have, and codes that are not in use. */
+    const int may_lack = (t->plugin->desc.caps & STELE_CAP_SUBPROBABILITY) != 0;
     const double tolerance = b->r.plan.dtype == STELE_F64 ? 1e-5 : 2e-3;
     double worst;
     const law l = choose(b, &worst);
@@ -353,8 +355,10 @@ static void compare_spread(block_rig *b, const law *l, const char *place, double
 static void expect_mode(block_rig *b, const law *l, const char *place, double mode, double mean, const double *sample)
 {
     const double tolerance = b->r.plan.dtype == STELE_F64 ? 1e-6 : 1e-3;
-    const double step = l->whole ? 1.0 : 1e-3 * (1.0 + fabs(mode));
-    const double other[] = { mode, mode - step, mode + step, l->whole ? floor(mean) : mean, ceil(mean) };
+    const double step = l->whole ? l->step : 1e-3 * (1.0 + fabs(mode));
+    const double from = isfinite(l->low) ? l->low : 0.0;
+    const double below = l->whole ? from + step * floor((mean - from) / step) : mean;
+    const double other[] = { mode, mode - step, mode + step, below, below + step };
     const int64_t n_other = l->whole ? 5 : 4;
     for (int64_t i = 0; i < b->rows; i++) {
         double v = i < n_other ? other[i] : sample[i];

@@ -28,7 +28,7 @@ static const struct {
     { STELE_CAP_SAMPLES, "draws random data" },
     { STELE_CAP_COLUMNS, "columns may differ in kind" },
     { STELE_CAP_WINDOW, "takes windows of rows" },
-    { STELE_CAP_PREFIXES, "a row may be the beginning of longer ones" },
+    { STELE_CAP_SUBPROBABILITY, "probabilities of all rows sum to at most 1" },
 };
 
 static void add_head(const stele_plugin *p, stele__str *out)

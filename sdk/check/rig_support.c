@@ -80,11 +80,25 @@ static int find_one(const rig *r, double *ret)
     return 0;
 }
 
+/* Distance of the values between two bounds: levels of grey, say, are fractions of the white. */
+static double step_of(const rig *r, double low, double high)
+{
+    enum { MOST_LEVELS = 1024 };
+    const double span = high - low;
+    for (int n = MOST_LEVELS; n > span; n--) { /* the finest: coarser ones are among its values */
+        if (rig_allows(r, low + span / n) && rig_allows(r, low + 2.0 * span / n) &&
+            !rig_allows(r, low + 1.5 * span / n)) {
+            return span / n;
+        }
+    }
+    return 1.0;
+}
+
 void rig_find_support(rig *r)
 {
     rig_support *s = &r->support;
     double one = 0.0;
-    *s = (rig_support){ .low = -HUGE_VAL, .high = HUGE_VAL, .zero = 1 };
+    *s = (rig_support){ .low = -HUGE_VAL, .high = HUGE_VAL, .step = 1.0, .zero = 1 };
     if (r->vt->modality.validate == NULL) {
         return;
     }
@@ -96,6 +110,9 @@ void rig_find_support(rig *r)
     s->zero = rig_allows(r, 0.0);
     s->low = bound_of(r, one, -1.0, s->whole);
     s->high = bound_of(r, one, 1.0, s->whole);
+    if (s->whole && isfinite(s->low) && isfinite(s->high)) {
+        s->step = step_of(r, s->low, s->high);
+    }
 }
 
 double rig_value(const rig *r, uint64_t stream, int64_t i)
@@ -103,12 +120,12 @@ double rig_value(const rig *r, uint64_t stream, int64_t i)
     const rig_support *s = &r->support;
     double u = rig_uniform(r->t, stream, i), g = rig_normal(r->t, stream, i);
     if (isfinite(s->low) && isfinite(s->high)) {
-        const double n = s->high - s->low + 1.0;
+        const double n = floor((s->high - s->low) / s->step + 1.5);
         if (!s->whole) {
             return fmin(fmax((double)(float)(s->low + (s->high - s->low) * u), s->low), s->high);
         }
         /* Of two the first is a little likelier; of many only the first few are of interest. */
-        return n == 2.0 ? s->low + (u < 0.4) : s->low + floor(fmin(n, 40.0) * u);
+        return n == 2.0 ? s->low + (u < 0.4) : s->low + s->step * floor(fmin(n, 40.0) * u);
     }
     if (s->whole) {
         double count = u < 0.5 ? 0.0 : floor(1.0 + exp(1.2 * g));

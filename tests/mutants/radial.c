@@ -127,7 +127,11 @@ static stele_status log_prob(const stele_inst *self, stele_graph *g, const stele
 #endif
     stele_tensor *half = ops->scale(g, ops->shift(g, n, NU), 0.5);
     stele_tensor *p = ops->shift(g, ops->lgamma(g, half), -lgamma(0.5 * NU));
+#ifdef DEFECT_ONE_CONSTANT
+    p = ops->shift(g, p, -0.5 * log(NU * 3.14159265358979323846)); /* right for one element */
+#else
     p = ops->sub(g, p, ops->scale(g, n, 0.5 * log(NU * 3.14159265358979323846)));
+#endif
 #ifndef DEFECT_NO_LOG_DETERMINANT
     p = ops->sub(g, p, ops->sum(g, ops->where(g, missing, zero, s), -1, 0));
 #endif

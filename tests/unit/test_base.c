@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static void message_has_place_path_text_and_hint(void **state)
@@ -220,6 +221,33 @@ static void leave_it_to_another(const stele__child *self)
     }
 }
 
+/* Seven tenths of the time it may compute, on a machine that gives it half of a processor. */
+static void compute_when_let(const stele__child *self)
+{
+    const pid_t worker = getpid();
+    const struct timespec pause_for = { .tv_nsec = 20000000 };
+    struct timespec t = { 0 };
+    if (fork() == 0) {
+        while (kill(worker, SIGSTOP) == 0 && nanosleep(&pause_for, NULL) == 0 &&
+               kill(worker, SIGCONT) == 0 && nanosleep(&pause_for, NULL) == 0 &&
+               getppid() == worker) {
+        }
+        kill(worker, SIGCONT);
+        _exit(0);
+    }
+    while (t.tv_sec == 0 && t.tv_nsec < 700000000) {
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    }
+    speak(self);
+}
+
+static void compute_for_ever(const stele__child *self)
+{
+    (void)self;
+    for (volatile int i = 0;; i++) {
+    }
+}
+
 static void child_is_heard_and_gone(void **state)
 {
     (void)state;
@@ -238,6 +266,9 @@ static void child_is_heard_and_gone(void **state)
     assert_string_equal(text, "hearhea");
     assert_int_equal(waitpid(c.pid, NULL, WNOHANG), -1);
     kill(-c.pid, SIGKILL);
+    assert_int_equal(child_that(compute_when_let, &c, text), 1);
+    assert_string_equal(text, "hearhea");
+    assert_int_equal(child_that(compute_for_ever, &c, text), 0);
 }
 
 int main(void)

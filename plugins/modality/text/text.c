@@ -183,7 +183,7 @@ static const stele_plugin plugin = {
     .struct_size = sizeof plugin,
     .kind = STELE_MODALITY,
     .caps = STELE_CAP_ROW_INDEPENDENT | STELE_CAP_BITWISE_REPEAT | STELE_CAP_F64 |
-            STELE_CAP_PREFIXES,
+            STELE_CAP_SUBPROBABILITY,
     .id = "modality/text",
     .version = "0.1.0",
     .summary = "Texts as subword tokens, with a recurrent decoder or a bag of words",

@@ -28,10 +28,10 @@ extern "C" {
 #define STELE_CAP_COLUMNS          (UINT64_C(1) << 8) /* modality: features may differ in kind (stele_feature) */
 /* modality: encode takes windows of rows and tells an absent bin from a bin of zeros */
 #define STELE_CAP_WINDOW (UINT64_C(1) << 9)
-/* modality with a log_prob of its own: a row may be the beginning of longer ones, so that over all rows of a width the
- * probabilities sum to at most 1; one that ends in 0 is complete */
-#define STELE_CAP_PREFIXES (UINT64_C(1) << 10)
-#define STELE_CAP_KNOWN    ((UINT64_C(1) << 11) - 1)
+/* modality with a log_prob of its own: over all rows of a width the probabilities sum to at most 1, as where a row may
+ * be the beginning of longer ones (but for one that ends in 0), or one of several codes of the same text */
+#define STELE_CAP_SUBPROBABILITY (UINT64_C(1) << 10)
+#define STELE_CAP_KNOWN          ((UINT64_C(1) << 11) - 1)
 
 typedef struct stele_plugin {
     uint64_t struct_size;
