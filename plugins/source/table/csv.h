@@ -163,7 +163,7 @@ const char *csv_show(const char *text, size_t len, char ret[CSV_SHOWN]);
 
 typedef struct csv_config {
     const char *path, *key, *key_else, *comment;
-    stele_str_list columns, exclude, categories, texts, levels, missing;
+    stele_str_list columns, exclude, categories, texts, levels, missing, fallback;
     int32_t delimiter, numbered, sparse;
 } csv_config;
 
@@ -182,6 +182,7 @@ typedef struct csv_column {
     unsigned asked; /* CSV_CHOSEN ... */
     uint32_t content;
     int64_t n_present;
+    int64_t fallback;     /* column that has the values this one lacks, -1: none */
     int is_number;        /* so far, all present values are */
     int late;             /* the first text came after numbers, which `category` lacks */
     int many;             /* too many different texts for classes */
@@ -220,6 +221,12 @@ stele_status csv_open_files(stele_inst *s);
 stele_status csv_read_header(stele_inst *s);
 /* index.c: walk through all rows. */
 stele_status csv_index(stele_inst *s);
+/* fallback.c: which column completes which, before the rows are read, and whether both are labels
+ * of numbers, after. */
+stele_status csv_read_fallbacks(stele_inst *s);
+stele_status csv_check_fallbacks(const stele_inst *s);
+/* header.c: the message that a table has no such column, with one that is like it. */
+stele_status csv_no_column(const stele_inst *s, const char *option, const char *word);
 /* Name of a row for messages: its id, or its number. */
 const char *csv_row_name(const stele_inst *s, int64_t row, char ret[CSV_SHOWN]);
 

@@ -76,7 +76,7 @@ static const char *nearest(const csv_strings *names, const char *word)
     return found;
 }
 
-static stele_status no_column(const stele_inst *s, const char *option, const char *word)
+stele_status csv_no_column(const stele_inst *s, const char *option, const char *word)
 {
     char shown[CSV_SHOWN], list[240] = "";
     const char *near = is_pattern(word) ? NULL : nearest(&s->name, word);
@@ -221,7 +221,7 @@ static stele_status find_key_else(stele_inst *s)
         return STELE_FAIL(s->host, STELE_E_OPTION,
                           "key_else: is for rows without an id in `key`, and no column has ids");
     }
-    return key == NULL || s->key_else >= 0 ? STELE_OK : no_column(s, "key_else", key);
+    return key == NULL || s->key_else >= 0 ? STELE_OK : csv_no_column(s, "key_else", key);
 }
 
 static stele_status find_key(stele_inst *s)
@@ -236,7 +236,7 @@ static stele_status find_key(stele_inst *s)
     if (key != NULL) {
         s->key = csv_strings_find(&s->name, key, strlen(key));
         if (s->key < 0) {
-            return no_column(s, "key", key);
+            return csv_no_column(s, "key", key);
         }
     } else if (!s->config->numbered && sounds_like_id(csv_strings_get(&s->name, 0))) {
         s->key = 0;
@@ -265,7 +265,7 @@ static stele_status mark(stele_inst *s, const char *option, const stele_str_list
             }
         }
         if (!found) {
-            return no_column(s, option, word);
+            return csv_no_column(s, option, word);
         }
     }
     return STELE_OK;
@@ -322,7 +322,9 @@ stele_status csv_read_header(stele_inst *s)
     }
     for (size_t k = 0; k < s->n_columns && st == STELE_OK; k++) {
         s->column[k].name = csv_strings_get(&s->name, (int64_t)k);
+        s->column[k].fallback = -1;
     }
     st = st == STELE_OK ? find_key(s) : st;
-    return st == STELE_OK ? mark_all(s) : st;
+    st = st == STELE_OK ? mark_all(s) : st;
+    return st == STELE_OK ? csv_read_fallbacks(s) : st;
 }

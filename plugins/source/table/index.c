@@ -304,6 +304,7 @@ stele_status csv_index(stele_inst *s)
     csv_strings_drop_set(&s->id);
     st = st == STELE_OK ? complete_late(s) : st;
     st = st == STELE_OK ? settle_columns(s) : st;
+    st = st == STELE_OK ? csv_check_fallbacks(s) : st;
     if (st == STELE_OK && s->n_x > 0) {
         st = list_measured(s);
     }

@@ -213,7 +213,11 @@ typedef struct labels {
 static stele_status visit_number(void *ctx, uint64_t i, int64_t row, const csv_reader *r)
 {
     labels *g = ctx;
-    return csv_cell_number(g->s, r, row, g->column, (double *)g->data + i);
+    double *ret = (double *)g->data + i;
+    const int64_t other = g->s->column[g->column].fallback;
+    stele_status st = csv_cell_number(g->s, r, row, g->column, ret);
+    return st == STELE_OK && isnan(*ret) && other >= 0 ? csv_cell_number(g->s, r, row, other, ret)
+                                                       : st;
 }
 
 static stele_status visit_code(void *ctx, uint64_t i, int64_t row, const csv_reader *r)

@@ -43,6 +43,10 @@ static const stele_option options[] = {
         csv_config, levels, "levels", "[]",
         "Columns, names or patterns, that are measured by their texts, whatever these are, for "
         "modality `table`: in `X` a text is its number in alphabetical order."),
+    STELE_OPTION_STR_LIST(
+        csv_config, fallback, "fallback", "[]",
+        "Labels of numbers that another column completes: `days_to_death = days_to_last_followup` "
+        "takes the second where the first is missing."),
     STELE_OPTION_STR_LIST(csv_config, missing, "missing_values", MISSING,
                           "What stands for a missing value, in any column but the row ids."),
     STELE_OPTION_ENUM(csv_config, delimiter, "delimiter", delimiters, 0,

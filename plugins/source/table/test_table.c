@@ -77,6 +77,29 @@ static void comments_are_left_out_on_request_alone(void **state)
     vt->destroy(s);
 }
 
+static void one_column_completes_another(void **state)
+{
+    static const char *const out[] = { "*" }, *const rule[] = { "death = last = seen" };
+    csv_config c = usual();
+    stele_field d;
+    double v[3];
+    (void)state;
+    c.exclude = (stele_str_list){ out, 1 };
+    c.columns.n = 0;
+    c.fallback = (stele_str_list){ rule, 1 };
+    stele_inst *s = open_text(&c, "id,death,last = seen\na,5,9\nb,,7\nc,,\n");
+    const int64_t rows[] = { 2, 1, 0 };
+    stele_read r = { .struct_size = sizeof r, .n_rows = 3, .row = rows, .data = v };
+    r.field = find(s, "death", &d);
+    assert_int_equal(d.content, STELE_FIELD_NUMBER);
+    assert_int_equal(vt->read(s, &r), STELE_OK);
+    assert_true(isnan(v[0]) && v[1] == 7 && v[2] == 5);
+    r.field = find(s, "last = seen", &d);
+    assert_int_equal(vt->read(s, &r), STELE_OK);
+    assert_true(isnan(v[0]) && v[1] == 7 && v[2] == 9);
+    vt->destroy(s);
+}
+
 /* --- numbers --------------------------------------------------------------------------------- */
 
 static const char *const hard[] = {
@@ -214,6 +237,7 @@ int main(void)
         cmocka_unit_test(quotes_hold_delimiters_lines_and_quotes),
         cmocka_unit_test(delimiters_are_found_or_given),
         cmocka_unit_test(comments_are_left_out_on_request_alone),
+        cmocka_unit_test(one_column_completes_another),
         cmocka_unit_test(numbers_are_those_nearest_to_the_decimals),
         cmocka_unit_test(the_locale_has_no_say),
         cmocka_unit_test(missing_values_and_infinities_are_told_apart),
