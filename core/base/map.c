@@ -4,11 +4,24 @@
 
 #include <string.h>
 
+/* Copies of names, one behind the other: ids of many rows are short. A block never moves. */
+typedef struct block {
+    struct block *before;
+    size_t size, used;
+    char bytes[];
+} block;
+
+/* No index: the number of names stays below it. */
+#define FREE UINT32_MAX
+/* Blocks grow up to this size. */
+#define MOST ((size_t)1 << 16)
+
 struct stele__map {
-    char **name;
+    const char **name;
     int64_t n, capacity;
-    int64_t *slot; /* -1 or an index into name */
+    uint32_t *slot; /* FREE or an index into name */
     uint64_t n_slots;
+    block *last;
 };
 
 /* FNV-1a, 64 bits. */
@@ -36,8 +49,10 @@ void stele__map_destroy(stele__map *map)
     if (map == NULL) {
         return;
     }
-    for (int64_t i = 0; i < map->n; i++) {
-        stele__free(map->name[i]);
+    while (map->last != NULL) {
+        block *b = map->last;
+        map->last = b->before;
+        stele__free(b);
     }
     stele__free(map->name);
     stele__free(map->slot);
@@ -47,7 +62,7 @@ void stele__map_destroy(stele__map *map)
 static uint64_t slot_of(const stele__map *map, const char *name)
 {
     uint64_t i = hash_of(name) & (map->n_slots - 1);
-    while (map->slot[i] >= 0 && strcmp(map->name[map->slot[i]], name) != 0) {
+    while (map->slot[i] != FREE && strcmp(map->name[map->slot[i]], name) != 0) {
         i = (i + 1) & (map->n_slots - 1);
     }
     return i;
@@ -57,8 +72,8 @@ static uint64_t slot_of(const stele__map *map, const char *name)
 static stele_status grow(stele__map *map)
 {
     uint64_t n_slots = map->n_slots != 0 ? 2 * map->n_slots : 16;
-    int64_t *slot = stele__malloc(n_slots * sizeof *slot);
-    char **name = stele__realloc(map->name, n_slots / 2 * sizeof *name);
+    uint32_t *slot = n_slots / 2 < FREE ? stele__malloc(n_slots * sizeof *slot) : NULL;
+    const char **name = slot != NULL ? stele__realloc(map->name, n_slots / 2 * sizeof *name) : NULL;
     if (name != NULL) {
         map->name = name;
     }
@@ -72,9 +87,31 @@ static stele_status grow(stele__map *map)
     map->capacity = (int64_t)(n_slots / 2);
     memset(slot, 0xff, n_slots * sizeof *slot);
     for (int64_t i = 0; i < map->n; i++) {
-        slot[slot_of(map, name[i])] = i;
+        slot[slot_of(map, name[i])] = (uint32_t)i;
     }
     return STELE_OK;
+}
+
+static const char *copy_name(stele__map *map, const char *name)
+{
+    const size_t len = strlen(name) + 1;
+    block *b = map->last;
+    if (b == NULL || len > b->size - b->used) {
+        size_t size = b == NULL ? 64 : b->size < MOST ? 2 * b->size : MOST;
+        size = size > len ? size : len;
+        b = stele__malloc(sizeof *b + size);
+        if (b == NULL) {
+            return NULL;
+        }
+        b->before = map->last;
+        b->size = size;
+        b->used = 0;
+        map->last = b;
+    }
+    char *ret = b->bytes + b->used;
+    memcpy(ret, name, len);
+    b->used += len;
+    return ret;
 }
 
 stele_status stele__map_add(stele__map *map, const char *name, int64_t *ret_index, int *ret_new)
@@ -85,14 +122,14 @@ stele_status stele__map_add(stele__map *map, const char *name, int64_t *ret_inde
         if (map->n == map->capacity && grow(map) != STELE_OK) {
             return STELE_E_NOMEM;
         }
-        char *copy = stele__strdup(name);
+        const char *copy = copy_name(map, name);
         if (copy == NULL) {
             return STELE_E_NOMEM;
         }
         index = map->n++;
         uint64_t slot = slot_of(map, name);
         map->name[index] = copy;
-        map->slot[slot] = index;
+        map->slot[slot] = (uint32_t)index;
     }
     if (ret_index != NULL) {
         *ret_index = index;
@@ -105,7 +142,8 @@ stele_status stele__map_add(stele__map *map, const char *name, int64_t *ret_inde
 
 int64_t stele__map_find(const stele__map *map, const char *name)
 {
-    return map->n_slots != 0 ? map->slot[slot_of(map, name)] : -1;
+    const uint32_t at = map->n_slots != 0 ? map->slot[slot_of(map, name)] : FREE;
+    return at != FREE ? (int64_t)at : -1;
 }
 
 int64_t stele__map_count(const stele__map *map)

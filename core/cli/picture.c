@@ -46,12 +46,15 @@ static void widen(float v, float *low, float *high)
 static void find_range(const stele__generated *t, const stele__matrix *m, layout *l)
 {
     const size_t features = (size_t)t->o->run.model.modality[t->modality].n_features;
-    const float *value = m != NULL ? m->dense : NULL;
-    size_t n = value != NULL ? (size_t)m->n_present * features : (size_t)t->n * features;
-    value = value != NULL ? value : t->value;
+    const int is_measured = m != NULL && m->dense != NULL;
+    const int64_t n = is_measured ? m->n_present : t->n;
     float low = 0.0F, high = 0.0F;
-    for (size_t i = 0; i < n; i++) {
-        widen(value[i], &low, &high);
+    for (int64_t i = 0; i < n; i++) {
+        const float *value =
+            is_measured ? stele__matrix_row(m, i) : t->value + (size_t)i * features;
+        for (size_t j = 0; j < features; j++) {
+            widen(value[j], &low, &high);
+        }
     }
     l->low = low;
     l->scale = high > low ? 255.0F / (high - low) : 0.0F;
@@ -81,7 +84,7 @@ static const float *measured(const stele__generated *t, const stele__matrix *m, 
     if (t->source[i] < 0 || m == NULL || m->dense == NULL || m->store_row[t->source[i]] < 0) {
         return NULL;
     }
-    return m->dense + m->store_row[t->source[i]] * m->n_features;
+    return stele__matrix_row(m, m->store_row[t->source[i]]);
 }
 
 stele_status stele__generated_picture(const stele__generated *t, const char *path,

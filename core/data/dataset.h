@@ -94,8 +94,10 @@ typedef struct stele__matrix {
     void *value;
     int value_kind;       /* STELE__VALUE_* */
     int64_t *largest_sum; /* (n_present + 1): entries of the k longest rows together */
-    /* DENSE, after load: (n_present, n_features), NaN: missing entry */
+    /* DENSE, after load: (n_present, n_features), NaN: missing entry. Read row by row through
+     * stele__matrix_row: they may lie in a file. */
     float *dense;
+    struct stele__store *store;   /* store.h; what `dense` points into */
     struct stele__window *window; /* window.h; NULL: encoders get the row alone */
     /* where it comes from */
     size_t source;
@@ -183,6 +185,9 @@ int64_t stele__dataset_count_entries(const stele__dataset *ds, size_t m, int64_t
  * modality m; any order, repeats allowed. [any] */
 void stele__dataset_gather_csr(const stele__dataset *ds, size_t m, int64_t n, const int64_t *row,
                                int64_t *ret_row_start, int32_t *ret_column, float *ret_value);
+/* A stored row of a dense matrix: (n_features), until the next call, of any thread, may take its
+ * pages from memory, from where they come again. [any] */
+float *stele__matrix_row(const stele__matrix *m, int64_t store_row);
 /* Dense rows: ret (n, n_features). All rows have modality m. [any] */
 void stele__dataset_gather_dense(const stele__dataset *ds, size_t m, int64_t n, const int64_t *row,
                                  float *ret);

@@ -1,6 +1,7 @@
 #include "data/digest.h"
 
 #include "data/parts.h"
+#include "data/store.h"
 #include "data/window.h"
 #include "graph/noise.h"
 
@@ -19,23 +20,48 @@ static inline uint64_t mix(uint64_t h, uint64_t word)
 }
 
 /* Four chains, so that a multiplication need not wait for the one before. */
-static uint64_t mix_bytes(uint64_t h, const void *bytes, size_t n)
+typedef struct chains {
+    uint64_t h, chain[4];
+    size_t n;
+} chains;
+
+static void chains_add(chains *s, const unsigned char *at, size_t n)
 {
-    const unsigned char *at = bytes;
-    uint64_t chain[4] = { h, h + 1, h + 2, h + 3 }, word[4];
-    size_t left = n;
-    for (; left >= sizeof word; left -= sizeof word, at += sizeof word) {
+    uint64_t word[4];
+    for (size_t left = n; left >= sizeof word; left -= sizeof word, at += sizeof word) {
         memcpy(word, at, sizeof word);
         for (int c = 0; c < 4; c++) {
-            chain[c] = mix(chain[c], word[c]);
+            s->chain[c] = mix(s->chain[c], word[c]);
         }
     }
-    memset(word, 0, sizeof word);
-    memcpy(word, at, left);
+    s->n += n;
+}
+
+/* A chunk: all are whole words but the last. A store may give back what it had in memory. */
+enum { BYTES = 1 << 20 };
+
+static uint64_t mix_stored(uint64_t h, const void *bytes, size_t n, stele__store *store)
+{
+    const unsigned char *at = bytes;
+    chains s = { .h = h, .chain = { h, h + 1, h + 2, h + 3 } };
+    uint64_t word[4] = { 0 };
+    for (size_t k = 0; s.n < n; at += k) {
+        k = n - s.n < BYTES ? n - s.n : BYTES;
+        if (store != NULL) {
+            stele__store_seen(store, s.n / sizeof(float), k / sizeof(float));
+        }
+        chains_add(&s, at, k);
+    }
+    memcpy(word, at - n % sizeof word, n % sizeof word);
     for (int c = 0; c < 4; c++) {
-        h = mix(h, mix(chain[c], word[c]));
+        h = mix(h, mix(s.chain[c], word[c]));
     }
     return mix(h, n);
+}
+
+static uint64_t mix_bytes(uint64_t h, const void *bytes, size_t n)
+{
+    return mix_stored(h, bytes, n, NULL);
 }
 
 static uint64_t mix_id(uint64_t h, const stele__dataset *ds, int64_t row)
@@ -71,8 +97,9 @@ uint64_t stele__matrix_digest(const stele__dataset *ds, size_t m)
     }
     return x->dense == NULL
                ? mix_csr(h, x)
-               : mix_bytes(h, x->dense,
-                           (size_t)x->n_present * (size_t)x->n_features * sizeof *x->dense);
+               : mix_stored(h, x->dense,
+                            (size_t)x->n_present * (size_t)x->n_features * sizeof *x->dense,
+                            x->store);
 }
 
 uint64_t stele__label_digest(const stele__dataset *ds, const stele__label *label)

@@ -86,7 +86,7 @@ static const char *feature_label(const stele__matrix *m, int64_t feature, char r
 static float *value_of(const texts *t, int64_t row)
 {
     int64_t at = t->m->store_row[row];
-    return at < 0 ? NULL : t->m->dense + (size_t)at * (size_t)t->m->n_features + t->feature;
+    return at < 0 ? NULL : stele__matrix_row(t->m, at) + t->feature;
 }
 
 static int64_t n_levels(const stele__source *src, const stele__matrix *m, int64_t feature)

@@ -2,6 +2,7 @@
 #include "data/dataset.h"
 
 #include "data/parts.h"
+#include "data/store.h"
 
 #include <string.h>
 
@@ -121,13 +122,20 @@ void stele__dataset_gather_csr(const stele__dataset *ds, size_t m, int64_t n, co
     ret_row_start[n] = at;
 }
 
+float *stele__matrix_row(const stele__matrix *m, int64_t store_row)
+{
+    const size_t width = (size_t)m->n_features, at = (size_t)store_row * width;
+    stele__store_seen(m->store, at, width);
+    return m->dense + at;
+}
+
 void stele__dataset_gather_dense(const stele__dataset *ds, size_t m, int64_t n, const int64_t *row,
                                  float *ret)
 {
     const stele__matrix *x = &ds->matrix[m];
     size_t width = (size_t)x->n_features;
     for (int64_t i = 0; i < n; i++) {
-        memcpy(ret + (size_t)i * width, x->dense + (size_t)x->store_row[row[i]] * width,
+        memcpy(ret + (size_t)i * width, stele__matrix_row(x, x->store_row[row[i]]),
                width * sizeof *ret);
     }
 }

@@ -1,6 +1,7 @@
 /* Reading the measurements of one modality into memory, and keeping the wanted features. */
 #include "base/mem.h"
 #include "data/parts.h"
+#include "data/store.h"
 #include "data/window.h"
 
 #include <math.h>
@@ -20,7 +21,7 @@ void stele__matrix_finish(stele__matrix *m)
     stele__free(m->column);
     stele__free(m->value);
     stele__free(m->largest_sum);
-    stele__free(m->dense);
+    stele__store_destroy(m->store);
     stele__features_destroy(m->own);
     stele__window_destroy(m->window);
     stele__free(m->name);
@@ -266,26 +267,41 @@ static stele_status read_csr(reader *r)
     return st;
 }
 
-static stele_status read_dense(reader *r)
+stele_status stele__matrix_store(const stele__dataset *ds, const stele__matrix *m,
+                                 int64_t n_features, stele__store **ret, stele__diag *diag)
+{
+    const size_t most = stele__store_most();
+    size_t used = 0;
+    for (size_t i = 0; i < ds->n_matrices; i++) {
+        const stele__matrix *other = &ds->matrix[i];
+        used += other != m && other->store != NULL ? stele__store_memory(other->store) : 0;
+    }
+    return stele__store_create((size_t)m->n_present * (size_t)n_features,
+                               used < most ? most - used : 0, m->from, &m->place, ret, diag);
+}
+
+static stele_status read_dense(const stele__dataset *ds, reader *r)
 {
     stele__matrix *m = r->m;
     int64_t per_chunk = CHUNK_ENTRIES / m->n_features + 1;
     per_chunk = per_chunk < m->n_present ? per_chunk : m->n_present;
     size_t width = (size_t)m->n_features;
-    m->dense = stele__malloc(((size_t)m->n_present * width + 1) * sizeof *m->dense);
     r->raw = stele__malloc(((size_t)per_chunk * width + 1) * element_size(m->field.dtype));
-    if (m->dense == NULL || r->raw == NULL) {
+    r->value = stele__malloc(((size_t)per_chunk * width + 1) * sizeof *r->value);
+    if (r->value == NULL || r->raw == NULL) {
         return STELE_E_NOMEM;
     }
-    stele_status st = STELE_OK;
+    stele_status st = stele__matrix_store(ds, m, m->n_features, &m->store, r->diag);
     for (int64_t first = 0; first < m->n_present && st == STELE_OK; first += per_chunk) {
         int64_t left = m->n_present - first, n = left < per_chunk ? left : per_chunk;
         st = call_read(r, first, n, NULL);
         if (st == STELE_OK) {
-            to_float(m->field.dtype, n * m->n_features, r->raw, m->dense + (size_t)first * width);
+            to_float(m->field.dtype, n * m->n_features, r->raw, r->value);
+            st = stele__store_add(m->store, r->value, (size_t)n * width, r->diag);
         }
     }
-    return st;
+    m->dense = st == STELE_OK ? stele__store_values(m->store) : NULL;
+    return st == STELE_OK && m->dense == NULL ? STELE_E_NOMEM : st;
 }
 
 stele_status stele__matrix_read(const stele__dataset *ds, stele__matrix *m, stele__diag *diag)
@@ -298,7 +314,7 @@ stele_status stele__matrix_read(const stele__dataset *ds, stele__matrix *m, stel
     stele_status st = plan_rows(ds, m, &row);
     if (st == STELE_OK) {
         r.row = row;
-        st = m->field.layout == STELE_CSR ? read_csr(&r) : read_dense(&r);
+        st = m->field.layout == STELE_CSR ? read_csr(&r) : read_dense(ds, &r);
         m->stored_dtype = m->field.dtype;
         m->field.dtype = STELE_F32;
     }

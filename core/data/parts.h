@@ -32,6 +32,9 @@ STELE_NODISCARD stele_status stele__field_find(const stele__data_request *reques
 /* The axis of a field. */
 stele__axis *stele__axis_of(const stele__dataset *ds, size_t source, uint32_t axis);
 
+/* Rows and their ids, and where each is along the axes that have something to read. */
+STELE_NODISCARD stele_status stele__dataset_join(stele__dataset *ds, stele__diag *diag);
+
 /* Read one label column; rows and axes of `ds` are known. */
 STELE_NODISCARD stele_status stele__label_read(const stele__dataset *ds,
                                                const stele__label_request *request,
@@ -42,6 +45,10 @@ void stele__label_finish(stele__label *label);
 /* Read the measurements of `m` as the source has them, all features. */
 STELE_NODISCARD stele_status stele__matrix_read(const stele__dataset *ds, stele__matrix *m,
                                                 stele__diag *diag);
+/* Room for the rows of a dense matrix of n_features: in memory while those of the data set fit. */
+STELE_NODISCARD stele_status stele__matrix_store(const stele__dataset *ds, const stele__matrix *m,
+                                                 int64_t n_features, struct stele__store **ret,
+                                                 stele__diag *diag);
 /* Keep the requested features of a matrix that was read. */
 STELE_NODISCARD stele_status stele__matrix_select(const stele__dataset *ds, stele__matrix *m,
                                                   const uint8_t *train, stele__diag *diag);

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "data/parts.h"
+#include "data/store.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -61,7 +62,7 @@ static void count_rows(const stele__dataset *ds, const stele__matrix *m, const u
             continue;
         }
         if (m->dense != NULL) {
-            const float *x = m->dense + (size_t)s * (size_t)m->n_features;
+            const float *x = stele__matrix_row(m, s);
             for (int64_t j = 0; j < m->n_features; j++) {
                 ret[j] += !isnan(x[j]) && x[j] != 0;
             }
@@ -191,24 +192,30 @@ static stele_status apply_csr(stele__matrix *m, const int32_t *to)
     return column != NULL && value != NULL ? STELE_OK : STELE_E_NOMEM;
 }
 
-static stele_status apply_dense(stele__matrix *m, const int32_t *to, int64_t n_new)
+static stele_status apply_dense(const stele__dataset *ds, stele__matrix *m, const int32_t *to,
+                                int64_t n_new, stele__diag *diag)
 {
-    size_t size = (size_t)m->n_present * (size_t)n_new + 1;
-    float *out = stele__malloc(size * sizeof *out);
-    if (out == NULL) {
-        return STELE_E_NOMEM;
-    }
-    for (int64_t i = 0; i < m->n_present; i++) {
-        const float *x = m->dense + (size_t)i * (size_t)m->n_features;
+    stele__store *out = NULL;
+    float *row = stele__malloc((size_t)(n_new + 1) * sizeof *row);
+    stele_status st = row != NULL ? stele__matrix_store(ds, m, n_new, &out, diag) : STELE_E_NOMEM;
+    for (int64_t i = 0; i < m->n_present && st == STELE_OK; i++) {
+        const float *x = stele__matrix_row(m, i);
         for (int64_t j = 0; j < m->n_features; j++) {
             if (to[j] >= 0) {
-                out[(size_t)i * (size_t)n_new + (size_t)to[j]] = x[j];
+                row[to[j]] = x[j];
             }
         }
+        st = stele__store_add(out, row, (size_t)n_new, diag);
     }
-    stele__free(m->dense);
-    m->dense = out;
-    return STELE_OK;
+    stele__free(row);
+    if (st != STELE_OK) {
+        stele__store_destroy(out);
+        return st;
+    }
+    stele__store_destroy(m->store);
+    m->store = out;
+    m->dense = stele__store_values(out);
+    return m->dense != NULL ? STELE_OK : STELE_E_NOMEM;
 }
 
 static stele_status apply_names(stele__matrix *m, const int32_t *to, int64_t n_new)
@@ -283,7 +290,7 @@ stele_status stele__matrix_select(const stele__dataset *ds, stele__matrix *m, co
     if (st == STELE_OK && m->field.layout == STELE_CSR) {
         st = apply_csr(m, to);
     } else if (st == STELE_OK && (m->wanted != NULL || n_new < m->n_features)) {
-        st = apply_dense(m, to, n_new);
+        st = apply_dense(ds, m, to, n_new, diag);
     }
     if (st == STELE_OK && m->feature_name != NULL) {
         st = apply_names(m, to, n_new);

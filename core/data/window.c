@@ -103,7 +103,7 @@ void stele__dataset_gather_window_dense(const stele__dataset *ds, size_t m, int6
     for (int64_t i = 0; i < n * x->window->bins; i++) {
         float *to = ret + (size_t)i * width;
         if (bin[i] >= 0) {
-            memcpy(to, x->dense + (size_t)x->store_row[bin[i]] * width, width * sizeof *to);
+            memcpy(to, stele__matrix_row(x, x->store_row[bin[i]]), width * sizeof *to);
             continue;
         }
         for (size_t k = 0; k < width; k++) {

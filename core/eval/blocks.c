@@ -50,7 +50,7 @@ void stele__blocks_next(stele__blocks *b, int64_t n_features, float *ret)
     const stele__matrix *m = b->matrix;
     if (m->field.layout != STELE_CSR) {
         for (int64_t r = 0; r < b->n; r++) {
-            memcpy(ret + r * n_features, m->dense + m->store_row[b->row[r]] * m->n_features + b->at,
+            memcpy(ret + r * n_features, stele__matrix_row(m, m->store_row[b->row[r]]) + b->at,
                    (size_t)n_features * sizeof *ret);
         }
         b->at += n_features;
