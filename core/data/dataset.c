@@ -100,6 +100,7 @@ static stele_status init_matrix(stele__dataset *ds, const stele__data_request *r
     }
     m->place = r->place;
     m->min_rows = r->min_rows;
+    m->transform = r->transform;
     m->wanted = r->feature;
     m->n_wanted = r->n_features;
     m->describe = r->describe;

@@ -34,6 +34,7 @@ typedef struct stele__matrix_request {
     const char *from;
     stele__place place; /* of `from`, for messages */
     int64_t min_rows;   /* keep features that are non-zero in at least that many training rows */
+    int transform;      /* STELE__TRANSFORM_...: of every value that is read */
     /* Fixed features, in this order, for new data of a trained model; min_rows is then ignored.
      * feature NULL with n_features > 0: unnamed, the number has to agree. 0: those of the field. */
     const char *const *feature;
@@ -104,6 +105,7 @@ typedef struct stele__matrix {
     uint32_t source_field;
     stele__place place;
     int64_t min_rows, n_wanted;
+    int transform;
     const char *const *wanted; /* borrowed until load */
     int describe;
     const stele_feature *const *known;

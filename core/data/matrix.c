@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "data/parts.h"
 #include "data/store.h"
+#include "data/transform.h"
 #include "data/window.h"
 
 #include <math.h>
@@ -169,6 +170,35 @@ static stele_status call_read(const reader *r, int64_t first, int64_t n, int32_t
     return stele__source_ended(r->src, "read", r->m->from, st, n_errors, r->diag);
 }
 
+/* `first`: of the rows that `v` holds. */
+static stele_status transform(const reader *r, int64_t first, int64_t n, float *v)
+{
+    const stele__matrix *m = r->m;
+    const int is_csr = m->field.layout == STELE_CSR;
+    const int64_t bad = stele__transform(m->transform, n, v);
+    int64_t row = first, feature = bad;
+    if (bad == n) {
+        return STELE_OK;
+    }
+    for (; is_csr && m->row_start[row + 1] - m->row_start[first] <= bad; row++) {
+    }
+    if (is_csr) {
+        feature = m->column[m->row_start[first] + bad];
+    } else {
+        row += bad / m->n_features;
+        feature = bad % m->n_features;
+    }
+    const stele_source_vt *vt = r->src->vt;
+    const char *id = vt->row_id(r->src->inst, m->field.axis, r->row[row]);
+    const char *name = vt->feature_name(r->src->inst, m->source_field, feature);
+    stele__diag_error(r->diag, STELE_E_DATA, &m->place,
+                      "%s: row `%s`, feature %s: %g has no log(1 + x)",
+                      r->src->file != NULL ? r->src->file : r->src->name, id != NULL ? id : "",
+                      name != NULL ? name : "without a name", (double)v[bad]);
+    stele__diag_hint(r->diag, "`transform: log1p` is for counts and other values from 0 on");
+    return STELE_E_DATA;
+}
+
 static stele_status check_columns(const reader *r, const int32_t *column, int64_t n_rows)
 {
     for (int64_t i = 0; i < n_rows; i++) {
@@ -195,6 +225,9 @@ static stele_status read_csr_chunk(reader *r, int64_t first, int64_t n)
     st = st == STELE_OK ? check_columns(r, column, n) : st;
     if (st == STELE_OK) {
         to_float(m->field.dtype, entries, r->raw, r->value);
+        st = transform(r, first, entries, r->value);
+    }
+    if (st == STELE_OK) {
         st = append_values(m, at, r->value, entries, m->row_start[m->n_present]);
     }
     return st;
@@ -297,6 +330,9 @@ static stele_status read_dense(const stele__dataset *ds, reader *r)
         st = call_read(r, first, n, NULL);
         if (st == STELE_OK) {
             to_float(m->field.dtype, n * m->n_features, r->raw, r->value);
+            st = transform(r, first, n * m->n_features, r->value);
+        }
+        if (st == STELE_OK) {
             st = stele__store_add(m->store, r->value, (size_t)n * width, r->diag);
         }
     }

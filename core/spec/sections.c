@@ -217,6 +217,7 @@ static const stele_option FUSION[] = {
                      "Plugin that joins the modalities' experts into one posterior."),
 };
 
+static const char *const TRANSFORMS[] = { "none", "log1p", NULL };
 static const char *const WINDOWS[] = { "centre", "past", NULL };
 static const stele_option MODALITY[] = {
     STELE_OPTION_STR(stele__modality_spec, plugin, "plugin", NULL, STELE_OPT_REQUIRED,
@@ -228,6 +229,8 @@ static const stele_option MODALITY[] = {
                      "Weight of its log-likelihood in the objective."),
     STELE_OPTION_I64(stele__modality_spec, min_rows, "features.min_rows", 0, 0, INT64_MAX,
                      "Keep features that are not zero in at least that many training rows."),
+    STELE_OPTION_ENUM(stele__modality_spec, transform, "transform", TRANSFORMS, 0,
+                      "What is measured and predicted in place of a value x: log1p: log(1 + x)."),
     STELE_OPTION_I64(stele__modality_spec, window.bins, "window.bins", 1, 1, 10000,
                      "Rows that the encoder gets in place of one: neighbours in the order of the "
                      "source and of the same part of the split; the likelihood stays that of the "

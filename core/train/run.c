@@ -29,6 +29,13 @@ static stele_status refuse_unsupported(const stele__run_request *q, stele__diag 
             snprintf(text, sizeof text, "window.bins: %s takes no windows of rows", plugin->id);
             return stele__config_error(instance->host, STELE_E_OPTION, text, diag);
         }
+        if (stele__modality_host(instance)->transform != 0 &&
+            (plugin->caps & STELE_CAP_COLUMNS) != 0) {
+            char text[192];
+            snprintf(text, sizeof text, "transform: %s goes by what its columns hold as they are",
+                     plugin->id);
+            return stele__config_error(instance->host, STELE_E_OPTION, text, diag);
+        }
     }
     return STELE_OK;
 }
