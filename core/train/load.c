@@ -269,26 +269,31 @@ static stele_status limit_labels(const stele__run_request *q, stele__run *run, s
     return status;
 }
 
-/* Known before anything is written: a step needs a whole batch of training rows. */
+/* Known before anything is written. A default that does not fit would make one step of an epoch
+ * without anybody having asked for it. */
 static stele_status check_batch_size(const stele__run_request *q, const stele__run *run,
                                      stele__diag *diag)
 {
-    char text[160];
     int64_t n = run->split->n[STELE__TRAIN];
     if (!q->training || q->spec->train->batch_size <= n) {
         return STELE_OK;
     }
+    char text[160];
     const stele__node *train = stele__node_find(stele__spec_doc_root(q->spec->doc), "train");
-    int is_default = stele__node_find(train, "batch_size") == NULL;
+    if (stele__node_find(train, "batch_size") != NULL) {
+        const stele__place place = place_of(train, "batch_size", "train.batch_size");
+        stele__diag_warning(diag, &place, "is %lld: all %lld training rows make one batch",
+                            (long long)q->spec->train->batch_size, (long long)n);
+        return STELE_OK;
+    }
     int64_t fits = 1; /* a power of two, twice in the rows where there is more than one */
     while (4 * fits <= n) {
         fits *= 2;
     }
-    snprintf(text, sizeof text, "is %lld%s, but there are %lld training rows",
-             (long long)q->spec->train->batch_size, is_default ? ", the default" : "",
-             (long long)n);
+    snprintf(text, sizeof text, "is %lld, the default, but there are %lld training rows",
+             (long long)q->spec->train->batch_size, (long long)n);
     stele__spec_error(q->spec, "train.batch_size", STELE_E_OPTION, text, diag);
-    stele__diag_hint(diag, "write train: {batch_size: %lld}; it can be %lld at most",
+    stele__diag_hint(diag, "write train: {batch_size: %lld}; with %lld all rows are one batch",
                      (long long)fits, (long long)n);
     return STELE_E_OPTION;
 }

@@ -149,11 +149,12 @@ stele_status stele__loop_init(const stele__training *t, stele__loop *l, stele__d
     l->saved_step = -1;
     stele__plateau_init(&l->at.plateau);
     stele__place place = { .path = "train.batch_size" };
-    stele_status status =
-        stele__batches_init(&l->batches, t->split->row[STELE__TRAIN], t->split->n[STELE__TRAIN],
-                            l->spec->batch_size, (uint64_t)t->spec->top->seed, &place, diag);
+    const int64_t n = t->split->n[STELE__TRAIN];
+    const int64_t size = l->spec->batch_size < n ? l->spec->batch_size : n;
+    stele_status status = stele__batches_init(&l->batches, t->split->row[STELE__TRAIN], n, size,
+                                              (uint64_t)t->spec->top->seed, &place, diag);
     if (status == STELE_OK) {
-        status = stele__batch_create(t->model, t->data, l->spec->batch_size, &l->batch);
+        status = stele__batch_create(t->model, t->data, size, &l->batch);
     }
     if (status == STELE_OK) {
         status = stele__graph_create(t->pool, stele__params_dtype(t->model->params), &l->graph);

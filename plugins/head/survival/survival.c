@@ -56,8 +56,8 @@ struct stele_inst {
     const config *config;
     const char *column[2];
     stele_predictor predictor;
-    uint32_t end, unit; /* buffers (intervals), (1) */
-    uint32_t log_rate;  /* cox: parameter (intervals) */
+    uint32_t end, unit, least; /* buffers (intervals), (1), (1) */
+    uint32_t log_rate;         /* cox: parameter (intervals) */
     stele_custom efron;
 };
 
@@ -110,7 +110,10 @@ static stele_status build(stele_inst *self, stele_build *b)
     if (status == STELE_OK) {
         status = h->build->buffer(b, "interval_end", &grid, 1.0, &self->end);
     }
-    return status == STELE_OK ? h->build->buffer(b, "time_unit", &one, 1.0, &self->unit) : status;
+    if (status == STELE_OK) {
+        status = h->build->buffer(b, "time_unit", &one, 1.0, &self->unit);
+    }
+    return status == STELE_OK ? h->build->buffer(b, "least_time", &one, 0.0, &self->least) : status;
 }
 
 static stele_status traits(const stele_inst *self, stele_head_traits *ret)
@@ -178,6 +181,9 @@ static stele_status fit(const stele_inst *self, stele_fit *f)
     }
     if (status == STELE_OK) {
         status = h->fit->set(f, self->unit, 1, &g.unit);
+    }
+    if (status == STELE_OK) {
+        status = h->fit->set(f, self->least, 1, &g.least);
     }
     if (status == STELE_OK && is_cox(self)) {
         status = h->fit->set(f, self->log_rate, (uint64_t)g.n, g.log_rate);
@@ -255,7 +261,8 @@ static stele_tensor *baseline(const stele_inst *self, stele_graph *g, const obse
 {
     const stele_ops *ops = self->host->ops;
     stele_tensor *rate = ops->param(g, self->log_rate);
-    stele_tensor *time = ops->sub(g, ops->minimum(g, o->time, o->end), o->begin);
+    stele_tensor *time = ops->maximum(g, o->time, ops->param(g, self->least));
+    time = ops->sub(g, ops->minimum(g, time, o->end), o->begin);
     time = ops->div(g, ops->relu(g, time), ops->param(g, self->unit));
     stele_tensor *sum = ops->sum(g, ops->mul(g, time, ops->exp(g, ops->add(g, rate, r))), -1, 1);
     stele_tensor *log_hazard = ops->mul(g, interval_of(ops, g, o), ops->add(g, rate, r));

@@ -11,6 +11,8 @@ typedef struct survival_grid {
     double *end;      /* (n) ascending */
     double *log_rate; /* (n) of the baseline: events per `unit` of time */
     double unit;
+    double least; /* time at risk of an event at 0, without which its hazard had no bound: half of
+                     the first event's that has one */
 } survival_grid;
 
 /* Cumulative hazards (n) at the ends of the intervals. */

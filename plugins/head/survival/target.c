@@ -82,6 +82,7 @@ stele_status survival_grid_fit(const survival_rows *rows, survival_grid *g)
     }
     qsort(event, (size_t)n, sizeof *event, ascending);
     g->unit = sum / (double)rows->n;
+    g->least = 0.5 * event[0];
     for (int64_t k = 0; k < g->n; k++) {
         int64_t rank = (k + 1) * n / g->n;
         g->end[k] = event[rank > 0 ? rank - 1 : 0];
@@ -89,7 +90,7 @@ stele_status survival_grid_fit(const survival_rows *rows, survival_grid *g)
     for (int64_t k = 0; k < g->n; k++) {
         double events = 0.0, exposure = 0.0;
         for (int64_t r = 0; r < rows->n; r++) {
-            double t = time_of(rows, r);
+            double t = fmax(time_of(rows, r), g->least);
             exposure += within(g, k, t) / g->unit;
             events += has_event(rows, r) && is_in(g, k, t);
         }

@@ -11,7 +11,7 @@
 
 enum { N = 8, MOST = 3 };
 /* Times with ties among events, and a censored one among them. */
-static const double target[2 * N] = { 5, 1, 2, 1, 2, 1, 7, 0, 2, 0, 5, 1, 9, 1, 1, 0 };
+static double target[2 * N] = { 5, 1, 2, 1, 2, 1, 7, 0, 2, 0, 5, 1, 9, 1, 1, 0 };
 static const double risk[N] = { 0.3, -1.2, 0.8, 0.1, 2.0, -0.4, 0.6, 1.5 };
 
 static void open_head(toy *t, const char *options)
@@ -31,7 +31,7 @@ static void set(toy *t, const char *name, int64_t n, const double *values)
 
 static void set_grid(toy *t, int64_t n, const double *end, const double *rate)
 {
-    static const double unit = 4.0;
+    static const double unit = 4.0, none = 0.0;
     double log_rate[MOST];
     for (int64_t k = 0; k < n; k++) {
         log_rate[k] = rate != NULL ? log(rate[k]) : 0.0;
@@ -40,6 +40,7 @@ static void set_grid(toy *t, int64_t n, const double *end, const double *rate)
     set(t, "heads.k.time_unit", 1, &unit);
     if (rate != NULL) {
         set(t, "heads.k.baseline.log_rate", n, log_rate);
+        set(t, "heads.k.least_time", 1, &none);
     }
 }
 
@@ -164,6 +165,33 @@ static void predictions_are_curves(void **state)
     toy_close(&t);
 }
 
+/* An event at 0 has no time at risk: with half of the first event's its hazard is bounded. */
+static void an_event_at_once_does_not_run_away(void **state)
+{
+    (void)state;
+    static const double least = 0.5, at_once[2] = { 0.0, 1.0 };
+    static const double end[] = { 2.0, 9.0 }, rate[] = { 0.4, 1.1 };
+    const double saved[2] = { target[0], target[1] };
+    double y[N] = { 0.0 }, is[3];
+    toy t;
+    open_head(&t, ", intervals: 2");
+    assert_true(*(const double *)param(&t, "heads.k.least_time")->values == 2.5);
+    set_grid(&t, 2, end, rate);
+    set(&t, "heads.k.least_time", 1, &least);
+    memcpy(target, at_once, sizeof at_once);
+    for (int k = 0; k < 3; k++) {
+        double rows[N];
+        y[0] = log(4.0 / (0.5 * 0.4)) + 2.0 * k - 2.0; /* unit over exposure, and beside it */
+        losses(&t, 1, y, rows);
+        /* the partial likelihood: all are at risk, the other seven with a risk of 0 */
+        is[k] = rows[0] + y[0] - log(exp(y[0]) + 7.0);
+    }
+    assert_true(is[1] < is[0] && is[1] < is[2]);
+    assert_float_equal(is[1], 1.0 + log(0.5 / 4.0), 1e-9);
+    memcpy(target, saved, sizeof saved);
+    toy_close(&t);
+}
+
 /* Of ten rows with both columns seven have events: 5, 12, 31, 39, 47, 66, 70. */
 static void intervals_have_equally_many_events(void **state)
 {
@@ -220,6 +248,7 @@ int main(void)
         cmocka_unit_test(hazards_are_those_of_the_intervals),
         cmocka_unit_test(metrics_are_those_of_the_papers),
         cmocka_unit_test(predictions_are_curves),
+        cmocka_unit_test(an_event_at_once_does_not_run_away),
         cmocka_unit_test(intervals_have_equally_many_events),
         cmocka_unit_test(rows_without_time_or_event_are_left_out),
     };
