@@ -138,6 +138,10 @@ static stele_status encode_one(const stele__model *m, stele_graph *g, const stel
     if (status == STELE_OK) {
         status =
             stele__dist_check(g, "encode", "ret_q", q, p->n, (int64_t)m->latent_dim + md->own.dim);
+        if (status == STELE_E_SHAPE && md->own.dim > 0) {
+            stele__op_hint(g,
+                           "the modality has a private latent: latent_dim + private_dim columns");
+        }
     }
     status = status == STELE_OK ? divide(m, g, b, i, e) : status;
     stele__graph_enter(g, NULL);

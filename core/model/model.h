@@ -48,7 +48,7 @@ typedef struct stele__covariate_set {
 typedef struct stele__private {
     uint32_t dim;       /* 0: none */
     int learned;        /* variances of what it is drawn from without the measurement */
-    char *name;         /* "rna.private", owned */
+    char *name;         /* "heart.private", owned */
     stele__scope scope; /* of its noise and of that parameter */
     uint32_t entry;     /* of params */
 } stele__private;
