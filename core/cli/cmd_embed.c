@@ -7,6 +7,7 @@
 #include "data/h5ad.h"
 #include "data/npy.h"
 #include "eval/predict.h"
+#include "eval/private.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -177,41 +178,61 @@ static stele_status infer(table *t, uint64_t mask, stele__diag *diag)
                                 diag);
 }
 
+/* Room for a detail of modality i, "heart_private": the table's. NULL: none. */
+static float *new_detail(table *t, uint32_t i, const char *what, size_t width)
+{
+    stele__str name;
+    stele__str_init(&name);
+    stele__str_printf(&name, "%s_%s", t->rows.o->run.model.modality[i].name, what);
+    char *text = stele__str_take(&name);
+    float *values = stele__calloc((size_t)t->rows.n * width, sizeof *values);
+    if (text == NULL || values == NULL) {
+        stele__free(text);
+        stele__free(values);
+        return NULL;
+    }
+    t->detail[t->n_details++] = (stele__obsm){ text, values, width };
+    return values;
+}
+
 /* What modality i says besides its mean, at the posterior means. */
 static stele_status add_detail(table *t, uint32_t i, uint64_t mask, stele__diag *diag)
 {
     const stele__modality *md = &t->rows.o->run.model.modality[i];
-    stele__str name;
-    stele__str_init(&name);
-    stele__str_printf(&name, "%s_%s", md->name, stele__detail_name(md));
-    char *text = name.failed ? NULL : stele__strdup(name.data);
-    stele__str_finish(&name);
-    float *values = stele__calloc((size_t)(t->rows.n * md->n_features), sizeof *values);
-    stele_status status = text != NULL && values != NULL ? STELE_OK : STELE_E_NOMEM;
-    if (status == STELE_OK) {
-        status = stele__detail_compute(&t->rows.o->judge, i, mask, t->rows.row, t->rows.n, t->mean,
-                                       values, diag);
-    }
-    if (status != STELE_OK) {
-        stele__free(text);
-        stele__free(values);
-        return status;
-    }
-    t->detail[t->n_details++] = (stele__obsm){ text, values, (size_t)md->n_features };
-    return STELE_OK;
+    float *values = new_detail(t, i, stele__detail_name(md), (size_t)md->n_features);
+    return values == NULL ? STELE_E_NOMEM
+                          : stele__detail_compute(&t->rows.o->judge, i, mask, t->rows.row,
+                                                  t->rows.n, t->mean, values, diag);
+}
+
+/* Posterior means of its private latent; those of the prior where it is not there. */
+static stele_status add_private(table *t, uint32_t i, uint64_t mask, stele__diag *diag)
+{
+    size_t width = t->rows.o->run.model.modality[i].own.dim;
+    float *mean = new_detail(t, i, "private", width);
+    float *sd = stele__calloc((size_t)t->rows.n * width, sizeof *sd);
+    stele_status status = mean == NULL || sd == NULL
+                              ? STELE_E_NOMEM
+                              : stele__private_moments(&t->rows.o->judge, i, mask, t->rows.row,
+                                                       t->rows.n, mean, sd, diag);
+    stele__free(sd);
+    return status;
 }
 
 static stele_status add_details(table *t, uint64_t mask, stele__diag *diag)
 {
     const stele__model *m = &t->rows.o->run.model;
     stele_status status = STELE_OK;
-    t->detail = stele__calloc(m->n_modalities, sizeof *t->detail);
+    t->detail = stele__calloc(2 * m->n_modalities, sizeof *t->detail);
     if (t->detail == NULL) {
         return STELE_E_NOMEM;
     }
     for (uint32_t i = 0; i < m->n_modalities && status == STELE_OK; i++) {
         if (stele__detail_name(&m->modality[i]) != NULL) {
             status = add_detail(t, i, mask, diag);
+        }
+        if (status == STELE_OK && m->modality[i].own.dim > 0) {
+            status = add_private(t, i, mask, diag);
         }
     }
     return status == STELE_OK && t->n_details == 0
@@ -227,8 +248,8 @@ static stele_status write_h5ad(const table *t, const options *o, const char *mod
     stele__str_init(&spec);
     stele_status status = stele__spec_resolve(t->rows.o->loaded.spec, &spec);
     size_t width = t->rows.o->run.model.latent_dim;
-    stele__obsm obsm[2 + STELE__MAX_MODALITIES] = { { "X_stele", t->mean, width },
-                                                    { "X_stele_sd", t->sd, width } };
+    stele__obsm obsm[2 + 2 * STELE__MAX_MODALITIES] = { { "X_stele", t->mean, width },
+                                                        { "X_stele_sd", t->sd, width } };
     for (size_t i = 0; i < t->n_details; i++) {
         obsm[2 + i] = t->detail[i];
     }

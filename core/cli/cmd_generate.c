@@ -219,10 +219,17 @@ static void warn_of_empty(const work *w)
     }
 }
 
+/* Between two rows z alone moves: a private latent would have to jump. */
 static stele_status make_values(work *w)
 {
-    for (int64_t i = 0; i < w->t.n && w->like >= 0; i++) {
-        w->t.row[i] = w->like;
+    const int between = w->q->between != NULL;
+    int64_t *source = stele__calloc((size_t)w->t.n, sizeof *source);
+    if (source == NULL) {
+        return STELE_E_NOMEM;
+    }
+    for (int64_t i = 0; i < w->t.n; i++) {
+        source[i] = w->t.row[i];
+        w->t.row[i] = w->like >= 0 ? w->like : w->t.row[i];
     }
     stele__generation g = { .modality = w->to,
                             .what = w->q->what,
@@ -231,9 +238,14 @@ static stele_status make_values(work *w)
                             .n = w->t.n,
                             .row = w->t.row,
                             .sample = w->t.sample,
-                            .z = w->t.z };
+                            .z = w->t.z,
+                            .source = source,
+                            .own = between ? 0 : w->mask,
+                            .temperature = between ? 0.0 : w->q->sampling.temperature };
     warn_of_empty(w);
-    return stele__generate(&w->o.judge, &g, w->t.value, w->diag);
+    stele_status status = stele__generate(&w->o.judge, &g, w->t.value, w->diag);
+    stele__free(source);
+    return status;
 }
 
 static stele_status write_values(work *w)

@@ -38,6 +38,7 @@ const stele__command stele__commands[] = {
       "  --data PATH      other rows with the same features; several sources: NAME=PATH\n"
       "  --checkpoint X   best (default) or last\n"
       "  --details        .h5ad: obsm/MODALITY_DETAIL too, what a modality says besides its mean\n"
+      "                   and, as MODALITY_private, the means of its private latent\n"
       "  --threads N      instead of train.threads\n"
       "  --quiet          only warnings and errors\n",
       stele__cmd_embed },

@@ -4,6 +4,7 @@
 #include "eval/moments.h"
 #include "graph/op.h"
 #include "model/decode.h"
+#include "model/private.h"
 
 #include <math.h>
 #include <string.h>
@@ -120,7 +121,17 @@ static stele_status add_modality(tally *t, const stele__expert_set *e, uint32_t 
     return STELE_OK;
 }
 
-/* The divergence has a closed form for a single component; nothing is gained by sampling it. */
+/* What private latents of a draw come from does not depend on its component: from the measurements
+ * that are given, else from what can do without. */
+static stele_status draw_private(const tally *t, const stele__expert_set *e, int closed,
+                                 stele__draws *d)
+{
+    const stele__private_how how = { .own = t->job->mask, .closed = closed, .whole = 1 };
+    return stele__private_draw(t->j.model, t->j.graph, e, &how, d);
+}
+
+/* The divergence has a closed form for a single component, and that of private latents always;
+ * nothing is gained by sampling it. */
 static stele_status add_closed(tally *t, const stele__expert_set *e)
 {
     uint32_t n = 0;
@@ -129,8 +140,13 @@ static stele_status add_closed(tally *t, const stele__expert_set *e)
                                                        STELE__RATIO_CLOSED, closed, &n)
                                          : STELE_E_NOMEM;
     for (uint32_t k = 0; k < n && status == STELE_OK; k++) {
-        for (int64_t r = 0; r < closed[k].n && closed[k].weight == NULL; r++) {
-            t->divergence[closed[k].position[r]] = stele__tensor_real(closed[k].log_ratio, r);
+        const stele__draws *d = &closed[k];
+        status = draw_private(t, e, 1, &closed[k]);
+        for (int64_t r = 0; r < d->n && status == STELE_OK; r++) {
+            double own = d->own_ratio != NULL ? stele__tensor_real(d->own_ratio, r) : 0.0;
+            t->divergence[d->position[r]] +=
+                weight_at(d, r) * own +
+                (d->weight == NULL ? stele__tensor_real(d->log_ratio, r) : 0.0);
         }
     }
     return status;
@@ -142,9 +158,10 @@ static void add_terms(tally *t, uint32_t sample, uint32_t k, const double *log_p
     for (int64_t r = 0; r < d->n; r++) {
         int64_t at = d->position[r];
         double ratio = stele__tensor_real(d->log_ratio, r), weight = weight_at(d, r);
+        double own = d->own_ratio != NULL ? stele__tensor_real(d->own_ratio, r) : 0.0;
         t->used[at] = 1;
         t->log_w[(at * t->job->n_samples + sample) * t->job->n_components + d->component] =
-            log(weight) + log_px[r] - ratio;
+            log(weight) + log_px[r] - ratio - own;
         if (d->weight != NULL) {
             t->divergence[at] += weight * ratio / t->job->n_samples;
         }
@@ -168,7 +185,8 @@ static stele_status add_samples(tally *t, uint32_t first, uint32_t n)
         uint32_t more = 0;
         status = stele__draw(t->j.model, t->j.graph, &e, t->job->mask, first + s,
                              STELE__RATIO_SAMPLED, t->draws + n_draws, &more);
-        for (uint32_t k = n_draws; k < n_draws + more; k++) {
+        for (uint32_t k = n_draws; k < n_draws + more && status == STELE_OK; k++) {
+            status = draw_private(t, &e, 0, &t->draws[k]);
             sample[k] = first + s;
             begin[k] = rows;
             rows += t->draws[k].n;

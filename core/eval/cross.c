@@ -4,6 +4,7 @@
 #include "eval/blocks.h"
 #include "eval/modes.h"
 #include "eval/predict.h"
+#include "eval/private.h"
 
 #include <math.h>
 #include <string.h>
@@ -18,6 +19,7 @@ typedef struct cross {
     int64_t n, n_train; /* rows that have what is needed */
     int64_t *row, *train;
     float *z; /* (n, D) posterior means */
+    float *w; /* (n, dim) the same of the private latent of what is predicted */
     stele__predictor predictor;
     stele__blocks truth, known;
     int64_t width;                 /* features of a block */
@@ -42,6 +44,7 @@ static void cross_finish(cross *c)
     stele__free(c->row);
     stele__free(c->train);
     stele__free(c->z);
+    stele__free(c->w);
     stele__predictor_finish(&c->predictor);
     stele__blocks_finish(&c->truth);
     stele__blocks_finish(&c->known);
@@ -118,13 +121,17 @@ static stele_status make_room(cross *c)
 
 static stele_status infer(cross *c, stele__diag *diag)
 {
-    size_t size = (size_t)c->n * c->j->model->latent_dim;
-    float *sd = stele__calloc(size, sizeof *sd);
+    size_t n = (size_t)c->n, size = n * c->j->model->latent_dim, own = n * c->md->own.dim;
+    const uint64_t from = UINT64_C(1) << c->q->from;
+    float *sd = stele__calloc(size > own ? size : own, sizeof *sd);
     c->z = stele__calloc(size, sizeof *c->z);
-    stele_status status = c->z != NULL && sd != NULL ? STELE_OK : STELE_E_NOMEM;
+    c->w = stele__calloc(own, sizeof *c->w);
+    stele_status status = c->z != NULL && c->w != NULL && sd != NULL ? STELE_OK : STELE_E_NOMEM;
     if (status == STELE_OK) {
-        status =
-            stele__judge_moments(c->j, c->row, c->n, UINT64_C(1) << c->q->from, c->z, sd, diag);
+        status = stele__judge_moments(c->j, c->row, c->n, from, c->z, sd, diag);
+    }
+    if (status == STELE_OK && own > 0) {
+        status = stele__private_moments(c->j, c->q->to, from, c->row, c->n, c->w, sd, diag);
     }
     if (status == STELE_OK) {
         status = stele__predictor_init(&c->predictor, c->j, c->q->to, c->n);
@@ -147,8 +154,8 @@ static stele_status predict(cross *c, int64_t first, int64_t width, stele__diag 
     if (c->likely != NULL) {
         d[n++] = d[2];
     }
-    return stele__predictor_block(&c->predictor, UINT64_C(1) << c->q->from, c->z, first, width, d,
-                                  n, diag);
+    return stele__predictor_block(&c->predictor, UINT64_C(1) << c->q->from, c->z, c->w, first,
+                                  width, d, n, diag);
 }
 
 /* Means of the block over all training rows and over those of each class, of the entries that are

@@ -1,6 +1,8 @@
 #include "eval/generate.h"
 
+#include "base/mem.h"
 #include "eval/predict.h"
+#include "eval/private.h"
 #include "graph/noise.h"
 
 #include <string.h>
@@ -14,6 +16,30 @@ typedef struct noise {
     size_t n;         /* features */
     uint64_t purpose; /* of the modality */
 } noise;
+
+/* The private latent of every draw, (n, dim): NULL after an error or where there is none. */
+static stele_status draw_private(const stele__judge *j, const stele__generation *q, float **ret,
+                                 stele__diag *diag)
+{
+    const stele__sampling s = { .seed = q->seed, .temperature = q->temperature };
+    size_t size = (size_t)q->n * j->model->modality[q->modality].own.dim;
+    *ret = NULL;
+    if (size == 0) {
+        return STELE_OK;
+    }
+    float *mean = stele__calloc(size, sizeof *mean), *sd = stele__calloc(size, sizeof *sd);
+    *ret = stele__calloc(size, sizeof **ret);
+    stele_status status = mean != NULL && sd != NULL && *ret != NULL ? STELE_OK : STELE_E_NOMEM;
+    if (status == STELE_OK) {
+        status = stele__private_moments(j, q->modality, q->own, q->source, q->n, mean, sd, diag);
+    }
+    if (status == STELE_OK) {
+        stele__private_sample(j, q->modality, q->source, q->sample, q->n, &s, mean, sd, *ret);
+    }
+    stele__free(mean);
+    stele__free(sd);
+    return status;
+}
 
 static void uniform(void *ctx, int64_t row, uint32_t k, double *ret)
 {
@@ -38,7 +64,9 @@ stele_status stele__generate(const stele__judge *j, const stele__generation *q, 
     stele__judge own = *j;
     stele__predictor p;
     own.seed = q->seed;
+    float *w = NULL;
     stele_status status = stele__predictor_init(&p, &own, q->modality, rows);
+    status = status == STELE_OK ? draw_private(&own, q, &w, diag) : status;
     for (u.at = 0; u.at < q->n && status == STELE_OK; u.at += rows) {
         int64_t n = q->n - u.at < rows ? q->n - u.at : rows;
         stele_draw d = { .struct_size = sizeof d,
@@ -48,9 +76,11 @@ stele_status stele__generate(const stele__judge *j, const stele__generation *q, 
                          .out = ret + u.at * md->n_features };
         stele__predictor_load(&p, n, q->row + u.at);
         memcpy(p.sample, q->sample + u.at, (size_t)n * sizeof *p.sample);
-        status = stele__predictor_block(&p, q->mask, q->z + u.at * width, 0, md->n_features, &d, 1,
-                                        diag);
+        status = stele__predictor_block(&p, q->mask, q->z + u.at * width,
+                                        w != NULL ? w + u.at * md->own.dim : NULL, 0,
+                                        md->n_features, &d, 1, diag);
     }
     stele__predictor_finish(&p);
+    stele__free(w);
     return status;
 }

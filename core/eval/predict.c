@@ -1,6 +1,7 @@
 #include "eval/predict.h"
 
 #include "base/mem.h"
+#include "eval/private.h"
 #include "graph/op.h"
 #include "model/decode.h"
 
@@ -65,13 +66,15 @@ static stele_status copy_block(const stele__predictor *p, const stele__draws *dr
 /* The hidden layers are computed anew for every block: they cost little beside the output layer,
  * and what a pass has used is free again. */
 stele_status stele__predictor_block(const stele__predictor *p, uint64_t mask, const float *z,
-                                    int64_t first, int64_t width, stele_draw *d, uint32_t n_draws,
-                                    stele__diag *diag)
+                                    const float *w, int64_t first, int64_t width, stele_draw *d,
+                                    uint32_t n_draws, stele__diag *diag)
 {
     const stele__judge *j = p->j;
     const int64_t n = p->batch->n;
     stele__prediction prediction;
-    stele_shape shape = STELE__SHAPE(n, (int64_t)j->model->latent_dim);
+    const int64_t own = j->model->modality[p->modality].own.dim;
+    stele_shape shape = STELE__SHAPE(n, (int64_t)j->model->latent_dim),
+                private = STELE__SHAPE(n, own);
     stele__judge_begin(j);
     stele__expert_set e = { .batch = p->batch };
     stele__draws draws = { .mask = mask,
@@ -80,6 +83,11 @@ stele_status stele__predictor_block(const stele__predictor *p, uint64_t mask, co
                            .row = p->batch->row,
                            .sample = p->sample,
                            .z = stele__graph_dense(j->graph, STELE_F32, &shape, z) };
+    stele_tensor *latent[STELE__MAX_MODALITIES] = { NULL };
+    if (own > 0) {
+        latent[p->modality] = stele__graph_dense(j->graph, STELE_F32, &private, w);
+        draws.w = latent;
+    }
     stele__decode_rows rows = { .n = n, .draw = p->zeros, .index = p->position };
     if (j->model->modality[p->modality].vt->decode == NULL) {
         return stele__judge_report(j, copy_block(p, &draws, &rows, first, width, d, n_draws),
@@ -103,16 +111,25 @@ stele_status stele__detail_compute(const stele__judge *j, uint32_t modality, uin
                                    stele__diag *diag)
 {
     const int64_t features = j->model->modality[modality].n_features;
+    const int64_t own = j->model->modality[modality].own.dim;
+    float *w = stele__calloc((size_t)(n * own), sizeof *w);
+    float *sd = stele__calloc((size_t)(n * own), sizeof *sd);
     stele__predictor p;
     stele_status status = stele__predictor_init(&p, j, modality, n < BATCH ? n : BATCH);
+    status = status == STELE_OK && (w == NULL || sd == NULL) ? STELE_E_NOMEM : status;
+    if (status == STELE_OK && own > 0) {
+        status = stele__private_moments(j, modality, mask, row, n, w, sd, diag);
+    }
     for (int64_t at = 0; at < n && status == STELE_OK; at += BATCH) {
         stele_draw d = { .struct_size = sizeof d,
                          .what = STELE_DRAW_DETAIL,
                          .out = ret + at * features };
         stele__predictor_load(&p, n - at < BATCH ? n - at : BATCH, row + at);
-        status = stele__predictor_block(&p, mask, z + at * (int64_t)j->model->latent_dim, 0,
-                                        features, &d, 1, diag);
+        status = stele__predictor_block(&p, mask, z + at * (int64_t)j->model->latent_dim,
+                                        w + at * own, 0, features, &d, 1, diag);
     }
     stele__predictor_finish(&p);
+    stele__free(w);
+    stele__free(sd);
     return status;
 }

@@ -55,9 +55,25 @@ static stele_tensor *index_tensor(stele_graph *g, int64_t n, const int64_t *inde
     return stele__graph_dense(g, STELE_I64, &shape, index);
 }
 
+/* What modality i's decoder reads of a draw: z, and its private latent if it has one. */
+static stele_tensor *latent_of(stele_graph *g, const stele__modality *md, uint32_t i,
+                               const stele__draws *d)
+{
+    if (md->own.dim == 0) {
+        return d->z;
+    }
+    if (d->w == NULL || d->w[i] == NULL) {
+        stele__op_fail(g, STELE_E_INTERNAL, "decode: the private latent was not drawn");
+        return NULL;
+    }
+    stele_tensor *both[] = { d->z, d->w[i] };
+    return ops->concat(g, 2, both, 1);
+}
+
 /* z of the rows to decode, in order: draw by draw, each taken whole where all of its rows are
  * wanted. */
-static stele_tensor *stack_z(stele_graph *g, const stele__draws *draws, uint32_t n_draws,
+static stele_tensor *stack_z(stele_graph *g, const stele__modality *md, uint32_t m,
+                             const stele__draws *draws, uint32_t n_draws,
                              const stele__decode_rows *rows)
 {
     stele_tensor **part = stele__op_take(g, n_draws, sizeof(stele_tensor *));
@@ -71,11 +87,12 @@ static stele_tensor *stack_z(stele_graph *g, const stele__draws *draws, uint32_t
         while (at < rows->n && rows->draw[at] == i) {
             at++;
         }
-        if (at - begin == draws[i].n) {
-            part[n_parts++] = draws[i].z;
-        } else if (at > begin) {
+        if (at > begin) {
+            stele_tensor *z = latent_of(g, md, m, &draws[i]);
             part[n_parts++] =
-                ops->gather(g, draws[i].z, index_tensor(g, at - begin, rows->index + begin));
+                at - begin == draws[i].n
+                    ? z
+                    : ops->gather(g, z, index_tensor(g, at - begin, rows->index + begin));
         }
     }
     return n_parts == 1 ? part[0] : ops->concat(g, n_parts, part, 0);
@@ -111,7 +128,7 @@ static int decode_args(stele_graph *g, const stele__expert_set *e, uint32_t i,
         sample[k] = d->sample[rows->index[k]];
     }
     *ret = (stele_decode_args){ .struct_size = sizeof *ret };
-    ret->z = stack_z(g, draws, n_draws, rows);
+    ret->z = stack_z(g, &b->model->modality[i], i, draws, n_draws, rows);
     ret->covariates =
         stele__covariate_tensor(g, b, &b->model->modality[i].decoder_covariates, rows->n, row);
     if (reconstruct) {

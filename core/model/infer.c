@@ -78,6 +78,37 @@ static void spread(stele_graph *g, const stele__batch *b, const stele__batch_par
     }
 }
 
+/* Columns from .. to - 1 of an expert, for the rows of the batch. */
+static stele_dist columns(stele_graph *g, const stele__batch *b, const stele__batch_part *p,
+                          const stele_dist *q, int64_t from, int64_t to)
+{
+    stele_dist out = { .family = q->family, .n = q->n };
+    for (uint32_t k = 0; k < q->n; k++) {
+        out.p[k] = ops->slice(g, q->p[k], 1, from, to);
+    }
+    spread(g, b, p, &out);
+    return out;
+}
+
+/* What an encoder gave, divided into the shared expert and the private one. */
+static stele_status divide(const stele__model *m, stele_graph *g, const stele__batch *b, uint32_t i,
+                           stele__expert_set *e)
+{
+    stele_dist *q = &e->q[i];
+    const int64_t shared = m->latent_dim, all = shared + m->modality[i].own.dim;
+    if (all == shared) {
+        spread(g, b, &b->part[i], q);
+    } else if (q->family != STELE_NORMAL) {
+        stele__op_fail(g, STELE_E_UNSUPPORTED,
+                       "encode: ret_q has to be STELE_NORMAL where there is a private latent");
+        return stele__graph_outcome(g, STELE_E_UNSUPPORTED);
+    } else {
+        e->own[i] = columns(g, b, &b->part[i], q, shared, all);
+        *q = columns(g, b, &b->part[i], q, 0, shared);
+    }
+    return stele__graph_outcome(g, STELE_OK);
+}
+
 static stele_status encode_one(const stele__model *m, stele_graph *g, const stele__batch *b,
                                uint32_t i, stele__expert_set *e)
 {
@@ -85,6 +116,7 @@ static stele_status encode_one(const stele__model *m, stele_graph *g, const stel
     const stele__batch_part *p = &b->part[i];
     stele_dist *q = &e->q[i];
     e->x[i] = NULL;
+    e->own[i] = (stele_dist){ 0 };
     if (p->n == 0) {
         stele_shape shape = STELE__SHAPE(b->n, (int64_t)m->latent_dim);
         *q = (stele_dist){ .family = STELE_NORMAL, .n = 2 };
@@ -104,12 +136,15 @@ static stele_status encode_one(const stele__model *m, stele_graph *g, const stel
     stele_status status = stele__part_outcome(
         &md->part, g, "encode", md->vt->encode(stele__guest_inst(md->part.guest), g, &a, q));
     if (status == STELE_OK) {
-        status = stele__dist_check(g, "encode", "ret_q", q, p->n, (int64_t)m->latent_dim);
+        status =
+            stele__dist_check(g, "encode", "ret_q", q, p->n, (int64_t)m->latent_dim + md->own.dim);
+        if (status == STELE_E_SHAPE && md->own.dim > 0) {
+            stele__op_hint(g,
+                           "the modality has a private latent: latent_dim + private_dim columns");
+        }
     }
+    status = status == STELE_OK ? divide(m, g, b, i, e) : status;
     stele__graph_enter(g, NULL);
-    if (status == STELE_OK) {
-        spread(g, b, p, q);
-    }
     return stele__graph_outcome(g, status);
 }
 
@@ -121,7 +156,8 @@ stele_status stele__encode(const stele__model *m, stele_graph *g, const stele__b
     ret->batch = b;
     ret->q = stele__op_take(g, m->n_modalities, sizeof *ret->q);
     ret->x = stele__op_take(g, m->n_modalities, sizeof(stele_tensor *));
-    if (ret->q == NULL || ret->x == NULL) {
+    ret->own = stele__op_take(g, m->n_modalities, sizeof *ret->own);
+    if (ret->q == NULL || ret->x == NULL || ret->own == NULL) {
         return STELE_E_NOMEM;
     }
     ret->prior = (stele_dist){ .family = STELE_NORMAL, .n = 2 };
@@ -211,7 +247,7 @@ static stele_tensor *rows_of(stele_graph *g, const stele__draws *d, int64_t n_ba
                                            : ops->gather(g, t, index_tensor(g, d->n, d->position));
 }
 
-static stele_dist dist_rows(stele_graph *g, const stele__draws *d, int64_t n_batch,
+stele_dist stele__dist_rows(stele_graph *g, const stele__draws *d, int64_t n_batch,
                             const stele_dist *q)
 {
     stele_dist out = { .family = q->family, .n = q->n };
@@ -233,7 +269,7 @@ static stele_tensor *log_mixture(stele_graph *g, const stele_joint *j, const ste
         stele_tensor *log_w =
             ops->slice(g, rows_of(g, d, n_batch, j->log_weight), 1, c, (int64_t)c + 1);
         stele_tensor *has = ops->less(g, none, log_w);
-        stele_dist q = dist_rows(g, d, n_batch, &j->component[c]);
+        stele_dist q = stele__dist_rows(g, d, n_batch, &j->component[c]);
         stele_tensor *log_q = NULL;
         for (uint32_t k = 0; k < q.n; k++) {
             q.p[k] = ops->where(g, has, q.p[k], zero);
@@ -263,7 +299,7 @@ stele_tensor *stele__posterior_log_prob(stele_graph *g, const stele_joint *j, co
     if (j->n > 1 && j->log_weight != NULL) {
         return log_mixture(g, j, at, b->n);
     }
-    stele_dist q = dist_rows(g, at, b->n, &j->component[0]);
+    stele_dist q = stele__dist_rows(g, at, b->n, &j->component[0]);
     ops->log_prob(g, &q, at->z, &log_q);
     return log_q;
 }
@@ -313,7 +349,7 @@ stele_status stele__draw_from(const stele__model *m, stele_graph *g, const stele
     stele_status status = STELE_OK;
     for (uint32_t c = 0; status == STELE_OK && c < j->n; c++) {
         stele__draws *d = &ret[n_draws];
-        *d = (stele__draws){ .mask = p->mask, .component = c };
+        *d = (stele__draws){ .mask = p->mask, .subset = p->mask & j->subset[c], .component = c };
         d->position = stele__op_take(g, (size_t)b->n, sizeof *d->position);
         d->row = stele__op_take(g, (size_t)b->n, sizeof *d->row);
         d->sample = stele__op_take(g, (size_t)b->n, sizeof *d->sample);
@@ -327,7 +363,7 @@ stele_status stele__draw_from(const stele__model *m, stele_graph *g, const stele
         for (int64_t i = 0; i < d->n; i++) {
             d->sample[i] = sample * STELE__MAX_COMPONENTS + c;
         }
-        stele_dist q = dist_rows(g, d, b->n, &j->component[c]);
+        stele_dist q = stele__dist_rows(g, d, b->n, &j->component[c]);
         d->mean = q.p[0];
         stele__graph_enter(g, &m->latent);
         stele__graph_rows(g, d->n, d->row, d->sample);

@@ -8,7 +8,8 @@
 /* Experts of all modalities for the rows of a batch, as (B, D) tensors. */
 typedef struct stele__expert_set {
     const stele__batch *batch;
-    stele_dist *q;    /* (modalities); where absent: zeros */
+    stele_dist *q;    /* (modalities) of z; where absent: zeros */
+    stele_dist *own;  /* (modalities) of private latents, (B, dim) each; n 0: has none */
     stele_tensor **x; /* (modalities) measurements of the rows that have it, NULL if none has */
     stele_dist prior; /* (D): mean 0, log-variance 0 */
 } stele__expert_set;
@@ -33,7 +34,8 @@ STELE_NODISCARD stele_status stele__fuse(const stele__model *m, stele_graph *g,
 
 /* Samples of one component of one posterior, for those rows that have it. */
 typedef struct stele__draws {
-    uint64_t mask; /* of the posterior */
+    uint64_t mask;   /* of the posterior */
+    uint64_t subset; /* of these modalities, those that the component consists of */
     uint32_t component;
     int64_t n;               /* rows */
     int64_t *position;       /* (n) in the batch */
@@ -43,6 +45,9 @@ typedef struct stele__draws {
     stele_tensor *mean;      /* (n, D) of the component */
     stele_tensor *log_ratio; /* (n): as STELE__RATIO_* says */
     stele_tensor *weight;    /* (n): exp(log_weight), or NULL: 1 */
+    /* Of private latents, by stele__private_draw: */
+    stele_tensor **w;        /* (modalities) (n, dim) each; NULL: none */
+    stele_tensor *own_ratio; /* (n) sum over modalities of log q(w) - log p(w); NULL: 0 */
 } stele__draws;
 
 /* What log_ratio of a draw is: log q(z) - log p(z) under the whole mixture; the same, but
@@ -63,6 +68,10 @@ STELE_NODISCARD stele_status stele__draws_ratio(stele_graph *g, const stele__exp
 STELE_NODISCARD stele_status stele__draw(const stele__model *m, stele_graph *g,
                                          const stele__expert_set *e, uint64_t mask, uint32_t sample,
                                          int ratio, stele__draws *ret, uint32_t *ret_n);
+
+/* Rows of the draw of a distribution of the n_batch rows of the batch. */
+stele_dist stele__dist_rows(stele_graph *g, const stele__draws *d, int64_t n_batch,
+                            const stele_dist *q);
 
 /* log q(z | x), (n), of a posterior at samples that may come from another one; what they were drawn
  * from does not matter. NULL after an error of the graph. */

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "data/safetensors.h"
 #include "graph/noise.h"
+#include "model/private.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -201,6 +202,7 @@ stele_status stele__model_build(stele__model *m, uint32_t dtype, stele__diag *di
     for (uint32_t i = 0; i < m->n_modalities && status == STELE_OK; i++) {
         stele__modality *md = &m->modality[i];
         status = part_build(m, &md->part, md->name, md->vt->build, diag);
+        status = status == STELE_OK ? stele__private_build(m, i, diag) : status;
     }
     if (status == STELE_OK) {
         m->fusion.calibrates = 1;
@@ -237,6 +239,7 @@ void stele__model_finish(stele__model *m)
 {
     for (uint32_t i = 0; i < m->n_modalities; i++) {
         part_finish(&m->modality[i].part);
+        stele__free(m->modality[i].own.name);
         stele__free(m->modality[i].encoder_covariates.index);
         stele__free(m->modality[i].decoder_covariates.index);
     }

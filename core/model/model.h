@@ -44,6 +44,15 @@ typedef struct stele__covariate_set {
     int64_t width;
 } stele__covariate_set;
 
+/* A latent that a modality has alone (private.h). */
+typedef struct stele__private {
+    uint32_t dim;       /* 0: none */
+    int learned;        /* variances of what it is drawn from without the measurement */
+    char *name;         /* "heart.private", owned */
+    stele__scope scope; /* of its noise and of that parameter */
+    uint32_t entry;     /* of params */
+} stele__private;
+
 typedef struct stele__modality {
     const char *name; /* borrowed from the spec */
     stele__part part;
@@ -53,6 +62,7 @@ typedef struct stele__modality {
     double weight;                   /* of its log-likelihood in the objective */
     uint32_t window_bins, window_at; /* what encode gets, as in stele_create_args; 0: the row */
     stele__covariate_set encoder_covariates, decoder_covariates;
+    stele__private own;
 } stele__modality;
 
 /* Predicts a label column from z. */
@@ -86,8 +96,8 @@ typedef struct stele__model {
 
 /* Run build() of every instance: all parameters are declared then, but not allocated, which
  * stele__params_finalize does. `m` comes with latent_dim, modality[] (name, part.guest, started,
- * vt, input, weight), head[] (the same, with target) and fusion filled; on failure
- * stele__model_finish still has to be called. dtype: F32, or F64 for checks. [main] */
+ * vt, input, weight, own.dim and .learned), head[] (the same, with target) and fusion filled; on
+ * failure stele__model_finish still has to be called. dtype: F32, or F64 for checks. [main] */
 STELE_NODISCARD stele_status stele__model_build(stele__model *m, uint32_t dtype, stele__diag *diag);
 /* Destroys instances and parameters; the struct itself is the caller's. */
 void stele__model_finish(stele__model *m);

@@ -127,10 +127,24 @@ static int gather_log_px(stele__terms *s, uint32_t i, const stele__decode_rows *
     return 1;
 }
 
+/* What stands for the log-likelihoods of a draw where modalities have private latents: a bound of
+ * theirs. */
+static void bound_log_px(stele__terms *s, uint32_t i, double beta)
+{
+    const stele__draws *d = &s->draws[i];
+    if (d->own_ratio != NULL) {
+        stele_tensor *less = ops->scale(s->g, d->own_ratio, -beta);
+        s->log_px[i] = s->log_px[i] != NULL ? ops->add(s->g, s->log_px[i], less) : less;
+    }
+}
+
 /* The fusion rule's own loss of every term and sample, over the rows that count in it. */
 static int add_fusion_losses(stele__terms *s, double beta)
 {
     stele_shape n = STELE__SHAPE(s->b->n), scalar = { 0 };
+    for (uint32_t i = 0; i < s->n_draws; i++) {
+        bound_log_px(s, i, beta);
+    }
     for (uint32_t i = 0; i < s->n_terms * s->o->n_samples; i++) {
         uint32_t t = i / s->o->n_samples, first = s->first_draw[i];
         stele__fusion_term one = { .posterior = &s->posterior[t],
@@ -251,8 +265,11 @@ static void note_divergence(const stele__terms *s, stele__loss_terms *ret)
         const stele__draws *d = &s->draws[i];
         for (int64_t r = 0; r < d->n; r++) {
             double mixture = d->weight != NULL ? stele__tensor_real(d->weight, r) : 1.0;
-            ret->divergence +=
-                s->share * mixture * stele__tensor_real(d->log_ratio, r) / (double)ret->n;
+            double ratio = stele__tensor_real(d->log_ratio, r);
+            if (s->own_loss && d->own_ratio != NULL) {
+                ratio += stele__tensor_real(d->own_ratio, r);
+            }
+            ret->divergence += s->share * mixture * ratio / (double)ret->n;
         }
     }
     ret->elbo -= ret->divergence;

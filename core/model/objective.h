@@ -16,6 +16,11 @@
  * one component it is unbiased; for a mixture it is the estimate of Shi et al., which takes no
  * account of the other components that might have given z_ck.
  *
+ * A modality with a private latent w (private.h) is decoded from [z, w]. w is drawn from q(w | x)
+ * where the component is made of the modality, and then log w_ck has - beta (log q(w) - log p(w))
+ * too, in the elbo KL(q || p) in closed form; else from r(w), which has no such term. In the loss
+ * of a fusion rule's own this is part of log p(x | z), which it bounds.
+ *
  * The loss is -(sum_S weight_S L_S) / (sum_S weight_S), averaged over the rows of the batch that
  * have anything. The scale is that of a step's whole list of terms: a row whose terms are left out
  * weighs less, under all+single one with a single modality a third of one with two. A

@@ -3,6 +3,7 @@
 #include "graph/noise.h"
 #include "graph/op.h"
 #include "graph/ops.h"
+#include "model/private.h"
 
 #include <string.h>
 
@@ -117,6 +118,25 @@ static int hold(stele__terms *s, const stele_joint *joint, stele_joint *ret)
     return 1;
 }
 
+/* Private latents of a draw: from the measurement where the component is made of it. Their
+ * divergence belongs to that of z, but for rules with a loss of their own, whose log-likelihoods it
+ * bounds. */
+static int draw_private(stele__terms *s, uint32_t i)
+{
+    stele__draws *d = &s->draws[i];
+    const stele__private_how how = { .own = d->subset,
+                                     .closed = s->o->bound == STELE__BOUND_ELBO,
+                                     .gate =
+                                         s->o->bound == STELE__BOUND_DREG ? &s->gate[i] : NULL };
+    if (stele__private_draw(s->m, s->g, &s->e, &how, d) != STELE_OK) {
+        return 0;
+    }
+    if (d->own_ratio != NULL && !s->own_loss) {
+        d->log_ratio = ops->add(s->g, d->log_ratio, d->own_ratio);
+    }
+    return d->log_ratio != NULL;
+}
+
 /* Draws of term t, all samples. */
 static int draw_term(stele__terms *s, uint32_t t)
 {
@@ -145,6 +165,9 @@ static int draw_term(stele__terms *s, uint32_t t)
                 if (stele__draws_ratio(s->g, &s->e, &held, d) != STELE_OK) {
                     return 0;
                 }
+            }
+            if (!draw_private(s, s->n_draws)) {
+                return 0;
             }
         }
     }

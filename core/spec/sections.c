@@ -219,6 +219,7 @@ static const stele_option FUSION[] = {
 
 static const char *const TRANSFORMS[] = { "none", "log1p", NULL };
 static const char *const WINDOWS[] = { "centre", "past", NULL };
+static const char *const CROSSES[] = { "prior", "learned", NULL };
 static const stele_option MODALITY[] = {
     STELE_OPTION_STR(stele__modality_spec, plugin, "plugin", NULL, STELE_OPT_REQUIRED,
                      "Plugin with encoder, decoder and likelihood of this modality."),
@@ -239,6 +240,12 @@ static const stele_option MODALITY[] = {
                       "Where the row itself stands in its window: in the middle, or at the end."),
     STELE_OPTION_STR(stele__modality_spec, window.group, "window.group", NULL, 0,
                      "Label column whose groups (trials, recordings) windows never leave."),
+    STELE_OPTION_I64(stele__modality_spec, own.dim, "private.dim", 0, 0, 65536,
+                     "Dimensions of a latent that this modality alone has beside z, for what "
+                     "the others say nothing about; 0: none."),
+    STELE_OPTION_ENUM(stele__modality_spec, own.cross, "private.cross", CROSSES, STELE__CROSS_PRIOR,
+                      "Where that latent comes from when the modality is decoded from others: its "
+                      "prior, or a normal distribution around 0 whose variances are learned."),
     STELE_OPTION_STR_LIST(stele__modality_spec, encoder.covariates, "encoder.covariates", "[]",
                           "Label columns that its encoder gets beside the measurement."),
     STELE_OPTION_STR_LIST(stele__modality_spec, decoder.covariates, "decoder.covariates", "[]",

@@ -242,6 +242,14 @@ static void check_window(const stele__config *config, const stele__modality_spec
     }
 }
 
+static void check_private(const stele__config *config, const stele__modality_spec *host,
+                          stele__diag *diag)
+{
+    if (host->own.dim == 0 && host->own.cross != STELE__CROSS_PRIOR) {
+        stele__config_error(config, STELE_E_OPTION, "private.cross: needs private.dim", diag);
+    }
+}
+
 static void check_head(const stele__config *config, stele__diag *diag)
 {
     const stele__head_spec *host = stele__config_values(config);
@@ -329,6 +337,7 @@ void stele__sections_check(stele__spec *spec, stele__diag *diag)
         if (host != NULL) {
             const stele__config *config = spec->modality[i].host;
             check_window(config, host, diag);
+            check_private(config, host, diag);
             check_columns(config, "encoder.covariates", &host->encoder.covariates, diag);
             check_columns(config, "decoder.covariates", &host->decoder.covariates, diag);
         }

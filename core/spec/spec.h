@@ -34,6 +34,7 @@ typedef struct stele__latent_spec {
 } stele__latent_spec;
 
 enum { STELE__WINDOW_CENTRE = 0, STELE__WINDOW_PAST };
+enum { STELE__CROSS_PRIOR = 0, STELE__CROSS_LEARNED };
 
 /* The host's keys beside a modality plugin's own options. */
 typedef struct stele__modality_spec {
@@ -47,6 +48,10 @@ typedef struct stele__modality_spec {
         int32_t at;        /* STELE__WINDOW_...: where the row itself stands among them */
         const char *group; /* label column whose groups windows never leave, NULL: none */
     } window;
+    struct {
+        int64_t dim;   /* of a latent that this modality alone has beside z; 0: none */
+        int32_t cross; /* STELE__CROSS_...: where it comes from without the measurement */
+    } own;             /* key `private` */
     struct {
         stele_str_list covariates; /* label columns it gets besides its input */
     } encoder, decoder;

@@ -125,6 +125,8 @@ static stele_status start_modality(const stele__run_request *q, stele__run *run,
     md->input = x->field;
     md->n_features = x->n_features;
     md->weight = host->weight;
+    md->own.dim = (uint32_t)host->own.dim;
+    md->own.learned = host->own.cross == STELE__CROSS_LEARNED;
     if (host->window.bins > 1) {
         md->window_bins = (uint32_t)host->window.bins;
         md->window_at =
@@ -141,6 +143,7 @@ static stele_status start_modality(const stele__run_request *q, stele__run *run,
     }
     stele_create_args args = { .input = &md->input,
                                .latent_dim = run->model.latent_dim,
+                               .private_dim = md->own.dim,
                                .n_modalities = run->model.n_modalities,
                                .encoder_covariates = (uint32_t)md->encoder_covariates.width,
                                .decoder_covariates = (uint32_t)md->decoder_covariates.width,
@@ -229,6 +232,30 @@ static stele_status check_calibration(const stele__run_request *q, const stele__
     return STELE_OK;
 }
 
+/* Variances that no draw is made with would stay as they start. */
+static stele_status check_private(const stele__run_request *q, const stele__run *run,
+                                  stele__diag *diag)
+{
+    const stele__objective_spec *o = q->spec->objective;
+    const stele__model *m = &run->model;
+    const int subsets = o->single || o->n_random > 0;
+    if (m->max_components > 1 || (subsets && o->reconstruct == STELE__RECONSTRUCT_PRESENT)) {
+        return STELE_OK;
+    }
+    for (uint32_t i = 0; i < m->n_modalities && m->n_modalities > 1; i++) {
+        if (m->modality[i].own.learned) {
+            stele_status status = stele__config_error(
+                q->spec->modality[i].host, STELE_E_OPTION,
+                "private.cross: learned needs an objective that decodes a modality from others",
+                diag);
+            stele__diag_hint(diag, "take a mixture as fusion rule, or subsets with reconstruct: "
+                                   "present; or leave it at prior");
+            return status;
+        }
+    }
+    return STELE_OK;
+}
+
 static stele_status open_model(const stele__run_request *q, stele__run *run, stele__diag *diag)
 {
     stele__model *m = &run->model;
@@ -253,6 +280,7 @@ static stele_status open_model(const stele__run_request *q, stele__run *run, ste
     if (status == STELE_OK) {
         status = stele__model_build(m, STELE_F32, diag);
     }
+    status = status == STELE_OK ? check_private(q, run, diag) : status;
     if (status == STELE_OK) {
         status = stele__room_check(q->spec, m, q->training, (double)stele__mem_available(""), diag);
     }

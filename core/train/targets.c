@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "graph/op.h"
 #include "graph/ops.h"
+#include "model/private.h"
 
 #include <math.h>
 #include <string.h>
@@ -59,7 +60,25 @@ static stele_status reserve(stele__targets *t, int64_t n, size_t z_bytes)
     return STELE_OK;
 }
 
-/* Put the draws side by side; a sample of a component starts with the component's own weight. */
+/* The private latents of the draws, side by side. */
+static stele_status stack_private(pass *p, const stele__draws *draws, uint32_t n_draws)
+{
+    stele_tensor **part = stele__op_take(p->g, n_draws, sizeof(stele_tensor *));
+    p->at.w = stele__op_take(p->g, p->m->n_modalities, sizeof(stele_tensor *));
+    if (part == NULL || p->at.w == NULL) {
+        return STELE_E_NOMEM;
+    }
+    for (uint32_t i = 0; i < p->m->n_modalities; i++) {
+        for (uint32_t k = 0; k < n_draws; k++) {
+            part[k] = draws[k].w[i];
+        }
+        p->at.w[i] = part[0] != NULL ? ops->concat(p->g, n_draws, part, 0) : NULL;
+    }
+    return stele__graph_outcome(p->g, STELE_OK);
+}
+
+/* Put the draws side by side; a sample of a component starts with the component's own weight, and
+ * the prior of its private latents over what they were drawn from. */
 static stele_status stack(pass *p, const stele__draws *draws, uint32_t n_draws, int64_t n)
 {
     stele_tensor **z = stele__op_take(p->g, n_draws, sizeof(stele_tensor *));
@@ -80,15 +99,17 @@ static stele_status stack(pass *p, const stele__draws *draws, uint32_t n_draws, 
             at->row[at->n] = d->row[r];
             at->sample[at->n] = d->sample[r];
             p->log_w[at->n] = d->weight != NULL ? log(stele__tensor_real(d->weight, r)) : 0.0;
+            p->log_w[at->n] -= d->own_ratio != NULL ? stele__tensor_real(d->own_ratio, r) : 0.0;
         }
     }
     at->z = n_draws == 1 ? z[0] : ops->concat(p->g, n_draws, z, 0);
-    return stele__graph_outcome(p->g, STELE_OK);
+    return stack_private(p, draws, n_draws);
 }
 
 static stele_status draw_all(pass *p, uint32_t sample)
 {
     size_t most = (size_t)p->n_posteriors * p->m->max_components;
+    const stele__private_how how = { .own = UINT64_MAX };
     stele__draws *draws = stele__op_take(p->g, most, sizeof *draws);
     uint32_t n_draws = 0;
     int64_t n = 0;
@@ -99,6 +120,7 @@ static stele_status draw_all(pass *p, uint32_t sample)
         status = stele__draw(p->m, p->g, &p->e, p->mask[s], sample * p->n_posteriors + s,
                              STELE__RATIO_SAMPLED, draws + n_draws, &more);
         for (uint32_t k = 0; k < more && status == STELE_OK; k++) {
+            status = stele__private_draw(p->m, p->g, &p->e, &how, &draws[n_draws]);
             n += draws[n_draws++].n;
         }
     }

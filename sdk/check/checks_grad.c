@@ -126,7 +126,7 @@ static void compare_far_out(check_trial *t)
 void check_grad_fd(check_trial *t)
 {
     static const rig_plan plans[] = {
-        { .dtype = STELE_F64, .rows = 5, .features = 6, .latent = 3, .covariates = 2 },
+        { .dtype = STELE_F64, .rows = 5, .features = 6, .latent = 3, .own = 1, .covariates = 2 },
         { .dtype = STELE_F64, .rows = 1, .features = 4, .latent = 2, .seed = 1 },
         { .dtype = STELE_F64, .rows = 3, .features = 1, .latent = 1, .seed = 2 },
         { .dtype = STELE_F64, .rows = 5, .features = 4, .latent = 2, .covariates = 2, .window = 3 },

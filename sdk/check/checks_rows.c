@@ -37,6 +37,7 @@ void check_shape_sweep(check_trial *t)
             rig r;
             rig_plan plan = { .rows = rows[i % 4], .features = features[i / 4], .latent = latent };
             plan.covariates = latent == 3 ? 2 : 0;
+            plan.own = latent == 3 ? 1 : 0;
             rig_result res;
             if (rig_start(t, &plan, &r) && rig_compute(&r, r.plan.rows, NULL, 0, &res)) {
                 check_shapes(&r, &res, r.plan.rows);

@@ -180,7 +180,8 @@ static stele_status create_instance(rig *r)
     const stele__host_tables *tables = p->tables != NULL ? p->tables : rig_tables();
     stele_create_args args = {
         .input = kind == STELE_MODALITY || kind == STELE_HEAD ? &r->field : NULL,
-        .latent_dim = p->latent,
+        .latent_dim = p->latent - (kind == STELE_MODALITY ? p->own : 0),
+        .private_dim = kind == STELE_MODALITY ? p->own : 0,
         .n_modalities = p->experts,
         .encoder_covariates = kind == STELE_MODALITY ? p->covariates : 0,
         .decoder_covariates = kind == STELE_MODALITY || kind == STELE_HEAD ? p->covariates : 0,

@@ -36,6 +36,7 @@ typedef struct rig_plan {
     uint32_t dtype; /* 0: F64 if the plugin promises it, else F32 */
     int64_t rows, features;
     uint32_t latent, covariates, threads;
+    uint32_t own;                     /* modality: dimensions of `latent` that are a private latent's */
     uint32_t experts;                 /* fusion: modalities; 0: as many as the trial has */
     uint32_t layout;                  /* STELE_CSR: modality with sparse input */
     const stele__host_tables *tables; /* NULL: the plain ones */

@@ -41,7 +41,9 @@ const check_case check_table[] = {
       "After fit on features that are all zero, the same or unknown, or targets all the same, every parameter is "
       "finite.",
       CHECK_MODALITY | CHECK_HEAD, CHECK_HAS_FIT, check_fit_finite },
-    { "shape-sweep", "Batches of 1, 2, 7 and 64 rows and odd sizes give filled distributions of the documented shapes.",
+    { "shape-sweep",
+      "Batches of 1, 2, 7 and 64 rows and odd sizes give filled distributions of the documented shapes, with private "
+      "latents, too.",
       CHECK_COMPUTING | CHECK_ANY_NUMBER, 0, check_shape_sweep },
     { "repeat-bitwise", "The same bits from two runs, two instances, another process and another locale.",
       CHECK_COMPUTING, STELE_CAP_BITWISE_REPEAT, check_repeat_bitwise },

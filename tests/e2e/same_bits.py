@@ -37,7 +37,11 @@ modalities:
     plugin: nb_counts
     encoder: {hidden: [64], input_dropout: 0.1}
     decoder: {hidden: [64], covariates: [class]}
-  atac: {plugin: bernoulli_peaks, encoder: {hidden: [64], dropout: 0.1}, decoder: {hidden: [64]}}
+  atac:
+    plugin: bernoulli_peaks
+    encoder: {hidden: [64], dropout: 0.1}
+    decoder: {hidden: [64]}
+    private: {dim: 3, cross: learned}
 fusion: {plugin: moe, precision_scale: calibrated}
 objective: {subsets: all+random:1}
 train: {epochs: 3, batch_size: 24, schedule: {kind: cosine, warmup_epochs: 1}}

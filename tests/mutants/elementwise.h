@@ -35,6 +35,9 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
     self->host = a->host;
     self->features = a->input->sample.dim[0];
     self->latent = a->latent_dim;
+#ifndef DEFECT_NO_PRIVATE_LATENT
+    self->latent += a->private_dim;
+#endif
     self->bins = a->window_bins;
     self->at = a->window_at;
     *ret = self;

@@ -25,7 +25,7 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
     }
     self->host = a->host;
     self->pixels = s->dim[0] * s->dim[1] * s->dim[2];
-    self->latent = a->latent_dim;
+    self->latent = (int64_t)a->latent_dim + a->private_dim;
     *ret = self;
     return STELE_OK;
 }

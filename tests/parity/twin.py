@@ -84,9 +84,9 @@ def noise_key(seed, purpose, step):
     return mix(mix(mix(0, seed), purpose), step)
 
 
-def normals(seed, step, row, sample, n):
+def normals(seed, step, row, sample, n, purpose="latent"):
     """The n numbers of the latent of a data row."""
-    key = noise_key(seed, mix(fnv("latent"), 0), step)
+    key = noise_key(seed, mix(fnv(purpose), 0), step)
     key = philox([0, 0, 0, 0x5354454C], [key & M32, key >> 32])[:2]
     address, out = row ^ sample << 40, []
     for block in range((n + 3) // 4):
@@ -113,6 +113,7 @@ class Modality:
         self.covariates = {which: covariates(spec[which].get("covariates", []), inputs)
                            for which in ("encoder", "decoder")}
         self.weight = spec.get("weight", 1.0)
+        self.private = spec.get("private", {}).get("dim", 0)
         self.observed = spec.get("size_factor" if self.plugin == "nb_counts" else "depth", "observed")
 
     def get(self, name):
@@ -489,14 +490,15 @@ class Model:
         return 1.0, bound
 
     def encode(self, rows):
-        """experts[row][modality] = (mean, logvar)"""
-        experts = {r: {} for r in rows}
+        """experts[row][modality] = (mean, logvar); the same of private latents in self.own."""
+        experts, self.own = ({r: {} for r in rows} for _ in range(2))
         for i, m in enumerate(self.modalities):
             have = [r for r in rows if m.present[r]]
             if have:
                 mean, logvar = m.encode(torch.tensor(have))
                 for k, r in enumerate(have):
-                    experts[r][i] = (mean[k], logvar[k])
+                    experts[r][i] = (mean[k, :self.dim], logvar[k, :self.dim])
+                    self.own[r][i] = (mean[k, self.dim:], logvar[k, self.dim:])
         return experts
 
     def subsets(self, seed, step):
@@ -540,6 +542,37 @@ class Model:
         held = [(c, w, m.detach(), v.detach()) for c, w, m, v in parts]
         return gate, share, self.divergence(held, held[parts.index(part)], gate)
 
+    def members(self, component, used):
+        """The modalities that a component consists of."""
+        plugin = self.spec["fusion"]["plugin"]
+        subset = component + 1 if plugin == "mopoe" else 1 << component if plugin in ("moe", "jsd") else self.all
+        return [i for i in used if subset >> i & 1]
+
+    def privates(self, r, members, share, step, sample):
+        """Of one row: private latents by modality, and the sum of log q - log p or its closed form."""
+        out, total = {}, 0.0
+        for i, m in enumerate(self.modalities):
+            if m.private == 0 or not self.present[r] >> i & 1:
+                continue
+            zero = torch.zeros(m.private)
+            unit = torch.tensor(normals(self.spec["seed"], step, r, sample, m.private, m.name + ".private"))
+            if i not in members:  # from the auxiliary distribution, which has no part in the bound
+                learned = m.spec["private"].get("cross", "prior") == "learned"
+                out[i] = (m.get("private.log_variance") / 2).exp() * unit if learned else unit
+                continue
+            mean, logvar = self.own[r][i]
+            w = mean + (logvar / 2).exp() * unit
+            if self.bound == "elbo":
+                total = total + kl_divergence(normal(mean, logvar), normal(zero, zero))
+            elif self.bound == "dreg":
+                w = w * 1.0
+                w.register_hook(lambda d: d * share[0])
+                total = total + normal(mean.detach(), logvar.detach()).log_prob(w) - normal(zero, zero).log_prob(w)
+            else:
+                total = total + normal(mean, logvar).log_prob(w) - normal(zero, zero).log_prob(w)
+            out[i] = w
+        return out, total
+
     def importance(self, cells, beta):
         """Sum over rows and components of log mean_k w_k; the shares of the samples where they are asked for."""
         total = 0.0
@@ -567,26 +600,30 @@ class Model:
                 have = self.present[r]
                 if not mask & have or (index > 0 and mask & have == have):
                     continue
-                parts, at, kl = self.posterior(experts[r], r, mask), [], 0.0
+                parts, at, kl, own_kl = self.posterior(experts[r], r, mask), [], 0.0, 0.0
+                used = [i for i in range(len(self.modalities)) if mask & have & 1 << i]
                 for k in range(self.samples):
                     for part in parts:
                         component, share, mean, logvar = part
-                        unit = torch.tensor(normals(seed, step, r, (k * 192 + address) * 65 + component, self.dim))
+                        place = (k * 192 + address) * 65 + component
+                        unit = torch.tensor(normals(seed, step, r, place, self.dim))
                         z, gate, ratio = self.sample(parts, part, unit)
-                        at.append((z, share / self.samples, [0.0, ratio, gate]))
-                        kl = kl + share / self.samples * ratio
-                        cells.setdefault((index, r, component), (weight * share, []))[1].append(at[-1][2])
+                        w, extra = self.privates(r, self.members(component, used), gate, step, place)
+                        at.append((z, w, share / self.samples, [0.0, ratio + extra, gate]))
+                        kl, own_kl = kl + share / self.samples * ratio, own_kl + share / self.samples * extra
+                        cells.setdefault((index, r, component), (weight * share, []))[1].append(at[-1][3])
                         if index == 0 and k == 0:
                             drawn.append((mean + (logvar / 2).exp() * unit, r, share))
-                used = [i for i in range(len(self.modalities)) if mask & have & 1 << i]
                 factor, penalty = self.own_loss(experts[r], used, parts, kl)
                 if self.bound == "elbo":
-                    total = total - weight * beta * penalty
-                joint_kl = joint_kl + (kl.item() if index == 0 else 0.0)
-                for z, share, sample in at:
+                    # What private latents add is a bound of the log-likelihoods, whose factor it takes.
+                    total = total - weight * beta * (penalty + factor * own_kl)
+                joint_kl = joint_kl + (torch.as_tensor(kl + own_kl).item() if index == 0 else 0.0)
+                for z, w, share, sample in at:
                     for i in range(len(self.modalities)):
                         if have >> i & 1 and not (own and not mask >> i & 1):
-                            decode[i].append((z, r, weight * factor * share, share if index == 0 else 0.0, sample))
+                            z_i = torch.cat([z, w[i]]) if i in w else z
+                            decode[i].append((z_i, r, weight * factor * share, share if index == 0 else 0.0, sample))
         for i, m in enumerate(self.modalities):
             if decode[i]:
                 z, r, w, joint, sample = zip(*decode[i])

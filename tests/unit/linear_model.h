@@ -1,5 +1,6 @@
 /* A linear Gaussian model, whose likelihood and posteriors are known: z ~ N(0, 1), two measurements
- * x = z + noise, each row with one of them or both. */
+ * x = z + noise, each row with one of them or both. With private latents w ~ N(0, 1) half a
+ * measurement is taken for a second one, w + noise. */
 #ifndef STELE_LINEAR_MODEL_H
 #define STELE_LINEAR_MODEL_H
 
@@ -12,7 +13,8 @@
 #include <stdio.h>
 
 enum { N = 300, A = 1, B = 2 };
-#define S2 0.5 /* variance of the noise */
+#define S2            0.5              /* variance of the noise */
+#define OWN_PRECISION (1.0 + 1.0 / S2) /* of a private latent given its measurement */
 
 static const stele_ops *const ops = &stele__ops;
 
@@ -20,6 +22,7 @@ static const stele_ops *const ops = &stele__ops;
 static struct {
     double widen; /* added to the log-variance */
     int mixture;  /* two components, shifted by -0.4 and 0.3, with weights 0.3 and 0.7 */
+    int own;      /* private latents: 1 with the prior without measurements, 2 with variances */
 } mode;
 
 static stele_status encode(const stele_inst *self, stele_graph *g, const stele_encode_args *a,
@@ -29,16 +32,31 @@ static stele_status encode(const stele_inst *self, stele_graph *g, const stele_e
     *q = (stele_dist){ .family = STELE_NORMAL, .n = 2 };
     q->p[0] = ops->scale(g, a->x, 1.0 / S2); /* not yet a posterior: fuse() knows the rest */
     q->p[1] = ops->scale(g, a->x, 0.0);
+    if (mode.own) {
+        stele_tensor *mean[] = { q->p[0], ops->scale(g, a->x, 0.5 / S2 / OWN_PRECISION) };
+        stele_tensor *logvar[] = { q->p[1], ops->shift(g, q->p[1], -log(OWN_PRECISION)) };
+        q->p[0] = ops->concat(g, 2, mean, 1);
+        q->p[1] = ops->concat(g, 2, logvar, 1);
+    }
     return STELE_OK;
+}
+
+static stele_tensor *normal_rows(stele_graph *g, stele_tensor *x, stele_tensor *mean)
+{
+    stele_tensor *square = ops->square(g, ops->sub(g, x, mean));
+    return ops->shift(g, ops->scale(g, ops->sum(g, square, 1, 0), -0.5 / S2),
+                      -0.5 * log(2.0 * M_PI * S2));
 }
 
 static stele_status log_prob(const stele_inst *self, stele_graph *g, const stele_decode_args *a,
                              stele_tensor **ret)
 {
     (void)self;
-    stele_tensor *square = ops->square(g, ops->sub(g, a->target, a->z));
-    *ret = ops->shift(g, ops->scale(g, ops->sum(g, square, 1, 0), -0.5 / S2),
-                      -0.5 * log(2.0 * M_PI * S2));
+    *ret = normal_rows(g, a->target, mode.own ? ops->slice(g, a->z, 1, 0, 1) : a->z);
+    if (mode.own) {
+        *ret = ops->add(
+            g, *ret, normal_rows(g, ops->scale(g, a->target, 0.5), ops->slice(g, a->z, 1, 1, 2)));
+    }
     return STELE_OK;
 }
 
@@ -137,6 +155,8 @@ static void open_scene(scene *s)
         md->vt = &modality;
         md->input = s->data->matrix[k].field;
         md->n_features = 1;
+        md->own.dim = mode.own > 0;
+        md->own.learned = mode.own == 2;
         assert_int_equal(
             stele__guest_create(&plugin, md->name, NULL, &tables, NULL, &md->part.guest), STELE_OK);
     }
@@ -176,6 +196,12 @@ static void posterior(const double x[2], int mask, double *mean, double *var)
     }
     *mean = sum / precision;
     *var = 1.0 / precision;
+}
+
+/* log N(half of a measurement; 0, var). */
+static inline double half_log_p(double x, double var)
+{
+    return -0.5 * (log(2.0 * M_PI * var) + 0.25 * x * x / var);
 }
 
 #endif

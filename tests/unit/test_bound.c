@@ -174,6 +174,80 @@ static void threads_change_no_bit(void **state)
     }
 }
 
+/* What the second measurements of a row add to its evidence; `known` alone: as a bound, where the
+ * latents of the others come from N(0, var). */
+static double own_evidence(const double x[2], int known, double var)
+{
+    double sum = 0.0;
+    for (int k = 0; k < 2; k++) {
+        double kl = 0.5 * (var - log(var) - 1.0);
+        if (isnan(x[k])) {
+            continue;
+        }
+        sum += (known >> k & 1) != 0
+                   ? half_log_p(x[k], 1.0 + S2)
+                   : -0.5 * (log(2.0 * M_PI * S2) + (0.25 * x[k] * x[k] + var) / S2) - kl;
+    }
+    return sum;
+}
+
+static void private_latents_belong_to_the_evidence(void **state)
+{
+    (void)state;
+    for (int mixture = 0; mixture < 2; mixture++) {
+        scene s;
+        double log_p, elbo, own = 0.0;
+        memset(&mode, 0, sizeof mode);
+        mode.own = 1;
+        mode.mixture = mixture;
+        open_scene(&s);
+        (void)expected(&s, A | B, &log_p, &elbo);
+        for (int64_t r = 0; r < N; r++) {
+            double x[2];
+            values_of(&s, r, x);
+            own += own_evidence(x, A | B, 1.0) / N;
+        }
+        stele__bound b = bound(&s, A | B, 300), one = bound(&s, A | B, 1);
+        assert_float_equal(b.importance, log_p + own, mixture ? 0.01 : 1e-4);
+        assert_float_equal(one.importance, log_p + own, mixture ? 0.5 : 1e-4);
+        assert_true(mixture ? b.elbo < log_p + own - 0.05 : fabs(b.elbo - log_p - own) < 0.02);
+        close_scene(&s);
+    }
+}
+
+/* Given one modality, the other's own latent comes from the prior, or from a normal distribution of
+ * learned variance, whose divergence then counts. */
+static void a_private_latent_that_is_not_given_costs_what_it_has_to(void **state)
+{
+    (void)state;
+    for (int own = 1; own <= 2; own++) {
+        const double var = own == 2 ? 0.3 : 1.0;
+        scene s;
+        double log_p, elbo, bounded = 0.0, exact = 0.0;
+        memset(&mode, 0, sizeof mode);
+        mode.own = own;
+        open_scene(&s);
+        for (int k = 0; k < 2 && own == 2; k++) {
+            const stele__private *w = &s.model.modality[k].own;
+            *(float *)stele__params_entry(s.model.params, w->entry)->values = (float)log(var);
+        }
+        double n = (double)expected(&s, A, &log_p, &elbo);
+        for (int64_t r = 0; r < N; r++) {
+            double x[2];
+            values_of(&s, r, x);
+            if (!isnan(x[0])) {
+                bounded += own_evidence(x, A, var) / n;
+                exact += own_evidence(x, A | B, 1.0) / n;
+            }
+        }
+        stele__bound b = bound(&s, A, 600);
+        assert_float_equal(b.elbo, elbo + bounded, 0.03);
+        assert_float_equal(b.importance, log_p + exact, 0.03);
+        assert_true(bounded < exact - 0.1);
+        close_scene(&s);
+    }
+}
+
 /* Blocks of any width give the rows of a CSR matrix, in the order that was asked for. */
 static void blocks_unfold_sparse_rows(void **state)
 {
@@ -216,6 +290,8 @@ int main(void)
         cmocka_unit_test(one_sample_gives_the_elbo),
         cmocka_unit_test(a_mixture_is_sampled_in_strata),
         cmocka_unit_test(threads_change_no_bit),
+        cmocka_unit_test(private_latents_belong_to_the_evidence),
+        cmocka_unit_test(a_private_latent_that_is_not_given_costs_what_it_has_to),
         cmocka_unit_test(blocks_unfold_sparse_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -106,6 +106,32 @@ static void samples_have_the_moments_of_the_true_posterior(void **state)
     }
 }
 
+/* The exact posterior of private latents adds their evidence to every weight of a row. */
+static void private_latents_are_weighed_out(void **state)
+{
+    fitted with, without;
+    (void)state;
+    memset(&mode, 0, sizeof mode);
+    mode.mixture = 1;
+    open_fitted(&without);
+    draw(&without, 3, 7);
+    mode.own = 1;
+    open_fitted(&with);
+    draw(&with, 3, 7);
+    assert_int_equal(with.targets.n, without.targets.n);
+    assert_memory_equal(with.targets.z, without.targets.z, (size_t)with.targets.n * sizeof(float));
+    for (int64_t k = 0; k < with.targets.n; k++) {
+        double x[2], own = 0.0;
+        values_of(&with.s, with.batch->row[with.targets.position[k]], x);
+        for (int i = 0; i < 2; i++) {
+            own += isnan(x[i]) ? 0.0 : half_log_p(x[i], 1.0 + S2);
+        }
+        assert_float_equal(with.targets.log_w[k] - without.targets.log_w[k], own, 1e-4);
+    }
+    close_fitted(&with);
+    close_fitted(&without);
+}
+
 /* log q(z | x of the measurements in `mask`), by hand. */
 static double log_q(const double x[2], int mask, double z)
 {
@@ -212,6 +238,7 @@ static void noise_is_addressed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(private_latents_are_weighed_out),
         cmocka_unit_test(samples_have_the_moments_of_the_true_posterior),
         cmocka_unit_test(the_loss_is_the_mean_over_rows_and_posteriors),
         cmocka_unit_test(the_width_comes_back),

@@ -170,6 +170,8 @@ static void toy_start_modality(toy *t, uint32_t i)
     md->input = t->data->matrix[i].field;
     md->n_features = t->data->matrix[i].n_features;
     md->weight = host->weight;
+    md->own.dim = (uint32_t)host->own.dim;
+    md->own.learned = host->own.cross == STELE__CROSS_LEARNED;
     if (t->data->matrix[i].window != NULL) {
         md->window_bins = (uint32_t)t->data->matrix[i].window->bins;
         md->window_at = (uint32_t)t->data->matrix[i].window->before;
@@ -178,6 +180,7 @@ static void toy_start_modality(toy *t, uint32_t i)
     toy_covariates(t, &host->decoder.covariates, &md->decoder_covariates);
     stele_create_args args = { .input = &md->input,
                                .latent_dim = t->model.latent_dim,
+                               .private_dim = md->own.dim,
                                .n_modalities = t->model.n_modalities,
                                .encoder_covariates = (uint32_t)md->encoder_covariates.width,
                                .decoder_covariates = (uint32_t)md->decoder_covariates.width,

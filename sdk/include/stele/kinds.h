@@ -266,7 +266,8 @@ typedef struct stele_loss_args {
     const stele_experts *experts;
     const stele_joint *joint;
     stele_tensor *log_px; /* (B, n): weighted sum over the modalities to reconstruct of log p(x_m | z) at one z drawn
-                             from each component, 0 where there is none */
+                             from each component, 0 where there is none; with private latents a bound of it, from
+                             which beta times their divergences are taken already */
     stele_tensor *divergence; /* (B, n): KL(component || prior) in closed form where there is one component, else
                                  log q(z) - log p(z) of the whole mixture at that z; 0 where there is none */
     double beta;              /* weight of divergences at this step */
