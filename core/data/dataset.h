@@ -144,8 +144,10 @@ void stele__dataset_destroy(stele__dataset *ds); /* NULL is legal */
 
 /* For experiments: take modality m away from a random part of the rows that have it, each with
  * probability `fraction` in [0, 1], independently of everything but (seed, m's name, row id). A row
- * may lose all it has. Call before load. [main] */
-void stele__dataset_hide(stele__dataset *ds, size_t m, double fraction, uint64_t seed);
+ * may lose all it has. `where` (n_rows): 1 for rows that this is about; NULL: all. Call before
+ * load. [main] */
+void stele__dataset_hide(stele__dataset *ds, size_t m, double fraction, uint64_t seed,
+                         const uint8_t *where);
 
 /* Read the measurements of the rows that are present. `train` (n_rows): 1 for training rows, the
  * only ones that min_rows counts; NULL: all rows. [main] */

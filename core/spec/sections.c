@@ -17,6 +17,7 @@ static const stele_option TOP[] = {
                      "Seed of everything random: split, initial parameters, order, noise."),
 };
 
+static const char *const MISSING_IN[] = { "all", "train", "test", NULL };
 static const stele_option DATA[] = {
     STELE_OPTION_STR(stele__data_spec, source, "source", NULL, 0,
                      "Plugin that reads the data; its options stand beside this key."),
@@ -43,6 +44,9 @@ static const stele_option DATA[] = {
                       "time stay together."),
     STELE_OPTION_I64(stele__data_spec, gap, "split.gap", 0, 0, INT64_MAX,
                      "Rows left out on either side where a stretch ends; training rows go first."),
+    STELE_OPTION_ENUM(stele__data_spec, missing_in, "missing_in", MISSING_IN, STELE__MISSING_ALL,
+                      "Which rows lose what data.missing says: all, those of training (with the "
+                      "validation rows), or those of the test."),
 };
 
 static const stele_option LATENT[] = {

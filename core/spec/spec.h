@@ -18,6 +18,9 @@ typedef struct stele__top_spec {
     int64_t seed;     /* >= 0 */
 } stele__top_spec;
 
+/* Rows that lose what data.missing says; training rows together with validation rows. */
+enum { STELE__MISSING_ALL = 0, STELE__MISSING_TRAIN, STELE__MISSING_TEST };
+
 typedef struct stele__data_spec {
     const char *source;        /* plugin of the only source, NULL when `sources` names several */
     double train, valid, test; /* fractions of the rows, sum 1; with `column` only valid counts */
@@ -27,6 +30,7 @@ typedef struct stele__data_spec {
     const char *group;         /* label column whose groups stay on one side, NULL: none */
     int32_t contiguous;        /* parts are stretches of the row order */
     int64_t gap;               /* rows left out where a stretch ends */
+    int32_t missing_in;        /* STELE__MISSING_... */
 } stele__data_spec;
 
 typedef struct stele__latent_spec {

@@ -130,6 +130,12 @@ def check(stele, folder):
     yield "what a row lacks has no influence", lacks and all(
         numbers(z[NAMES][i], key) == numbers(z["a", "c"][i], key) for i in lacks for key in ("z", "sd"))
     hidden = [name for name in lacks if int(name[1:]) & 2]
+    for parts in (("train", "valid"), ("test",)):
+        run(stele, folder, "train", "spec.yaml", "--run", parts[0], "--set", f"data.missing_in={parts[0]}", "--quiet")
+        rows = embed(stele, folder, parts[0], NAMES)
+        yield f"missing_in: {parts[0]} hides the same blocks of those rows alone", all(
+            (row["has_b"] == "0") == (i in lacks if row["split"] in parts else not int(i[1:]) & 2)
+            for i, row in rows.items()) and any(rows[i]["split"] in parts for i in hidden)
     write_tables(folder, hidden)
     run(stele, folder, "train", "spec.yaml", "--run", "again", "--quiet")
     yield "what is hidden has none on training", hidden and embed(stele, folder, "again", NAMES) == z[NAMES]
