@@ -239,6 +239,7 @@ static stele_status init_matrix(stele__dataset *ds, const stele__data_request *r
     }
     m->place = r->place;
     m->min_rows = r->min_rows;
+    m->most_variable = r->most_variable;
     m->wanted = r->feature;
     m->n_wanted = r->n_features;
     m->describe = r->describe;

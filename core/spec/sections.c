@@ -232,6 +232,10 @@ static const stele_option MODALITY[] = {
                      "Weight of its log-likelihood in the objective."),
     STELE_OPTION_I64(stele__modality_spec, min_rows, "features.min_rows", 0, 0, INT64_MAX,
                      "Keep features that are not zero in at least that many training rows."),
+    STELE_OPTION_I64(stele__modality_spec, most_variable, "features.most_variable", 0, 0, INT64_MAX,
+                     "Of those, keep as many as vary most over the training rows, by the variance "
+                     "of log(1 + value) with rows brought to one sum, or of the values themselves "
+                     "where some are negative; 0: all."),
     STELE_OPTION_I64(stele__modality_spec, window.bins, "window.bins", 1, 1, 10000,
                      "Rows that the encoder gets in place of one: neighbours in the order of the "
                      "source and of the same part of the split; the likelihood stays that of the "

@@ -42,9 +42,10 @@ enum { STELE__WINDOW_CENTRE = 0, STELE__WINDOW_PAST };
 /* The host's keys beside a modality plugin's own options. */
 typedef struct stele__modality_spec {
     const char *plugin;
-    const char *from; /* which part of the sources; default: the modality's name */
-    double weight;    /* of its log-likelihood in the objective, >= 0 */
-    int64_t min_rows; /* keep features that are not 0 in that many training rows; 0: all */
+    const char *from;      /* which part of the sources; default: the modality's name */
+    double weight;         /* of its log-likelihood in the objective, >= 0 */
+    int64_t min_rows;      /* keep features that are not 0 in that many training rows; 0: all */
+    int64_t most_variable; /* of those, keep as many as vary most over training rows; 0: all */
     struct {
         int64_t bins;      /* rows that the encoder gets in place of one; 1: the row alone */
         int32_t at;        /* STELE__WINDOW_...: where the row itself stands among them */

@@ -107,6 +107,7 @@ static void request_matrix(const stele__run_request *q, size_t i, stele__matrix_
                                     .from = host->from,
                                     .place = place_of(instance->node, "from", NULL),
                                     .min_rows = host->min_rows,
+                                    .most_variable = host->most_variable,
                                     .describe = (q->plugins->modality[i]->desc.caps &
                                                  STELE_CAP_COLUMNS) != 0 };
     if (known != NULL) {
