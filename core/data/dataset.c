@@ -101,6 +101,7 @@ static stele_status init_matrix(stele__dataset *ds, const stele__data_request *r
     m->place = r->place;
     m->min_rows = r->min_rows;
     m->transform = r->transform;
+    m->most_variable = r->most_variable;
     m->wanted = r->feature;
     m->n_wanted = r->n_features;
     m->describe = r->describe;
@@ -313,7 +314,8 @@ out:
 
 /* Addressed by ids, so that neither the order of rows nor other modalities change what is hidden.
  */
-void stele__dataset_hide(stele__dataset *ds, size_t m, double fraction, uint64_t seed)
+void stele__dataset_hide(stele__dataset *ds, size_t m, double fraction, uint64_t seed,
+                         const uint8_t *where)
 {
     stele__matrix *x = &ds->matrix[m];
     stele__noise at =
@@ -322,7 +324,7 @@ void stele__dataset_hide(stele__dataset *ds, size_t m, double fraction, uint64_t
         uint8_t *present = &ds->present[(size_t)row * ds->n_matrices + m];
         double u;
         stele__noise_uniform_f64(at, stele__noise_hash(stele__map_name(ds->id, row)), 0, 1, &u);
-        if (*present && u < fraction) {
+        if (*present && u < fraction && (where == NULL || where[row])) {
             *present = 0;
             x->n_present--;
         }

@@ -32,10 +32,11 @@ typedef struct stele__source {
 typedef struct stele__matrix_request {
     const char *name;
     const char *from;
-    stele__place place; /* of `from`, for messages */
-    int64_t min_rows;   /* keep features that are non-zero in at least that many training rows */
-    int transform;      /* STELE__TRANSFORM_...: of every value that is read */
-    /* Fixed features, in this order, for new data of a trained model; min_rows is then ignored.
+    stele__place place;    /* of `from`, for messages */
+    int64_t min_rows;      /* keep features that are non-zero in at least that many training rows */
+    int transform;         /* STELE__TRANSFORM_...: of every value that is read */
+    int64_t most_variable; /* of those, keep as many as vary most over training rows; 0: all */
+    /* Fixed features, in this order, for new data of a trained model; both are then ignored.
      * feature NULL with n_features > 0: unnamed, the number has to agree. 0: those of the field. */
     const char *const *feature;
     int64_t n_features;
@@ -104,7 +105,7 @@ typedef struct stele__matrix {
     size_t source;
     uint32_t source_field;
     stele__place place;
-    int64_t min_rows, n_wanted;
+    int64_t min_rows, most_variable, n_wanted;
     int transform;
     const char *const *wanted; /* borrowed until load */
     int describe;
@@ -148,11 +149,13 @@ void stele__dataset_destroy(stele__dataset *ds); /* NULL is legal */
 
 /* For experiments: take modality m away from a random part of the rows that have it, each with
  * probability `fraction` in [0, 1], independently of everything but (seed, m's name, row id). A row
- * may lose all it has. Call before load. [main] */
-void stele__dataset_hide(stele__dataset *ds, size_t m, double fraction, uint64_t seed);
+ * may lose all it has. `where` (n_rows): 1 for rows that this is about; NULL: all. Call before
+ * load. [main] */
+void stele__dataset_hide(stele__dataset *ds, size_t m, double fraction, uint64_t seed,
+                         const uint8_t *where);
 
 /* Read the measurements of the rows that are present. `train` (n_rows): 1 for training rows, the
- * only ones that min_rows counts; NULL: all rows. [main] */
+ * only ones that min_rows and most_variable look at; NULL: all rows. [main] */
 STELE_NODISCARD stele_status stele__dataset_load(stele__dataset *ds, const uint8_t *train,
                                                  stele__diag *diag);
 

@@ -52,6 +52,14 @@ STELE_NODISCARD stele_status stele__matrix_store(const stele__dataset *ds, const
 /* Keep the requested features of a matrix that was read. */
 STELE_NODISCARD stele_status stele__matrix_select(const stele__dataset *ds, stele__matrix *m,
                                                   const uint8_t *train, stele__diag *diag);
+/* Of the *n features with a number in `to` (n_features, -1: dropped) keep the most_variable ones
+ * that vary most over the training rows, numbered anew in their order; *n is then their number.
+ * What is compared is the variance of log(1 + value), rows brought to their median sum, or that of
+ * the values themselves where training rows have some below 0. */
+STELE_NODISCARD stele_status stele__matrix_keep_variable(const stele__dataset *ds,
+                                                         const stele__matrix *m,
+                                                         const uint8_t *train, int32_t *to,
+                                                         int64_t *n);
 /* Describe the features of a loaded matrix that asks for it, by its training rows or as it was
  * known before; values that those rows do not have among their texts become missing. Refuse texts
  * where they are not asked for. `to` (features of the source): number of each, -1 dropped. */

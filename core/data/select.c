@@ -91,7 +91,7 @@ static stele_status choose_frequent(const stele__dataset *ds, stele__matrix *m,
     }
     stele__free(rows);
     *ret_n = n;
-    return n > 0 ? STELE_OK
+    return n > 0 ? stele__matrix_keep_variable(ds, m, train, ret_to, ret_n)
                  : stele__diag_error(diag, STELE_E_DATA, &m->place,
                                      "`%s`: no feature is non-zero in %lld training rows", m->from,
                                      (long long)m->min_rows);
@@ -272,11 +272,13 @@ static stele_status choose(const stele__dataset *ds, stele__matrix *m, const uin
                                  "`%s` has %lld features, the model %lld", m->from,
                                  (long long)m->n_features, (long long)m->n_wanted);
     }
-    if (m->min_rows > 0 && m->field.sample.ndim != 1) {
+    if ((m->min_rows > 0 || m->most_variable > 0) && m->field.sample.ndim != 1) {
         return stele__diag_error(diag, STELE_E_DATA, &m->place,
                                  "`%s`: a filter of features needs rows of one dimension", m->from);
     }
-    m->min_rows = m->n_wanted > 0 ? 0 : m->min_rows;
+    if (m->n_wanted > 0) {
+        m->min_rows = m->most_variable = 0;
+    }
     return choose_frequent(ds, m, train, ret_to, ret_n, diag);
 }
 

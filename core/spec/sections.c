@@ -17,6 +17,7 @@ static const stele_option TOP[] = {
                      "Seed of everything random: split, initial parameters, order, noise."),
 };
 
+static const char *const MISSING_IN[] = { "all", "train", "test", NULL };
 static const stele_option DATA[] = {
     STELE_OPTION_STR(stele__data_spec, source, "source", NULL, 0,
                      "Plugin that reads the data; its options stand beside this key."),
@@ -43,6 +44,9 @@ static const stele_option DATA[] = {
                       "time stay together."),
     STELE_OPTION_I64(stele__data_spec, gap, "split.gap", 0, 0, INT64_MAX,
                      "Rows left out on either side where a stretch ends; training rows go first."),
+    STELE_OPTION_ENUM(stele__data_spec, missing_in, "missing_in", MISSING_IN, STELE__MISSING_ALL,
+                      "Which rows lose what data.missing says: all, those of training (with the "
+                      "validation rows), or those of the test."),
 };
 
 static const stele_option LATENT[] = {
@@ -232,6 +236,10 @@ static const stele_option MODALITY[] = {
                      "Keep features that are not zero in at least that many training rows."),
     STELE_OPTION_ENUM(stele__modality_spec, transform, "transform", TRANSFORMS, 0,
                       "What is measured and predicted in place of a value x: log1p: log(1 + x)."),
+    STELE_OPTION_I64(stele__modality_spec, most_variable, "features.most_variable", 0, 0, INT64_MAX,
+                     "Of those, keep as many as vary most over the training rows, by the variance "
+                     "of log(1 + value) with rows brought to one sum, or of the values themselves "
+                     "where some are negative; 0: all."),
     STELE_OPTION_I64(stele__modality_spec, window.bins, "window.bins", 1, 1, 10000,
                      "Rows that the encoder gets in place of one: neighbours in the order of the "
                      "source and of the same part of the split; the likelihood stays that of the "

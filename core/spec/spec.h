@@ -18,6 +18,9 @@ typedef struct stele__top_spec {
     int64_t seed;     /* >= 0 */
 } stele__top_spec;
 
+/* Rows that lose what data.missing says; training rows together with validation rows. */
+enum { STELE__MISSING_ALL = 0, STELE__MISSING_TRAIN, STELE__MISSING_TEST };
+
 typedef struct stele__data_spec {
     const char *source;        /* plugin of the only source, NULL when `sources` names several */
     double train, valid, test; /* fractions of the rows, sum 1; with `column` only valid counts */
@@ -27,6 +30,7 @@ typedef struct stele__data_spec {
     const char *group;         /* label column whose groups stay on one side, NULL: none */
     int32_t contiguous;        /* parts are stretches of the row order */
     int64_t gap;               /* rows left out where a stretch ends */
+    int32_t missing_in;        /* STELE__MISSING_... */
 } stele__data_spec;
 
 typedef struct stele__latent_spec {
@@ -39,10 +43,11 @@ enum { STELE__CROSS_PRIOR = 0, STELE__CROSS_LEARNED };
 /* The host's keys beside a modality plugin's own options. */
 typedef struct stele__modality_spec {
     const char *plugin;
-    const char *from;  /* which part of the sources; default: the modality's name */
-    double weight;     /* of its log-likelihood in the objective, >= 0 */
-    int64_t min_rows;  /* keep features that are not 0 in that many training rows; 0: all */
-    int32_t transform; /* STELE__TRANSFORM_... (data/transform.h): of every value */
+    const char *from;      /* which part of the sources; default: the modality's name */
+    double weight;         /* of its log-likelihood in the objective, >= 0 */
+    int64_t min_rows;      /* keep features that are not 0 in that many training rows; 0: all */
+    int32_t transform;     /* STELE__TRANSFORM_... (data/transform.h): of every value */
+    int64_t most_variable; /* of those, keep as many as vary most over training rows; 0: all */
     struct {
         int64_t bins;      /* rows that the encoder gets in place of one; 1: the row alone */
         int32_t at;        /* STELE__WINDOW_...: where the row itself stands among them */

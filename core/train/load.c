@@ -108,6 +108,7 @@ static void request_matrix(const stele__run_request *q, size_t i, stele__matrix_
                                     .place = place_of(instance->node, "from", NULL),
                                     .min_rows = host->min_rows,
                                     .transform = host->transform,
+                                    .most_variable = host->most_variable,
                                     .describe = (q->plugins->modality[i]->desc.caps &
                                                  STELE_CAP_COLUMNS) != 0 };
     if (known != NULL) {
@@ -298,6 +299,31 @@ static stele_status check_batch_size(const stele__run_request *q, const stele__r
     return STELE_E_OPTION;
 }
 
+/* The split does not depend on what is hidden, so that runs which differ in that share it. */
+static stele_status hide_some(const stele__run_request *q, stele__run *run)
+{
+    const int32_t in = q->spec->data->missing_in;
+    const int64_t n = run->data->n_rows;
+    uint8_t *where = q->spec->n_missing > 0 ? stele__malloc((size_t)n + 1) : NULL;
+    if (q->spec->n_missing > 0 && where == NULL) {
+        return STELE_E_NOMEM;
+    }
+    for (int64_t i = 0; where != NULL && i < n; i++) {
+        const int test = run->split->part[i] == STELE__TEST;
+        where[i] = in == STELE__MISSING_ALL || test == (in == STELE__MISSING_TEST);
+    }
+    for (size_t i = 0; i < q->spec->n_missing; i++) {
+        const stele__missing_spec *s = &q->spec->missing[i];
+        int64_t m = stele__dataset_matrix(run->data, s->modality);
+        if (m >= 0) {
+            stele__dataset_hide(run->data, (size_t)m, s->fraction, (uint64_t)q->spec->top->seed,
+                                where);
+        }
+    }
+    stele__free(where);
+    return STELE_OK;
+}
+
 stele_status stele__run_load(const stele__run_request *q, stele__run *run, stele__diag *diag)
 {
     request r;
@@ -305,15 +331,9 @@ stele_status stele__run_load(const stele__run_request *q, stele__run *run, stele
     if (status == STELE_OK) {
         status = stele__dataset_create(&r.data, &run->data, diag);
     }
-    for (size_t i = 0; status == STELE_OK && i < q->spec->n_missing && !q->new_data; i++) {
-        int64_t m = stele__dataset_matrix(run->data, q->spec->missing[i].modality);
-        if (m >= 0) {
-            stele__dataset_hide(run->data, (size_t)m, q->spec->missing[i].fraction,
-                                (uint64_t)q->spec->top->seed);
-        }
-    }
     if (status == STELE_OK && !q->new_data) {
         status = split_rows(q, run, diag);
+        status = status == STELE_OK ? hide_some(q, run) : status;
         status = status == STELE_OK ? check_batch_size(q, run, diag) : status;
     }
     if (status == STELE_OK) {

@@ -1,9 +1,10 @@
-/* stele-bench [--json FILE] [--rounds N] [--threads N] [--quick | --border | --conv]: a training
- * step against the floor of the machine and against PyTorch, and what it costs in memory; one of
- * convolutions against PyTorch. */
+/* stele-bench [--json FILE] [--rounds N] [--threads N] [--quick | --border | --conv | --missing]:
+ * a training step against the floor of the machine and against PyTorch, and what it costs in
+ * memory; one of convolutions against PyTorch; one whose rows lack modalities. */
 #include "conv.h"
 #include "floor.h"
 #include "measure.h"
+#include "missing.h"
 #include "report.h"
 
 #include <getopt.h>
@@ -12,18 +13,17 @@
 
 typedef struct options {
     const char *json;
-    int rounds, threads, quick, border, conv;
+    int rounds, threads, quick, border, conv, missing;
 } options;
 
 static int parse(int argc, char **argv, options *o)
 {
-    static const struct option longs[] = { { "json", required_argument, NULL, 'j' },
-                                           { "rounds", required_argument, NULL, 'r' },
-                                           { "threads", required_argument, NULL, 't' },
-                                           { "quick", no_argument, NULL, 'q' },
-                                           { "border", no_argument, NULL, 'b' },
-                                           { "conv", no_argument, NULL, 'c' },
-                                           { 0 } };
+    static const struct option longs[] = {
+        { "json", required_argument, NULL, 'j' },    { "rounds", required_argument, NULL, 'r' },
+        { "threads", required_argument, NULL, 't' }, { "quick", no_argument, NULL, 'q' },
+        { "border", no_argument, NULL, 'b' },        { "conv", no_argument, NULL, 'c' },
+        { "missing", no_argument, NULL, 'm' },       { 0 }
+    };
     for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
         if (c == 'j') {
             o->json = optarg;
@@ -37,6 +37,8 @@ static int parse(int argc, char **argv, options *o)
             o->border = 1;
         } else if (c == 'c') {
             o->conv = 1;
+        } else if (c == 'm') {
+            o->missing = 1;
         } else {
             return -1;
         }
@@ -116,14 +118,26 @@ static int measure_conv(const options *o, json_t *figures)
     return 0;
 }
 
+static int measure_missing(const options *o, json_t *figures)
+{
+    bench_shape s = complete(shapes[0], o);
+    double seconds[BENCH_N_MISSING];
+    if (bench_missing_measure(&s, o->rounds, seconds) != 0) {
+        return -1;
+    }
+    report_missing(figures, &s, seconds);
+    return 0;
+}
+
 /* All there is, or the one part that was asked for. */
 static int measure_wanted(const options *o, json_t *figures)
 {
-    const int all = !o->border && !o->conv;
-    if ((all && measure(o, figures) != 0) || (!o->border && measure_conv(o, figures) != 0)) {
-        return -1;
-    }
-    return o->conv ? 0 : measure_border(o, figures);
+    const int all = !o->border && !o->conv && !o->missing;
+    int failed = all && measure(o, figures) != 0;
+    failed = failed || ((all || o->conv) && measure_conv(o, figures) != 0);
+    failed = failed || ((all || o->missing) && measure_missing(o, figures) != 0);
+    failed = failed || ((all || o->border) && measure_border(o, figures) != 0);
+    return failed ? -1 : 0;
 }
 
 int main(int argc, char **argv)
@@ -132,7 +146,7 @@ int main(int argc, char **argv)
     if (parse(argc, argv, &o) != 0) {
         fprintf(stderr,
                 "usage: %s [--json FILE] [--rounds N] [--threads N] [--quick | --border | "
-                "--conv]\n",
+                "--conv | --missing]\n",
                 argv[0]);
         return 2;
     }

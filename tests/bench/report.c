@@ -108,6 +108,23 @@ void report_conv(json_t *figures, const bench_shape *shape, double seconds, doub
                                              "pytorch_over_stele", number(times)));
 }
 
+void report_missing(json_t *figures, const bench_shape *shape, const double *seconds)
+{
+    static const char *const what[BENCH_N_MISSING] = { "none", "half-rna", "half-atac",
+                                                       "half-both" };
+    printf("\n");
+    for (int k = 0; k < BENCH_N_MISSING; k++) {
+        char text[32], name[96];
+        double part = seconds[k] / seconds[BENCH_ALL];
+        snprintf(text, sizeof text, "missing/%s", what[k]);
+        title(shape, text, name);
+        printf("%-32s step %8.2f ms, %.2f of that with nothing missing\n", name, 1e3 * seconds[k],
+               part);
+        json_array_append_new(figures, json_pack("{s:s, s:f, s:f}", "name", name, "ms",
+                                                 1e3 * seconds[k], "of_complete", part));
+    }
+}
+
 double twin_ms(const bench_shape *shape)
 {
     const char *python = getenv("STELE_BENCH_PYTHON");

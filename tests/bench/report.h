@@ -4,6 +4,7 @@
 
 #include "border.h"
 #include "measure.h"
+#include "missing.h"
 
 #include <jansson.h>
 
@@ -15,6 +16,8 @@ void report_step(json_t *figures, const bench_shape *shape, const bench_step *st
 void report_border(json_t *figures, const bench_shape *shape, const bench_border *b);
 /* `seconds`: a step. */
 void report_conv(json_t *figures, const bench_shape *shape, double seconds, double pytorch_ms);
+/* Seconds of a step each, and the share of the time that everything measured takes. */
+void report_missing(json_t *figures, const bench_shape *shape, const double *seconds);
 void report_scale(json_t *figures, const bench_shape *shape, const bench_footprint *f);
 
 #endif

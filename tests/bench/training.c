@@ -13,6 +13,7 @@ static const char spec_text[] = "stele: 1\n"
                                 "n_peaks: %lld, rna_depth: %lld, atac_depth: %lld}\n"
                                 "%s%s%s"
                                 "  split: {train: 1, valid: 0, test: 0}\n"
+                                "  missing: {rna: %g, atac: %g}\n"
                                 "latent: {dim: 20}\n"
                                 "modalities:\n"
                                 "  rna:\n"
@@ -61,8 +62,8 @@ static int write_spec(const bench_shape *s, size_t size, char *text)
     return snprintf(text, size, spec_text, (long long)s->rows, (long long)s->genes,
                     (long long)s->peaks, (long long)s->rna_depth, (long long)s->atac_depth,
                     s->table != NULL ? "    table: {plugin: table, columns: [], path: '" : "",
-                    s->table != NULL ? s->table : "", s->table != NULL ? "'}\n" : "", s->hidden,
-                    s->hidden, s->hidden, s->hidden,
+                    s->table != NULL ? s->table : "", s->table != NULL ? "'}\n" : "", s->no_rna,
+                    s->no_atac, s->hidden, s->hidden, s->hidden, s->hidden,
                     s->fusion != NULL ? s->fusion : "{plugin: poe, prior_expert: true}",
                     s->heads != NULL ? s->heads : "{}",
                     s->objective != NULL ? s->objective : "{bound: elbo, subsets: all}", s->batch,

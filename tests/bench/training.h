@@ -14,6 +14,7 @@ typedef struct bench_shape {
     int64_t rows, genes, peaks, rna_depth, atac_depth, side;
     int hidden, batch, threads;  /* threads 0: one per core */
     double clip_norm;            /* 0: none */
+    double no_rna, no_atac;      /* shares of the rows that lack them */
     const char *fusion;          /* plugin; NULL: the product of experts */
     const char *table;           /* CSV file with further columns of the cells; NULL: none */
     const char *heads;           /* the section of that name; NULL: none */

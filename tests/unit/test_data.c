@@ -336,9 +336,9 @@ static void hiding_depends_on_names_and_seed_alone(void **state)
     stele__dataset *a = NULL, *b = NULL;
     assert_int_equal(stele__dataset_create(&both, &a, NULL), STELE_OK);
     assert_int_equal(stele__dataset_create(&alone, &b, NULL), STELE_OK);
-    stele__dataset_hide(a, 0, 0.3, 5);
-    stele__dataset_hide(a, 1, 0.3, 5);
-    stele__dataset_hide(b, 0, 0.3, 5);
+    stele__dataset_hide(a, 0, 0.3, 5, NULL);
+    stele__dataset_hide(a, 1, 0.3, 5, NULL);
+    stele__dataset_hide(b, 0, 0.3, 5, NULL);
     int64_t same = 0, kept = 0;
     for (int i = 0; i < n; i++) {
         assert_int_equal(a->present[2 * i], b->present[i]);

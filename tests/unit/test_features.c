@@ -177,9 +177,56 @@ static void absent_columns_keep_their_shape(void **state)
     stele__dataset_destroy(first);
 }
 
+/* Names of the features kept of `from`, one after the other. */
+static void assert_kept(const char *from, int64_t min_rows, int64_t most, const char *expected)
+{
+    /* Depths differ by ten; g0 has the same share of all. g3 is in no training row. */
+    static const double counts[] = { 6,  4, 0,  0, 60, 0, 40, 0,  6, 4, 0, 0, /* a, b, c */
+                                     60, 0, 40, 0, 0,  0, 0,  99, 1, 0, 0, 1 };
+    static const double real[] = { 1000.1, -1, NAN, 0, 1000.0, 1, 5, 0,  1000.1, -1, NAN, 0,
+                                   1000.0, 1,  5,   0, 0,      0, 0, 99, 0,      0,  0,   1 };
+    static const char *const gene[] = { "g0", "g1", "g2", "g3" };
+    static const fake_field field[] = {
+        { "counts", STELE_FIELD_MATRIX, STELE_CSR, 0, 4, counts, NULL, gene, 0 },
+        { "dense", STELE_FIELD_MATRIX, STELE_DENSE, 0, 4, counts, NULL, gene, 0 },
+        { "real", STELE_FIELD_MATRIX, STELE_DENSE, 0, 4, real, NULL, gene, 0 },
+    };
+    static const fake_source inst = { axes, 1, field, 3 };
+    const stele__source source = { "file", &fake_vt, (const stele_inst *)(const void *)&inst };
+    const stele__matrix_request m = {
+        .name = "m", .from = from, .min_rows = min_rows, .most_variable = most
+    };
+    const stele__data_request q = { &source, 1, &m, 1, NULL, 0, 0 };
+    stele__dataset *ds = NULL;
+    char kept[64] = "";
+    assert_int_equal(stele__dataset_create(&q, &ds, NULL), STELE_OK);
+    assert_int_equal(stele__dataset_load(ds, train, NULL), STELE_OK);
+    for (int64_t j = 0; j < ds->matrix[0].n_features; j++) {
+        strcat(kept, ds->matrix[0].feature_name[j]);
+    }
+    assert_string_equal(kept, expected);
+    stele__dataset_destroy(ds);
+}
+
+static void the_most_variable_are_kept(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        const char *from = i == 0 ? "counts" : "dense";
+        assert_kept(from, 0, 0, "g0g1g2g3");
+        assert_kept(from, 0, 2, "g1g2");
+        assert_kept(from, 0, 1, "g1");
+        assert_kept(from, 0, 9, "g0g1g2g3");
+        assert_kept(from, 3, 1, "g0");
+    }
+    assert_kept("real", 0, 1, "g1");
+    assert_kept("real", 0, 2, "g0g1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_most_variable_are_kept),
         cmocka_unit_test(training_rows_are_described),
         cmocka_unit_test(levels_are_found_by_name),
         cmocka_unit_test(texts_are_for_those_who_know_them),
