@@ -58,7 +58,8 @@ const stele__command stele__commands[] = {
       stele__cmd_predict },
     { "eval",
       "RUN [--split PART] [--modalities A,B] [--labels COLUMN [--exclude A,B]] [--samples K] "
-      "[--report fusion] [--rows FILE.csv] [--checkpoint NAME] [--threads N] [--json] [--quiet]",
+      "[--report fusion] [--rows FILE.csv] [--intervals] [--resamples N] [--level P] [--markdown | "
+      "--json] [--checkpoint NAME] [--threads N] [--quiet]",
       "Judge a trained model on held-out rows; also written to RUN/eval-PART.json.",
       "  --split PART     train, valid, test (default) or all\n"
       "  --modalities A,B only these, jointly and each alone\n"
@@ -68,6 +69,10 @@ const stele__command stele__commands[] = {
       "  --report fusion  which modality is trusted when, and nothing else; by the classes of\n"
       "                   COLUMN; written to RUN/fusion-PART.json\n"
       "  --rows FILE.csv  that report row by row\n"
+      "  --intervals      show the interval of each figure that has one, by resampled rows\n"
+      "  --resamples N    of the intervals (default: 1000; 0: none, not in the JSON either)\n"
+      "  --level P        probability of the intervals (default: 0.95)\n"
+      "  --markdown       tables of Markdown\n"
       "  --checkpoint X   best (default) or last\n"
       "  --threads N      instead of train.threads\n"
       "  --json           one JSON object instead of tables\n"

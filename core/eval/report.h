@@ -2,6 +2,7 @@
  *
  *     rows          rows judged
  *     samples       importance samples
+ *     intervals     level, resamples, units (rows or groups that are drawn), if there are any
  *     posteriors[]  the joint, then each modality alone:
  *         name, modalities[], rows (that have any of them)
  *         variance          of the posterior, mean over rows and dimensions
@@ -11,14 +12,16 @@
  *         log_likelihood{}  by modality (bound.h), if the plan has likelihood
  *         labels[]          labels, rows, and knn + knn_error or ari, nmi, resolution, clusters
  *         heads{}           by head: rows, and metrics by name (heads.h), with a reversed
- * derivative fresh_knn, fresh_logistic, their _error, fresh_chance and, with covariates,
- * fresh_covariates (fresh.h); without heads left out cross[]       from, to, rows, model{},
- * marginal{}, class_mean{}: metrics by name (cross.h)
+ *                           derivative fresh_knn, fresh_logistic, their _error, fresh_chance and,
+ *                           with covariates, fresh_covariates (fresh.h); left out without heads
+ *     cross[]       from, to, rows, model{}, marginal{}, class_mean{}: metrics by name (cross.h)
  *
- * What is undefined is null. */
+ * An object with figures may have `intervals`: under the same keys [low, high] by the bootstrap
+ * (bootstrap.h), null where there is none. What is undefined is null. */
 #ifndef STELE_EVAL_REPORT_H
 #define STELE_EVAL_REPORT_H
 
+#include "eval/bootstrap.h"
 #include "eval/evaluation.h"
 #include "eval/judge.h"
 
@@ -31,6 +34,7 @@ typedef struct stele__report_request {
     const int64_t *train; /* n_train rows that baselines come from */
     int64_t n, n_train;
     uint64_t mask; /* modalities that take part; log-likelihoods are of all that a row has */
+    const stele__bootstrap *bootstrap; /* of the n rows; NULL: no intervals */
 } stele__report_request;
 
 /* The caller releases *ret with json_decref. Figures that cannot be had (too few rows of a class)
