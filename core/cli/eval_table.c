@@ -12,17 +12,32 @@ static const char *text_of(const json_t *object, const char *key)
     return s != NULL ? s : "";
 }
 
-/* Columns of one label score: "kNN class", or ARI and NMI. */
+/* Columns of one label score, each behind the column that it is about: "kNN class". */
 static int put_label(grid *t, int row, int column, const json_t *score)
 {
-    char title[TEXT];
-    int knn = json_object_get(score, "knn") != NULL;
-    static const char *const keys[] = { "knn", "ari", "nmi" };
-    static const char *const names[] = { "kNN", "ARI", "NMI" };
-    for (int i = knn ? 0 : 1; i < (knn ? 1 : 3); i++, column++) {
-        snprintf(title, sizeof title, "%s %.50s", names[i], text_of(score, "labels"));
+    static const struct {
+        const char *key, *title, *about;
+    } one[] = {
+        { "ari", "ARI", "labels" },
+        { "nmi", "NMI", "labels" },
+        { "silhouette", "silhouette", "labels" },
+        { "silhouette_batch", "mixed", "batch" },
+        { "ilisi", "iLISI", "batch" },
+        { "clisi", "cLISI", "labels" },
+        { "knn", "kNN", NULL },
+        { "logistic", "logistic", "batch" },
+        { "chance", "chance", "batch" },
+    };
+    const char *first = json_object_get(score, "ilisi") != NULL ? "batch" : "labels";
+    for (size_t i = 0; i < sizeof one / sizeof one[0]; i++) {
+        char title[TEXT];
+        if (json_object_get(score, one[i].key) == NULL) {
+            continue;
+        }
+        snprintf(title, sizeof title, "%s %.50s", one[i].title,
+                 text_of(score, one[i].about != NULL ? one[i].about : first));
         stele__grid_put(t, 0, column, title);
-        stele__grid_figure(t, row, column, score, keys[i], 3);
+        stele__grid_figure(t, row, column++, score, one[i].key, 3);
     }
     return column;
 }
@@ -214,6 +229,47 @@ static void print_cross(const json_t *report, const stele__grid_style *style, in
     print_table(&t, first);
 }
 
+static void print_alignment(const json_t *report, const stele__grid_style *style, int *first)
+{
+    grid t = { .style = *style };
+    size_t i;
+    json_t *one;
+    stele__grid_put(&t, 0, 0, "alignment");
+    stele__grid_put(&t, 0, 1, "rows");
+    stele__grid_put(&t, 0, 2, "FOSCTTM");
+    json_array_foreach(json_object_get(report, "alignment"), i, one)
+    {
+        char pair[TEXT];
+        snprintf(pair, sizeof pair, "%.28s, %.28s", text_of(one, "a"), text_of(one, "b"));
+        stele__grid_put(&t, (int)i + 1, 0, pair);
+        stele__grid_figure(&t, (int)i + 1, 1, one, "rows", 0);
+        stele__grid_figure(&t, (int)i + 1, 2, one, "foscttm", 4);
+    }
+    print_table(&t, first);
+}
+
+static void print_calibration(const json_t *report, const stele__grid_style *style, int *first)
+{
+    static const char *const key[] = { "rows", "coverage", "below", "above" };
+    grid t = { .style = *style };
+    size_t i;
+    json_t *one;
+    stele__grid_put(&t, 0, 0, "calibration");
+    json_array_foreach(json_object_get(report, "calibration"), i, one)
+    {
+        char text[TEXT];
+        snprintf(text, sizeof text, "%.28s -> %.28s", text_of(one, "from"), text_of(one, "to"));
+        stele__grid_put(&t, (int)i + 1, 0, text);
+        for (int c = 0; c < 4; c++) {
+            snprintf(text, sizeof text, "%.4g %% holds",
+                     100.0 * json_number_value(json_object_get(one, "level")));
+            stele__grid_put(&t, 0, c + 1, c == 1 ? text : key[c]);
+            stele__grid_figure(&t, (int)i + 1, c + 1, one, key[c], c == 0 ? 0 : 3);
+        }
+    }
+    print_table(&t, first);
+}
+
 static void print_fusion(const json_t *report, const stele__grid_style *style, int *first)
 {
     grid t = { .style = *style };
@@ -241,7 +297,9 @@ void stele__eval_print(const json_t *report, const stele__grid_style *style)
     }
     printf("\n\n");
     print_posteriors(report, style, &first);
+    print_alignment(report, style, &first);
     print_cross(report, style, &first);
+    print_calibration(report, style, &first);
     print_fusion(report, style, &first);
 }
 

@@ -6,6 +6,7 @@
 #include "eval/knn.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static int is_excluded(const stele__label_task *t, const char *category)
@@ -224,7 +225,9 @@ stele_status stele__report_label(const stele__report_request *q, const stele__la
                                  const stele__latent *l, json_t *list, stele__diag *diag)
 {
     int32_t *code = stele__calloc((size_t)q->n, sizeof *code);
-    json_t *at = json_pack("{s:s}", "labels", t->labels);
+    const int by_batch = t->kind == STELE__TASK_INTEGRATION;
+    json_t *at = json_pack("{s:s, s:s*}", by_batch ? "batch" : "labels", t->labels,
+                           by_batch ? "labels" : "batch", t->other);
     if (code == NULL || at == NULL) {
         stele__free(code);
         json_decref(at);
@@ -232,16 +235,22 @@ stele_status stele__report_label(const stele__report_request *q, const stele__la
     }
     stele_status status = codes_of(q, t, l->mask, code);
     if (status == STELE_OK) {
-        status = t->kind == STELE__TASK_KNN ? score_knn(q, t, l, code, at)
-                                            : score_clusters(q, t, l, code, at);
+        status = t->kind == STELE__TASK_KNN          ? score_knn(q, t, l, code, at)
+                 : t->kind == STELE__TASK_CLUSTERING ? score_clusters(q, t, l, code, at)
+                 : t->kind == STELE__TASK_SILHOUETTE ? stele__report_silhouette(q, t, l, code, at)
+                                                     : stele__report_integration(q, t, l, code, at);
     }
     json_array_append_new(list, at);
     stele__free(code);
     if (status == STELE_E_DATA) {
         json_t *title = stele__report_title(q, l->mask);
+        char mixing[64];
+        snprintf(mixing, sizeof mixing, "mixing among %lld neighbours", (long long)t->k);
         stele__diag_warning(diag, NULL, "%s: too few rows have a label in `%s` for %s",
                             json_string_value(title), t->labels,
-                            t->kind == STELE__TASK_KNN ? "neighbours" : "clusters");
+                            t->kind == STELE__TASK_KNN          ? "neighbours"
+                            : t->kind == STELE__TASK_CLUSTERING ? "clusters"
+                                                                : mixing);
         json_decref(title);
         status = STELE_OK;
     }
@@ -259,7 +268,7 @@ static void warn_of_exclusions(const stele__report_request *q, stele__diag *diag
             while (c < label->n_categories && strcmp(label->category[c], t->exclude.v[x]) != 0) {
                 c++;
             }
-            if (c == label->n_categories && t->kind == STELE__TASK_KNN) {
+            if (c == label->n_categories && t->kind != STELE__TASK_CLUSTERING) {
                 stele__diag_warning(diag, NULL,
                                     "no row has `%s` in `%s`: there is nothing to "
                                     "exclude",
@@ -285,10 +294,13 @@ static stele_status warn_of_one_class(const stele__report_request *q, const stel
     if (only >= 0) {
         json_t *title = stele__report_title(q, mask);
         stele__diag_warning(diag, NULL,
-                            "%s: all %zu rows judged have `%s` in `%s`: with one class neighbours "
-                            "and clusters have no figures",
+                            "%s: all %zu rows judged have `%s` in `%s`: with one class %s have no "
+                            "figures",
                             json_string_value(title), n_of(q, code), label->category[only],
-                            t->labels);
+                            t->labels,
+                            t->kind == STELE__TASK_SILHOUETTE    ? "silhouettes"
+                            : t->kind == STELE__TASK_INTEGRATION ? "mixing and classifiers"
+                                                                 : "neighbours and clusters");
         json_decref(title);
     }
     stele__free(code);

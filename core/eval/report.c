@@ -3,6 +3,7 @@
 #include "base/mem.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 json_t *stele__report_number(double v)
@@ -83,6 +84,30 @@ stele_status stele__report_means(const stele__report_request *q, json_t *at, con
     return status;
 }
 
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+stele_status stele__report_median(const double *value, int64_t n, double *ret)
+{
+    double *sorted = stele__calloc((size_t)n + 1, sizeof *sorted);
+    size_t known = 0;
+    *ret = NAN;
+    for (int64_t r = 0; sorted != NULL && r < n; r++) {
+        if (!isnan(value[r])) {
+            sorted[known++] = value[r];
+        }
+    }
+    if (known > 0) {
+        qsort(sorted, known, sizeof *sorted, ascending);
+        *ret = 0.5 * (sorted[(known - 1) / 2] + sorted[known / 2]);
+    }
+    stele__free(sorted);
+    return sorted != NULL ? STELE_OK : STELE_E_NOMEM;
+}
+
 /* --- all of it --- */
 
 static stele_status latent_init(const stele__report_request *q, uint64_t mask, stele__latent *l,
@@ -105,26 +130,79 @@ static void latent_finish(stele__latent *l)
     memset(l, 0, sizeof *l);
 }
 
-static stele_status add_posteriors(const stele__report_request *q, json_t *list, stele__diag *diag)
+static int n_bits(uint64_t mask)
 {
-    stele__latent joint, one;
-    stele_status status = latent_init(q, q->mask, &joint, diag);
-    if (status == STELE_OK) {
-        status = stele__report_posterior(q, &joint, &joint, list, diag);
+    int n = 0;
+    for (; mask != 0; mask &= mask - 1) {
+        n++;
     }
-    for (uint32_t i = 0; i < q->judge->model->n_modalities && status == STELE_OK; i++) {
-        uint64_t mask = UINT64_C(1) << i;
-        if ((q->mask & mask) == 0 || q->mask == mask) {
+    return n;
+}
+
+/* The subset of the modalities judged that comes after `mask`, in the order of their bits; 0: there
+ * is none. Only single modalities where n is 1, of which there may be many. */
+static uint64_t next_subset(const stele__report_request *q, int n, uint64_t mask)
+{
+    if (n > 1) {
+        return (mask - q->mask) & q->mask;
+    }
+    mask = mask == 0 ? 1 : mask << 1;
+    while (mask != 0 && (mask & q->mask) == 0) {
+        mask <<= 1;
+    }
+    return mask;
+}
+
+/* Posteriors given n of the modalities but not all. */
+static stele_status add_subsets(const stele__report_request *q, int n, const stele__latent *joint,
+                                json_t *list, stele__diag *diag)
+{
+    stele_status status = STELE_OK;
+    for (uint64_t mask = next_subset(q, n, 0); mask != 0 && status == STELE_OK;
+         mask = next_subset(q, n, mask)) {
+        stele__latent one;
+        if (n_bits(mask) != n || mask == q->mask) {
             continue;
         }
         status = latent_init(q, mask, &one, diag);
         if (status == STELE_OK) {
-            status = stele__report_posterior(q, &one, &joint, list, diag);
+            status = stele__report_posterior(q, &one, joint, list, diag);
         }
         latent_finish(&one);
     }
+    return status;
+}
+
+static stele_status add_posteriors(const stele__report_request *q, json_t *list, stele__diag *diag)
+{
+    stele__latent joint;
+    const int most = q->plan->subsets == STELE__SUBSETS_ALL ? n_bits(q->mask) - 1 : 1;
+    stele_status status = latent_init(q, q->mask, &joint, diag);
+    if (status == STELE_OK) {
+        status = stele__report_posterior(q, &joint, &joint, list, diag);
+    }
+    for (int n = 1; n <= most && status == STELE_OK; n++) {
+        status = add_subsets(q, n, &joint, list, diag);
+    }
     latent_finish(&joint);
     return status;
+}
+
+/* All subsets of many modalities are refused, not begun. */
+static stele_status check_subsets(const stele__report_request *q, stele__diag *diag)
+{
+    const int n = n_bits(q->mask);
+    if (q->plan->subsets != STELE__SUBSETS_ALL || n <= 6) {
+        return STELE_OK;
+    }
+    stele__diag_error(
+        diag, STELE_E_OPTION, NULL,
+        "likelihood.subsets: %d modalities have 2^%d - 1 subsets, of which at most %d "
+        "are judged",
+        n, n, STELE__MOST_POSTERIORS);
+    stele__diag_hint(diag, "name up to six with --modalities, or evaluate likelihood with "
+                           "`subsets: single`");
+    return STELE_E_OPTION;
 }
 
 stele_status stele__report_make(const stele__report_request *q, json_t **ret, stele__diag *diag)
@@ -141,12 +219,25 @@ stele_status stele__report_make(const stele__report_request *q, json_t **ret, st
                                       (json_int_t)q->bootstrap->n_resamples, "units",
                                       (json_int_t)q->bootstrap->n_units));
     }
-    stele_status status = stele__report_warn_labels(q, diag);
+    stele_status status = check_subsets(q, diag);
+    if (status == STELE_OK) {
+        status = stele__report_warn_labels(q, diag);
+    }
     if (status == STELE_OK) {
         status = add_posteriors(q, posteriors, diag);
     }
     if (status == STELE_OK && q->plan->cross) {
         status = stele__report_cross(q, cross, diag);
+    }
+    if (status == STELE_OK && q->plan->alignment) {
+        json_t *pairs = json_array();
+        json_object_set_new(all, "alignment", pairs);
+        status = stele__report_alignment(q, pairs, diag);
+    }
+    if (status == STELE_OK && q->plan->calibration_level > 0.0) {
+        json_t *list = json_array();
+        json_object_set_new(all, "calibration", list);
+        status = stele__report_calibration(q, list, diag);
     }
     if (status != STELE_OK) {
         json_decref(all);

@@ -3,17 +3,23 @@
  *     rows          rows judged
  *     samples       importance samples
  *     intervals     level, resamples, units (rows or groups that are drawn), if there are any
- *     posteriors[]  the joint, then each modality alone:
+ *     posteriors[]  the joint, then each modality alone, then other subsets by their size:
  *         name, modalities[], rows (that have any of them)
  *         variance          of the posterior, mean over rows and dimensions
  *         joint_sharper     share of rows and dimensions in which the joint's is smaller, over
  *                           rows that have more than this modality; null for the joint
  *         elbo, elbo_error, importance_weighted, importance_weighted_error, divergence,
  *         log_likelihood{}  by modality (bound.h), if the plan has likelihood
- *         labels[]          labels, rows, and knn + knn_error or ari, nmi, resolution, clusters
+ *         labels[]          labels, rows, and knn + knn_error or ari, nmi, resolution, clusters;
+ *                           or silhouette, silhouette_scaled and, with a batch, silhouette_batch;
+ *                           or batch, ilisi, ilisi_median, with labels clisi, clisi_median, and
+ *                           knn, logistic (of the batch), their _error, chance
  *         heads{}           by head: rows, and metrics by name (heads.h), with a reversed
  *                           derivative fresh_knn, fresh_logistic, their _error, fresh_chance and,
  *                           with covariates, fresh_covariates (fresh.h); left out without heads
+ *     alignment[]   a, b, rows, foscttm (foscttm.h), if the plan has it
+ *     calibration[] from, to, level, samples, rows, values, coverage, below, above (calibration.h),
+ *                   if the plan has it
  *     cross[]       from, to, rows, model{}, marginal{}, class_mean{}: metrics by name (cross.h)
  *
  * An object with figures may have `intervals`: under the same keys [low, high] by the bootstrap

@@ -4,6 +4,9 @@
 
 #include "eval/report.h"
 
+/* Of classifiers that are trained anew. */
+enum { STELE__REPORT_NEIGHBOURS = 15, STELE__REPORT_FOLDS = 5 };
+
 /* Latents of the rows judged, of one posterior. */
 typedef struct stele__latent {
     uint64_t mask;
@@ -31,6 +34,9 @@ STELE_NODISCARD stele_status stele__report_means(const stele__report_request *q,
                                                  const char *const *key, const double *value,
                                                  uint32_t n_columns);
 
+/* The median of those of n values that are no NaN; NaN of none. */
+STELE_NODISCARD stele_status stele__report_median(const double *value, int64_t n, double *ret);
+
 /* Append to `list` all about one posterior. */
 STELE_NODISCARD stele_status stele__report_posterior(const stele__report_request *q,
                                                      const stele__latent *l,
@@ -44,6 +50,22 @@ STELE_NODISCARD stele_status stele__report_heads(const stele__report_request *q,
 STELE_NODISCARD stele_status stele__report_label(const stele__report_request *q,
                                                  const stele__label_task *t, const stele__latent *l,
                                                  json_t *list, stele__diag *diag);
+/* The same of batches and classes, for rows whose code is not negative: the figures into `at`.
+ * E_DATA without a message: too few rows. */
+STELE_NODISCARD stele_status stele__report_silhouette(const stele__report_request *q,
+                                                      const stele__label_task *t,
+                                                      const stele__latent *l, const int32_t *code,
+                                                      json_t *at);
+STELE_NODISCARD stele_status stele__report_integration(const stele__report_request *q,
+                                                       const stele__label_task *t,
+                                                       const stele__latent *l, const int32_t *code,
+                                                       json_t *at);
+/* Append to `list` how near each pair of modalities puts the same row; whether values lie in the
+ * intervals of drawn ones. */
+STELE_NODISCARD stele_status stele__report_alignment(const stele__report_request *q, json_t *list,
+                                                     stele__diag *diag);
+STELE_NODISCARD stele_status stele__report_calibration(const stele__report_request *q, json_t *list,
+                                                       stele__diag *diag);
 /* Append to `list` the predictions of modalities from each other. */
 STELE_NODISCARD stele_status stele__report_cross(const stele__report_request *q, json_t *list,
                                                  stele__diag *diag);
