@@ -80,10 +80,11 @@ const stele__command stele__commands[] = {
       stele__cmd_eval },
     { "generate",
       "RUN -o FILE --to NAME [--from A,B] [--split PART | --rows ID,...] [--first N] | "
-      "--between ID,ID [--steps N] | --prior N [--given HEAD=VALUE]  [--samples N] [--draw WHAT] "
+      "--between ID,ID [--steps N] | --traverse ID [--dims A,B] [--steps N] | --prior N [--given "
+      "HEAD=VALUE]  [--samples N] [--draw WHAT] "
       "[--temperature T] [--seed S] [--like ID] [--shape H,W] [--data PATH] [--checkpoint NAME] "
       "[--threads N] [--quiet]",
-      "Generate one modality from others, from the prior, or between two rows.",
+      "Generate one modality from others, from the prior, between two rows, or along the latent.",
       "  -o FILE          (or --output) .h5ad, .csv, .npy, .jsonl (texts, nested numbers) or\n"
       "                   .png (images: what was measured, then the draws)\n"
       "  --to NAME        the modality to generate\n"
@@ -92,7 +93,9 @@ const stele__command stele__commands[] = {
       "  --rows ID,...    these rows instead\n"
       "  --first N        only the first N of them (.png: 8)\n"
       "  --between ID,ID  in equal steps from one row's posterior mean to the other's\n"
-      "  --steps N        of --between (default: 8)\n"
+      "  --traverse ID    each latent dimension from -3 to 3 around the row's posterior mean\n"
+      "  --dims A,B       only these dimensions, counted from 0\n"
+      "  --steps N        of --between (default: 8) or of each dimension (default: 7)\n"
       "  --prior N        N draws from the prior instead of rows' posteriors\n"
       "  --given H=VALUE  of the prior those for which head H says VALUE\n"
       "  --samples N      draws of z per row (default: 1)\n"
