@@ -2,6 +2,7 @@
 """Intervals of `stele eval`, and its tables. intervals.py STELE"""
 
 import json
+import math
 import pathlib
 import re
 import subprocess
@@ -100,6 +101,22 @@ def check_json(stele, folder):
     return report
 
 
+def check_head(stele, spec, scratch):
+    """Without groups a share of rows moves as a binomial: the plugin was given the rows of each resample."""
+    folder = scratch / "rows"
+    run(stele, "train", spec, "--run", folder, "--quiet", "--set", "data.split.group=null", "--set", "train.epochs=20")
+    report = json.loads(run(stele, "eval", folder, "--json"))
+    assert report["intervals"]["units"] == report["rows"], report["intervals"]
+    head = report["posteriors"][0]["heads"]["class"]
+    share, (low, high) = head["accuracy"], head["intervals"]["accuracy"]
+    width = 2 * 1.96 * math.sqrt(share * (1 - share) / head["rows"])
+    assert 0.8 < (high - low) / width < 1.2 and low < share < high, (share, low, high, width)
+    other = report["posteriors"][0]["heads"]["other"]
+    share, (low, high) = other["fresh_knn"], other["intervals"]["fresh_knn"]
+    width = 2 * 1.96 * math.sqrt(share * (1 - share) / other["rows"])
+    assert 0.8 < (high - low) / width < 1.2 and low < share < high, (share, low, high, width)
+
+
 def cells_of(text):
     """Rows of cells of all tables, of columns that are two blanks apart."""
     lines = [line for line in text.splitlines()[2:] if line]
@@ -139,6 +156,7 @@ def main():
         spec.write_text(SPEC, encoding="utf-8")
         run(stele, "train", spec, "--run", folder, "--quiet")
         check_json(stele, folder)
+        check_head(stele, spec, pathlib.Path(scratch))
         check_tables(stele, folder)
         check_refusals(stele, folder)
 
