@@ -294,6 +294,11 @@ void stele__eval_print(const json_t *report, const stele__grid_style *style)
         printf(", %.4g %% intervals of %lld resamples",
                100.0 * json_number_value(json_object_get(intervals, "level")),
                (long long)json_integer_value(json_object_get(intervals, "resamples")));
+        if (json_integer_value(json_object_get(intervals, "units")) !=
+            json_integer_value(json_object_get(report, "rows"))) {
+            printf(" of %lld groups",
+                   (long long)json_integer_value(json_object_get(intervals, "units")));
+        }
     }
     printf("\n\n");
     print_posteriors(report, style, &first);

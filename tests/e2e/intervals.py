@@ -137,6 +137,7 @@ def check_tables(stele, folder):
         markdown = run(stele, "eval", folder, "--markdown", *intervals)
         assert cells_of(plain) == cells_of_markdown(markdown), f"{plain}\n{markdown}"
         assert ("[" in plain) == bool(intervals), plain
+    assert re.search(r"95 % intervals of 1000 resamples of \d+ groups$", markdown.splitlines()[0]), markdown
     assert re.search(r"\| -?[\d.]+ \[-?[\d.]+, -?[\d.]+\] \|", markdown), markdown
     fusion = run(stele, "eval", folder, "--report", "fusion", "--markdown")
     assert "\n| fusion | rows |" in fusion, fusion

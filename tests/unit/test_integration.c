@@ -2,6 +2,8 @@
  * (fixtures/make_integration.py), and where a value lies among its draws. */
 #include "test.h"
 
+#include "base/mem.h"
+#include "eval/bootstrap.h"
 #include "eval/calibration.h"
 #include "eval/foscttm.h"
 #include "eval/knn.h"
@@ -181,6 +183,38 @@ static void values_lie_where_their_rank_says(void **state)
     assert_close(place[STELE__ROW_INSIDE], 0.5, 1e-12);
 }
 
+static void every_failed_allocation_is_survived(void **state)
+{
+    (void)state;
+    int32_t index[FIX_N * NEAR];
+    double distance[FIX_N * NEAR], s[FIX_N];
+    stele__bootstrap b = {
+        .n = FIX_N, .n_units = FIX_N, .n_resamples = 100, .level = 0.9, .seed = 1
+    };
+    stele__interval interval;
+    assert_int_equal(
+        stele__knn_search(fix_x, FIX_N, fix_x, FIX_N, FIX_COLUMNS, NEAR, 1, index, distance, NULL),
+        STELE_OK);
+    for (int64_t i = 0;; i++) {
+        stele__mem_fail_at(i);
+        stele_status status =
+            stele__silhouette_batch(fix_x, fix_label, fix_batch, FIX_N, FIX_COLUMNS, NULL, s);
+        if (status == STELE_OK) {
+            status =
+                stele__lisi(index, distance, FIX_N, NEAR, 5.0, fix_batch, FIX_BATCHES, NULL, s);
+        }
+        if (status == STELE_OK) {
+            status = stele__bootstrap_median(&b, s, &interval);
+        }
+        stele__mem_fail_at(-1);
+        if (status == STELE_OK) {
+            assert_true(i > 10);
+            return;
+        }
+        assert_int_equal(status, STELE_E_NOMEM);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +225,7 @@ int main(void)
         cmocka_unit_test(fractions_closer_are_those_of_scot),
         cmocka_unit_test(threads_change_no_bit),
         cmocka_unit_test(values_lie_where_their_rank_says),
+        cmocka_unit_test(every_failed_allocation_is_survived),
     };
     return cmocka_run_group_tests_name("integration", tests, NULL, NULL);
 }
