@@ -1,10 +1,12 @@
 /* stele eval RUN [--split PART] [--modalities a,b] [--labels COLUMN [--exclude A,B]] [--samples K]
- *                [--checkpoint NAME] [--json] [--report fusion] [--rows FILE.csv] */
+ *                [--checkpoint NAME] [--json] [--report fusion] [--rows FILE.csv] [--intervals]
+ *                [--resamples N] [--level P] [--markdown] */
 #include "base/file.h"
 #include "base/mem.h"
 #include "cli/command.h"
 #include "cli/eval_fusion.h"
 #include "cli/eval_table.h"
+#include "cli/eval_units.h"
 #include "cli/opened.h"
 #include "eval/report.h"
 #include "train/folder.h"
@@ -15,9 +17,44 @@
 
 typedef struct options {
     stele__open_request open;
-    const char *exclude, *samples, *report, *rows;
+    const char *exclude, *samples, *report, *rows, *resamples, *level;
     int json;
+    stele__grid_style style;
+    stele__bootstrap bootstrap;
 } options;
+
+/* Resamples unless asked for otherwise; the most that may be asked for. */
+enum { RESAMPLES = 1000, MOST_RESAMPLES = 1000000 };
+
+static int check_intervals(const char *command, options *o)
+{
+    char *end = NULL;
+    o->bootstrap = (stele__bootstrap){ .n_resamples = RESAMPLES, .level = 0.95 };
+    if (o->resamples != NULL) {
+        long n = strtol(o->resamples, &end, 10);
+        if (end == o->resamples || *end != '\0' || n > MOST_RESAMPLES ||
+            (n != 0 && n < STELE__LEAST_RESAMPLES)) {
+            return stele__cli_usage_error(
+                command, "--resamples is a number from 100 to 1000000, or 0 for no intervals");
+        }
+        o->bootstrap.n_resamples = (uint32_t)n;
+    }
+    if (o->level != NULL) {
+        o->bootstrap.level = strtod(o->level, &end);
+        if (end == o->level || *end != '\0' ||
+            !(o->bootstrap.level > 0.0 && o->bootstrap.level < 1.0)) {
+            return stele__cli_usage_error(command, "--level is a number between 0 and 1");
+        }
+    }
+    if (o->bootstrap.n_resamples == 0 && (o->style.intervals || o->level != NULL)) {
+        return stele__cli_usage_error(command, "without resamples there are no intervals");
+    }
+    if (o->json && (o->style.markdown || o->style.intervals)) {
+        return stele__cli_usage_error(
+            command, "--json has all intervals: leave out --intervals and --markdown");
+    }
+    return STELE__EXIT_OK;
+}
 
 static int check(int argc, char **argv, options *o)
 {
@@ -44,7 +81,7 @@ static int check(int argc, char **argv, options *o)
         }
         o->open.plan.samples = k;
     }
-    return STELE__EXIT_OK;
+    return check_intervals(argv[0], o);
 }
 
 static int parse(int argc, char **argv, options *o)
@@ -55,9 +92,13 @@ static int parse(int argc, char **argv, options *o)
                                            { "json", no_argument, NULL, 'j' },
                                            { "report", required_argument, NULL, 'r' },
                                            { "rows", required_argument, NULL, 'w' },
+                                           { "intervals", no_argument, NULL, 'i' },
+                                           { "resamples", required_argument, NULL, 'b' },
+                                           { "level", required_argument, NULL, 'L' },
+                                           { "markdown", no_argument, NULL, 'M' },
                                            STELE__OPEN_OPTIONS,
                                            { 0 } };
-    o->open = (stele__open_request){ .part = STELE__TEST, .checkpoint = "best" };
+    o->open = (stele__open_request){ .part = STELE__TEST, .checkpoint = "best", .spec_labels = 1 };
     for (int c; (c = stele__cli_option(argc, argv, ":", longs)) != -1;) {
         switch (c) {
         case 'l': o->open.plan.labels = optarg; break;
@@ -66,6 +107,10 @@ static int parse(int argc, char **argv, options *o)
         case 'j': o->json = 1; break;
         case 'r': o->report = optarg; break;
         case 'w': o->rows = optarg; break;
+        case 'i': o->style.intervals = 1; break;
+        case 'b': o->resamples = optarg; break;
+        case 'L': o->level = optarg; break;
+        case 'M': o->style.markdown = 1; break;
         default:
             if (!stele__open_option(&o->open, c, optarg)) {
                 return stele__cli_option_error(c, argv);
@@ -104,7 +149,7 @@ static stele_status show(const options *o, const json_t *report, stele__diag *di
     if (status == STELE_OK && o->json) {
         printf("%s\n", text);
     } else if (status == STELE_OK) {
-        stele__eval_print(report);
+        stele__eval_print(report, &o->style);
     }
     free(text);
     return status;
@@ -132,12 +177,18 @@ static stele_status judge(const options *o, const stele__opened *opened, stele__
                                    "--rows: nothing here is told row by row");
         stele__diag_hint(diag, "add --report fusion, or `fusion` to what the spec evaluates");
     }
+    stele__bootstrap b = o->bootstrap;
+    if (status == STELE_OK && b.n_resamples > 0) {
+        status = stele__eval_units(opened, row, q.n, &b);
+        q.bootstrap = &b;
+    }
     if (status == STELE_OK) {
         status = stele__report_make(&q, &report, diag);
     }
     if (status == STELE_OK && opened->plan.fusion) {
-        status = stele__eval_fusion(opened, row, q.n, q.mask, o->rows, report, diag);
+        status = stele__eval_fusion(opened, row, q.n, q.mask, o->rows, q.bootstrap, report, diag);
     }
+    stele__eval_units_finish(&b);
     if (status == STELE_OK) {
         json_object_set_new(report, "run", json_string(o->open.dir));
         json_object_set_new(report, "split", json_string(part_title(o->open.part)));

@@ -1,5 +1,6 @@
 /* stele generate RUN -o FILE --to NAME [--from a,b] [--split PART] [--rows ID,...] [--first N]
- *     [--prior N | --between ID,ID] [--given HEAD=VALUE] [--samples N] ... */
+ *     [--prior N | --between ID,ID | --traverse ID [--dims A,B]] [--given HEAD=VALUE]
+ *     [--samples N] ... */
 #include "base/mem.h"
 #include "cli/command.h"
 #include "cli/draws.h"
@@ -100,6 +101,8 @@ static int take_option(options *o, int c, const char *value)
     case 'O': o->to = value; return 1;
     case 'r': o->rows = value; return 1;
     case 'b': o->between = value; return 1;
+    case 'v': o->traverse = value; return 1;
+    case 'D': o->dims = value; return 1;
     case 'g': o->given = value; return 1;
     case 'l': o->like = value; return 1;
     case 'h': o->shape = value; return 1;
@@ -107,6 +110,21 @@ static int take_option(options *o, int c, const char *value)
     }
     int taken = take_number(o, c, value);
     return taken != 0 ? taken : take_sampling(o, c, value);
+}
+
+static int check_traverse(const char *command, const options *o, int from_rows)
+{
+    if (o->traverse != NULL && (from_rows || o->samples > 1 || o->between != NULL)) {
+        return stele__cli_usage_error(command, "--traverse names its row: leave out --rows, "
+                                               "--first, --split, --samples, --between");
+    }
+    if (o->dims != NULL && o->traverse == NULL) {
+        return stele__cli_usage_error(command, "--dims needs --traverse ID");
+    }
+    if (o->steps > 0 && o->between == NULL && o->traverse == NULL) {
+        return stele__cli_usage_error(command, "--steps needs --between or --traverse");
+    }
+    return STELE__EXIT_OK;
 }
 
 static int check(int argc, char **argv, options *o)
@@ -126,10 +144,12 @@ static int check(int argc, char **argv, options *o)
         return stele__cli_usage_error(
             argv[0], "`%s` ends in none of .h5ad, .csv, .npy, .jsonl, .png", o->out);
     }
-    if (o->prior > 0 && (o->between != NULL || from_rows || o->open.modalities != NULL)) {
+    if (o->prior > 0 &&
+        (o->between != NULL || o->traverse != NULL || from_rows || o->open.modalities != NULL)) {
         return stele__cli_usage_error(
             argv[0],
-            "--prior takes no rows: leave out --from, --rows, --first, --split, --between");
+            "--prior takes no rows: leave out --from, --rows, --first, --split, --between, "
+            "--traverse");
     }
     if (o->given != NULL && o->prior == 0) {
         return stele__cli_usage_error(argv[0], "--given needs --prior N");
@@ -138,7 +158,7 @@ static int check(int argc, char **argv, options *o)
         return stele__cli_usage_error(
             argv[0], "--between names its rows: leave out --rows, --first, --split, --samples");
     }
-    return STELE__EXIT_OK;
+    return check_traverse(argv[0], o, from_rows);
 }
 
 static int parse(int argc, char **argv, options *o)
@@ -151,6 +171,8 @@ static int parse(int argc, char **argv, options *o)
                                            { "prior", required_argument, NULL, 'p' },
                                            { "given", required_argument, NULL, 'g' },
                                            { "between", required_argument, NULL, 'b' },
+                                           { "traverse", required_argument, NULL, 'v' },
+                                           { "dims", required_argument, NULL, 'D' },
                                            { "steps", required_argument, NULL, 'e' },
                                            { "samples", required_argument, NULL, 'k' },
                                            { "temperature", required_argument, NULL, 'T' },
@@ -161,7 +183,7 @@ static int parse(int argc, char **argv, options *o)
                                            { "data", required_argument, NULL, 'd' },
                                            STELE__RUN_OPTIONS,
                                            { 0 } };
-    *o = (options){ .samples = 1, .steps = 8, .what = STELE_DRAW_MEAN };
+    *o = (options){ .samples = 1, .what = STELE_DRAW_MEAN };
     o->sampling.temperature = 1.0;
     o->open = (stele__open_request){
         .part = STELE__TEST, .checkpoint = "best", .takes_data = 1, .from = "--from"

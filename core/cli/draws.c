@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Groups of a picture unless told. */
-enum { PICTURE_ROWS = 8 };
+/* Groups of a picture, and steps, unless told. */
+enum { PICTURE_ROWS = 8, STEPS = 8 };
 
 typedef stele__draw_work work;
 typedef stele__draw_request options;
@@ -20,7 +20,7 @@ static stele_status find_row(const work *w, const char *option, const char *id, 
                                          "%s: the data have no row `%s`", option, id);
 }
 
-static stele_status rows_named(work *w, const char *option, const char *text)
+stele_status stele__draw_rows_named(work *w, const char *option, const char *text)
 {
     stele_str_list ids = { 0 };
     stele_status status = stele__split_list(text, &ids);
@@ -43,7 +43,7 @@ static stele_status choose_rows(work *w)
 {
     const options *q = w->q;
     if (q->rows != NULL) {
-        return rows_named(w, "--rows", q->rows);
+        return stele__draw_rows_named(w, "--rows", q->rows);
     }
     stele_status status = stele__opened_rows(&w->o, &q->open, &w->row, &w->n_rows);
     int64_t most = q->first > 0 ? q->first : q->format == STELE__AS_PNG ? PICTURE_ROWS : w->n_rows;
@@ -64,7 +64,7 @@ static stele_status choose_modalities(work *w)
     return status;
 }
 
-static stele_status make_room(work *w, int64_t n)
+stele_status stele__draw_room(work *w, int64_t n)
 {
     if (n == 0) {
         return stele__diag_error(w->diag, STELE_E_ARG, NULL, "there is no row to generate from");
@@ -78,7 +78,7 @@ static stele_status make_room(work *w, int64_t n)
     return status;
 }
 
-static stele_status name_draw(work *w, int64_t i, const char *row, int64_t number)
+stele_status stele__draw_name(work *w, int64_t i, const char *row, int64_t number)
 {
     stele__str s;
     stele__str_init(&s);
@@ -96,7 +96,7 @@ static stele_status draw_rows(work *w)
     const stele__judge *j = &w->o.judge;
     const int64_t samples = w->q->samples;
     const size_t width = j->model->latent_dim;
-    stele_status status = make_room(w, w->n_rows * samples);
+    stele_status status = stele__draw_room(w, w->n_rows * samples);
     float *z = stele__calloc((size_t)w->n_rows * width, sizeof *z);
     status = status == STELE_OK && z == NULL ? STELE_E_NOMEM : status;
     w->t.per_group = samples;
@@ -108,8 +108,8 @@ static stele_status draw_rows(work *w)
             w->t.row[i] = w->t.source[i] = w->row[r];
             w->t.sample[i] = (uint32_t)k;
             memcpy(w->t.z + (size_t)i * width, z + (size_t)r * width, width * sizeof *z);
-            status =
-                name_draw(w, i, stele__dataset_row_id(j->data, w->row[r]), samples > 1 ? k : -1);
+            status = stele__draw_name(w, i, stele__dataset_row_id(j->data, w->row[r]),
+                                      samples > 1 ? k : -1);
         }
     }
     stele__free(z);
@@ -120,13 +120,13 @@ static stele_status draw_rows(work *w)
 static stele_status draw_between(work *w)
 {
     const stele__judge *j = &w->o.judge;
-    const int64_t steps = w->q->steps;
+    const int64_t steps = w->q->steps > 0 ? w->q->steps : STEPS;
     const size_t width = j->model->latent_dim;
-    stele_status status = rows_named(w, "--between", w->q->between);
+    stele_status status = stele__draw_rows_named(w, "--between", w->q->between);
     if (status == STELE_OK && w->n_rows != 2) {
         return stele__diag_error(w->diag, STELE_E_ARG, NULL, "--between names two rows: ID,ID");
     }
-    status = status == STELE_OK ? make_room(w, steps) : status;
+    status = status == STELE_OK ? stele__draw_room(w, steps) : status;
     float *end = stele__calloc(4 * width, sizeof *end);
     status = status == STELE_OK && end == NULL ? STELE_E_NOMEM : status;
     if (status == STELE_OK) {
@@ -142,7 +142,7 @@ static stele_status draw_between(work *w)
         w->t.row[k] = w->row[t > 0.5];
         w->t.source[k] = -1;
         w->t.sample[k] = (uint32_t)k;
-        status = name_draw(w, k, "", k);
+        status = stele__draw_name(w, k, "", k);
     }
     stele__free(end);
     return status;
@@ -153,7 +153,7 @@ static stele_status draw_between(work *w)
 static stele_status draw_prior(work *w)
 {
     const int64_t n = w->q->prior * w->q->samples;
-    stele_status status = make_room(w, n);
+    stele_status status = stele__draw_room(w, n);
     w->t.per_group = w->q->samples > 1 ? w->q->samples : n < PICTURE_ROWS ? n : PICTURE_ROWS;
     while (w->t.per_group > 1 && n % w->t.per_group != 0) {
         w->t.per_group--;
@@ -161,7 +161,7 @@ static stele_status draw_prior(work *w)
     for (int64_t k = 0; k < n && status == STELE_OK; k++) {
         w->t.source[k] = -1;
         w->t.sample[k] = (uint32_t)k;
-        status = name_draw(w, k, "prior", k);
+        status = stele__draw_name(w, k, "prior", k);
     }
     if (status == STELE_OK) {
         stele__sample_prior(&w->o.judge, 0, n, &w->q->sampling, w->t.z);
@@ -269,6 +269,9 @@ stele_status stele__draw_z(work *w)
     }
     if (q->between != NULL) {
         return draw_between(w);
+    }
+    if (q->traverse != NULL) {
+        return stele__draw_traverse(w);
     }
     status = choose_rows(w);
     return status == STELE_OK ? draw_rows(w) : status;

@@ -90,7 +90,8 @@ static stele_status write_rows(const stele__trust_request *q, const stele__trust
 }
 
 stele_status stele__eval_fusion(const stele__opened *o, const int64_t *row, int64_t n,
-                                uint64_t mask, const char *csv, json_t *report, stele__diag *diag)
+                                uint64_t mask, const char *csv, const stele__bootstrap *b,
+                                json_t *report, stele__diag *diag)
 {
     stele__trust t = { 0 };
     const stele__label *label = NULL;
@@ -108,7 +109,7 @@ stele_status stele__eval_fusion(const stele__opened *o, const int64_t *row, int6
     }
     stele_status status = stele__trust_compute(&q, &t, diag);
     if (status == STELE_OK) {
-        json_t *fusion = stele__trust_report(&q, &t, label);
+        json_t *fusion = stele__trust_report(&q, &t, label, b);
         json_object_set_new(fusion, "reference", json_string(stele__part_name(reference)));
         status = json_object_set_new(report, "fusion", fusion) == 0 ? STELE_OK : STELE_E_NOMEM;
     }

@@ -3,46 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST = 64, TEXT = 64 };
-
-/* Cells of text; the first column is aligned left, the others right. */
-typedef struct grid {
-    char cell[MOST][MOST][TEXT];
-    int rows, columns;
-} grid;
-
-static void put(grid *t, int row, int column, const char *text)
-{
-    if (row < MOST && column < MOST) {
-        snprintf(t->cell[row][column], TEXT, "%s", text);
-        t->rows = row + 1 > t->rows ? row + 1 : t->rows;
-        t->columns = column + 1 > t->columns ? column + 1 : t->columns;
-    }
-}
-
-static void put_number(grid *t, int row, int column, const json_t *v, int decimals)
-{
-    char text[TEXT] = "-";
-    if (json_is_number(v)) {
-        snprintf(text, sizeof text, "%.*f", decimals, json_number_value(v));
-    }
-    put(t, row, column, text);
-}
-
-static void print(const grid *t)
-{
-    for (int r = 0; r < t->rows; r++) {
-        for (int c = 0; c < t->columns; c++) {
-            int width = 0;
-            for (int k = 0; k < t->rows; k++) {
-                int n = (int)strlen(t->cell[k][c]);
-                width = n > width ? n : width;
-            }
-            printf(c == 0 ? "%-*s" : "  %*s", width, t->cell[r][c]);
-        }
-        putchar('\n');
-    }
-}
+typedef stele__grid grid;
+enum { TEXT = STELE__CELL };
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -50,17 +12,32 @@ static const char *text_of(const json_t *object, const char *key)
     return s != NULL ? s : "";
 }
 
-/* Columns of one label score: "kNN class", or ARI and NMI. */
+/* Columns of one label score, each behind the column that it is about: "kNN class". */
 static int put_label(grid *t, int row, int column, const json_t *score)
 {
-    char title[TEXT];
-    int knn = json_object_get(score, "knn") != NULL;
-    static const char *const keys[] = { "knn", "ari", "nmi" };
-    static const char *const names[] = { "kNN", "ARI", "NMI" };
-    for (int i = knn ? 0 : 1; i < (knn ? 1 : 3); i++, column++) {
-        snprintf(title, sizeof title, "%s %.50s", names[i], text_of(score, "labels"));
-        put(t, 0, column, title);
-        put_number(t, row, column, json_object_get(score, keys[i]), 3);
+    static const struct {
+        const char *key, *title, *about;
+    } one[] = {
+        { "ari", "ARI", "labels" },
+        { "nmi", "NMI", "labels" },
+        { "silhouette", "silhouette", "labels" },
+        { "silhouette_batch", "mixed", "batch" },
+        { "ilisi", "iLISI", "batch" },
+        { "clisi", "cLISI", "labels" },
+        { "knn", "kNN", NULL },
+        { "logistic", "logistic", "batch" },
+        { "chance", "chance", "batch" },
+    };
+    const char *first = json_object_get(score, "ilisi") != NULL ? "batch" : "labels";
+    for (size_t i = 0; i < sizeof one / sizeof one[0]; i++) {
+        char title[TEXT];
+        if (json_object_get(score, one[i].key) == NULL) {
+            continue;
+        }
+        snprintf(title, sizeof title, "%s %.50s", one[i].title,
+                 text_of(score, one[i].about != NULL ? one[i].about : first));
+        stele__grid_put(t, 0, column, title);
+        stele__grid_figure(t, row, column++, score, one[i].key, 3);
     }
     return column;
 }
@@ -85,11 +62,12 @@ static int put_head(grid *t, int row, int column, const char *name, json_t *scor
     json_object_foreach(score, key, value)
     {
         char title[TEXT];
-        if (strcmp(key, "rows") != 0 && !is_error_of_other(score, key)) {
-            snprintf(title, sizeof title, "%.30s %.31s", name, key);
-            put(t, 0, column, title);
-            put_number(t, row, column++, value, 3);
+        if (json_is_object(value) || strcmp(key, "rows") == 0 || is_error_of_other(score, key)) {
+            continue;
         }
+        snprintf(title, sizeof title, "%.30s %.31s", name, key);
+        stele__grid_put(t, 0, column, title);
+        stele__grid_figure(t, row, column++, score, key, 3);
     }
     return column;
 }
@@ -109,20 +87,21 @@ static void put_posterior(grid *t, int row, const json_t *p)
     const char *key;
     json_t *value;
     size_t i;
-    put(t, row, 0, text_of(p, "name"));
+    stele__grid_put(t, row, 0, text_of(p, "name"));
     for (i = 0; i < sizeof column / sizeof column[0]; i++) {
         value = json_object_get(p, column[i].key);
         if (value != NULL) {
-            put(t, 0, c, column[i].title);
-            put_number(t, row, c++, value, column[i].decimals);
+            stele__grid_put(t, 0, c, column[i].title);
+            stele__grid_figure(t, row, c++, p, column[i].key, column[i].decimals);
         }
     }
+    const json_t *by_modality = json_object_get(json_object_get(p, "intervals"), "log_likelihood");
     json_object_foreach(json_object_get(p, "log_likelihood"), key, value)
     {
         char title[TEXT];
         snprintf(title, sizeof title, "log p(%.50s)", key);
-        put(t, 0, c, title);
-        put_number(t, row, c++, value, 2);
+        stele__grid_put(t, 0, c, title);
+        stele__grid_number(t, row, c++, value, json_object_get(by_modality, key), 2);
     }
     json_array_foreach(json_object_get(p, "labels"), i, value)
     {
@@ -132,10 +111,10 @@ static void put_posterior(grid *t, int row, const json_t *p)
     {
         c = put_head(t, row, c, key, value);
     }
-    put(t, 0, c, "variance");
-    put_number(t, row, c++, json_object_get(p, "variance"), 4);
-    put(t, 0, c, "joint sharper");
-    put_number(t, row, c, json_object_get(p, "joint_sharper"), 3);
+    stele__grid_put(t, 0, c, "variance");
+    stele__grid_figure(t, row, c++, p, "variance", 4);
+    stele__grid_put(t, 0, c, "joint sharper");
+    stele__grid_figure(t, row, c, p, "joint_sharper", 3);
 }
 
 /* Metrics of the model and the baselines, a row each. */
@@ -143,16 +122,18 @@ static void put_scores(grid *t, int *row, const char *what, const json_t *scores
 {
     static const char *const key[] = { "model", "marginal", "class_mean" };
     static const char *const title[] = { "model", "marginal", "class mean" };
+    const json_t *intervals = json_object_get(scores, "intervals");
     const char *name;
     json_t *value;
     json_object_foreach(json_object_get(scores, "model"), name, value)
     {
-        put(t, *row, 0, what);
-        put(t, *row, 1, name);
+        stele__grid_put(t, *row, 0, what);
+        stele__grid_put(t, *row, 1, name);
         for (int i = 0; i < 3; i++) {
             const json_t *all = json_object_get(scores, key[i]);
-            put(t, 0, i + 2, title[i]);
-            put_number(t, *row, i + 2, json_object_get(all, name), 4);
+            stele__grid_put(t, 0, i + 2, title[i]);
+            stele__grid_number(t, *row, i + 2, json_object_get(all, name),
+                               json_object_get(json_object_get(intervals, key[i]), name), 4);
         }
         ++*row;
     }
@@ -187,68 +168,144 @@ static void put_group(grid *t, int row, const json_t *group)
     int c = 1;
     const char *name, *class = json_string_value(json_object_get(group, "group"));
     json_t *value;
-    put(t, row, 0, class != NULL ? class : "all rows");
+    stele__grid_put(t, row, 0, class != NULL ? class : "all rows");
     for (size_t i = 0; i < sizeof column / sizeof column[0]; i++) {
-        put(t, 0, c, column[i].title);
-        put_number(t, row, c++, json_object_get(group, column[i].key), column[i].decimals);
+        stele__grid_put(t, 0, c, column[i].title);
+        stele__grid_figure(t, row, c++, group, column[i].key, column[i].decimals);
     }
+    const json_t *modalities = json_object_get(json_object_get(group, "intervals"), "modalities");
     json_object_foreach(json_object_get(group, "modalities"), name, value)
     {
         char title[TEXT];
         snprintf(title, sizeof title, "share %.50s", name);
-        put(t, 0, c, title);
-        put_number(t, row, c++, json_object_get(value, "share"), 3);
+        stele__grid_put(t, 0, c, title);
+        const json_t *own = json_object_get(modalities, name);
+        stele__grid_number(t, row, c++, json_object_get(value, "share"),
+                           json_object_get(own, "share"), 3);
         snprintf(title, sizeof title, "%.48s holds", name);
-        put(t, 0, c, title);
-        put_number(t, row, c++, json_object_get(value, "coverage"), 3);
+        stele__grid_put(t, 0, c, title);
+        stele__grid_number(t, row, c++, json_object_get(value, "coverage"),
+                           json_object_get(own, "coverage"), 3);
     }
 }
 
-static void print_fusion(const json_t *fusion)
+/* --- the tables --- */
+
+static void print_table(grid *t, int *first)
 {
-    static grid t;
+    if (t->rows > 1) {
+        fputs(*first ? "" : "\n", stdout);
+        stele__grid_print(t);
+        *first = 0;
+    }
+    stele__grid_finish(t);
+}
+
+static void print_posteriors(const json_t *report, const stele__grid_style *style, int *first)
+{
+    grid t = { .style = *style };
     size_t i;
-    json_t *group;
-    memset(&t, 0, sizeof t);
-    put(&t, 0, 0, "fusion");
-    json_array_foreach(json_object_get(fusion, "groups"), i, group)
+    json_t *one;
+    stele__grid_put(&t, 0, 0, "posterior");
+    json_array_foreach(json_object_get(report, "posteriors"), i, one)
     {
-        put_group(&t, (int)i + 1, group);
+        put_posterior(&t, (int)i + 1, one);
     }
-    print(&t);
+    print_table(&t, first);
 }
 
-void stele__eval_print(const json_t *report)
+static void print_cross(const json_t *report, const stele__grid_style *style, int *first)
 {
-    static grid posteriors, cross;
+    grid t = { .style = *style };
     size_t i;
     json_t *one;
     int row = 1;
-    memset(&posteriors, 0, sizeof posteriors);
-    memset(&cross, 0, sizeof cross);
-    printf("%lld %s rows, %s checkpoint\n\n",
-           (long long)json_integer_value(json_object_get(report, "rows")), text_of(report, "split"),
-           text_of(report, "checkpoint"));
-    put(&posteriors, 0, 0, "posterior");
-    json_array_foreach(json_object_get(report, "posteriors"), i, one)
-    {
-        put_posterior(&posteriors, (int)i + 1, one);
-    }
-    print(&posteriors);
-    put(&cross, 0, 0, "prediction");
-    put(&cross, 0, 1, "metric");
+    stele__grid_put(&t, 0, 0, "prediction");
+    stele__grid_put(&t, 0, 1, "metric");
     json_array_foreach(json_object_get(report, "cross"), i, one)
     {
-        put_pair(&cross, &row, one);
+        put_pair(&t, &row, one);
     }
-    if (row > 1) {
-        putchar('\n');
-        print(&cross);
+    print_table(&t, first);
+}
+
+static void print_alignment(const json_t *report, const stele__grid_style *style, int *first)
+{
+    grid t = { .style = *style };
+    size_t i;
+    json_t *one;
+    stele__grid_put(&t, 0, 0, "alignment");
+    stele__grid_put(&t, 0, 1, "rows");
+    stele__grid_put(&t, 0, 2, "FOSCTTM");
+    json_array_foreach(json_object_get(report, "alignment"), i, one)
+    {
+        char pair[TEXT];
+        snprintf(pair, sizeof pair, "%.28s, %.28s", text_of(one, "a"), text_of(one, "b"));
+        stele__grid_put(&t, (int)i + 1, 0, pair);
+        stele__grid_figure(&t, (int)i + 1, 1, one, "rows", 0);
+        stele__grid_figure(&t, (int)i + 1, 2, one, "foscttm", 4);
     }
-    if (json_object_get(report, "fusion") != NULL) {
-        putchar('\n');
-        print_fusion(json_object_get(report, "fusion"));
+    print_table(&t, first);
+}
+
+static void print_calibration(const json_t *report, const stele__grid_style *style, int *first)
+{
+    static const char *const key[] = { "rows", "coverage", "below", "above" };
+    grid t = { .style = *style };
+    size_t i;
+    json_t *one;
+    stele__grid_put(&t, 0, 0, "calibration");
+    json_array_foreach(json_object_get(report, "calibration"), i, one)
+    {
+        char text[TEXT];
+        snprintf(text, sizeof text, "%.28s -> %.28s", text_of(one, "from"), text_of(one, "to"));
+        stele__grid_put(&t, (int)i + 1, 0, text);
+        for (int c = 0; c < 4; c++) {
+            snprintf(text, sizeof text, "%.4g %% holds",
+                     100.0 * json_number_value(json_object_get(one, "level")));
+            stele__grid_put(&t, 0, c + 1, c == 1 ? text : key[c]);
+            stele__grid_figure(&t, (int)i + 1, c + 1, one, key[c], c == 0 ? 0 : 3);
+        }
     }
+    print_table(&t, first);
+}
+
+static void print_fusion(const json_t *report, const stele__grid_style *style, int *first)
+{
+    grid t = { .style = *style };
+    size_t i;
+    json_t *group;
+    stele__grid_put(&t, 0, 0, "fusion");
+    json_array_foreach(json_object_get(json_object_get(report, "fusion"), "groups"), i, group)
+    {
+        put_group(&t, (int)i + 1, group);
+    }
+    print_table(&t, first);
+}
+
+void stele__eval_print(const json_t *report, const stele__grid_style *style)
+{
+    const json_t *intervals = json_object_get(report, "intervals");
+    int first = 1;
+    printf("%lld %s rows, %s checkpoint",
+           (long long)json_integer_value(json_object_get(report, "rows")), text_of(report, "split"),
+           text_of(report, "checkpoint"));
+    if (style->intervals && intervals != NULL) {
+        printf(", %.4g %% intervals of %lld resamples",
+               100.0 * json_number_value(json_object_get(intervals, "level")),
+               (long long)json_integer_value(json_object_get(intervals, "resamples")));
+        if (json_integer_value(json_object_get(intervals, "units")) !=
+            json_integer_value(json_object_get(report, "rows"))) {
+            printf(" of %lld groups",
+                   (long long)json_integer_value(json_object_get(intervals, "units")));
+        }
+    }
+    printf("\n\n");
+    print_posteriors(report, style, &first);
+    print_alignment(report, style, &first);
+    print_cross(report, style, &first);
+    print_calibration(report, style, &first);
+    print_fusion(report, style, &first);
 }
 
 void stele__score_print(const json_t *report)
@@ -271,22 +328,22 @@ void stele__score_print(const json_t *report)
         { "b_to_a", "median_rank", "rank <-", 1 },
         { NULL, "candidates", "of", 0 },
     };
-    static grid pairs;
+    grid pairs = { 0 };
     size_t i;
     json_t *one;
-    memset(&pairs, 0, sizeof pairs);
-    put(&pairs, 0, 0, "pair");
+    stele__grid_put(&pairs, 0, 0, "pair");
     json_array_foreach(json_object_get(report, "pairs"), i, one)
     {
         char title[TEXT];
         snprintf(title, sizeof title, "%.28s, %.28s", text_of(one, "a"), text_of(one, "b"));
-        put(&pairs, (int)i + 1, 0, title);
+        stele__grid_put(&pairs, (int)i + 1, 0, title);
         for (size_t c = 0; c < sizeof column / sizeof column[0]; c++) {
             const json_t *at = column[c].side != NULL ? json_object_get(one, column[c].side) : one;
-            put(&pairs, 0, (int)c + 1, column[c].title);
-            put_number(&pairs, (int)i + 1, (int)c + 1, json_object_get(at, column[c].key),
-                       column[c].decimals);
+            stele__grid_put(&pairs, 0, (int)c + 1, column[c].title);
+            stele__grid_figure(&pairs, (int)i + 1, (int)c + 1, at, column[c].key,
+                               column[c].decimals);
         }
     }
-    print(&pairs);
+    stele__grid_print(&pairs);
+    stele__grid_finish(&pairs);
 }

@@ -1,11 +1,11 @@
-/* eval_table.h - figures for people: aligned tables on stdout. */
+/* eval_table.h - figures for people: tables on stdout. */
 #ifndef STELE_CLI_EVAL_TABLE_H
 #define STELE_CLI_EVAL_TABLE_H
 
-#include <jansson.h>
+#include "cli/text_grid.h"
 
 /* Of eval/report.h. */
-void stele__eval_print(const json_t *report);
+void stele__eval_print(const json_t *report, const stele__grid_style *style);
 /* Of `stele score`. */
 void stele__score_print(const json_t *report);
 

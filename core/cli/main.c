@@ -58,7 +58,8 @@ const stele__command stele__commands[] = {
       stele__cmd_predict },
     { "eval",
       "RUN [--split PART] [--modalities A,B] [--labels COLUMN [--exclude A,B]] [--samples K] "
-      "[--report fusion] [--rows FILE.csv] [--checkpoint NAME] [--threads N] [--json] [--quiet]",
+      "[--report fusion] [--rows FILE.csv] [--intervals] [--resamples N] [--level P] [--markdown | "
+      "--json] [--checkpoint NAME] [--threads N] [--quiet]",
       "Judge a trained model on held-out rows; also written to RUN/eval-PART.json.",
       "  --split PART     train, valid, test (default) or all\n"
       "  --modalities A,B only these, jointly and each alone\n"
@@ -68,6 +69,10 @@ const stele__command stele__commands[] = {
       "  --report fusion  which modality is trusted when, and nothing else; by the classes of\n"
       "                   COLUMN; written to RUN/fusion-PART.json\n"
       "  --rows FILE.csv  that report row by row\n"
+      "  --intervals      show the interval of each figure that has one, by resampled rows\n"
+      "  --resamples N    of the intervals (default: 1000; 0: none, not in the JSON either)\n"
+      "  --level P        probability of the intervals (default: 0.95)\n"
+      "  --markdown       tables of Markdown\n"
       "  --checkpoint X   best (default) or last\n"
       "  --threads N      instead of train.threads\n"
       "  --json           one JSON object instead of tables\n"
@@ -75,10 +80,11 @@ const stele__command stele__commands[] = {
       stele__cmd_eval },
     { "generate",
       "RUN -o FILE --to NAME [--from A,B] [--split PART | --rows ID,...] [--first N] | "
-      "--between ID,ID [--steps N] | --prior N [--given HEAD=VALUE]  [--samples N] [--draw WHAT] "
+      "--between ID,ID [--steps N] | --traverse ID [--dims A,B] [--steps N] | --prior N [--given "
+      "HEAD=VALUE]  [--samples N] [--draw WHAT] "
       "[--temperature T] [--seed S] [--like ID] [--shape H,W] [--data PATH] [--checkpoint NAME] "
       "[--threads N] [--quiet]",
-      "Generate one modality from others, from the prior, or between two rows.",
+      "Generate one modality from others, from the prior, between two rows, or along the latent.",
       "  -o FILE          (or --output) .h5ad, .csv, .npy, .jsonl (texts, nested numbers) or\n"
       "                   .png (images: what was measured, then the draws)\n"
       "  --to NAME        the modality to generate\n"
@@ -87,7 +93,9 @@ const stele__command stele__commands[] = {
       "  --rows ID,...    these rows instead\n"
       "  --first N        only the first N of them (.png: 8)\n"
       "  --between ID,ID  in equal steps from one row's posterior mean to the other's\n"
-      "  --steps N        of --between (default: 8)\n"
+      "  --traverse ID    each latent dimension from -3 to 3 around the row's posterior mean\n"
+      "  --dims A,B       only these dimensions, counted from 0\n"
+      "  --steps N        of --between (default: 8) or of each dimension (default: 7)\n"
       "  --prior N        N draws from the prior instead of rows' posteriors\n"
       "  --given H=VALUE  of the prior those for which head H says VALUE\n"
       "  --samples N      draws of z per row (default: 1)\n"

@@ -247,24 +247,48 @@ static double mean_of(const stele__moments *m)
     return m->n > 0.0 ? m->mean : NAN;
 }
 
+/* A row's ELBO; its columns, if they are wanted. */
+static double elbo_of(const job *q, int64_t r, double *columns)
+{
+    const uint32_t m = q->j->model->n_modalities;
+    double sum = -q->divergence[r];
+    for (uint32_t i = 0; i < m; i++) {
+        if ((q->present[r] >> i & 1) != 0) {
+            sum += q->log_px[r * m + i];
+        }
+    }
+    if (columns != NULL) {
+        columns[STELE__ROW_ELBO] = sum;
+        columns[STELE__ROW_IMPORTANCE] = q->importance[r];
+        columns[STELE__ROW_DIVERGENCE] = q->divergence[r];
+        for (uint32_t i = 0; i < m; i++) {
+            columns[STELE__ROW_LOG_PX + i] =
+                (q->present[r] >> i & 1) != 0 ? q->log_px[r * m + i] : (double)NAN;
+        }
+    }
+    return sum;
+}
+
 /* Row after row, whichever thread they were computed in. */
-static void sum_up(const job *q, stele__bound *ret)
+static void sum_up(const job *q, stele__bound *ret, double *rows)
 {
     stele__moments elbo = { 0 }, importance = { 0 }, divergence = { 0 };
     stele__moments log_px[STELE__MAX_MODALITIES] = { { 0 } };
     const uint32_t m = q->j->model->n_modalities;
+    const size_t width = STELE__ROW_LOG_PX + m;
+    for (size_t i = 0; rows != NULL && i < (size_t)q->n * width; i++) {
+        rows[i] = NAN;
+    }
     for (int64_t r = 0; r < q->n; r++) {
-        double sum = -q->divergence[r];
         if (!q->used[r]) {
             continue;
         }
         for (uint32_t i = 0; i < m; i++) {
             if ((q->present[r] >> i & 1) != 0) {
-                sum += q->log_px[r * m + i];
                 stele__moments_add(&log_px[i], q->log_px[r * m + i]);
             }
         }
-        stele__moments_add(&elbo, sum);
+        stele__moments_add(&elbo, elbo_of(q, r, rows != NULL ? rows + (size_t)r * width : NULL));
         stele__moments_add(&divergence, q->divergence[r]);
         stele__moments_add(&importance, q->importance[r]);
     }
@@ -333,7 +357,7 @@ static void job_finish(job *q, unsigned n_threads)
 
 stele_status stele__bound_compute(const stele__judge *j, const int64_t *row, int64_t n,
                                   uint64_t mask, uint32_t n_samples, stele__bound *ret,
-                                  stele__diag *diag)
+                                  double *ret_rows, stele__diag *diag)
 {
     job q = { .j = j,
               .row = row,
@@ -349,7 +373,7 @@ stele_status stele__bound_compute(const stele__judge *j, const int64_t *row, int
         status = outcome(&q, n_threads, diag);
     }
     if (status == STELE_OK) {
-        sum_up(&q, ret);
+        sum_up(&q, ret, ret_rows);
     }
     job_finish(&q, n_threads);
     return status;

@@ -26,9 +26,19 @@ typedef struct stele__bound {
     double log_px[STELE__MAX_MODALITIES]; /* E_q[log p(x_m | z)], mean over those */
 } stele__bound;
 
-/* Rows in which nothing of `mask` is present are left out. n_samples: K, at least 1. [main] */
+/* What the means are taken of, row by row: the columns of ret_rows. */
+enum {
+    STELE__ROW_ELBO,
+    STELE__ROW_IMPORTANCE,
+    STELE__ROW_DIVERGENCE,
+    STELE__ROW_LOG_PX /* of each modality of the model, in its order */
+};
+
+/* Rows in which nothing of `mask` is present are left out. n_samples: K, at least 1. ret_rows (n,
+ * STELE__ROW_LOG_PX + modalities) may be NULL; NaN where a row does not count. [main] */
 STELE_NODISCARD stele_status stele__bound_compute(const stele__judge *j, const int64_t *row,
                                                   int64_t n, uint64_t mask, uint32_t n_samples,
-                                                  stele__bound *ret, stele__diag *diag);
+                                                  stele__bound *ret, double *ret_rows,
+                                                  stele__diag *diag);
 
 #endif

@@ -143,7 +143,7 @@ static size_t count_clusters(const int32_t *membership, size_t n)
 }
 
 static stele_status find_best(const int32_t *membership, const int32_t *label, size_t n,
-                              stele__clustering *ret)
+                              stele__clustering *ret, size_t *ret_which)
 {
     for (size_t r = 0; r < STELE__N_RESOLUTIONS; r++) {
         stele__agreement found = { 0 };
@@ -154,6 +154,7 @@ static stele_status find_best(const int32_t *membership, const int32_t *label, s
         if (r == 0 || found.ari > ret->best.ari) {
             *ret = (stele__clustering){ found, stele__resolutions[r],
                                         count_clusters(membership + r * n, n) };
+            *ret_which = r;
         }
     }
     return STELE_OK;
@@ -161,11 +162,12 @@ static stele_status find_best(const int32_t *membership, const int32_t *label, s
 
 stele_status stele__clustering_score(const float *x, const int32_t *label, size_t n,
                                      size_t n_columns, size_t k, uint32_t seed,
-                                     stele__clustering *ret, stele__diag *diag)
+                                     stele__clustering *ret, int32_t *ret_membership,
+                                     stele__diag *diag)
 {
     stele__neighbour_graph graph = { 0 };
     stele_status status = STELE_E_NOMEM;
-    size_t n_rows = 0;
+    size_t n_rows = 0, best = 0;
     size_t *row = stele__malloc(n * sizeof *row);
     float *points = stele__calloc(n, n_columns * sizeof *points);
     int32_t *known = stele__calloc(n, sizeof *known);
@@ -191,7 +193,13 @@ stele_status stele__clustering_score(const float *x, const int32_t *label, size_
                                NULL, diag);
     }
     if (status == STELE_OK) {
-        status = find_best(membership, known, n_rows, ret);
+        status = find_best(membership, known, n_rows, ret, &best);
+    }
+    if (status == STELE_OK && ret_membership != NULL) {
+        memset(ret_membership, -1, n * sizeof *ret_membership);
+        for (size_t i = 0; i < n_rows; i++) {
+            ret_membership[row[i]] = membership[best * n_rows + i];
+        }
     }
 out:
     stele__neighbour_graph_finish(&graph);

@@ -28,10 +28,12 @@ typedef struct stele__clustering {
 } stele__clustering;
 
 /* Cluster the rows of x[n, n_columns] with label >= 0 and finite values on their graph of k
- * neighbours and compare with label[n] at every resolution of the list. Errors: as above, E_DATA if
+ * neighbours and compare with label[n] at every resolution of the list. ret_membership[n] (may be
+ * NULL) are the communities at the best one, -1 for rows left out. Errors: as above, E_DATA if
  * there are fewer than k such rows. */
 STELE_NODISCARD stele_status stele__clustering_score(const float *x, const int32_t *label, size_t n,
                                                      size_t n_columns, size_t k, uint32_t seed,
-                                                     stele__clustering *ret, stele__diag *diag);
+                                                     stele__clustering *ret,
+                                                     int32_t *ret_membership, stele__diag *diag);
 
 #endif

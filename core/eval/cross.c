@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "eval/blocks.h"
+#include "eval/cross_resample.h"
 #include "eval/modes.h"
 #include "eval/predict.h"
 #include "eval/private.h"
@@ -11,6 +12,9 @@
 
 /* Numbers of a block of rows x features. */
 enum { BLOCK = 4 << 20, MOST_FEATURES = 1024 };
+/* Values that a plugin scores for the intervals of one prediction, and the size of the states that
+ * it reads for them: those of rankings are large. */
+enum { VALUES_RESAMPLED = 20000000, STATES_RESAMPLED = 2000000000 };
 
 typedef struct cross {
     const stele__judge *j;
@@ -18,8 +22,9 @@ typedef struct cross {
     const stele__modality *md;
     int64_t n, n_train; /* rows that have what is needed */
     int64_t *row, *train;
-    float *z; /* (n, D) posterior means */
-    float *w; /* (n, dim) the same of the private latent of what is predicted */
+    int64_t *place; /* (n) where the row stands in the request */
+    float *z;       /* (n, D) posterior means */
+    float *w;       /* (n, dim) the same of the private latent of what is predicted */
     stele__predictor predictor;
     stele__blocks truth, known;
     int64_t width;                 /* features of a block */
@@ -30,7 +35,9 @@ typedef struct cross {
     double *marginal, *class_mean; /* (width), (classes, width) */
     double *seen, *class_seen;     /* the same: entries that they are means of */
     int64_t n_classes;
+    uint64_t state_bytes;
     void *state[STELE__N_CROSS];
+    uint32_t resamples; /* 0: no intervals */
 } cross;
 
 int stele__cross_possible(const stele__modality *to)
@@ -42,6 +49,7 @@ int stele__cross_possible(const stele__modality *to)
 static void cross_finish(cross *c)
 {
     stele__free(c->row);
+    stele__free(c->place);
     stele__free(c->train);
     stele__free(c->z);
     stele__free(c->w);
@@ -67,12 +75,14 @@ static stele_status choose_rows(cross *c)
     const stele__cross_request *q = c->q;
     uint64_t to = UINT64_C(1) << q->to, both = to | UINT64_C(1) << q->from;
     c->row = stele__calloc((size_t)q->n, sizeof *c->row);
+    c->place = stele__calloc((size_t)q->n, sizeof *c->place);
     c->train = stele__calloc((size_t)q->n_train, sizeof *c->train);
-    if (c->row == NULL || c->train == NULL) {
+    if (c->row == NULL || c->place == NULL || c->train == NULL) {
         return STELE_E_NOMEM;
     }
     for (int64_t r = 0; r < q->n; r++) {
         if ((stele__judge_present(c->j, q->row[r]) & both) == both) {
+            c->place[c->n] = r;
             c->row[c->n++] = q->row[r];
         }
     }
@@ -84,11 +94,34 @@ static stele_status choose_rows(cross *c)
     return STELE_OK;
 }
 
+static int64_t features_of(const cross *c)
+{
+    return c->q->n_features > 0 ? c->q->n_features : c->md->n_features;
+}
+
+/* Features of a block, and how many resamples there are, for which it has to hold them all. */
+static void plan_blocks(cross *c)
+{
+    const int64_t rows = c->n > c->n_train ? c->n : c->n_train, features = features_of(c);
+    const int64_t values = VALUES_RESAMPLED / (c->n * features > 0 ? c->n * features : 1);
+    const int64_t states = (int64_t)(STATES_RESAMPLED / (c->state_bytes + 1));
+    const int64_t affordable = values < states ? values : states;
+    c->width = BLOCK / rows > MOST_FEATURES ? MOST_FEATURES : BLOCK / rows < 1 ? 1 : BLOCK / rows;
+    if (c->q->bootstrap != NULL && affordable >= STELE__LEAST_RESAMPLES &&
+        features <= BLOCK / rows) {
+        c->width = features > c->width ? features : c->width;
+        c->resamples = (uint32_t)affordable;
+    }
+}
+
 /* Everything of the size of a block. */
 static stele_status make_room(cross *c)
 {
-    int64_t rows = c->n > c->n_train ? c->n : c->n_train;
-    c->width = BLOCK / rows > MOST_FEATURES ? MOST_FEATURES : BLOCK / rows < 1 ? 1 : BLOCK / rows;
+    stele__guest_begin(c->md->part.guest, "score_size");
+    c->state_bytes = c->md->vt->score_size(stele__guest_inst(c->md->part.guest));
+    stele__guest_restore(c->md->part.guest, "score_size");
+    plan_blocks(c);
+    const int64_t rows = c->n > c->n_train ? c->n : c->n_train;
     c->n_classes = c->q->label != NULL ? c->q->label->n_categories : 0;
     c->block = stele__calloc((size_t)(rows * c->width), sizeof *c->block);
     c->predicted = stele__calloc((size_t)(c->n * c->width), sizeof *c->predicted);
@@ -109,11 +142,8 @@ static stele_status make_room(cross *c)
     }
     int ok = c->block != NULL && c->predicted != NULL && c->marginal != NULL && c->seen != NULL &&
              c->class_mean != NULL && c->class_seen != NULL && detailed == (c->detail != NULL);
-    stele__guest_begin(c->md->part.guest, "score_size");
-    uint64_t bytes = c->md->vt->score_size(stele__guest_inst(c->md->part.guest));
-    stele__guest_restore(c->md->part.guest, "score_size");
     for (int i = 0; i < STELE__N_CROSS; i++) {
-        c->state[i] = stele__calloc(1, (size_t)bytes);
+        c->state[i] = stele__calloc(1, (size_t)c->state_bytes);
         ok = ok && c->state[i] != NULL;
     }
     return ok ? STELE_OK : STELE_E_NOMEM;
@@ -207,24 +237,60 @@ static void repeat_means(cross *c, int which, int64_t width)
     }
 }
 
-static stele_status score(cross *c, int which, int64_t first, int64_t width, stele__diag *diag)
+/* The block as the plugin is to score it. */
+static stele_scored block_of(const cross *c, int which, int64_t first, int64_t width)
 {
-    stele_scored s = { .struct_size = sizeof s,
-                       .n_rows = c->n,
-                       .first = first,
-                       .n_features = width,
-                       .truth = c->block,
-                       .predicted = c->predicted,
-                       .known = c->marginal,
-                       .detail = which == STELE__CROSS_MODEL ? c->detail : NULL,
-                       .likely = c->likely };
+    return (stele_scored){ .struct_size = sizeof(stele_scored),
+                           .n_rows = c->n,
+                           .first = first,
+                           .n_features = width,
+                           .truth = c->block,
+                           .predicted = c->predicted,
+                           .known = c->marginal,
+                           .detail = which == STELE__CROSS_MODEL ? c->detail : NULL,
+                           .likely = c->likely };
+}
+
+static stele_status score(cross *c, int which, const stele_scored *s, stele__diag *diag)
+{
     stele__guest_begin(c->md->part.guest, "score_add");
     stele_status status =
-        c->md->vt->score_add(stele__guest_inst(c->md->part.guest), c->state[which], &s);
+        c->md->vt->score_add(stele__guest_inst(c->md->part.guest), c->state[which], s);
     return stele__guest_check(c->md->part.guest, "score_add", status, diag);
 }
 
-static stele_status score_block(cross *c, int64_t first, int64_t width, stele__diag *diag)
+static stele_status read_metrics(cross *c, int which, stele__cross *ret, stele__diag *diag)
+{
+    stele__guest_begin(c->md->part.guest, "score_end");
+    stele_status status =
+        c->md->vt->score_end(stele__guest_inst(c->md->part.guest), c->state[which],
+                             STELE__MOST_METRICS, ret->metric[which], &ret->n_metrics[which]);
+    status = stele__guest_check(c->md->part.guest, "score_end", status, diag);
+    return status == STELE_OK
+               ? stele__metrics_check(&c->md->part, "score_end", ret->metric[which],
+                                      ret->n_metrics[which], STELE__MOST_METRICS, diag)
+               : status;
+}
+
+static stele_status find_intervals(cross *c, int which, const stele_scored *all, stele__cross *ret)
+{
+    stele__resampled_block block = { .md = c->md,
+                                     .all = all,
+                                     .place = c->place,
+                                     .state_bytes = c->state_bytes,
+                                     .metric = ret->metric[which],
+                                     .n_metrics = ret->n_metrics[which] };
+    for (uint32_t i = 0; i < ret->n_metrics[which]; i++) {
+        ret->interval[which][i] = (stele__interval){ NAN, NAN };
+    }
+    return c->resamples > 0
+               ? stele__resample_block(&block, c->q->bootstrap, c->resamples, ret->interval[which])
+               : STELE_OK;
+}
+
+/* Figures are read after the last block; if that is the only one, intervals come from it. */
+static stele_status score_block(cross *c, int64_t first, int64_t width, int last, stele__cross *ret,
+                                stele__diag *diag)
 {
     stele__blocks_next(&c->known, width, c->block);
     learn(c, width);
@@ -241,34 +307,26 @@ static stele_status score_block(cross *c, int64_t first, int64_t width, stele__d
         if (which != STELE__CROSS_MODEL) {
             repeat_means(c, which, width);
         }
-        status = score(c, which, first, width, diag);
+        const stele_scored block = block_of(c, which, first, width);
+        status = score(c, which, &block, diag);
+        if (status == STELE_OK && last) {
+            status = read_metrics(c, which, ret, diag);
+            status = status == STELE_OK ? find_intervals(c, which, &block, ret) : status;
+        }
     }
     return status;
 }
 
 static stele_status run(cross *c, stele__cross *ret, stele__diag *diag)
 {
-    const stele_inst *inst = stele__guest_inst(c->md->part.guest);
-    int64_t end = c->q->n_features > 0 ? c->q->first + c->q->n_features : c->md->n_features;
+    const int64_t end = c->q->first + features_of(c);
     stele_status status = STELE_OK;
     stele__blocks_skip(&c->known, c->q->first);
     stele__blocks_skip(&c->truth, c->q->first);
     for (int64_t first = c->q->first; first < end && status == STELE_OK; first += c->width) {
-        int64_t left = end - first;
-        status = score_block(c, first, left < c->width ? left : c->width, diag);
-    }
-    for (int which = 0; which < STELE__N_CROSS && status == STELE_OK; which++) {
-        if (which == STELE__CROSS_CLASS_MEAN && c->n_classes == 0) {
-            continue;
-        }
-        stele__guest_begin(c->md->part.guest, "score_end");
-        status = c->md->vt->score_end(inst, c->state[which], STELE__MOST_METRICS,
-                                      ret->metric[which], &ret->n_metrics[which]);
-        status = stele__guest_check(c->md->part.guest, "score_end", status, diag);
-        if (status == STELE_OK) {
-            status = stele__metrics_check(&c->md->part, "score_end", ret->metric[which],
-                                          ret->n_metrics[which], STELE__MOST_METRICS, diag);
-        }
+        const int64_t left = end - first;
+        status =
+            score_block(c, first, left < c->width ? left : c->width, left <= c->width, ret, diag);
     }
     return status;
 }

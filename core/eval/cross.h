@@ -15,6 +15,7 @@
 #ifndef STELE_EVAL_CROSS_H
 #define STELE_EVAL_CROSS_H
 
+#include "eval/bootstrap.h"
 #include "eval/judge.h"
 
 enum { STELE__PSEUDO_ROWS = 10 };
@@ -28,17 +29,22 @@ typedef struct stele__cross_request {
     int64_t n, n_train;
     const stele__label *label; /* CATEGORY, of all rows; NULL: no class_mean */
     int64_t first, n_features; /* score n_features of x_to from `first` on; n_features 0: all */
+    const stele__bootstrap *bootstrap; /* of the n rows; NULL: no intervals */
 } stele__cross_request;
 
 typedef struct stele__cross {
     int64_t n; /* rows scored; 0: neither metrics */
     uint32_t n_metrics[STELE__N_CROSS];
     stele_metric metric[STELE__N_CROSS][STELE__MOST_METRICS];
+    stele__interval interval[STELE__N_CROSS][STELE__MOST_METRICS]; /* NaN: none */
 } stele__cross;
 
 /* Can the modality be predicted and scored? */
 int stele__cross_possible(const stele__modality *to);
-/* Memory: some blocks of scored or training rows x features of 16 MB each, and what `generate`
+/* Intervals ask the plugin for its metrics of every resample, of at most 20 million values in all:
+ * fewer resamples of large data or of metrics with a large state (rankings), and none beyond
+ * 200,000 values (scored rows x features), or where a block holds only some of the features.
+ * Memory: some blocks of scored or training rows x features of 16 MB each, and what `generate`
  * takes for all scored rows where the likelihood is not elementwise. [main] */
 STELE_NODISCARD stele_status stele__cross_compute(const stele__judge *j,
                                                   const stele__cross_request *q, stele__cross *ret,

@@ -10,32 +10,47 @@
  * places. Between stele__spec_create and stele__spec_finish. */
 STELE_NODISCARD stele_status stele__evaluations_apply(stele__spec *spec, stele__diag *diag);
 
-enum { STELE__N_EVALUATIONS = 5 };
+enum { STELE__N_EVALUATIONS = 9 };
 /* The evaluations as schema and help want them. */
 const stele__schema_plugin *stele__evaluations(void);
 
-enum { STELE__TASK_KNN = 1, STELE__TASK_CLUSTERING };
+enum {
+    STELE__TASK_KNN = 1,
+    STELE__TASK_CLUSTERING,
+    STELE__TASK_SILHOUETTE,
+    STELE__TASK_INTEGRATION
+};
 
 /* Among which rows a row's neighbours are sought. */
 enum { STELE__REFERENCE_JUDGED, STELE__REFERENCE_TRAIN };
 
+/* Posteriors beside the joint: given one modality, or given every subset. */
+enum { STELE__SUBSETS_SINGLE, STELE__SUBSETS_ALL };
+/* So many posteriors at most: all subsets of six modalities. */
+enum { STELE__MOST_POSTERIORS = 63 };
+
 /* A label column against which latents are judged. */
 typedef struct stele__label_task {
     int kind;
-    const char *labels;
+    const char *labels; /* INTEGRATION: the batch */
+    const char
+        *other; /* SILHOUETTE: the batch, INTEGRATION: labels that should stay; may be NULL */
     stele_str_list exclude; /* classes whose rows are left out */
     int64_t k, folds;       /* folds, reference: KNN only */
     int32_t reference;      /* STELE__REFERENCE_* */
 } stele__label_task;
 
 typedef struct stele__plan {
-    int likelihood, cross, fusion;
-    int64_t samples;           /* importance samples */
-    const char *cross_labels;  /* of the class_mean baseline, NULL: none */
-    int64_t cross_features;    /* up to so many features of a modality are scored alone, too */
-    int64_t fusion_samples;    /* importance samples of the fusion report */
-    const char *fusion_labels; /* whose classes are its groups, NULL: none */
-    stele__label_task *task;   /* n_tasks, owned */
+    int likelihood, cross, fusion, alignment;
+    int64_t samples;             /* importance samples */
+    int32_t subsets;             /* STELE__SUBSETS_* */
+    double calibration_level;    /* 0: no calibration */
+    int64_t calibration_samples; /* draws of each value */
+    const char *cross_labels;    /* of the class_mean baseline, NULL: none */
+    int64_t cross_features;      /* up to so many features of a modality are scored alone, too */
+    int64_t fusion_samples;      /* importance samples of the fusion report */
+    const char *fusion_labels;   /* whose classes are its groups, NULL: none */
+    stele__label_task *task;     /* n_tasks, owned */
     size_t n_tasks;
     const char **labels; /* n_labels different columns that all this needs, owned */
     stele__place *place; /* (n_labels) where the spec names them, owned */

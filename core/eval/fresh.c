@@ -123,20 +123,21 @@ static stele_status forgive(stele_status status, stele__knn_result *result)
 }
 
 static stele_status classify(const stele__judge *j, const stele__head_request *q,
-                             const int32_t *code, stele__fresh *ret)
+                             const int32_t *code, stele__fresh *ret, double *hit)
 {
     size_t width = j->model->latent_dim, n = (size_t)q->n;
+    double *logistic_hit = hit != NULL ? hit + (size_t)STELE__ROW_FRESH_LOGISTIC * n : NULL;
     int32_t *fold = stele__calloc(n, sizeof *fold);
     stele_status status =
         fold != NULL ? stele__judge_folds(j, q->row, q->n, code, FOLDS, fold) : STELE_E_NOMEM;
     if (status == STELE_OK) {
-        status =
-            stele__knn_accuracy(q->mean, code, fold, n, width, NEIGHBOURS, FOLDS, &ret->knn, NULL);
+        status = stele__knn_accuracy(q->mean, code, fold, n, width, NEIGHBOURS, FOLDS, &ret->knn,
+                                     hit, NULL);
         status = forgive(status, &ret->knn);
     }
     if (status == STELE_OK) {
-        status =
-            stele__logistic_accuracy(q->mean, code, fold, n, width, FOLDS, &ret->logistic, NULL);
+        status = stele__logistic_accuracy(q->mean, code, fold, n, width, FOLDS, &ret->logistic,
+                                          logistic_hit, NULL);
         status = forgive(status, &ret->logistic);
     }
     stele__free(fold);
@@ -144,13 +145,16 @@ static stele_status classify(const stele__judge *j, const stele__head_request *q
 }
 
 stele_status stele__fresh_score(const stele__judge *j, const stele__head_request *q,
-                                stele__fresh *ret)
+                                stele__fresh *ret, double *ret_hit)
 {
     const stele__knn_result none = { .accuracy = NAN, .standard_error = NAN };
     stele__batch *batch = NULL;
     int32_t *code = stele__calloc((size_t)q->n, sizeof *code);
     stele_status status = stele__batch_create(j->model, j->data, 1, &batch);
     *ret = (stele__fresh){ .knn = none, .logistic = none, .chance = NAN, .covariates = NAN };
+    for (int64_t i = 0; ret_hit != NULL && i < STELE__N_FRESH_ROWS * q->n; i++) {
+        ret_hit[i] = NAN;
+    }
     if (code == NULL) {
         status = STELE_E_NOMEM;
     }
@@ -159,7 +163,7 @@ stele_status stele__fresh_score(const stele__judge *j, const stele__head_request
         status = without_z(q, batch, &j->model->head[q->head].covariates, code, ret);
     }
     if (status == STELE_OK && classes > 1) {
-        status = classify(j, q, code, ret);
+        status = classify(j, q, code, ret, ret_hit);
     }
     stele__batch_destroy(batch);
     stele__free(code);

@@ -18,10 +18,14 @@ typedef struct stele__fresh {
     double covariates;
 } stele__fresh;
 
+/* Classifiers whose hits are told row by row. */
+enum { STELE__ROW_FRESH_KNN, STELE__ROW_FRESH_LOGISTIC, STELE__N_FRESH_ROWS };
+
 /* Is the head one whose target z is to unlearn: a category, with a reversed derivative? */
 int stele__fresh_wanted(const stele__head *head);
-/* Rows as in stele__head_score_of. */
+/* Rows as in stele__head_score_of. ret_hit (STELE__N_FRESH_ROWS, n) may be NULL: as in knn.h, NaN
+ * throughout where there is no figure. */
 STELE_NODISCARD stele_status stele__fresh_score(const stele__judge *j, const stele__head_request *q,
-                                                stele__fresh *ret);
+                                                stele__fresh *ret, double *ret_hit);
 
 #endif

@@ -4,9 +4,11 @@
 #include "graph/tensor.h"
 #include "model/head.h"
 
+#include <math.h>
 #include <string.h>
 
-enum { BATCH = 1024 };
+/* Rows that a plugin scores for the intervals of one posterior. */
+enum { BATCH = 1024, ROWS_RESAMPLED = 2000000 };
 
 typedef struct scoring {
     const stele__judge *j;
@@ -15,6 +17,7 @@ typedef struct scoring {
     stele__batch *batch; /* for labels alone: no rows are loaded */
     int64_t n, width;
     int64_t *row;     /* (n) */
+    int64_t *place;   /* (n) where the row stands in the request */
     float *z;         /* (n, D) */
     float *predicted; /* (n, width) */
     int32_t *code;
@@ -25,6 +28,7 @@ static void finish(scoring *s)
 {
     stele__batch_destroy(s->batch);
     stele__free(s->row);
+    stele__free(s->place);
     stele__free(s->z);
     stele__free(s->predicted);
     stele__free(s->code);
@@ -38,11 +42,12 @@ static stele_status choose(scoring *s)
     size_t width = s->j->model->latent_dim, n = (size_t)q->n;
     stele_status status = stele__batch_create(s->j->model, s->j->data, 1, &s->batch);
     s->row = stele__calloc(n, sizeof *s->row);
+    s->place = stele__calloc(n, sizeof *s->place);
     s->z = stele__calloc(n * width, sizeof *s->z);
     s->code = stele__calloc(n, sizeof *s->code);
     s->number = stele__calloc(n * s->head->n_columns, sizeof *s->number);
-    if (status != STELE_OK || s->row == NULL || s->z == NULL || s->code == NULL ||
-        s->number == NULL) {
+    if (status != STELE_OK || s->row == NULL || s->place == NULL || s->z == NULL ||
+        s->code == NULL || s->number == NULL) {
         return STELE_E_NOMEM;
     }
     const stele__target *t = &s->batch->target[q->head];
@@ -58,6 +63,7 @@ static stele_status choose(scoring *s)
             s->code[s->n] = l->code != NULL ? l->code[row] : 0;
             s->number[s->n * t->n + k] = l->number != NULL ? l->number[row] : 0.0;
         }
+        s->place[s->n] = r;
         s->row[s->n++] = row;
     }
     return STELE_OK;
@@ -86,26 +92,121 @@ static stele_status predict(scoring *s, int64_t at, int64_t n)
     return STELE_OK;
 }
 
-static stele_status score(scoring *s, stele__head_score *ret, stele__diag *diag)
+/* The plugin's metrics of n rows. */
+static stele_status ask(const scoring *s, int64_t n, const float *predicted, const int32_t *code,
+                        const double *number, stele_metric *ret, uint32_t *ret_n)
 {
     int category = s->head->target.content == STELE_FIELD_CATEGORY;
     stele_reader reader = stele__part_reader(&s->head->part);
     stele_head_scored rows = { .struct_size = sizeof rows,
-                               .n_rows = s->n,
+                               .n_rows = n,
                                .n_outputs = s->width,
-                               .predicted = s->predicted,
-                               .code = category ? s->code : NULL,
-                               .number = category ? NULL : s->number,
+                               .predicted = predicted,
+                               .code = category ? code : NULL,
+                               .number = category ? NULL : number,
                                .reader = &reader };
     stele__guest_begin(s->head->part.guest, "score");
+    return s->head->vt->score(stele__guest_inst(s->head->part.guest), &rows,
+                              STELE__MOST_HEAD_METRICS, ret, ret_n);
+}
+
+static stele_status score(scoring *s, stele__head_score *ret, stele__diag *diag)
+{
     stele_status status =
-        s->head->vt->score(stele__guest_inst(s->head->part.guest), &rows, STELE__MOST_HEAD_METRICS,
-                           ret->metric, &ret->n_metrics);
+        ask(s, s->n, s->predicted, s->code, s->number, ret->metric, &ret->n_metrics);
     status = stele__guest_check(s->head->part.guest, "score", status, diag);
     return status != STELE_OK
                ? status
                : stele__metrics_check(&s->head->part, "score", ret->metric, ret->n_metrics,
                                       STELE__MOST_HEAD_METRICS, diag);
+}
+
+/* --- intervals --- */
+
+typedef struct resampled {
+    const scoring *s;
+    const stele__head_score *score;
+    stele_status status;
+} resampled;
+
+/* The rows of a resample, one after the other. */
+typedef struct sample {
+    float *predicted;
+    int32_t *code;
+    double *number;
+    int64_t n;
+} sample;
+
+static int gather(const scoring *s, const uint32_t *count, sample *ret)
+{
+    const size_t columns = s->head->n_columns, width = (size_t)s->width;
+    size_t at = 0;
+    *ret = (sample){ 0 };
+    for (int64_t i = 0; i < s->n; i++) {
+        ret->n += count[s->place[i]];
+    }
+    ret->predicted = stele__calloc((size_t)ret->n * width + 1, sizeof *ret->predicted);
+    ret->code = stele__calloc((size_t)ret->n + 1, sizeof *ret->code);
+    ret->number = stele__calloc((size_t)ret->n * columns + 1, sizeof *ret->number);
+    if (ret->predicted == NULL || ret->code == NULL || ret->number == NULL) {
+        return 0;
+    }
+    for (int64_t i = 0; i < s->n; i++) {
+        for (uint32_t k = 0; k < count[s->place[i]]; k++, at++) {
+            memcpy(ret->predicted + at * width, s->predicted + (size_t)i * width,
+                   width * sizeof *ret->predicted);
+            memcpy(ret->number + at * columns, s->number + (size_t)i * columns,
+                   columns * sizeof *ret->number);
+            ret->code[at] = s->code[i];
+        }
+    }
+    return 1;
+}
+
+/* The metrics of a resample; those that it does not have under the same name are undefined. */
+static void score_resample(void *ctx, const uint32_t *count, unsigned thread, double *ret)
+{
+    resampled *q = ctx;
+    const scoring *s = q->s;
+    stele_metric metric[STELE__MOST_HEAD_METRICS];
+    uint32_t n_metrics = 0;
+    sample rows;
+    (void)thread;
+    for (uint32_t i = 0; i < q->score->n_metrics; i++) {
+        ret[i] = NAN;
+    }
+    if (!gather(s, count, &rows)) {
+        q->status = STELE_E_NOMEM;
+    } else if (rows.n > 0) {
+        /* A resample that cannot be scored, with one class left, is no failure. */
+        stele_status status =
+            ask(s, rows.n, rows.predicted, rows.code, rows.number, metric, &n_metrics);
+        stele__guest_end(s->head->part.guest, "score", status, NULL);
+        n_metrics = status == STELE_OK ? n_metrics : 0;
+    }
+    for (uint32_t i = 0; i < n_metrics && i < q->score->n_metrics; i++) {
+        if (strncmp(metric[i].name, q->score->metric[i].name, sizeof metric[i].name) == 0) {
+            ret[i] = metric[i].value;
+        }
+    }
+    stele__free(rows.predicted);
+    stele__free(rows.code);
+    stele__free(rows.number);
+}
+
+static stele_status resample(const scoring *s, stele__head_score *ret)
+{
+    resampled q = { .s = s, .score = ret };
+    const uint32_t most = (uint32_t)(ROWS_RESAMPLED / s->n);
+    for (uint32_t i = 0; i < ret->n_metrics; i++) {
+        ret->interval[i] = (stele__interval){ NAN, NAN };
+    }
+    if (s->q->bootstrap == NULL || most < STELE__LEAST_RESAMPLES) {
+        return STELE_OK;
+    }
+    stele_status status = stele__bootstrap_run(s->q->bootstrap, most, 1, ret->n_metrics,
+                                               score_resample, &q, ret->interval);
+    return status == STELE_OK ? q.status : status;
 }
 
 stele_status stele__head_score_of(const stele__judge *j, const stele__head_request *q,
@@ -124,6 +225,7 @@ stele_status stele__head_score_of(const stele__judge *j, const stele__head_reque
     if (status == STELE_OK && s.n > 0) {
         ret->n = s.n;
         status = score(&s, ret, diag);
+        status = status == STELE_OK ? resample(&s, ret) : status;
     }
     finish(&s);
     return status;

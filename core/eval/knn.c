@@ -86,6 +86,7 @@ static int32_t vote(const int32_t *index, size_t k, const int32_t *label)
 typedef struct fold_room {
     float *query, *reference;
     int32_t *query_label, *reference_label, *index;
+    size_t *query_row; /* where the queries stand in x */
     size_t n_query, n_reference;
 } fold_room;
 
@@ -96,8 +97,9 @@ static stele_status room_init(fold_room *room, size_t n, size_t n_columns, size_
     room->query_label = stele__calloc(n, sizeof *room->query_label);
     room->reference_label = stele__calloc(n, sizeof *room->reference_label);
     room->index = stele__calloc(n, k * sizeof *room->index);
+    room->query_row = stele__calloc(n, sizeof *room->query_row);
     return room->query != NULL && room->reference != NULL && room->query_label != NULL &&
-                   room->reference_label != NULL && room->index != NULL
+                   room->reference_label != NULL && room->index != NULL && room->query_row != NULL
                ? STELE_OK
                : STELE_E_NOMEM;
 }
@@ -109,6 +111,7 @@ static void room_finish(fold_room *room)
     stele__free(room->query_label);
     stele__free(room->reference_label);
     stele__free(room->index);
+    stele__free(room->query_row);
 }
 
 static void room_fill(fold_room *room, const float *x, const int32_t *label, const int32_t *fold,
@@ -121,32 +124,47 @@ static void room_fill(fold_room *room, const float *x, const int32_t *label, con
         (own ? room->query_label : room->reference_label)[at] = label[row[i]];
         memcpy((own ? room->query : room->reference) + at * n_columns, x + row[i] * n_columns,
                n_columns * sizeof *x);
+        if (own) {
+            room->query_row[at] = row[i];
+        }
     }
 }
 
 /* How many of the room's queries get their class. */
 static stele_status count_right(const fold_room *room, size_t n_columns, size_t k, size_t *ret,
-                                stele__diag *diag)
+                                double *ret_hit, stele__diag *diag)
 {
     stele_status status =
         stele__knn_search(room->query, room->n_query, room->reference, room->n_reference, n_columns,
                           k, 0, room->index, NULL, diag);
     *ret = 0;
     for (size_t i = 0; status == STELE_OK && i < room->n_query; i++) {
-        *ret += vote(room->index + i * k, k, room->reference_label) == room->query_label[i];
+        int hit = vote(room->index + i * k, k, room->reference_label) == room->query_label[i];
+        *ret += (size_t)hit;
+        if (ret_hit != NULL) {
+            ret_hit[room->query_row[i]] = hit;
+        }
     }
     return status;
 }
 
+static void no_hits(double *hit, size_t n)
+{
+    for (size_t i = 0; hit != NULL && i < n; i++) {
+        hit[i] = NAN;
+    }
+}
+
 stele_status stele__knn_accuracy(const float *x, const int32_t *label, const int32_t *fold,
                                  size_t n, size_t n_columns, size_t k, int32_t n_folds,
-                                 stele__knn_result *ret, stele__diag *diag)
+                                 stele__knn_result *ret, double *ret_hit, stele__diag *diag)
 {
     fold_room room = { 0 };
     stele__moments accuracy = { 0 };
     size_t *row = stele__malloc(n * sizeof *row);
     size_t n_rows = row != NULL ? stele__usable_rows(x, label, n, n_columns, row) : 0;
     stele_status status = row != NULL ? room_init(&room, n_rows, n_columns, k) : STELE_E_NOMEM;
+    no_hits(ret_hit, n);
     for (int32_t f = 0; status == STELE_OK && f < n_folds; f++) {
         room_fill(&room, x, label, fold, row, n_rows, n_columns, f);
         if (room.n_query == 0) {
@@ -160,7 +178,7 @@ stele_status stele__knn_accuracy(const float *x, const int32_t *label, const int
             break;
         }
         size_t n_right;
-        status = count_right(&room, n_columns, k, &n_right, diag);
+        status = count_right(&room, n_columns, k, &n_right, ret_hit, diag);
         stele__moments_add(&accuracy, (double)n_right / (double)room.n_query);
     }
     if (status == STELE_OK && n_rows == 0) {
@@ -191,7 +209,7 @@ static size_t pick(const float *x, const int32_t *label, size_t n, size_t n_colu
 stele_status stele__knn_classify(const float *x, const int32_t *label, size_t n,
                                  const float *reference, const int32_t *reference_label,
                                  size_t n_reference, size_t n_columns, size_t k,
-                                 stele__knn_result *ret, stele__diag *diag)
+                                 stele__knn_result *ret, double *ret_hit, stele__diag *diag)
 {
     fold_room room = { 0 };
     size_t most = n > n_reference ? n : n_reference, n_right = 0;
@@ -199,6 +217,8 @@ stele_status stele__knn_classify(const float *x, const int32_t *label, size_t n,
     stele_status status = row != NULL ? room_init(&room, most, n_columns, k) : STELE_E_NOMEM;
     if (status == STELE_OK) {
         room.n_query = pick(x, label, n, n_columns, row, room.query, room.query_label);
+        memcpy(room.query_row, row, room.n_query * sizeof *row);
+        no_hits(ret_hit, n);
         room.n_reference = pick(reference, reference_label, n_reference, n_columns, row,
                                 room.reference, room.reference_label);
         if (room.n_query == 0 || room.n_reference < k) {
@@ -208,7 +228,8 @@ stele_status stele__knn_classify(const float *x, const int32_t *label, size_t n,
                                        room.n_query, room.n_reference, k);
         }
     }
-    status = status == STELE_OK ? count_right(&room, n_columns, k, &n_right, diag) : status;
+    status =
+        status == STELE_OK ? count_right(&room, n_columns, k, &n_right, ret_hit, diag) : status;
     if (status == STELE_OK) {
         double share = (double)n_right / (double)room.n_query;
         *ret = (stele__knn_result){ share, sqrt(share * (1.0 - share) / (double)room.n_query),

@@ -37,12 +37,13 @@ typedef struct stele__knn_result {
 /* Cross-validated k-nearest-neighbour classification: every row of a fold is given the most
  * frequent class among its k nearest rows of the other folds, of equally frequent ones the lowest
  * (as scikit-learn does). x[n, n_columns]; label[n]; fold[n] in 0..n_folds-1 where it counts. Rows
- * with label < 0 or a value that is not finite are left out. Errors: E_DATA for too few rows,
+ * with label < 0 or a value that is not finite are left out. ret_hit[n] may be NULL: 1 or 0 for the
+ * rows that were told rightly or not, NaN for those left out. Errors: E_DATA for too few rows,
  * E_NOMEM. */
 STELE_NODISCARD stele_status stele__knn_accuracy(const float *x, const int32_t *label,
                                                  const int32_t *fold, size_t n, size_t n_columns,
                                                  size_t k, int32_t n_folds, stele__knn_result *ret,
-                                                 stele__diag *diag);
+                                                 double *ret_hit, stele__diag *diag);
 
 /* The same without folds: every row of x[n, n_columns] is given the most frequent class among its k
  * nearest rows of reference[n_reference, n_columns]; standard_error is that of a share. */
@@ -50,7 +51,7 @@ STELE_NODISCARD stele_status stele__knn_classify(const float *x, const int32_t *
                                                  const float *reference,
                                                  const int32_t *reference_label, size_t n_reference,
                                                  size_t n_columns, size_t k, stele__knn_result *ret,
-                                                 stele__diag *diag);
+                                                 double *ret_hit, stele__diag *diag);
 
 /* Rows that such measures use: label >= 0 (label may be NULL) and all values finite. ret_row[n]
  * gets their indices, ascending; returns their number. */

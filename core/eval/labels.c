@@ -6,6 +6,7 @@
 #include "eval/knn.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static int is_excluded(const stele__label_task *t, const char *category)
@@ -87,7 +88,8 @@ static void put_knn(const stele__knn_result *result, json_t *at)
 
 /* Neighbours among the training rows, in the same posterior's latent. */
 static stele_status ask_train(const stele__report_request *q, const stele__label_task *t,
-                              const stele__latent *l, const int32_t *code, stele__knn_result *ret)
+                              const stele__latent *l, const int32_t *code, stele__knn_result *ret,
+                              double *hit)
 {
     size_t width = q->judge->model->latent_dim, size = (size_t)q->n_train * width;
     float *mean = stele__calloc(size + 1, sizeof *mean), *sd = stele__calloc(size + 1, sizeof *sd);
@@ -99,7 +101,7 @@ static stele_status ask_train(const stele__report_request *q, const stele__label
     }
     if (status == STELE_OK) {
         status = stele__knn_classify(l->mean, code, (size_t)q->n, mean, known, (size_t)q->n_train,
-                                     width, (size_t)t->k, ret, NULL);
+                                     width, (size_t)t->k, ret, hit, NULL);
     }
     stele__free(mean);
     stele__free(sd);
@@ -109,7 +111,7 @@ static stele_status ask_train(const stele__report_request *q, const stele__label
 
 static stele_status cross_validate(const stele__report_request *q, const stele__label_task *t,
                                    const stele__latent *l, const int32_t *code,
-                                   stele__knn_result *ret)
+                                   stele__knn_result *ret, double *hit)
 {
     int32_t *fold = stele__calloc((size_t)q->n, sizeof *fold);
     stele_status status = fold != NULL
@@ -117,7 +119,7 @@ static stele_status cross_validate(const stele__report_request *q, const stele__
                               : STELE_E_NOMEM;
     if (status == STELE_OK) {
         status = stele__knn_accuracy(l->mean, code, fold, (size_t)q->n, q->judge->model->latent_dim,
-                                     (size_t)t->k, (int32_t)t->folds, ret, NULL);
+                                     (size_t)t->k, (int32_t)t->folds, ret, hit, NULL);
     }
     stele__free(fold);
     return status;
@@ -126,13 +128,72 @@ static stele_status cross_validate(const stele__report_request *q, const stele__
 static stele_status score_knn(const stele__report_request *q, const stele__label_task *t,
                               const stele__latent *l, const int32_t *code, json_t *at)
 {
+    static const char *const key[] = { "knn" };
     stele__knn_result result = { .accuracy = NAN, .standard_error = NAN, .n = n_of(q, code) };
-    stele_status status = STELE_OK;
-    if (class_of_all(q, code) < 0) {
-        status = t->reference == STELE__REFERENCE_TRAIN ? ask_train(q, t, l, code, &result)
-                                                        : cross_validate(q, t, l, code, &result);
+    double *hit = stele__calloc((size_t)q->n, sizeof *hit);
+    stele_status status = hit != NULL ? STELE_OK : STELE_E_NOMEM;
+    int judged = status == STELE_OK && class_of_all(q, code) < 0;
+    if (judged) {
+        status = t->reference == STELE__REFERENCE_TRAIN
+                     ? ask_train(q, t, l, code, &result, hit)
+                     : cross_validate(q, t, l, code, &result, hit);
     }
     put_knn(&result, at);
+    if (judged && status == STELE_OK) {
+        status = stele__report_means(q, at, key, hit, 1);
+    }
+    stele__free(hit);
+    return status;
+}
+
+/* --- clusters --- */
+
+typedef struct regrouped {
+    const int32_t *code, *membership;
+    const stele__bootstrap *b;
+} regrouped;
+
+/* ARI and NMI of the rows of a resample; out of memory they are undefined. */
+static void agree(void *ctx, const uint32_t *count, unsigned thread, double *ret)
+{
+    const regrouped *g = ctx;
+    const int64_t n = stele__bootstrap_rows(g->b, count, NULL);
+    int64_t *row = stele__calloc((size_t)n + 1, sizeof *row);
+    int32_t *code = stele__calloc((size_t)n + 1, sizeof *code);
+    int32_t *membership = stele__calloc((size_t)n + 1, sizeof *membership);
+    stele__agreement found = { NAN, NAN, 0 };
+    (void)thread;
+    if (row != NULL && code != NULL && membership != NULL) {
+        (void)stele__bootstrap_rows(g->b, count, row);
+        for (int64_t i = 0; i < n; i++) {
+            code[i] = g->code[row[i]];
+            membership[i] = g->membership[row[i]];
+        }
+        if (stele__agreement_compute(membership, code, (size_t)n, &found) != STELE_OK) {
+            found = (stele__agreement){ NAN, NAN, 0 };
+        }
+    }
+    ret[0] = found.ari;
+    ret[1] = found.nmi;
+    stele__free(row);
+    stele__free(code);
+    stele__free(membership);
+}
+
+static stele_status add_agreement(const stele__report_request *q, const int32_t *code,
+                                  const int32_t *membership, json_t *at)
+{
+    regrouped g = { code, membership, q->bootstrap };
+    stele__interval interval[2];
+    if (q->bootstrap == NULL) {
+        return STELE_OK;
+    }
+    stele_status status = stele__bootstrap_run(q->bootstrap, 0, 0, 2, agree, &g, interval);
+    if (status == STELE_OK) {
+        json_t *all = stele__report_intervals(q, at);
+        json_object_set_new(all, "ari", stele__report_interval(&interval[0]));
+        json_object_set_new(all, "nmi", stele__report_interval(&interval[1]));
+    }
     return status;
 }
 
@@ -141,16 +202,22 @@ static stele_status score_clusters(const stele__report_request *q, const stele__
 {
     stele__clustering result = { .best = { .ari = NAN, .nmi = NAN, .n = n_of(q, code) },
                                  .resolution = NAN };
-    stele_status status = STELE_OK;
-    if (class_of_all(q, code) < 0) {
+    int32_t *membership = stele__calloc((size_t)q->n, sizeof *membership);
+    stele_status status = membership != NULL ? STELE_OK : STELE_E_NOMEM;
+    int judged = status == STELE_OK && class_of_all(q, code) < 0;
+    if (judged) {
         status = stele__clustering_score(l->mean, code, (size_t)q->n, q->judge->model->latent_dim,
-                                         (size_t)t->k, 1, &result, NULL);
+                                         (size_t)t->k, 1, &result, membership, NULL);
     }
     json_object_set_new(at, "rows", json_integer((json_int_t)result.best.n));
     json_object_set_new(at, "ari", stele__report_number(result.best.ari));
     json_object_set_new(at, "nmi", stele__report_number(result.best.nmi));
     json_object_set_new(at, "resolution", stele__report_number(result.resolution));
     json_object_set_new(at, "clusters", json_integer((json_int_t)result.n_clusters));
+    if (judged && status == STELE_OK) {
+        status = add_agreement(q, code, membership, at);
+    }
+    stele__free(membership);
     return status;
 }
 
@@ -158,7 +225,9 @@ stele_status stele__report_label(const stele__report_request *q, const stele__la
                                  const stele__latent *l, json_t *list, stele__diag *diag)
 {
     int32_t *code = stele__calloc((size_t)q->n, sizeof *code);
-    json_t *at = json_pack("{s:s}", "labels", t->labels);
+    const int by_batch = t->kind == STELE__TASK_INTEGRATION;
+    json_t *at = json_pack("{s:s, s:s*}", by_batch ? "batch" : "labels", t->labels,
+                           by_batch ? "labels" : "batch", t->other);
     if (code == NULL || at == NULL) {
         stele__free(code);
         json_decref(at);
@@ -166,16 +235,22 @@ stele_status stele__report_label(const stele__report_request *q, const stele__la
     }
     stele_status status = codes_of(q, t, l->mask, code);
     if (status == STELE_OK) {
-        status = t->kind == STELE__TASK_KNN ? score_knn(q, t, l, code, at)
-                                            : score_clusters(q, t, l, code, at);
+        status = t->kind == STELE__TASK_KNN          ? score_knn(q, t, l, code, at)
+                 : t->kind == STELE__TASK_CLUSTERING ? score_clusters(q, t, l, code, at)
+                 : t->kind == STELE__TASK_SILHOUETTE ? stele__report_silhouette(q, t, l, code, at)
+                                                     : stele__report_integration(q, t, l, code, at);
     }
     json_array_append_new(list, at);
     stele__free(code);
     if (status == STELE_E_DATA) {
         json_t *title = stele__report_title(q, l->mask);
+        char mixing[64];
+        snprintf(mixing, sizeof mixing, "mixing among %lld neighbours", (long long)t->k);
         stele__diag_warning(diag, NULL, "%s: too few rows have a label in `%s` for %s",
                             json_string_value(title), t->labels,
-                            t->kind == STELE__TASK_KNN ? "neighbours" : "clusters");
+                            t->kind == STELE__TASK_KNN          ? "neighbours"
+                            : t->kind == STELE__TASK_CLUSTERING ? "clusters"
+                                                                : mixing);
         json_decref(title);
         status = STELE_OK;
     }
@@ -193,7 +268,7 @@ static void warn_of_exclusions(const stele__report_request *q, stele__diag *diag
             while (c < label->n_categories && strcmp(label->category[c], t->exclude.v[x]) != 0) {
                 c++;
             }
-            if (c == label->n_categories && t->kind == STELE__TASK_KNN) {
+            if (c == label->n_categories && t->kind != STELE__TASK_CLUSTERING) {
                 stele__diag_warning(diag, NULL,
                                     "no row has `%s` in `%s`: there is nothing to "
                                     "exclude",
@@ -219,10 +294,13 @@ static stele_status warn_of_one_class(const stele__report_request *q, const stel
     if (only >= 0) {
         json_t *title = stele__report_title(q, mask);
         stele__diag_warning(diag, NULL,
-                            "%s: all %zu rows judged have `%s` in `%s`: with one class neighbours "
-                            "and clusters have no figures",
+                            "%s: all %zu rows judged have `%s` in `%s`: with one class %s have no "
+                            "figures",
                             json_string_value(title), n_of(q, code), label->category[only],
-                            t->labels);
+                            t->labels,
+                            t->kind == STELE__TASK_SILHOUETTE    ? "silhouettes"
+                            : t->kind == STELE__TASK_INTEGRATION ? "mixing and classifiers"
+                                                                 : "neighbours and clusters");
         json_decref(title);
     }
     stele__free(code);

@@ -12,6 +12,7 @@ typedef struct room {
     size_t n_columns, n_classes, n_known, n_asked;
     float *known, *asked; /* (n_known, n_columns), (n_asked, n_columns) */
     int32_t *known_label, *asked_label;
+    size_t *asked_row;        /* (n_asked) where they stand in x */
     double *w, *mean, *scale; /* (n_classes, n_columns + 1), (n_columns) */
 } room;
 
@@ -21,6 +22,7 @@ static void room_finish(room *m)
     stele__free(m->asked);
     stele__free(m->known_label);
     stele__free(m->asked_label);
+    stele__free(m->asked_row);
     stele__free(m->w);
     stele__free(m->mean);
     stele__free(m->scale);
@@ -33,11 +35,13 @@ static stele_status room_init(room *m, size_t n, size_t n_columns, size_t n_clas
     m->asked = stele__calloc(n * n_columns + 1, sizeof *m->asked);
     m->known_label = stele__calloc(n + 1, sizeof *m->known_label);
     m->asked_label = stele__calloc(n + 1, sizeof *m->asked_label);
+    m->asked_row = stele__calloc(n + 1, sizeof *m->asked_row);
     m->w = stele__calloc(n_classes * (n_columns + 1), sizeof *m->w);
     m->mean = stele__calloc(n_columns, sizeof *m->mean);
     m->scale = stele__calloc(n_columns, sizeof *m->scale);
     return m->known != NULL && m->asked != NULL && m->known_label != NULL &&
-                   m->asked_label != NULL && m->w != NULL && m->mean != NULL && m->scale != NULL
+                   m->asked_label != NULL && m->asked_row != NULL && m->w != NULL &&
+                   m->mean != NULL && m->scale != NULL
                ? STELE_OK
                : STELE_E_NOMEM;
 }
@@ -50,6 +54,9 @@ static void fill(room *m, const float *x, const int32_t *label, const int32_t *f
     for (size_t i = 0; i < n; i++) {
         int asked = fold[row[i]] == which;
         size_t at = asked ? m->n_asked++ : m->n_known++;
+        if (asked) {
+            m->asked_row[at] = row[i];
+        }
         memcpy((asked ? m->asked : m->known) + at * width, x + row[i] * width, width * sizeof *x);
         (asked ? m->asked_label : m->known_label)[at] = label[row[i]];
     }
@@ -77,15 +84,19 @@ static void standardise(room *m)
     }
 }
 
-static stele_status count_right(room *m, size_t *ret)
+static stele_status count_right(room *m, size_t *ret, double *ret_hit)
 {
     standardise(m);
     stele_status status =
         stele__logistic_fit(m->known, m->known_label, m->n_known, m->n_columns, m->n_classes, m->w);
     *ret = 0;
     for (size_t i = 0; i < m->n_asked && status == STELE_OK; i++) {
-        *ret += stele__logistic_class(m->w, m->asked + i * m->n_columns, m->n_columns,
-                                      m->n_classes) == m->asked_label[i];
+        int hit = stele__logistic_class(m->w, m->asked + i * m->n_columns, m->n_columns,
+                                        m->n_classes) == m->asked_label[i];
+        *ret += (size_t)hit;
+        if (ret_hit != NULL) {
+            ret_hit[m->asked_row[i]] = hit;
+        }
     }
     return status;
 }
@@ -101,7 +112,7 @@ static size_t count_classes(const int32_t *label, const size_t *row, size_t n)
 
 stele_status stele__logistic_accuracy(const float *x, const int32_t *label, const int32_t *fold,
                                       size_t n, size_t n_columns, int32_t n_folds,
-                                      stele__knn_result *ret, stele__diag *diag)
+                                      stele__knn_result *ret, double *ret_hit, stele__diag *diag)
 {
     room m = { 0 };
     stele__moments accuracy = { 0 };
@@ -115,6 +126,9 @@ stele_status stele__logistic_accuracy(const float *x, const int32_t *label, cons
     if (status == STELE_OK) {
         status = room_init(&m, n_rows, n_columns, count_classes(label, row, n_rows));
     }
+    for (size_t i = 0; ret_hit != NULL && i < n; i++) {
+        ret_hit[i] = NAN;
+    }
     for (int32_t f = 0; status == STELE_OK && f < n_folds; f++) {
         size_t n_right = 0;
         fill(&m, x, label, fold, row, n_rows, f);
@@ -127,7 +141,7 @@ stele_status stele__logistic_accuracy(const float *x, const int32_t *label, cons
                                        n_rows);
             break;
         }
-        status = count_right(&m, &n_right);
+        status = count_right(&m, &n_right, ret_hit);
         stele__moments_add(&accuracy, (double)n_right / (double)m.n_asked);
     }
     if (status == STELE_OK) {

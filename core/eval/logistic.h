@@ -9,6 +9,7 @@
 STELE_NODISCARD stele_status stele__logistic_accuracy(const float *x, const int32_t *label,
                                                       const int32_t *fold, size_t n,
                                                       size_t n_columns, int32_t n_folds,
-                                                      stele__knn_result *ret, stele__diag *diag);
+                                                      stele__knn_result *ret, double *ret_hit,
+                                                      stele__diag *diag);
 
 #endif

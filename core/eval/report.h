@@ -2,23 +2,32 @@
  *
  *     rows          rows judged
  *     samples       importance samples
- *     posteriors[]  the joint, then each modality alone:
+ *     intervals     level, resamples, units (rows or groups that are drawn), if there are any
+ *     posteriors[]  the joint, then each modality alone, then other subsets by their size:
  *         name, modalities[], rows (that have any of them)
  *         variance          of the posterior, mean over rows and dimensions
  *         joint_sharper     share of rows and dimensions in which the joint's is smaller, over
  *                           rows that have more than this modality; null for the joint
  *         elbo, elbo_error, importance_weighted, importance_weighted_error, divergence,
  *         log_likelihood{}  by modality (bound.h), if the plan has likelihood
- *         labels[]          labels, rows, and knn + knn_error or ari, nmi, resolution, clusters
+ *         labels[]          labels, rows, and knn + knn_error or ari, nmi, resolution, clusters;
+ *                           or silhouette, silhouette_scaled and, with a batch, silhouette_batch;
+ *                           or batch, ilisi, ilisi_median, with labels clisi, clisi_median, and
+ *                           knn, logistic (of the batch), their _error, chance
  *         heads{}           by head: rows, and metrics by name (heads.h), with a reversed
- * derivative fresh_knn, fresh_logistic, their _error, fresh_chance and, with covariates,
- * fresh_covariates (fresh.h); without heads left out cross[]       from, to, rows, model{},
- * marginal{}, class_mean{}: metrics by name (cross.h)
+ *                           derivative fresh_knn, fresh_logistic, their _error, fresh_chance and,
+ *                           with covariates, fresh_covariates (fresh.h); left out without heads
+ *     alignment[]   a, b, rows, foscttm (foscttm.h), if the plan has it
+ *     calibration[] from, to, level, samples, rows, values, coverage, below, above (calibration.h),
+ *                   if the plan has it
+ *     cross[]       from, to, rows, model{}, marginal{}, class_mean{}: metrics by name (cross.h)
  *
- * What is undefined is null. */
+ * An object with figures may have `intervals`: under the same keys [low, high] by the bootstrap
+ * (bootstrap.h), null where there is none. What is undefined is null. */
 #ifndef STELE_EVAL_REPORT_H
 #define STELE_EVAL_REPORT_H
 
+#include "eval/bootstrap.h"
 #include "eval/evaluation.h"
 #include "eval/judge.h"
 
@@ -31,6 +40,7 @@ typedef struct stele__report_request {
     const int64_t *train; /* n_train rows that baselines come from */
     int64_t n, n_train;
     uint64_t mask; /* modalities that take part; log-likelihoods are of all that a row has */
+    const stele__bootstrap *bootstrap; /* of the n rows; NULL: no intervals */
 } stele__report_request;
 
 /* The caller releases *ret with json_decref. Figures that cannot be had (too few rows of a class)

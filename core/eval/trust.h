@@ -19,6 +19,7 @@
 #ifndef STELE_EVAL_TRUST_H
 #define STELE_EVAL_TRUST_H
 
+#include "eval/bootstrap.h"
 #include "eval/judge.h"
 
 #include <jansson.h>
@@ -57,8 +58,9 @@ void stele__trust_finish(stele__trust *t);
  *         coverage, coverage_error   of the joint's 90 % interval: mean and standard error
  *         modalities{}   rows, share (mean over rows with two experts or more), coverage alone
  *
- * What is undefined is null. NULL: no memory. */
+ * Groups have `intervals` as in report.h, of resampled rows of the q->n, unless b is NULL. What is
+ * undefined is null. NULL: no memory. */
 json_t *stele__trust_report(const stele__trust_request *q, const stele__trust *t,
-                            const stele__label *label);
+                            const stele__label *label, const stele__bootstrap *b);
 
 #endif

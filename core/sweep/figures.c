@@ -2,6 +2,8 @@
 
 #include "base/str.h"
 
+#include <string.h>
+
 /* "a-b" from the texts among the members of an item. */
 static void append_item(stele__str *path, json_t *item, size_t index)
 {
@@ -43,6 +45,9 @@ static int flatten(const char *path, const json_t *value, json_t *to)
     }
     json_object_foreach((json_t *)value, key, child)
     {
+        if (strcmp(key, "intervals") == 0) {
+            continue;
+        }
         stele__str name;
         stele__str_init(&name);
         stele__str_append(&name, key);

@@ -159,6 +159,25 @@ def check_between(stele, run_folder):
     assert 0.0 < distance(way[1], way[0]) < distance(way[4], way[0])
 
 
+def check_traverse(stele, run_folder):
+    (name, *_), _ = table(stele, run_folder, "--to", "rna", "--first", 1)
+    _, (own, *_) = table(stele, run_folder, "--to", "rna", "--rows", name, "--temperature", 0)
+    run(stele, "embed", run_folder, "-o", run_folder.parent / "z.csv", "--modalities", "atac")
+    with open(run_folder.parent / "z.csv", encoding="utf-8", newline="") as f:
+        z, = ([float(row[f"z_{d}"]) for d in range(4)] for row in csv.DictReader(f) if row["id"] == name)
+    ids, way = table(stele, run_folder, "--to", "rna", "--traverse", name)
+    assert ids == [f"z_{d}:{k}" for d in range(4) for k in range(7)], ids
+    picked, some = table(stele, run_folder, "--to", "rna", "--traverse", name, "--dims", "3,1")
+    assert picked == ids[21:28] + ids[7:14] and some == way[21:28] + way[7:14], "a dimension depends on others"
+    _, fine = table(stele, run_folder, "--to", "rna", "--traverse", name, "--steps", 601)
+    scale = distance(own, [0.0] * len(own))
+    for d in range(4):
+        at = round((z[d] + 3.0) * 100)  # the step nearest to the row's own value
+        assert distance(fine[601 * d + at], own) < 0.02 * scale, "steps are not where the prior has them"
+        assert distance(fine[601 * d], way[7 * d]) < 1e-4 * scale and distance(fine[601 * d + 600], way[7 * d + 6]) < 1e-4 * scale
+    assert max(distance(way[7 * d], way[7 * d + 6]) for d in range(4)) > 0.1 * scale, "nothing moves"
+
+
 def check_scores(stele, run_folder):
     report = json.loads(run(stele, "score", run_folder, "--json", "-o", run_folder.parent / "s.csv").stdout)
     pair, = report["pairs"]
@@ -234,6 +253,13 @@ def check_pictures(stele, folder):
                 want = min(255.0, max(0.0, 255 * rows[2 * r][9 * y + x] / 200))
                 assert abs(made - want) <= 1, (made, want)
     assert lines[48] == [128] * 166, "no gap"
+    run(stele, "generate", folder / "p", "-o", folder / "p.png", "--to", "picture", "--traverse", "0", "--steps", 5)
+    lines = read_png(folder / "p.png")
+    assert (len(lines), len(lines[0])) == (2 * 50 - 2, 5 * 56 - 2), "two dimensions of five steps each"
+    _, rows = table(stele, folder / "p", "--to", "picture", "--traverse", "0", "--steps", 5)
+    for d, k in ((0, 0), (1, 3)):
+        want = min(255.0, max(0.0, 255 * rows[5 * d + k][9 * 2 + 4] / 200))
+        assert abs(lines[50 * d + 6 * 2 + 1][56 * k + 6 * 4 + 1] - want) <= 1, "a line is not a dimension"
 
 
 def check_texts(stele, folder):
@@ -257,7 +283,7 @@ def main():
         folder = pathlib.Path(scratch)
         (folder / "c.yaml").write_text(CELLS)
         run(stele, "train", folder / "c.yaml", "--run", folder / "c", "--quiet")
-        for check in (check_draws, check_likelihood_draws, check_formats, check_prior, check_between, check_scores):
+        for check in (check_draws, check_likelihood_draws, check_formats, check_prior, check_between, check_traverse, check_scores):
             check(stele, folder / "c")
         check_pictures(stele, folder)
         check_texts(stele, folder)

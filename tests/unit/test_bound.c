@@ -56,7 +56,7 @@ static stele__bound bound(scene *s, int mask, uint32_t k)
 {
     stele__bound b;
     stele__judge judge = judge_of(s);
-    assert_int_equal(stele__bound_compute(&judge, s->row, N, (uint64_t)mask, k, &b, NULL),
+    assert_int_equal(stele__bound_compute(&judge, s->row, N, (uint64_t)mask, k, &b, NULL, NULL),
                      STELE_OK);
     return b;
 }
@@ -163,7 +163,7 @@ static void threads_change_no_bit(void **state)
         assert_int_equal(stele__graph_create(pool, STELE_F32, &s.graph), STELE_OK);
         stele__judge judge = judge_of(&s);
         memset(&b, 0, sizeof b);
-        assert_int_equal(stele__bound_compute(&judge, s.row, N, A, 70, &b, NULL), STELE_OK);
+        assert_int_equal(stele__bound_compute(&judge, s.row, N, A, 70, &b, NULL, NULL), STELE_OK);
         assert_true(b.n > 0 && b.n < N);
         if (n == 1) {
             alone = b;

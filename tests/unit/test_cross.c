@@ -275,6 +275,91 @@ static void features_can_be_scored_alone(void **state)
     }
 }
 
+/* A metric that is a mean over rows: what the plugin says of a resample is then known. */
+typedef struct residual {
+    double sum, n;
+} residual;
+
+static uint64_t residual_size(const stele_inst *self)
+{
+    (void)self;
+    return sizeof(residual);
+}
+
+static stele_status residual_add(const stele_inst *self, void *state, const stele_scored *s)
+{
+    residual *m = state;
+    (void)self;
+    for (int64_t i = 0; i < s->n_rows * s->n_features; i++) {
+        m->sum += (double)s->truth[i] - (double)s->predicted[i];
+        m->n += 1.0;
+    }
+    if (seen.calls < STELE__N_CROSS && seen.calls >= 0) {
+        memcpy(seen.predicted[seen.calls], s->predicted,
+               (size_t)(s->n_rows * s->n_features) * sizeof *s->predicted);
+        memcpy(seen.truth, s->truth, (size_t)(s->n_rows * s->n_features) * sizeof *s->truth);
+        seen.calls = -1; /* of all rows; the resamples that follow are not kept */
+    }
+    return STELE_OK;
+}
+
+static stele_status residual_end(const stele_inst *self, void *state, uint32_t capacity,
+                                 stele_metric *ret, uint32_t *ret_n)
+{
+    const residual *m = state;
+    (void)self;
+    (void)capacity;
+    ret[0] = (stele_metric){ .name = "residual", .value = m->sum / m->n };
+    *ret_n = 1;
+    return STELE_OK;
+}
+
+static void intervals_are_of_resampled_rows(void **state)
+{
+    toy t;
+    int64_t all[TOY_ROWS];
+    double value[TOY_ROWS];
+    stele__cross cross;
+    stele__interval want;
+    (void)state;
+    open_spec(&t, A_ALL "  b: {plugin: bernoulli_peaks, from: b/dense, " SMALL "}\n", POE, "",
+              STELE_F32, 1);
+    stele_modality_vt vt = *t.model.modality[1].vt;
+    vt.score_size = residual_size;
+    vt.score_add = residual_add;
+    vt.score_end = residual_end;
+    t.model.modality[1].vt = &vt;
+    stele__judge judge = { .model = &t.model, .data = t.data, .graph = t.graph, .seed = 3 };
+    stele__bootstrap b = {
+        .n = TOY_ROWS, .n_units = TOY_ROWS, .n_resamples = 400, .level = 0.9, .seed = 2
+    };
+    for (int64_t r = 0; r < TOY_ROWS; r++) {
+        all[r] = TOY_ROWS - 1 - r; /* places are those of the request, not of the data */
+    }
+    stele__cross_request q = {
+        .to = 1, .row = all, .n = TOY_ROWS, .train = all, .n_train = TOY_ROWS, .bootstrap = &b
+    };
+    memset(&seen, 0, sizeof seen);
+    TOY_OK(&t, stele__cross_compute(&judge, &q, &cross, &t.diag));
+    for (int64_t r = 0, at = 0; r < TOY_ROWS; r++) {
+        value[r] = NAN;
+        if ((stele__judge_present(&judge, all[r]) & 3) == 3) {
+            value[r] = 0.0;
+            for (int64_t f = 0; f < TOY_B; f++, at++) {
+                value[r] += ((double)seen.truth[at] - (double)seen.predicted[0][at]) / TOY_B;
+            }
+        }
+    }
+    assert_int_equal(stele__bootstrap_means(&b, value, 1, &want), STELE_OK);
+    const stele__interval *got = &cross.interval[STELE__CROSS_MODEL][0];
+    assert_true(want.low < want.high);
+    assert_true(fabs(got->low - want.low) < 1e-9 && fabs(got->high - want.high) < 1e-9);
+    b.n_resamples = 0;
+    TOY_OK(&t, stele__cross_compute(&judge, &q, &cross, &t.diag));
+    assert_true(isnan(got->low) && isnan(got->high));
+    toy_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +367,7 @@ int main(void)
         cmocka_unit_test(baselines_leave_out_missing_entries),
         cmocka_unit_test(columns_have_likely_values),
         cmocka_unit_test(features_can_be_scored_alone),
+        cmocka_unit_test(intervals_are_of_resampled_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,7 +107,7 @@ static void accuracy_is_that_of_scikit_learn(void **state)
     (void)state;
     stele__knn_result r = { 0 };
     assert_int_equal(stele__knn_accuracy(fix_x, fix_label, fix_fold, FIX_N, FIX_COLUMNS, FIX_VOTERS,
-                                         5, &r, NULL),
+                                         5, &r, NULL, NULL),
                      STELE_OK);
     assert_close(r.accuracy, fix_knn_accuracy, 1e-12);
     assert_int_equal(r.n, FIX_N);
@@ -129,7 +129,7 @@ static void known_rows_tell_new_ones(void **state)
             n += query[i] >= 0;
         }
         assert_int_equal(stele__knn_classify(fix_x, query, FIX_N, fix_x, known, FIX_N, FIX_COLUMNS,
-                                             FIX_VOTERS, &r, NULL),
+                                             FIX_VOTERS, &r, NULL, NULL),
                          STELE_OK);
         assert_int_equal(r.n, n);
         assert_close(r.standard_error, sqrt(r.accuracy * (1.0 - r.accuracy) / (double)n), 1e-12);
@@ -137,7 +137,7 @@ static void known_rows_tell_new_ones(void **state)
     }
     assert_close(sum / 5.0, fix_knn_accuracy, 1e-12);
     assert_int_equal(stele__knn_classify(fix_x, fix_label, FIX_N, fix_x, fix_label, 3, FIX_COLUMNS,
-                                         FIX_VOTERS, &r, NULL),
+                                         FIX_VOTERS, &r, NULL, NULL),
                      STELE_E_DATA);
 }
 
@@ -158,12 +158,13 @@ static void rows_left_out_have_no_say(void **state)
     }
     stele__knn_result r = { 0 };
     assert_int_equal(
-        stele__knn_accuracy(x, label, fold, 2 * FIX_N, FIX_COLUMNS, FIX_VOTERS, 5, &r, NULL),
+        stele__knn_accuracy(x, label, fold, 2 * FIX_N, FIX_COLUMNS, FIX_VOTERS, 5, &r, NULL, NULL),
         STELE_OK);
     assert_close(r.accuracy, fix_knn_accuracy, 1e-12);
     assert_int_equal(r.n, FIX_N);
-    assert_int_equal(stele__knn_accuracy(x, label, fold, 8, FIX_COLUMNS, FIX_VOTERS, 5, &r, NULL),
-                     STELE_E_DATA);
+    assert_int_equal(
+        stele__knn_accuracy(x, label, fold, 8, FIX_COLUMNS, FIX_VOTERS, 5, &r, NULL, NULL),
+        STELE_E_DATA);
 }
 
 static void folds_have_every_class_in_equal_shares(void **state)
@@ -274,12 +275,14 @@ static void planted_clusters_are_found(void **state)
         }
     }
     stele__clustering r;
-    assert_int_equal(stele__clustering_score(x, label, N, COLUMNS, 15, 1, &r, NULL), STELE_OK);
+    assert_int_equal(stele__clustering_score(x, label, N, COLUMNS, 15, 1, &r, NULL, NULL),
+                     STELE_OK);
     assert_close(r.best.ari, 1.0, 1e-12);
     assert_close(r.best.nmi, 1.0, 1e-12);
     assert_int_equal(r.n_clusters, 3);
     assert_int_equal(r.best.n, N - N / 6);
-    assert_int_equal(stele__clustering_score(x, label, 12, COLUMNS, 15, 1, &r, NULL), STELE_E_DATA);
+    assert_int_equal(stele__clustering_score(x, label, 12, COLUMNS, 15, 1, &r, NULL, NULL),
+                     STELE_E_DATA);
 }
 
 static void agreement_is_that_of_scikit_learn(void **state)
@@ -415,10 +418,10 @@ static void every_failed_allocation_is_survived(void **state)
         stele__knn_result k;
         stele__mem_fail_at(i);
         stele_status status =
-            stele__clustering_score(fix_x, fix_label, FIX_N, FIX_COLUMNS, 7, 1, &c, NULL);
+            stele__clustering_score(fix_x, fix_label, FIX_N, FIX_COLUMNS, 7, 1, &c, NULL, NULL);
         if (status == STELE_OK) {
-            status =
-                stele__knn_accuracy(fix_x, fix_label, fix_fold, FIX_N, FIX_COLUMNS, 5, 5, &k, NULL);
+            status = stele__knn_accuracy(fix_x, fix_label, fix_fold, FIX_N, FIX_COLUMNS, 5, 5, &k,
+                                         NULL, NULL);
         }
         stele__mem_fail_at(-1);
         if (status == STELE_OK) {

@@ -61,14 +61,15 @@ static void logistic_accuracy_is_held_out(void **state)
     }
     told[7] = -1;
     x[16] = (float)NAN;
-    assert_int_equal(stele__logistic_accuracy(x, told, fold, ROWS, 2, 5, &result, NULL), STELE_OK);
+    assert_int_equal(stele__logistic_accuracy(x, told, fold, ROWS, 2, 5, &result, NULL, NULL),
+                     STELE_OK);
     assert_int_equal(result.n, ROWS - 2);
     assert_true(result.accuracy > 0.97 && result.standard_error < 0.02);
-    assert_int_equal(stele__logistic_accuracy(x, free_of_x, fold, ROWS, 2, 5, &result, NULL),
+    assert_int_equal(stele__logistic_accuracy(x, free_of_x, fold, ROWS, 2, 5, &result, NULL, NULL),
                      STELE_OK);
     assert_true(result.accuracy < 0.6 && result.accuracy > 0.4);
     memset(told, 0xff, sizeof told);
-    assert_int_equal(stele__logistic_accuracy(x, told, fold, ROWS, 2, 5, &result, NULL),
+    assert_int_equal(stele__logistic_accuracy(x, told, fold, ROWS, 2, 5, &result, NULL, NULL),
                      STELE_E_DATA);
 }
 

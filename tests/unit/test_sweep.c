@@ -259,7 +259,8 @@ static void test_flip_sampled(void **state)
 static void test_figures(void **state)
 {
     json_t *report = json_loads("{\"rows\": 3, \"split\": \"test\", \"posteriors\": ["
-                                "{\"name\": \"joint\", \"elbo\": -1.5, \"labels\": "
+                                "{\"name\": \"joint\", \"elbo\": -1.5, "
+                                "\"intervals\": {\"elbo\": [-2, -1]}, \"labels\": "
                                 "[{\"labels\": \"class\", \"knn\": 0.5, \"ari\": null}]}],"
                                 "\"cross\": [{\"from\": \"a\", \"to\": \"b\", "
                                 "\"model\": {\"r\": 1}}, [2]]}",
