@@ -124,6 +124,13 @@ static void put_posterior(grid *t, int row, const json_t *p)
         put(t, 0, c, title);
         put_number(t, row, c++, value, 2);
     }
+    json_object_foreach(json_object_get(p, "perplexity"), key, value)
+    {
+        char title[TEXT];
+        snprintf(title, sizeof title, "perplexity(%.40s)", key);
+        put(t, 0, c, title);
+        put_number(t, row, c++, value, 2);
+    }
     json_array_foreach(json_object_get(p, "labels"), i, value)
     {
         c = put_label(t, row, c, value);

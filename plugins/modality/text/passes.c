@@ -256,3 +256,19 @@ stele_status text_log_prob(const stele_inst *self, stele_graph *g, const stele_d
     free(room);
     return status;
 }
+
+stele_status text_factors(const stele_inst *self, stele_graph *g, stele_tensor *x, int64_t *ret_n)
+{
+    text_tokens t;
+    int64_t *room = NULL;
+    stele_status status = tokens_of_tensor(self, g, x, &t, &room);
+    if (status != STELE_OK) {
+        return status;
+    }
+    for (int64_t r = 0; r < t.n; r++) {
+        ret_n[r] = t.length[r] + !t.cut[r];
+    }
+    text_tokens_finish(&t);
+    free(room);
+    return self->host->ops->status(g);
+}

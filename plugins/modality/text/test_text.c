@@ -126,6 +126,26 @@ static void a_bag_of_words_by_hand(void **state)
     toy_close(&t);
 }
 
+/* Tokens and an end; of a text that is cut as many tokens as there may be. */
+static void factors_are_tokens(void **state)
+{
+    (void)state;
+    static const int64_t want[2][ROWS] = { { 4, 2, 3, 1 }, { 2, 2, 3, 1 } };
+    for (int cut = 0; cut < 2; cut++) {
+        toy t;
+        int64_t n[ROWS] = { 0 };
+        open_text(&t, "t",
+                  cut ? "max_tokens: 2, decoder: {kind: bag}, encoder: {kind: bag}"
+                      : "decoder: {kind: bag}, encoder: {kind: bag}",
+                  STELE_F32);
+        const stele__modality *md = begin(&t, 0);
+        TOY_OK(&t, md->vt->factors(stele__guest_inst(md->part.guest), t.graph,
+                                   real(&t, ROWS, WIDTH, text_bytes), n));
+        assert_memory_equal(n, want[cut], sizeof n);
+        toy_close(&t);
+    }
+}
+
 static double sigmoid(double x)
 {
     return 1 / (1 + exp(-x));
@@ -280,6 +300,7 @@ int main(void)
         cmocka_unit_test(a_bag_of_words_by_hand),
         cmocka_unit_test(a_recurrent_decoder_by_hand),
         cmocka_unit_test(training_is_harder),
+        cmocka_unit_test(factors_are_tokens),
         cmocka_unit_test(the_search_finds_the_likeliest),
         cmocka_unit_test(random_texts_come_from_the_likely_tokens),
     };

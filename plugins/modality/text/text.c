@@ -188,7 +188,8 @@ static const stele_modality_vt vt = { .struct_size = sizeof vt,
                                       .fit = text_fit,
                                       .encode = text_encode,
                                       .log_prob = text_log_prob,
-                                      .generate = text_generate };
+                                      .generate = text_generate,
+                                      .factors = text_factors };
 
 static const stele_plugin plugin = {
     .struct_size = sizeof plugin,

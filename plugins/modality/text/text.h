@@ -113,6 +113,7 @@ stele_status text_validate(const stele_inst *self, const stele_view *x, stele_ba
 stele_status text_fit(const stele_inst *self, stele_fit *f);
 stele_status text_encode(const stele_inst *self, stele_graph *g, const stele_encode_args *a,
                          stele_dist *ret_q);
+stele_status text_factors(const stele_inst *self, stele_graph *g, stele_tensor *x, int64_t *ret_n);
 stele_status text_log_prob(const stele_inst *self, stele_graph *g, const stele_decode_args *a,
                            stele_tensor **ret_rows);
 
