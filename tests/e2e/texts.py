@@ -24,6 +24,7 @@ modalities:
   text: {plugin: text, from: note, vocab_size: 300, embedding: 16, encoder: {kind: bag, hidden: [16]}, decoder: %s}
   x:    {plugin: gaussian, from: x, encoder: {hidden: [8]}, decoder: {hidden: [8]}}
 fusion: poe
+objective: {beta: 0.3}
 train: {epochs: 30, batch_size: 20, optimiser: {kind: adamw, lr: 0.01}}
 """
 RECURRENT = "{state: 24, hidden: [16], word_dropout: 0.5, bag_weight: 1}"

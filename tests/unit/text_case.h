@@ -11,7 +11,7 @@ enum { ROWS = 4, WIDTH = 8, VOCAB = 260, TEXT_END = 256 };
 
 /* "ab ab", "ab", "ba", nothing; the second is `ab` after a gap. */
 static const double text_bytes[ROWS * WIDTH] = { 'a', 'b', ' ', 'a', 'b', 0, 0, 0,   0,
-                                            'a', 0,   'b', 0,   0,   0, 0, 'b', 'a' };
+                                                 'a', 0,   'b', 0,   0,   0, 0, 'b', 'a' };
 static const char *const ids[] = { "r0", "r1", "r2", "r3" };
 static const fake_axis axes[] = { { ids, ROWS } };
 static const fake_field fields[] = {
@@ -127,9 +127,10 @@ static void hidden_at(toy *t, int r, double ret[2])
     }
 }
 
-/* Tokens of the four texts, 257 being `ab`: which pairs are learned is seen from the buffer. */
+/* Tokens of the four texts, each but the empty one with a blank before it. 257 is ` a`, 258
+ * ` ab`: which pairs are learned is seen from the buffer. */
 static const int own_tokens[ROWS][4] = {
-    { 257, ' ', 257, TEXT_END }, { 257, TEXT_END }, { 'b', 'a', TEXT_END }, { TEXT_END }
+    { 258, 258, TEXT_END }, { 258, TEXT_END }, { ' ', 'b', 'a', TEXT_END }, { TEXT_END }
 };
 
 static void generate(toy *t, uint32_t what, char ret[ROWS][WIDTH + 1])
@@ -155,7 +156,7 @@ static void allow_likely_alone(toy *t)
         for (int i = 0; i < 5; i++) {
             in = in || likely[i] == k;
         }
-        double bias = k == TEXT_END ? -2.0 : 0.0; /* longer ones are more of a search */
+        double bias = k == TEXT_END || k == ' ' ? -10.0 : 0.0; /* longer ones are more of a search */
         toy_put(STELE_F64, param(t, "output.bias")->values, k, in ? bias : -50.0);
     }
 }
@@ -163,7 +164,13 @@ static void allow_likely_alone(toy *t)
 static void append(char *text, int token)
 {
     const char one[] = { (char)token, '\0' };
-    strcat(text, token == TEXT_END ? "" : token == 257 ? "ab" : one);
+    strcat(text, token == TEXT_END ? "" : token == 257 ? " a" : token == 258 ? " ab" : one);
+}
+
+/* The text of tokens that were put together: the blank before its first word is none of it. */
+static void drop_blank(char *text)
+{
+    memmove(text, text + (text[0] == ' '), strlen(text + (text[0] == ' ')) + 1);
 }
 
 /* log p of n tokens of row r, by hand. */
@@ -189,6 +196,8 @@ static void try_all(toy *t, text_log_p_fn *log_p, int r, char ret[WIDTH + 1],
             append(ret_first, token[0]);
         }
     }
+    drop_blank(ret);
+    drop_blank(ret_first);
 }
 
 /* With at most two tokens a text: as wide a search as there is room for, and the narrowest one. */

@@ -215,13 +215,15 @@ static stele_status to_bytes(const writing *w, stele_tensor **ret_x)
     size_t all = (size_t)(w->rows * self->width);
     bpe b;
     int64_t *value = calloc(all, sizeof *value);
-    unsigned char *bytes = malloc((size_t)self->width);
+    unsigned char *bytes = malloc((size_t)self->width + 1);
     stele_status status = text_tokenizer(self, w->g, &b);
     status = value != NULL && bytes != NULL ? status : STELE_E_NOMEM;
     for (int64_t r = 0; status == STELE_OK && r < w->rows; r++) {
-        int64_t n = bpe_decode(&b, w->token + r * w->beam * w->most, w->most, bytes, self->width);
-        for (int64_t k = 0; k < n; k++) {
-            value[r * self->width + k] = bytes[k];
+        int64_t n =
+            bpe_decode(&b, w->token + r * w->beam * w->most, w->most, bytes, self->width + 1);
+        const int64_t first = n > 0 && bytes[0] == ' '; /* see text_row */
+        for (int64_t k = first; k < n && k - first < self->width; k++) {
+            value[r * self->width + k - first] = bytes[k];
         }
     }
     if (status == STELE_OK) {

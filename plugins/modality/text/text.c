@@ -1,7 +1,8 @@
 /* modality/text - texts as sequences of subword tokens.
  *
  * A row holds the UTF-8 bytes of a text in their order, the byte at each place and 0 where there is
- * none. The tokenizer (bpe.h) is learned from the training rows and kept with the model.
+ * none. The tokenizer (bpe.h) is learned from the training rows and kept with the model. A blank is
+ * put before the first word, and taken away from what is written.
  *
  *     log p(x | z) = sum_t log softmax(W h_t + b)[x_t],   the last x_t being the end of the text
  *

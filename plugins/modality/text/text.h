@@ -61,7 +61,8 @@ stele_status text_tokenizer(const stele_inst *self, stele_graph *g, bpe *ret);
 stele_status text_tokens_of(const stele_inst *self, const bpe *b, const stele_view *x,
                             text_tokens *ret);
 void text_tokens_finish(text_tokens *t);
-/* Bytes of row r: their number, in ret (width). */
+/* Bytes of row r behind a blank, as if a word came before, so that the first word has the tokens
+ * that it has elsewhere; none of an empty text. Their number, in ret (width + 1). */
 int64_t text_row(const stele_view *x, int64_t r, unsigned char *ret);
 
 /* sequence.c. For at most `most` positions of embeddings. */
