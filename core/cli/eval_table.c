@@ -72,6 +72,29 @@ static int put_head(grid *t, int row, int column, const char *name, json_t *scor
     return column;
 }
 
+/* What is said of each modality's likelihood. Returns the next column. */
+static int put_modalities(grid *t, int row, int c, const json_t *p)
+{
+    const char *key;
+    json_t *value;
+    const json_t *by_modality = json_object_get(json_object_get(p, "intervals"), "log_likelihood");
+    json_object_foreach(json_object_get(p, "log_likelihood"), key, value)
+    {
+        char title[TEXT];
+        snprintf(title, sizeof title, "log p(%.50s)", key);
+        stele__grid_put(t, 0, c, title);
+        stele__grid_number(t, row, c++, value, json_object_get(by_modality, key), 2);
+    }
+    json_object_foreach(json_object_get(p, "perplexity"), key, value)
+    {
+        char title[TEXT];
+        snprintf(title, sizeof title, "perplexity(%.40s)", key);
+        stele__grid_put(t, 0, c, title);
+        stele__grid_number(t, row, c++, value, NULL, 2);
+    }
+    return c;
+}
+
 static void put_posterior(grid *t, int row, const json_t *p)
 {
     static const struct {
@@ -95,14 +118,7 @@ static void put_posterior(grid *t, int row, const json_t *p)
             stele__grid_figure(t, row, c++, p, column[i].key, column[i].decimals);
         }
     }
-    const json_t *by_modality = json_object_get(json_object_get(p, "intervals"), "log_likelihood");
-    json_object_foreach(json_object_get(p, "log_likelihood"), key, value)
-    {
-        char title[TEXT];
-        snprintf(title, sizeof title, "log p(%.50s)", key);
-        stele__grid_put(t, 0, c, title);
-        stele__grid_number(t, row, c++, value, json_object_get(by_modality, key), 2);
-    }
+    c = put_modalities(t, row, c, p);
     json_array_foreach(json_object_get(p, "labels"), i, value)
     {
         c = put_label(t, row, c, value);

@@ -38,6 +38,9 @@ static void append_terms(stele__str *s, const stele__model *m, const stele__loss
                               terms->log_px[i] / (double)terms->n_px[i]);
         }
     }
+    if (terms->n_contrast > 0) {
+        stele__str_printf(s, "  contrast %.3f", terms->contrast / (double)terms->n_contrast);
+    }
     append_heads(s, m, terms);
 }
 

@@ -23,9 +23,10 @@ typedef struct job {
     uint32_t n_samples, n_components, per_pass; /* samples decoded together */
     struct tally *tally;                        /* (threads) */
     double *log_px;                             /* (n, modalities) */
-    double *divergence, *importance;            /* (n) */
-    uint8_t *used;                              /* (n) has something of the mask */
-    uint64_t *present;                          /* (n) */
+    int64_t *factors;                /* (n, modalities) of those likelihoods, 0: unknown */
+    double *divergence, *importance; /* (n) */
+    uint8_t *used;                   /* (n) has something of the mask */
+    uint64_t *present;               /* (n) */
 } job;
 
 /* One thread's room, and its sums over the samples of the rows of one batch. */
@@ -37,6 +38,7 @@ typedef struct tally {
     size_t task;
     double *log_w; /* (batch, samples, components) log (weight p(x, z) / q(z)); -inf: no such */
     double *log_px, *divergence; /* of the batch's rows, in the job */
+    int64_t *factors;
     uint8_t *used;
     stele__draws *draws; /* (samples of a pass, components) */
     double *log_pxs;     /* (stacked rows) log p(x | z) of every row of every draw */
@@ -168,6 +170,38 @@ static void add_terms(tally *t, uint32_t sample, uint32_t k, const double *log_p
     }
 }
 
+/* How many factors the likelihoods of the batch's rows have, where a plugin says so. */
+static stele_status count_factors(tally *t, const stele__expert_set *e)
+{
+    const uint32_t m = t->j.model->n_modalities;
+    for (uint32_t i = 0; i < m; i++) {
+        const stele__modality *md = &t->j.model->modality[i];
+        const stele__batch_part *part = &t->b->part[i];
+        if (md->vt->factors == NULL || part->n == 0) {
+            continue;
+        }
+        int64_t *n = stele__op_take(t->j.graph, (size_t)part->n, sizeof *n);
+        if (n == NULL) {
+            return STELE_E_NOMEM;
+        }
+        memset(n, 0, (size_t)part->n * sizeof *n);
+        stele__graph_enter(t->j.graph, &md->part.scope);
+        stele__graph_rows(t->j.graph, part->n, part->row, NULL);
+        stele__guest_begin(md->part.guest, "factors");
+        stele_status status =
+            md->vt->factors(stele__guest_inst(md->part.guest), t->j.graph, e->x[i], n);
+        status = stele__part_outcome(&md->part, t->j.graph, "factors", status);
+        stele__graph_enter(t->j.graph, NULL);
+        if (status != STELE_OK) {
+            return status;
+        }
+        for (int64_t k = 0; k < part->n; k++) {
+            t->factors[part->position[k] * m + i] = n[k];
+        }
+    }
+    return STELE_OK;
+}
+
 /* Samples first .. first + n - 1 of the rows of a batch. */
 static stele_status add_samples(tally *t, uint32_t first, uint32_t n)
 {
@@ -196,6 +230,7 @@ static stele_status add_samples(tally *t, uint32_t first, uint32_t n)
     memset(t->log_pxs, 0, (size_t)stack_rows(t->job) * sizeof *t->log_pxs);
     if (status == STELE_OK && first == 0) {
         status = add_closed(t, &e);
+        status = status == STELE_OK ? count_factors(t, &e) : status;
     }
     for (uint32_t i = 0; i < t->j.model->n_modalities && status == STELE_OK; i++) {
         status = add_modality(t, &e, i, n_draws, begin);
@@ -231,6 +266,7 @@ static void run_batch(void *ctx, size_t task, unsigned thread)
         t->log_w[i] = -HUGE_VAL;
     }
     t->log_px = q->log_px + first * m;
+    t->factors = q->factors + first * m;
     t->divergence = q->divergence + first;
     t->used = q->used + first;
     memcpy(q->present + first, t->b->present, (size_t)t->b->n * sizeof *q->present);
@@ -274,6 +310,7 @@ static void sum_up(const job *q, stele__bound *ret, double *rows)
 {
     stele__moments elbo = { 0 }, importance = { 0 }, divergence = { 0 };
     stele__moments log_px[STELE__MAX_MODALITIES] = { { 0 } };
+    double factors[STELE__MAX_MODALITIES] = { 0 };
     const uint32_t m = q->j->model->n_modalities;
     const size_t width = STELE__ROW_LOG_PX + m;
     for (size_t i = 0; rows != NULL && i < (size_t)q->n * width; i++) {
@@ -286,6 +323,7 @@ static void sum_up(const job *q, stele__bound *ret, double *rows)
         for (uint32_t i = 0; i < m; i++) {
             if ((q->present[r] >> i & 1) != 0) {
                 stele__moments_add(&log_px[i], q->log_px[r * m + i]);
+                factors[i] += (double)q->factors[r * m + i];
             }
         }
         stele__moments_add(&elbo, elbo_of(q, r, rows != NULL ? rows + (size_t)r * width : NULL));
@@ -301,6 +339,8 @@ static void sum_up(const job *q, stele__bound *ret, double *rows)
     for (uint32_t i = 0; i < m; i++) {
         ret->n_px[i] = (int64_t)log_px[i].n;
         ret->log_px[i] = mean_of(&log_px[i]);
+        ret->perplexity[i] =
+            factors[i] > 0.0 ? exp(-log_px[i].mean * log_px[i].n / factors[i]) : NAN;
     }
 }
 
@@ -328,12 +368,14 @@ static stele_status job_init(job *q, unsigned n_threads)
     q->per_pass = q->per_pass > 0 ? q->per_pass : 1;
     q->tally = stele__calloc(n_threads, sizeof *q->tally);
     q->log_px = stele__calloc(n * q->j->model->n_modalities, sizeof *q->log_px);
+    q->factors = stele__calloc(n * q->j->model->n_modalities, sizeof *q->factors);
     q->divergence = stele__calloc(n, sizeof *q->divergence);
     q->importance = stele__calloc(n, sizeof *q->importance);
     q->used = stele__calloc(n, sizeof *q->used);
     q->present = stele__calloc(n, sizeof *q->present);
-    stele_status status = q->tally != NULL && q->log_px != NULL && q->divergence != NULL &&
-                                  q->importance != NULL && q->used != NULL && q->present != NULL
+    stele_status status = q->tally != NULL && q->log_px != NULL && q->factors != NULL &&
+                                  q->divergence != NULL && q->importance != NULL &&
+                                  q->used != NULL && q->present != NULL
                               ? STELE_OK
                               : STELE_E_NOMEM;
     for (unsigned i = 0; i < n_threads && status == STELE_OK; i++) {
@@ -349,6 +391,7 @@ static void job_finish(job *q, unsigned n_threads)
     }
     stele__free(q->tally);
     stele__free(q->log_px);
+    stele__free(q->factors);
     stele__free(q->divergence);
     stele__free(q->importance);
     stele__free(q->used);

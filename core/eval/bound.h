@@ -24,6 +24,9 @@ typedef struct stele__bound {
     double divergence;                    /* KL(q || prior); sampled for mixtures */
     int64_t n_px[STELE__MAX_MODALITIES];  /* rows among them that have the modality */
     double log_px[STELE__MAX_MODALITIES]; /* E_q[log p(x_m | z)], mean over those */
+    /* exp(-log_px / factors), both summed over the rows, where the modality counts the factors of
+     * its likelihood (tokens of a text, say); else NaN. */
+    double perplexity[STELE__MAX_MODALITIES];
 } stele__bound;
 
 /* What the means are taken of, row by row: the columns of ret_rows. */

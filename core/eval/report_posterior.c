@@ -54,10 +54,13 @@ static stele_status add_likelihood(const stele__report_request *q, uint64_t mask
                                                      (uint32_t)q->plan->samples, &b, rows, diag)
                               : STELE_E_NOMEM;
     if (status == STELE_OK) {
-        json_t *by_modality = json_object();
+        json_t *by_modality = json_object(), *perplexity = json_object();
         for (uint32_t i = 0; i < q->judge->model->n_modalities; i++) {
-            json_object_set_new(by_modality, stele__report_name(q, i),
-                                stele__report_number(b.log_px[i]));
+            const char *name = stele__report_name(q, i);
+            json_object_set_new(by_modality, name, stele__report_number(b.log_px[i]));
+            if (q->judge->model->modality[i].vt->factors != NULL) {
+                json_object_set_new(perplexity, name, stele__report_number(b.perplexity[i]));
+            }
         }
         json_object_set_new(at, "elbo", stele__report_number(b.elbo));
         json_object_set_new(at, "elbo_error", stele__report_number(b.elbo_error));
@@ -66,6 +69,10 @@ static stele_status add_likelihood(const stele__report_request *q, uint64_t mask
                             stele__report_number(b.importance_error));
         json_object_set_new(at, "divergence", stele__report_number(b.divergence));
         json_object_set_new(at, "log_likelihood", by_modality);
+        if (json_object_size(perplexity) > 0) {
+            json_object_set(at, "perplexity", perplexity);
+        }
+        json_decref(perplexity);
     }
     if (status == STELE_OK && q->bootstrap != NULL) {
         status = likelihood_intervals(q, rows, at);

@@ -2,6 +2,7 @@
 
 #include "graph/op.h"
 #include "graph/ops.h"
+#include "model/contrast.h"
 #include "model/fusion_loss.h"
 #include "model/head.h"
 
@@ -303,6 +304,21 @@ static int add_heads(stele__terms *s, stele__loss_terms *ret)
     return 1;
 }
 
+static int add_contrast(stele__terms *s, stele__loss_terms *ret)
+{
+    if (s->o->contrast <= 0.0) {
+        return 1;
+    }
+    stele_tensor *sum = stele__contrast(s->m, s->g, s->b, &s->e, &ret->n_contrast);
+    if (sum == NULL) {
+        return stele__graph_status(s->g) == STELE_OK;
+    }
+    ret->contrast = stele__tensor_real(sum, 0);
+    sum = ops->scale(s->g, sum, s->o->contrast / (double)ret->n_contrast);
+    s->loss = s->loss != NULL ? ops->add(s->g, s->loss, sum) : sum;
+    return s->loss != NULL;
+}
+
 /* Bounds of all terms, or what the fusion rule has in their place. */
 static int add_terms(stele__terms *s, double beta, stele__loss_terms *ret)
 {
@@ -342,7 +358,7 @@ stele_tensor *stele__objective_loss(const stele__model *m, stele_graph *g, const
     }
     s.scale = 1.0 / ((double)ret->n * total);
     if (stele__encode(m, g, b, &s.e) != STELE_OK || !stele__terms_draw(&s) ||
-        !add_terms(&s, beta, ret)) {
+        !add_terms(&s, beta, ret) || !add_contrast(&s, ret)) {
         return NULL;
     }
     note_divergence(&s, ret);

@@ -29,9 +29,10 @@
  * reconstruction as in Shi et al. 2019. A fusion rule with a loss of its own takes the place of
  * -L_S in every term.
  *
- * To this every head adds weight times the mean of its loss over those rows of the batch that have
- * its target, at the first sample of z of the joint term alone (the components of a mixture
- * weighted); what derivative reaches z is the head's to say (gradient_scale). */
+ * To this comes `contrast` times the mean of what contrast.h says over the pairs of modalities of
+ * the batch's rows, and every head adds weight times the mean of its loss over those rows of the
+ * batch that have its target, at the first sample of z of the joint term alone (the components of a
+ * mixture weighted); what derivative reaches z is the head's to say (gradient_scale). */
 #ifndef STELE_MODEL_OBJECTIVE_H
 #define STELE_MODEL_OBJECTIVE_H
 
@@ -44,6 +45,7 @@ typedef struct stele__objective {
     uint32_t n_random;         /* random subsets per step, at most STELE__MAX_RANDOM */
     int reconstruct;           /* STELE__RECONSTRUCT_* of spec.h: what a subset's z reconstructs */
     double subset_weight;      /* of each of these terms; the joint has 1 */
+    double contrast;           /* weight of the contrastive term (contrast.h), 0: none */
     int bound;                 /* STELE__BOUND_* of spec.h */
     uint32_t n_samples;        /* K, at least 1 */
     const double *head_factor; /* (heads) on their weights at this step; NULL: 1 */
@@ -62,6 +64,8 @@ typedef struct stele__loss_terms {
     int64_t n_px[STELE__MAX_MODALITIES];
     double head[STELE__MAX_HEADS]; /* sums of their losses, not weighted, over n_head rows */
     int64_t n_head[STELE__MAX_HEADS];
+    double contrast; /* sum over n_contrast pairs of modalities of a row, not weighted */
+    int64_t n_contrast;
 } stele__loss_terms;
 
 /* Compute the loss of a batch as a scalar tensor (NULL after an error, or with no row that has

@@ -72,6 +72,10 @@ static const stele_option OBJECTIVE[] = {
                       "What a subset reconstructs: its own modalities or all that are present."),
     STELE_OPTION_F64(stele__objective_spec, subset_weight, "subset_weight", 1.0, 0.0, 1e6,
                      "Weight of the bound of each subset beside the bound of all present."),
+    STELE_OPTION_F64(stele__objective_spec, contrast, "contrast", 0.0, 0.0, 1e6,
+                     "Weight of a contrastive term beside the bound: in every batch each row's "
+                     "modalities have to find each other among the other rows', by the Bayes "
+                     "factor that stele score uses; with it the loss is no bound."),
 };
 
 static const stele_option BETA[] = {

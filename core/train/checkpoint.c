@@ -112,7 +112,7 @@ static void put_counted(stele__str *out, const double *sum, const int64_t *rows,
 }
 
 /* The epoch's sums in one line: bits of the three means, then rows; bits and rows of each modality;
- * behind a semicolon those of each head. */
+ * behind a semicolon those of each head, behind another those of the contrastive term. */
 static void put_sums(stele__str *out, const stele__loss_terms *s)
 {
     const double mean[] = { s->loss, s->elbo, s->divergence };
@@ -125,6 +125,8 @@ static void put_sums(stele__str *out, const stele__loss_terms *s)
     put_counted(out, s->log_px, s->n_px, STELE__MAX_MODALITIES);
     stele__str_append(out, ";");
     put_counted(out, s->head, s->n_head, STELE__MAX_HEADS);
+    stele__str_append(out, ";");
+    put_counted(out, &s->contrast, &s->n_contrast, 1);
 }
 
 /* Bits or rows, and the rest of the line. */
@@ -156,6 +158,10 @@ static void get_sums(const char *line, stele__loss_terms *ret)
     if (*at == ';') {
         at++;
         get_counted(&at, ret->head, ret->n_head, STELE__MAX_HEADS);
+    }
+    if (*at == ';') {
+        at++;
+        get_counted(&at, &ret->contrast, &ret->n_contrast, 1);
     }
 }
 

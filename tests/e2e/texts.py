@@ -8,6 +8,7 @@ the training rows taught. The last line is `N passed, N failed, 0 skipped`.
 import csv
 import gzip
 import json
+import math
 import pathlib
 import random
 import subprocess
@@ -23,10 +24,12 @@ modalities:
   text: {plugin: text, from: note, vocab_size: 300, embedding: 16, encoder: {kind: bag, hidden: [16]}, decoder: %s}
   x:    {plugin: gaussian, from: x, encoder: {hidden: [8]}, decoder: {hidden: [8]}}
 fusion: poe
+objective: {beta: 0.3}
 train: {epochs: 30, batch_size: 20, optimiser: {kind: adamw, lr: 0.01}}
 """
 RECURRENT = "{state: 24, hidden: [16], word_dropout: 0.5, bag_weight: 1}"
 BAG = "{kind: bag, hidden: [16]}"
+ATTENTION = "{kind: attention, state: 24, heads: 3, layers: 1, hidden: [16], word_dropout: 0.5, bag_weight: 1}"
 THINGS = ["cat", "owl", "river", "stone", "caf\u00e9"]
 DOINGS = ["sleeps", "is seen at night", "falls", "sings to the moon", "waits"]
 
@@ -94,10 +97,32 @@ def bag_of_words(stele, folder):
     learned(*train(stele, folder, BAG), 0.9)  # the order of the words stays unknown
 
 
+def attention(stele, folder):
+    """Perplexity is by tokens: their number follows from it. Greedy, by beam and at random: all write the sentences."""
+    learned(*train(stele, folder, ATTENTION), 0.6)
+    run(stele, folder, "eval", "out", "--split", "valid")
+    found = json.loads((folder / "out/eval-valid.json").read_text())["posteriors"][0]
+    perplexity, valid = found["perplexity"]["text"], [r for r in read_parts(stele, folder) if r["has_text"] == "1"]
+    tokens = -found["log_likelihood"]["text"] * len(valid) / math.log(perplexity)
+    assert abs(tokens - round(tokens)) < 1e-3 and 2 * len(valid) < tokens < 40 * len(valid), tokens
+    assert list(found["perplexity"]) == ["text"] and 1 < perplexity < 20, perplexity
+    for draw in ("mean", "mode", "sample"):
+        run(stele, folder, "generate", "out", "-o", "texts.jsonl", "--to", "text", "--from", "text", "--draw", draw,
+            "--split", "valid")
+        texts = [json.loads(line)["text"] for line in (folder / "texts.jsonl").read_text(encoding="utf-8").splitlines()]
+        good = sum(t.startswith("the ") and any(t.endswith(d) for d in DOINGS) for t in texts)
+        assert len(texts) >= len(valid) and good > 0.5 * len(texts), (draw, texts)
+
+
+def read_parts(stele, folder):
+    run(stele, folder, "embed", "out", "-o", "valid.csv", "--split", "valid")
+    return read(folder / "valid.csv").values()
+
+
 def main():
     stele = pathlib.Path(sys.argv[1]).resolve()
     passed = failed = 0
-    for case in (recurrent, bag_of_words):
+    for case in (recurrent, bag_of_words, attention):
         with tempfile.TemporaryDirectory() as scratch:
             try:
                 case(stele, pathlib.Path(scratch))

@@ -28,6 +28,16 @@ static const stele_option options[] = {
     STELE_OPTION_I64(image_config, encoder_layers.kernel, "encoder.kernel", 4, 2, 15,
                      "Pixels along each side that a convolution of the encoder spans."),
     STELE_DENSE_OPTIONS(image_config, encoder, "encoder", "[256]", 0.0),
+    STELE_OPTION_F64(image_config, shift, "encoder.shift", 0.0, 0.0, 1000.0,
+                     "Pixels, down and across, by which images are moved at random before the "
+                     "encoder sees them while training: the standard deviation. The pixels at the "
+                     "edge go on beyond it."),
+    STELE_OPTION_F64(image_config, turn, "encoder.turn", 0.0, 0.0, 180.0,
+                     "The same for an angle in degrees by which they are turned."),
+    STELE_OPTION_F64(image_config, zoom, "encoder.zoom", 0.0, 0.0, 1.0,
+                     "The same for the logarithm of a factor by which they are resized."),
+    STELE_OPTION_F64(image_config, noise, "encoder.noise", 0.0, 0.0, 10.0,
+                     "The same for noise that is added to each pixel, in units of white."),
     STELE_OPTION_I64_LIST(image_config, decoder_layers.channels, "decoder.channels", "[64, 32]", 1,
                           4096,
                           "Channels that the decoder's transposed convolutions start from, first "
@@ -169,7 +179,10 @@ static stele_status encode(const stele_inst *self, stele_graph *g, const stele_e
     }
     x = ops->where(g, ops->is_nan(g, x), ops->full(g, &scalar, 0.0),
                    ops->scale(g, x, 1.0 / self->config->white));
-    status = image_encoder_apply(h, g, &self->extents, &self->encoder_layers, x, &x);
+    status = image_jitter(self, g, x, &x);
+    if (status == STELE_OK) {
+        status = image_encoder_apply(h, g, &self->extents, &self->encoder_layers, x, &x);
+    }
     if (status == STELE_OK) {
         x = stele_dense_apply(h, g, &self->encoder, x, a->covariates, STREAM_ENCODER);
         stele_gaussian_head_apply(h, g, &self->expert, x, ret_q);

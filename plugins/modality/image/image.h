@@ -1,6 +1,6 @@
 /* image.h - the instance of modality/image, extents of images, and the parts: images of any order
- * of axes through convolutions (layers.c), pixels and what they give parameters to start from
- * (values.c). */
+ * of axes through convolutions (layers.c), what is changed in them while training (jitter.c),
+ * pixels and what they give parameters to start from (values.c). */
 #ifndef IMAGE_H
 #define IMAGE_H
 
@@ -21,7 +21,7 @@ typedef struct image_config {
     stele_dense_config encoder, decoder;
     stele_conv_config encoder_layers, decoder_layers;
     stele_i64_list size;
-    double white, least_scale;
+    double white, least_scale, shift, turn, zoom, noise;
     int64_t levels;
     int32_t likelihood, scale;
 } image_config;
@@ -52,6 +52,12 @@ stele_status image_encoder_apply(const stele_host *h, stele_graph *g, const imag
 /* hidden (R, in) -> (R, elements of a row), in the order of the measurement. */
 stele_status image_decoder_apply(const stele_host *h, stele_graph *g, const image_extents *e,
                                  const stele_conv *l, stele_tensor *hidden, stele_tensor **ret);
+
+/* jitter.c. The images that the encoder sees: while training, x (n, sample...) changed at random by
+ * the options shift, turn, zoom and noise; else x itself. */
+enum { STREAM_MOVE = 8, STREAM_NOISE = 9 };
+stele_status image_jitter(const stele_inst *self, stele_graph *g, stele_tensor *x,
+                          stele_tensor **ret);
 
 /* The slots validate and fit. */
 stele_status image_validate(const stele_inst *self, const stele_view *x, stele_bad_value *ret);

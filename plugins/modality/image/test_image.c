@@ -261,6 +261,66 @@ static void what_cannot_be_is_refused(void **state)
            "between 1 and 6 convolutions");
 }
 
+/* Means of the expert of x while training or not. */
+static void expert_of(rig *r, int training, const stele_shape *sample, const double *from,
+                      double ret[2 * LATENT])
+{
+    const stele__pass pass = { .seed = 1, .training = training };
+    const int64_t rows[] = { 0, 1 };
+    stele_shape s = *sample;
+    memmove(&s.dim[1], &s.dim[0], s.ndim++ * sizeof s.dim[0]);
+    s.dim[0] = 2;
+    stele__graph_begin(r->graph, &pass);
+    stele_encode_args e = { .struct_size = sizeof e };
+    stele_dist q = { 0 };
+    e.x = stele__graph_dense(r->graph, STELE_F64, &s, from);
+    stele__graph_enter(r->graph, &r->scope);
+    stele__graph_rows(r->graph, 2, rows, NULL);
+    assert_int_equal(r->vt->encode(r->inst, r->graph, &e, &q), STELE_OK);
+    stele__graph_enter(r->graph, NULL);
+    memcpy(ret, q.p[0]->data, 2 * LATENT * sizeof *ret);
+}
+
+static double difference(const double *a, const double *b)
+{
+    double most = 0.0;
+    for (int i = 0; i < 2 * LATENT; i++) {
+        most = fmax(most, fabs(a[i] - b[i]));
+    }
+    return most;
+}
+
+/* A picture of one colour stays what it is however it is moved, turned or resized, as its edge goes
+ * on; a ramp from left to right does not. */
+static void pictures_move_while_training(void **state)
+{
+    enum { H = 12, W = 10, N = H * W * 3 };
+    static const char *const option[] = { "shift: 2", "turn: 40", "zoom: 0.5", "noise: 0.5" };
+    const stele_shape sample = STELE__SHAPE(H, W, 3);
+    (void)state;
+    for (int k = 0; k < 4; k++) {
+        double still[2 * LATENT], moved[2 * LATENT];
+        char options[256];
+        rig r;
+        snprintf(options, sizeof options,
+                 "{encoder: {channels: [4], hidden: [5], activation: tanh, %s}, "
+                 "decoder: {channels: [4, 3], hidden: [5]}}",
+                 option[k]);
+        open_rig(&r, &sample, options);
+        for (int i = 0; i < 2 * N; i++) {
+            x[i] = 0.2 + 0.1 * (i % 3);
+            y[i] = 0.1 * (double)(i / 3 % W) + 0.1 * (i % 3);
+        }
+        expert_of(&r, 0, &sample, x, still);
+        expert_of(&r, 1, &sample, x, moved);
+        assert_true(k < 3 ? difference(still, moved) < 1e-12 : difference(still, moved) > 1e-3);
+        expert_of(&r, 0, &sample, y, still);
+        expert_of(&r, 1, &sample, y, moved);
+        assert_true(difference(still, moved) > 1e-3);
+        finish(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +331,7 @@ int main(void)
         cmocka_unit_test(starts_are_those_of_the_pixels),
         cmocka_unit_test(values_are_checked),
         cmocka_unit_test(what_cannot_be_is_refused),
+        cmocka_unit_test(pictures_move_while_training),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,11 +10,18 @@ static uint64_t hash_pair(int32_t left, int32_t right)
     return h ^ h >> 29;
 }
 
+/* Letters (all that is not ASCII among them), digits, blanks, and the rest. */
+static int kind_of(unsigned char byte)
+{
+    const int letter = byte >= 0x80 || (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+    return letter ? 1 : byte >= '0' && byte <= '9' ? 2 : byte == ' ' ? 3 : 4;
+}
+
 /* Bytes of the word that text begins with. */
 static int64_t word_length(const unsigned char *text, int64_t n)
 {
     int64_t len = 1, most = n < BPE_WORD ? n : BPE_WORD;
-    while (len < most && !(text[len] == ' ' && text[len - 1] != ' ')) {
+    while (len < most && (text[len - 1] == ' ' || kind_of(text[len]) == kind_of(text[len - 1]))) {
         len++;
     }
     return len;

@@ -3,7 +3,8 @@
  *
  * Tokens 0 .. 255 are bytes, 256 ends a text, each further one is two earlier ones put together.
  * So all bytes have tokens, and tokens give the same bytes back. Merges never cross the border of a
- * word, which begins at a space after something else, or at the 64th byte. */
+ * word: blanks and then letters, digits or other characters alone, as in "the", " cat", ",", and at
+ * most 64 bytes. */
 #ifndef TEXT_BPE_H
 #define TEXT_BPE_H
 

@@ -35,7 +35,7 @@ typedef struct texts_seen {
 static stele_status read_corpus(const stele_inst *self, stele_fit *f, texts_seen *s)
 {
     stele_view x = { .struct_size = sizeof x };
-    unsigned char *bytes = malloc((size_t)self->width);
+    unsigned char *bytes = malloc((size_t)self->width + 1);
     stele_status status = bytes != NULL ? self->host->fit->next(f, &x) : STELE_E_NOMEM;
     while (status == STELE_OK && x.shape.dim[0] > 0) {
         for (int64_t r = 0; status == STELE_OK && r < x.shape.dim[0]; r++) {

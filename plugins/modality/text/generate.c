@@ -16,6 +16,7 @@ typedef struct writing {
     int64_t *from;                      /* (n) text that it goes on with */
     double *p;                          /* (vocab) */
     int32_t *order;                     /* (vocab) */
+    text_recall recall;                 /* attention */
 } writing;
 
 static void writing_finish(writing *w)
@@ -29,6 +30,7 @@ static void writing_finish(writing *w)
     free(w->from);
     free(w->p);
     free(w->order);
+    text_recall_finish(&w->recall);
 }
 
 static stele_status writing_init(writing *w)
@@ -48,6 +50,9 @@ static stele_status writing_init(writing *w)
              w->order != NULL;
     for (int64_t i = 0; ok && i < w->n; i++) {
         w->score[i] = i % w->beam == 0 ? 0.0 : -HUGE_VAL; /* the first step has one beginning */
+    }
+    if (ok && w->self->config->writer.kind == TEXT_ATTENTION) {
+        return text_recall_init(w->self, w->g, w->n, w->most, &w->recall);
     }
     return ok ? STELE_OK : STELE_E_NOMEM;
 }
@@ -155,29 +160,46 @@ static stele_tensor *indices(writing *w, const int64_t *index)
     return w->self->host->ops->constant(w->g, STELE_I64, &shape, index);
 }
 
-/* One more token of all texts: state and plan follow the texts that were gone on with. */
+/* States of all texts after the tokens `last`: they follow the texts that were gone on with. */
+static stele_status write_states(writing *w, int64_t step, const int64_t *last, text_plan *p)
+{
+    const stele_inst *self = w->self;
+    const stele_ops *ops = self->host->ops;
+    const text_sequence *c = &self->config->writer;
+    const text_extent e = { w->n, 1, step };
+    const stele_shape one = { 3, 0, { w->n, 1, self->config->embedding, 0, 0, 0 } };
+    const stele_shape in = stele_shape2(w->n, self->writes.in), flat = stele_shape2(w->n, c->state);
+    stele_tensor *x =
+        ops->embedding(w->g, ops->param(w->g, self->decoder_embedding), indices(w, last));
+    x = text_unit_enter(self, w->g, c, &self->writes, &e, ops->reshape(w->g, x, &one), p->step);
+    if (c->kind == TEXT_ATTENTION) {
+        text_recall_follow(&w->recall, w->from, step);
+        x = ops->reshape(w->g, x, &in);
+        return text_recall_write(self, w->g, &w->recall, step, x, &p->start);
+    }
+    p->start = step > 0 ? ops->gather(w->g, p->start, indices(w, w->from)) : p->start;
+    x = text_unit_apply(self, w->g, c, &self->writes, &e, x, p->start, NULL, 1);
+    p->start = ops->reshape(w->g, x, &flat);
+    return ops->status(w->g);
+}
+
+/* Log-probabilities (n, vocab) of one more token of all texts. */
 static stele_status write_step(writing *w, int64_t step, text_plan *p, stele_tensor **ret_next)
 {
     const stele_inst *self = w->self;
     const stele_ops *ops = self->host->ops;
-    const int64_t embedding = self->config->embedding;
-    const stele_shape one = { 3, 0, { w->n, 1, embedding, 0, 0, 0 } };
-    const stele_shape flat = stele_shape2(w->n, self->state);
     int64_t *last = malloc((size_t)w->n * sizeof *last);
-    if (last == NULL) {
-        return STELE_E_NOMEM;
-    }
-    for (int64_t i = 0; i < w->n; i++) {
+    stele_status status = last != NULL ? STELE_OK : STELE_E_NOMEM;
+    for (int64_t i = 0; i < w->n && status == STELE_OK; i++) {
         last[i] = step > 0 ? w->token[i * w->most + step - 1] : BPE_END;
     }
-    if (self->config->decoder_kind == TEXT_GRU) {
-        stele_tensor *x =
-            ops->embedding(w->g, ops->param(w->g, self->decoder_embedding), indices(w, last));
-        p->start = step > 0 ? ops->gather(w->g, p->start, indices(w, w->from)) : p->start;
-        x = ops->reshape(w->g, ops->add(w->g, x, p->step), &one);
-        p->start = ops->reshape(w->g, text_write(self, w->g, x, p->start, NULL), &flat);
+    if (status == STELE_OK && self->config->writer.kind != TEXT_BAG) {
+        status = write_states(w, step, last, p);
     }
     free(last);
+    if (status != STELE_OK) {
+        return status;
+    }
     stele_tensor *logit = ops->matmul(w->g, p->start, ops->param(w->g, self->output_weight), 0, 1);
     logit = ops->add(w->g, logit, ops->param(w->g, self->output_bias));
     *ret_next = ops->log_softmax(w->g, logit, 1);
@@ -193,13 +215,15 @@ static stele_status to_bytes(const writing *w, stele_tensor **ret_x)
     size_t all = (size_t)(w->rows * self->width);
     bpe b;
     int64_t *value = calloc(all, sizeof *value);
-    unsigned char *bytes = malloc((size_t)self->width);
+    unsigned char *bytes = malloc((size_t)self->width + 1);
     stele_status status = text_tokenizer(self, w->g, &b);
     status = value != NULL && bytes != NULL ? status : STELE_E_NOMEM;
     for (int64_t r = 0; status == STELE_OK && r < w->rows; r++) {
-        int64_t n = bpe_decode(&b, w->token + r * w->beam * w->most, w->most, bytes, self->width);
-        for (int64_t k = 0; k < n; k++) {
-            value[r * self->width + k] = bytes[k];
+        int64_t n =
+            bpe_decode(&b, w->token + r * w->beam * w->most, w->most, bytes, self->width + 1);
+        const int64_t first = n > 0 && bytes[0] == ' '; /* see text_row */
+        for (int64_t k = first; k < n && k - first < self->width; k++) {
+            value[r * self->width + k - first] = bytes[k];
         }
     }
     if (status == STELE_OK) {
@@ -259,7 +283,7 @@ stele_status text_generate(const stele_inst *self, stele_graph *g, const stele_d
     if (status != STELE_OK) {
         return status;
     }
-    if (self->config->decoder_kind == TEXT_BAG && what != STELE_DRAW_SAMPLE) {
+    if (self->config->writer.kind == TEXT_BAG && what != STELE_DRAW_SAMPLE) {
         return STELE_FAIL(self->host, STELE_E_UNSUPPORTED,
                           "decoder.kind: a bag of words has no order, so no likeliest text");
     }

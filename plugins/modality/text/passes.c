@@ -13,7 +13,7 @@ static stele_tensor *index_tensor(const stele_host *h, stele_graph *g, int64_t n
     return h->ops->constant(g, STELE_I64, &shape, index);
 }
 
-/* Mean over a text's own positions: (n, T, E) -> (n, E). */
+/* Mean over a text's own positions: (n, T, ...) -> (n, ...). */
 static stele_tensor *mean_of(const stele_host *h, stele_graph *g, const text_tokens *t,
                              int64_t width, stele_tensor *x, int64_t *room)
 {
@@ -43,11 +43,23 @@ static stele_tensor *read_tokens(const stele_inst *self, stele_graph *g, const t
     }
     stele_tensor *x = ops->embedding(g, ops->param(g, self->encoder_embedding),
                                      index_tensor(h, g, t->n, width, room));
-    if (self->config->encoder_kind == TEXT_BAG) {
+    if (self->config->read_dropout > 0.0) {
+        const stele_shape each = { 3, 0, { t->n, width, 1, 0, 0, 0 } };
+        x = ops->mul(
+            g, x,
+            ops->dropout(g, ops->full(g, &each, 1.0), self->config->read_dropout, 0, STREAM_READ));
+    }
+    const text_sequence *c = &self->config->reader;
+    if (c->kind != TEXT_BAG) {
+        const text_extent e = { t->n, width, 0 };
+        x = text_unit_enter(self, g, c, &self->reads, &e, x, NULL);
+        x = text_unit_apply(self, g, c, &self->reads, &e, x, NULL,
+                            index_tensor(h, g, t->n, 0, t->length), 0);
+    }
+    if (c->kind != TEXT_GRU) {
         return mean_of(h, g, t, width, x, room);
     }
-    x = stele_gru_apply(ops, g, &self->reads, x, NULL, index_tensor(h, g, t->n, 0, t->length));
-    stele_shape last = stele_shape2(t->n, self->config->encoder_state);
+    stele_shape last = stele_shape2(t->n, c->state);
     return ops->reshape(g, ops->slice(g, x, 1, width - 1, width), &last);
 }
 
@@ -101,19 +113,15 @@ void text_plan_of(const stele_inst *self, stele_graph *g, const stele_decode_arg
     stele_tensor *d =
         stele_dense_apply(self->host, g, &self->decoder, a->z, a->covariates, STREAM_DECODER);
     *ret = (text_plan){ .hidden = d, .start = d };
-    if (self->config->decoder_kind == TEXT_GRU) {
+    const int32_t kind = self->config->writer.kind;
+    if (kind == TEXT_GRU) {
         ret->start = ops->tanh(g, ops->linear(g, d, ops->param(g, self->start_weight),
                                               ops->param(g, self->start_bias)));
+    }
+    if (kind != TEXT_BAG) {
         ret->step =
             ops->linear(g, d, ops->param(g, self->step_weight), ops->param(g, self->step_bias));
     }
-}
-
-stele_tensor *text_write(const stele_inst *self, stele_graph *g, stele_tensor *x, stele_tensor *h,
-                         stele_tensor *lengths)
-{
-    const stele_ops *ops = self->host->ops;
-    return stele_gru_apply(ops, g, &self->writes, x, h, lengths);
 }
 
 /* Embeddings of what stands before each position, some unreadable while training. */
@@ -136,20 +144,21 @@ static stele_tensor *write_states(const stele_inst *self, stele_graph *g, const 
                                   const text_tokens *t, int64_t width, int64_t *room)
 {
     const stele_host *h = self->host;
-    const stele_ops *ops = h->ops;
-    const stele_shape step = { 3, 0, { t->n, 1, self->config->embedding, 0, 0, 0 } };
+    const text_sequence *c = &self->config->writer;
+    const text_extent e = { t->n, width, 0 };
     const stele_shape rows = stele_shape2(t->n * width, self->state);
     for (int64_t i = 0; i < t->n * width; i++) {
         int64_t r = i / width, k = i % width;
         room[i] = k > 0 && k <= t->length[r] ? t->id[r * t->most + k - 1] : BPE_END;
     }
     stele_tensor *x = tokens_before(self, g, index_tensor(h, g, t->n, width, room), t->n, width);
-    x = ops->add(g, x, ops->reshape(g, p->step, &step));
+    x = text_unit_enter(self, g, c, &self->writes, &e, x, p->step);
     for (int64_t r = 0; r < t->n; r++) {
         room[r] = t->length[r] + !t->cut[r];
     }
-    x = text_write(self, g, x, p->start, index_tensor(h, g, t->n, 0, room));
-    return ops->reshape(g, x, &rows);
+    x = text_unit_apply(self, g, c, &self->writes, &e, x, p->start,
+                        index_tensor(h, g, t->n, 0, room), 1);
+    return h->ops->reshape(g, x, &rows);
 }
 
 /* Where all tokens to be written are: text by text, each with its end unless it is cut. */
@@ -213,7 +222,7 @@ static stele_tensor *log_p(const stele_inst *self, stele_graph *g, const stele_d
     text_plan p;
     text_plan_of(self, g, a, &p);
     const uint32_t output[2] = { self->output_weight, self->output_bias };
-    if (c->decoder_kind == TEXT_BAG) {
+    if (c->writer.kind == TEXT_BAG) {
         return log_p_tokens(self, g, t, width, to, p.start, 1, output);
     }
     stele_tensor *h = write_states(self, g, &p, t, width, room);
@@ -246,4 +255,20 @@ stele_status text_log_prob(const stele_inst *self, stele_graph *g, const stele_d
     text_tokens_finish(&t);
     free(room);
     return status;
+}
+
+stele_status text_factors(const stele_inst *self, stele_graph *g, stele_tensor *x, int64_t *ret_n)
+{
+    text_tokens t;
+    int64_t *room = NULL;
+    stele_status status = tokens_of_tensor(self, g, x, &t, &room);
+    if (status != STELE_OK) {
+        return status;
+    }
+    for (int64_t r = 0; r < t.n; r++) {
+        ret_n[r] = t.length[r] + !t.cut[r];
+    }
+    text_tokens_finish(&t);
+    free(room);
+    return self->host->ops->status(g);
 }

@@ -1,19 +1,29 @@
 /* modality/text - texts as sequences of subword tokens.
  *
  * A row holds the UTF-8 bytes of a text in their order, the byte at each place and 0 where there is
- * none. The tokenizer (bpe.h) is learned from the training rows and kept with the model.
+ * none. The tokenizer (bpe.h) is learned from the training rows and kept with the model. A blank is
+ * put before the first word, and taken away from what is written.
  *
  *     log p(x | z) = sum_t log softmax(W h_t + b)[x_t],   the last x_t being the end of the text
  *
  * h_t is the state of a gated recurrent unit that starts from z and reads z and the tokens before
- * t, or for a bag of words the same function of z for all t. A text of more than max_tokens tokens
+ * t; that of blocks of causal self-attention, which see z and the tokens before t; or for a bag of
+ * words the same function of z for all t. A text of more than max_tokens tokens
  * is cut; its probability is that of beginning so, without an end. */
 #include "text.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-static const char *const kinds[] = { "gru", "bag", NULL };
+static const char *const kinds[] = { "gru", "bag", "attention", NULL };
+
+#define SEQUENCE_OPTIONS(part_, prefix_)                                                           \
+    STELE_OPTION_I64(text_config, part_.state, prefix_ ".state", 128, 1, 4096,                     \
+                     "gru, attention: width of the states."),                                      \
+        STELE_OPTION_I64(text_config, part_.heads, prefix_ ".heads", 4, 1, 64,                     \
+                         "attention: heads of a block, which divide its features."),               \
+        STELE_OPTION_I64(text_config, part_.layers, prefix_ ".layers", 2, 1, STELE_ATTENTION_MAX,  \
+                         "attention: blocks.")
 
 static const stele_option options[] = {
     STELE_OPTION_I64(text_config, vocab_size, "vocab_size", 1024, BPE_FIRST, 65536,
@@ -23,25 +33,28 @@ static const stele_option options[] = {
                      "Longer texts are cut, with a warning."),
     STELE_OPTION_I64(text_config, embedding, "embedding", 64, 1, 4096,
                      "Width of the vectors that stand for tokens."),
-    STELE_OPTION_ENUM(text_config, encoder_kind, "encoder.kind", kinds, TEXT_GRU,
-                      "What the encoder's dense layers see: the last state of a recurrent unit, or "
-                      "the mean of the tokens' vectors."),
-    STELE_OPTION_I64(text_config, encoder_state, "encoder.state", 128, 1, 4096,
-                     "gru: width of the encoder's recurrent state."),
+    STELE_OPTION_ENUM(text_config, reader.kind, "encoder.kind", kinds, TEXT_GRU,
+                      "What the encoder's dense layers see: the last state of a recurrent unit, "
+                      "the mean of the tokens' vectors, or the mean of the states of blocks of "
+                      "self-attention."),
+    SEQUENCE_OPTIONS(reader, "encoder"),
+    STELE_OPTION_F64(text_config, read_dropout, "encoder.word_dropout", 0.0, 0.0, 0.95,
+                     "Share of the tokens that the encoder cannot read while training."),
     STELE_DENSE_OPTIONS(text_config, encoder, "encoder", "[128]", 0.0),
     STELE_OPTION_ENUM(
-        text_config, decoder_kind, "decoder.kind", kinds, TEXT_GRU,
-        "How tokens depend on each other: a recurrent unit that reads z and those "
-        "before, or a bag of words: not at all given z, so that z cannot be ignored."),
-    STELE_OPTION_I64(text_config, decoder_state, "decoder.state", 128, 1, 4096,
-                     "gru: width of the decoder's recurrent state."),
-    STELE_OPTION_F64(text_config, word_dropout, "decoder.word_dropout", 0.25, 0.0, 0.95,
-                     "gru: share of the tokens before that the decoder cannot read while training, "
-                     "so that it has to look at z (Bowman et al. 2016)."),
-    STELE_OPTION_F64(text_config, bag_weight, "decoder.bag_weight", 0.0, 0.0, 100.0,
-                     "gru: weight of a second likelihood while training, that of the text's tokens "
-                     "as a bag of words, so that z cannot be ignored (Zhao et al. 2017); above 0 "
-                     "the training loss is no bound."),
+        text_config, writer.kind, "decoder.kind", kinds, TEXT_GRU,
+        "How tokens depend on each other: a recurrent unit, or causal self-attention, that reads "
+        "z and those before; or a bag of words: not at all given z, so that z cannot be ignored."),
+    SEQUENCE_OPTIONS(writer, "decoder"),
+    STELE_OPTION_F64(
+        text_config, word_dropout, "decoder.word_dropout", 0.25, 0.0, 0.95,
+        "gru, attention: share of the tokens before that the decoder cannot read while training, "
+        "so that it has to look at z (Bowman et al. 2016)."),
+    STELE_OPTION_F64(
+        text_config, bag_weight, "decoder.bag_weight", 0.0, 0.0, 100.0,
+        "gru, attention: weight of a second likelihood while training, that of the text's tokens "
+        "as a bag of words, so that z cannot be ignored (Zhao et al. 2017); above 0 "
+        "the training loss is no bound."),
     STELE_DENSE_OPTIONS(text_config, decoder, "decoder", "[128]", 0.0),
     STELE_OPTION_F64(text_config, top_p, "top_p", 0.9, 0.01, 1.0,
                      "Random texts are drawn from the likeliest tokens that have this probability "
@@ -92,9 +105,9 @@ static stele_status build_encoder(stele_inst *self, stele_build *b)
     const text_config *c = self->config;
     int64_t seen = c->embedding;
     stele_status status = declare_embedding(self, b, "encoder", &self->encoder_embedding);
-    if (status == STELE_OK && c->encoder_kind == TEXT_GRU) {
-        status = stele_gru_build(h, b, "encoder.gru", seen, c->encoder_state, &self->reads);
-        seen = c->encoder_state;
+    if (status == STELE_OK && c->reader.kind != TEXT_BAG) {
+        status = text_unit_build(self, b, "encoder", &c->reader, c->max_tokens, &self->reads);
+        seen = c->reader.state;
     }
     if (status == STELE_OK) {
         status = stele_dense_build(h, b, "encoder", seen, self->encoder_covariates, 1.0,
@@ -116,15 +129,14 @@ static stele_status build_writer(stele_inst *self, stele_build *b)
                                STELE_INIT_NORMAL, 0.3, 1.0, &self->unknown);
     }
     if (status == STELE_OK) {
-        status =
-            stele_gru_build(h, b, "decoder.gru", c->embedding, c->decoder_state, &self->writes);
+        status = text_unit_build(self, b, "decoder", &c->writer, c->max_tokens + 1, &self->writes);
     }
-    if (status == STELE_OK) {
-        status = stele_declare_linear(h, b, "decoder.start", hidden, c->decoder_state, 1.0,
+    if (status == STELE_OK && c->writer.kind == TEXT_GRU) {
+        status = stele_declare_linear(h, b, "decoder.start", hidden, c->writer.state, 1.0,
                                       &self->start_weight, &self->start_bias);
     }
     return status != STELE_OK ? status
-                              : stele_declare_linear(h, b, "decoder.step", hidden, c->embedding,
+                              : stele_declare_linear(h, b, "decoder.step", hidden, self->writes.in,
                                                      1.0, &self->step_weight, &self->step_bias);
 }
 
@@ -149,16 +161,16 @@ static stele_status build(stele_inst *self, stele_build *b)
     if (status == STELE_OK) {
         status = stele_dense_build(h, b, "decoder", self->latent, self->decoder_covariates, 1.0,
                                    &c->decoder, &self->decoder);
-        self->state = c->decoder_kind == TEXT_GRU ? c->decoder_state : self->decoder.out;
+        self->state = c->writer.kind == TEXT_BAG ? self->decoder.out : c->writer.state;
     }
-    if (status == STELE_OK && c->decoder_kind == TEXT_GRU) {
+    if (status == STELE_OK && c->writer.kind != TEXT_BAG) {
         status = build_writer(self, b);
     }
     if (status == STELE_OK) {
         status = declare_output(self, b, "output", self->state, &self->output_weight,
                                 &self->output_bias);
     }
-    if (status == STELE_OK && c->decoder_kind == TEXT_GRU && c->bag_weight > 0.0) {
+    if (status == STELE_OK && c->writer.kind != TEXT_BAG && c->bag_weight > 0.0) {
         status =
             declare_output(self, b, "bag", self->decoder.out, &self->bag_weight, &self->bag_bias);
     }
@@ -177,7 +189,8 @@ static const stele_modality_vt vt = { .struct_size = sizeof vt,
                                       .fit = text_fit,
                                       .encode = text_encode,
                                       .log_prob = text_log_prob,
-                                      .generate = text_generate };
+                                      .generate = text_generate,
+                                      .factors = text_factors };
 
 static const stele_plugin plugin = {
     .struct_size = sizeof plugin,
@@ -186,7 +199,7 @@ static const stele_plugin plugin = {
             STELE_CAP_SUBPROBABILITY,
     .id = "modality/text",
     .version = "0.1.0",
-    .summary = "Texts as subword tokens, with a recurrent decoder or a bag of words",
+    .summary = "Texts as subword tokens, with recurrent units, attention or bags of words",
     .license = "BSD-3-Clause",
     .reference = "Bowman et al. 2016, Generating sentences from a continuous space",
     STELE_PLUGIN_OPTIONS(options, text_config),

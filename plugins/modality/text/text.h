@@ -4,27 +4,41 @@
 
 #include "bpe.h"
 
-#include <stele/dense.h>
+#include <stele/attention.h>
 #include <stele/plugin.h>
 #include <stele/recurrent.h>
 
-enum { TEXT_GRU = 0, TEXT_BAG };
+enum { TEXT_GRU = 0, TEXT_BAG, TEXT_ATTENTION };
+
+/* What reads or writes tokens one by one. */
+typedef struct text_sequence {
+    int64_t state, heads, layers; /* attention: the last two */
+    int32_t kind, reserved;
+} text_sequence;
 
 typedef struct text_config {
     stele_dense_config encoder, decoder;
-    int64_t vocab_size, max_tokens, embedding, encoder_state, decoder_state, beam;
-    double word_dropout, bag_weight, top_p;
-    int32_t encoder_kind, decoder_kind;
+    text_sequence reader, writer;
+    int64_t vocab_size, max_tokens, embedding, beam;
+    double read_dropout, word_dropout, bag_weight, top_p;
 } text_config;
 
-/* Parameter ids of a gated recurrent unit. */
+/* Parameter ids of a sequence: a recurrent unit on the embeddings; or blocks of attention on linear
+ * functions of them, with a vector added for each position. */
+typedef struct text_unit {
+    stele_gru gru;
+    stele_attention attention;
+    uint32_t enter_weight, enter_bias, position;
+    int64_t in; /* width of what is added to its input: of the embeddings, or of the states */
+} text_unit;
+
 struct stele_inst {
     const stele_host *host;
     const text_config *config;
     int64_t width, latent, encoder_covariates, decoder_covariates;
     stele_dense encoder, decoder;
     stele_gaussian_head expert;
-    stele_gru reads, writes;
+    text_unit reads, writes;
     int64_t state;   /* width of what the output layer sees */
     uint32_t merges; /* buffer (vocab_size - 257, 2): pairs of tokens, -1 beyond the last */
     uint32_t encoder_embedding, decoder_embedding, unknown;
@@ -32,7 +46,7 @@ struct stele_inst {
     uint32_t bag_weight, bag_bias; /* with the option of that name */
 };
 
-enum { STREAM_WORDS = 1, STREAM_SAMPLE, STREAM_ENCODER = 16, STREAM_DECODER = 32 };
+enum { STREAM_WORDS = 1, STREAM_SAMPLE, STREAM_READ, STREAM_ENCODER = 16, STREAM_DECODER = 32 };
 
 /* Texts as tokens. */
 typedef struct text_tokens {
@@ -47,25 +61,60 @@ stele_status text_tokenizer(const stele_inst *self, stele_graph *g, bpe *ret);
 stele_status text_tokens_of(const stele_inst *self, const bpe *b, const stele_view *x,
                             text_tokens *ret);
 void text_tokens_finish(text_tokens *t);
-/* Bytes of row r: their number, in ret (width). */
+/* Bytes of row r behind a blank, as if a word came before, so that the first word has the tokens
+ * that it has elsewhere; none of an empty text. Their number, in ret (width + 1). */
 int64_t text_row(const stele_view *x, int64_t r, unsigned char *ret);
 
+/* sequence.c. For at most `most` positions of embeddings. */
+stele_status text_unit_build(const stele_inst *self, stele_build *b, const char *name,
+                             const text_sequence *c, int64_t most, text_unit *ret);
+/* n texts of `width` positions, the first of them number `first`. */
+typedef struct text_extent {
+    int64_t n, width, first;
+} text_extent;
+/* Embeddings (n, width, embedding), each with `step` (n, in) or NULL added, as the unit's input. */
+stele_tensor *text_unit_enter(const stele_inst *self, stele_graph *g, const text_sequence *c,
+                              const text_unit *u, const text_extent *e, stele_tensor *x,
+                              stele_tensor *step);
+/* States (n, width, state) at all positions of an input; `start` (n, state) or NULL is a recurrent
+ * unit's; those of attention look at what comes before alone if `causal`. */
+stele_tensor *text_unit_apply(const stele_inst *self, stele_graph *g, const text_sequence *c,
+                              const text_unit *u, const text_extent *e, stele_tensor *x,
+                              stele_tensor *start, stele_tensor *lengths, int32_t causal);
+
 /* passes.c. What the decoder makes of z before the first token: its last hidden layer, from that
- * start (R, state) and step (R, embedding), added to each token's embedding; a bag's start is the
- * hidden layer, which is all that it sees. */
+ * start (R, state) of a recurrent unit and step (R, in), added to the input at each position; a
+ * bag's start is the hidden layer, which is all that it sees. */
 typedef struct text_plan {
     stele_tensor *hidden, *start, *step;
 } text_plan;
 void text_plan_of(const stele_inst *self, stele_graph *g, const stele_decode_args *a,
                   text_plan *ret);
-stele_tensor *text_write(const stele_inst *self, stele_graph *g, stele_tensor *x, stele_tensor *h,
-                         stele_tensor *lengths);
+
+/* recall.c. Keys and values of all positions that a search has been through: of each text, `layers`
+ * by `most` positions by 2 * width numbers of the graph's dtype. Texts share what they have in
+ * common: `slot` says in whose place a text's position lies. */
+typedef struct text_recall {
+    int64_t n, most; /* texts, positions */
+    char *kept;
+    int32_t *slot, *before; /* (n, most) */
+    double *score;          /* (most) */
+} text_recall;
+stele_status text_recall_init(const stele_inst *self, stele_graph *g, int64_t n, int64_t most,
+                              text_recall *ret);
+void text_recall_finish(text_recall *r);
+/* Text i goes on with what text from[i] has been through before `step`. */
+void text_recall_follow(text_recall *r, const int64_t *from, int64_t step);
+/* The states (n, state) of the next position, number `step`, whose input is x (n, state). */
+stele_status text_recall_write(const stele_inst *self, stele_graph *g, text_recall *r, int64_t step,
+                               stele_tensor *x, stele_tensor **ret);
 
 /* fit.c and passes.c: slots. */
 stele_status text_validate(const stele_inst *self, const stele_view *x, stele_bad_value *ret);
 stele_status text_fit(const stele_inst *self, stele_fit *f);
 stele_status text_encode(const stele_inst *self, stele_graph *g, const stele_encode_args *a,
                          stele_dist *ret_q);
+stele_status text_factors(const stele_inst *self, stele_graph *g, stele_tensor *x, int64_t *ret_n);
 stele_status text_log_prob(const stele_inst *self, stele_graph *g, const stele_decode_args *a,
                            stele_tensor **ret_rows);
 

@@ -18,6 +18,9 @@ int64_t text_row(const stele_view *x, int64_t r, unsigned char *ret)
     for (int64_t i = begin; i < end; i++) {
         double v = value_at(x, i);
         if (v >= 1.0 && v < 256.0) {
+            if (n == 0) {
+                ret[n++] = ' ';
+            }
             ret[n++] = (unsigned char)v;
         }
     }
@@ -59,8 +62,8 @@ stele_status text_tokens_of(const stele_inst *self, const bpe *b, const stele_vi
 {
     const int64_t most = self->config->max_tokens;
     text_tokens t = { .n = x->shape.dim[0] };
-    unsigned char *bytes = malloc((size_t)self->width);
-    int32_t *token = malloc((size_t)self->width * sizeof *token);
+    unsigned char *bytes = malloc((size_t)self->width + 1);
+    int32_t *token = malloc(((size_t)self->width + 1) * sizeof *token);
     t.id = malloc((size_t)(t.n * most + 1) * sizeof *t.id);
     t.length = malloc((size_t)(t.n + 1) * sizeof *t.length);
     t.cut = malloc((size_t)t.n + 1);

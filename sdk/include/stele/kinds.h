@@ -237,6 +237,10 @@ typedef struct stele_modality_vt {
      * answer depends on the row alone, and a row of missing entries only is absent. Optional: none is.
      * [compute & built; none] */
     stele_status (*absent)(const stele_inst *self, const stele_view *x, uint8_t *ret_absent);
+    /* Likelihoods of things that differ in length from row to row: how many factors the likelihood of each row of x
+     * has, (n_rows) at least 0, such as the tokens of a text with its end. Evaluation gives exp(-log p / factors), the
+     * perplexity, over all rows together. Optional. [compute & built; none] */
+    stele_status (*factors)(const stele_inst *self, stele_graph *g, stele_tensor *x, int64_t *ret_n);
 } stele_modality_vt;
 
 /* --- fusion: experts and their presence -> a mixture ----------------------------------------------------------------
