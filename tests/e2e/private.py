@@ -49,7 +49,7 @@ modalities:
   a: {plugin: gaussian, encoder: {hidden: [16]}, decoder: {hidden: [16]}}
   b: {plugin: gaussian, encoder: {hidden: [16]}, decoder: {hidden: [16]}}
 fusion: {plugin: FUSION}
-objective: {subsets: all+single, reconstruct: present}
+objective: {subsets: all+single, reconstruct: present, beta: {from: 0, to: 1, epochs: 20}}
 train: {epochs: 60, batch_size: 32, optimiser: {lr: 0.02}}
 """
 
@@ -148,7 +148,7 @@ def check_purpose(stele, scratch):
         b.append([u + 0.1 * draw(), -u + 0.1 * draw()])
     array(scratch / "a.npy", a)
     array(scratch / "b.npy", b)
-    for fusion, reconstruct, cross, least in (("poe", "own", "prior", 1.0), ("moe", "present", "learned", 0.15)):
+    for fusion, reconstruct, cross, least in (("poe", "own", "prior", 1.0), ("moe", "present", "learned", 0.1)):
         figure = {}
         for dim in (0, 1):
             spec, folder = scratch / "shared.yaml", scratch / f"shared-{fusion}-{dim}"
