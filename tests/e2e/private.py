@@ -33,6 +33,7 @@ heads:
   kind: {plugin: classifier, target: class, weight: 10}
 objective: {subsets: all+single, reconstruct: present}
 train: {epochs: 8, batch_size: 32, optimiser: {lr: 0.01}}
+evaluate: [likelihood, cross, {calibration: {samples: 19}}]
 """
 
 # Both modalities show u. Modality a shows v besides, which b knows nothing of.
@@ -96,6 +97,7 @@ def check_commands(stele, scratch):
     for posterior in report["posteriors"]:
         finite(posterior)
         assert posterior["importance_weighted"] > posterior["elbo"] - 0.2, posterior
+    assert report["cross"] and report["calibration"], report.keys()
     again = json.loads(run(stele, "eval", folder, "--json", "--samples", "20", "--threads", "3"))
     assert report["posteriors"] == again["posteriors"], "the number of threads changed the figures"
     run(stele, "eval", folder, "--report", "fusion")
@@ -128,6 +130,7 @@ def check_generation(stele, folder):
     out = folder.parent / "out.csv"
     run(stele, "generate", folder, "-o", out, "--to", "atac", "--prior", "5")
     run(stele, "generate", folder, "-o", out, "--to", "atac", "--between", ",".join(list(fixed)[:2]))
+    run(stele, "generate", folder, "-o", out, "--to", "atac", "--traverse", next(iter(fixed)))
 
 
 def array(path, rows):
