@@ -241,10 +241,12 @@ static void warn_of_empty(const work *w)
     }
 }
 
-/* Between two rows z alone moves: a private latent would have to jump. */
+/* Between two rows and along z it is z alone that moves: a private latent would have to jump from
+ * the one row's to the other's, and stays at its mean given the one row that z is traversed around.
+ */
 static stele_status make_values(work *w)
 {
-    const int between = w->q->between != NULL;
+    const int between = w->q->between != NULL, still = between || w->q->traverse != NULL;
     int64_t *source = stele__calloc((size_t)w->t.n, sizeof *source);
     if (source == NULL) {
         return STELE_E_NOMEM;
@@ -263,7 +265,7 @@ static stele_status make_values(work *w)
                             .z = w->t.z,
                             .source = source,
                             .own = between ? 0 : w->mask,
-                            .temperature = between ? 0.0 : w->q->sampling.temperature };
+                            .temperature = still ? 0.0 : w->q->sampling.temperature };
     warn_of_empty(w);
     stele_status status = stele__generate(&w->o.judge, &g, w->t.value, w->diag);
     stele__free(source);

@@ -102,7 +102,10 @@ static stele_status draw(work *w, int64_t at, int64_t n, uint32_t number, stele_
                             .n = n,
                             .row = w->row + at,
                             .sample = w->sample,
-                            .z = w->z };
+                            .z = w->z,
+                            .source = w->row + at,
+                            .own = w->q->given,
+                            .temperature = w->sampling.temperature };
     for (int64_t r = 0; r < n; r++) {
         w->sample[r] = number;
     }
