@@ -29,6 +29,27 @@ static int64_t word_length(const unsigned char *text, int64_t n)
 
 /* --- encoding --------------------------------------------------------------------------------- */
 
+/* Merges may come from a damaged run folder: of tokens that contain themselves, decoding would not
+ * end. */
+static int are_sound(int64_t n, const bpe_merge *merge, uint8_t *length)
+{
+    for (int64_t k = 0; k < n; k++) {
+        const int32_t part[2] = { merge[k].left, merge[k].right };
+        int total = 0;
+        for (int p = 0; p < 2; p++) {
+            if (part[p] < 0 || part[p] == BPE_END || part[p] >= BPE_FIRST + k) {
+                return 0;
+            }
+            total += part[p] < BPE_END ? 1 : length[part[p] - BPE_FIRST];
+        }
+        if (total > BPE_WORD) {
+            return 0;
+        }
+        length[k] = (uint8_t)total;
+    }
+    return 1;
+}
+
 int bpe_init(bpe *b, int64_t n, const bpe_merge *merge)
 {
     *b = (bpe){ .n = n, .n_slots = 16 };
@@ -37,8 +58,15 @@ int bpe_init(bpe *b, int64_t n, const bpe_merge *merge)
     }
     b->merge = malloc(((size_t)n + 1) * sizeof *b->merge);
     b->slot = calloc(b->n_slots, sizeof *b->slot);
-    if (b->merge == NULL || b->slot == NULL) {
+    uint8_t *length = malloc((size_t)n + 1);
+    if (b->merge == NULL || b->slot == NULL || length == NULL) {
+        free(length);
         return -1;
+    }
+    const int sound = are_sound(n, merge, length);
+    free(length);
+    if (!sound) {
+        return BPE_DAMAGED;
     }
     for (int64_t k = 0; k < n; k++) {
         b->merge[k] = merge[k];

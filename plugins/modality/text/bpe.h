@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 enum { BPE_END = 256, BPE_FIRST = 257, BPE_WORD = 64 }; /* BPE_WORD: most bytes of a word */
+enum { BPE_DAMAGED = 1 };
 
 typedef struct bpe_merge {
     int32_t left, right;
@@ -23,7 +24,8 @@ typedef struct bpe {
     uint32_t n_slots;
 } bpe;
 
-/* Takes a copy of n merges. 0, or -1 without memory; bpe_finish either way. */
+/* Takes a copy of n merges. 0, -1 without memory, or BPE_DAMAGED: a merge is not of two tokens
+ * before it, or longer than a word. bpe_finish in any case. */
 int bpe_init(bpe *b, int64_t n, const bpe_merge *merge);
 void bpe_finish(bpe *b);
 /* Tokens of n bytes: their number, in ret (n). */

@@ -39,10 +39,15 @@ stele_status text_tokenizer(const stele_inst *self, stele_graph *g, bpe *ret)
     }
     stele_status status = most > 0 ? ops->view(ops->param(g, self->merges), &v) : STELE_OK;
     while (status == STELE_OK && n < most && value_at(&v, 2 * n) >= 0.0) {
-        merge[n] = (bpe_merge){ (int32_t)value_at(&v, 2 * n), (int32_t)value_at(&v, 2 * n + 1) };
-        n++;
+        const double left = value_at(&v, 2 * n), right = value_at(&v, 2 * n + 1);
+        const int known = left < 1e6 && right >= 0.0 && right < 1e6;
+        merge[n++] = (bpe_merge){ known ? (int32_t)left : -1, known ? (int32_t)right : -1 };
     }
-    if (status == STELE_OK && bpe_init(ret, n, merge) != 0) {
+    const int code = status == STELE_OK ? bpe_init(ret, n, merge) : 0;
+    if (code == BPE_DAMAGED) {
+        status = STELE_FAIL(self->host, STELE_E_DATA,
+                            "the tokenizer is damaged: its merges are not of tokens before them");
+    } else if (code != 0) {
         status = STELE_E_NOMEM;
     }
     free(merge);

@@ -88,6 +88,8 @@ stele_status array_source_add(stele_inst *s, input *in, const char *name, size_t
 /* Add the file `path`, or if it is a folder the `files` in it. `stem` gives the length of what a
  * file's name has before its ending. */
 stele_status array_source_open(stele_inst *s, array_parse *parse, size_t (*stem)(const char *name));
+/* Is there a file of the name that `key` gives, beside the arrays? */
+int array_source_has_key(const stele_inst *s);
 /* `key`, opened: a file beside the arrays. Only if it is given. */
 stele_status array_source_open_key(const stele_inst *s, input **ret);
 /* Ids from `key` (an opened file of lines, NULL: row numbers unless there are ids), names from

@@ -74,7 +74,8 @@ stele_status array_source_open(stele_inst *s, array_parse *parse, size_t (*stem)
     return st;
 }
 
-stele_status array_source_open_key(const stele_inst *s, input **ret)
+/* The caller's; NULL without memory. */
+static char *key_path(const stele_inst *s)
 {
     const char *path = s->config->path, *slash = strrchr(path, '/');
     char *folder = text_copy(path), *full = NULL;
@@ -82,9 +83,24 @@ stele_status array_source_open_key(const stele_inst *s, input **ret)
         folder[slash != NULL ? slash - path + 1 : 0] = '\0';
     }
     full = folder != NULL ? text_join(folder, s->config->key) : NULL;
+    free(folder);
+    return full;
+}
+
+int array_source_has_key(const stele_inst *s)
+{
+    struct stat status;
+    char *full = key_path(s);
+    const int found = full != NULL && stat(full, &status) == 0;
+    free(full);
+    return found;
+}
+
+stele_status array_source_open_key(const stele_inst *s, input **ret)
+{
+    char *full = key_path(s);
     stele_status st = full != NULL ? input_open(s->host, "key", full, ret)
                                    : STELE_FAIL(s->host, STELE_E_NOMEM, "out of memory");
-    free(folder);
     free(full);
     return st;
 }

@@ -100,6 +100,18 @@ stele_status h5_fail_library_at(const h5_file *f, const char *at, const char *wh
 
 /* --- the file -------------------------------------------------------------------------------- */
 
+static int is_gzip(const char *path)
+{
+    unsigned char magic[2] = { 0 };
+    FILE *file = fopen(path, "rbe");
+    const int found =
+        file != NULL && fread(magic, 1, 2, file) == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
+    if (file != NULL) {
+        fclose(file);
+    }
+    return found;
+}
+
 stele_status h5_file_open(h5_file *f)
 {
     struct stat status;
@@ -115,7 +127,8 @@ stele_status h5_file_open(h5_file *f)
     f->size = status.st_size;
     htri_t is_hdf5 = H5Fis_hdf5(f->path);
     if (is_hdf5 == 0) {
-        return h5_fail(f, STELE_E_DATA, NULL, "is not an HDF5 file");
+        return h5_fail(f, STELE_E_DATA, NULL, "is not an HDF5 file%s",
+                       is_gzip(f->path) ? " but a gzip file: unpack it" : "");
     }
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
 #if H5_VERSION_GE(1, 10, 7)

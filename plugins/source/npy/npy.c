@@ -49,7 +49,8 @@ static stele_status add_member(stele_inst *s, const zip *z, int64_t i)
     return st == STELE_OK ? array_source_add(s, in, name, stem(name), npy_parse) : st;
 }
 
-static stele_status no_member(const stele_inst *s, const zip *z, const char *name)
+static stele_status no_member(const stele_inst *s, const zip *z, const char *option,
+                              const char *name)
 {
     char list[200] = "none";
     size_t len = 0;
@@ -58,8 +59,10 @@ static stele_status no_member(const stele_inst *s, const zip *z, const char *nam
         len += (size_t)snprintf(list + len, sizeof list - len, "%s%.*s", i > 0 ? ", " : "",
                                 (int)stem(own), own);
     }
-    return STELE_FAIL(s->host, STELE_E_OPTION, "files: %s: has no array `%s`; there are: %s%s",
-                      s->config->path, name, list, len >= sizeof list ? ", ..." : "");
+    return STELE_FAIL(s->host, STELE_E_OPTION, "%s: %s: has no array `%s`%s; there are: %s%s",
+                      option, s->config->path, name,
+                      strcmp(option, "key") == 0 ? ", and there is no such file beside it" : "",
+                      list, len >= sizeof list ? ", ..." : "");
 }
 
 static stele_status add_members(stele_inst *s, const zip *z)
@@ -69,7 +72,7 @@ static stele_status add_members(stele_inst *s, const zip *z)
     stele_status st = STELE_OK;
     for (uint64_t i = 0; i < files->n && st == STELE_OK; i++) {
         int64_t k = find_member(z, files->v[i]);
-        st = k >= 0 ? add_member(s, z, k) : no_member(s, z, files->v[i]);
+        st = k >= 0 ? add_member(s, z, k) : no_member(s, z, "files", files->v[i]);
     }
     for (int64_t i = 0; i < z->n && files->n == 0 && st == STELE_OK; i++) {
         st = i != key ? add_member(s, z, i) : STELE_OK;
@@ -85,6 +88,9 @@ static stele_status read_key(stele_inst *s, const zip *z)
 {
     input *key = NULL;
     int64_t member = find_member(z, s->config->key);
+    if (z->n > 0 && member < 0 && !array_source_has_key(s)) {
+        return no_member(s, z, "key", s->config->key);
+    }
     stele_status st =
         member >= 0 ? zip_open_member(z, member, &key) : array_source_open_key(s, &key);
     int is_array = st == STELE_OK && npy_is_array(key);

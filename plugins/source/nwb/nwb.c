@@ -87,6 +87,22 @@ static stele_status check_kind(const stele_inst *s)
                          "is no NWB file: its `neurodata_type` is not `NWBFile`");
 }
 
+/* Fields are named by the last part of a path. */
+static stele_status check_name(const stele_inst *s)
+{
+    const char *name = s->series[s->n_series - 1].name;
+    int twice = strcmp(name, "spikes") == 0;
+    for (uint32_t k = 0; k + 1 < s->n_series; k++) {
+        twice = twice || strcmp(name, s->series[k].name) == 0;
+    }
+    return twice
+               ? STELE_FAIL(s->h5.host, STELE_E_OPTION,
+                            "series: %s: two fields would be called `%s`; read the second through "
+                            "a source of its own",
+                            s->h5.path, name)
+               : STELE_OK;
+}
+
 static stele_status read_all(stele_inst *s)
 {
     const nwb_config *c = s->config;
@@ -101,6 +117,7 @@ static stele_status read_all(stele_inst *s)
     }
     for (uint64_t i = 0; i < c->series.n && st == STELE_OK; i++) {
         st = nwb_series_read(s, c->series.v[i], &s->series[s->n_series++]);
+        st = st == STELE_OK ? check_name(s) : st;
     }
     h5_file_close(&s->h5);
     return st;

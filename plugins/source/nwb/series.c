@@ -2,6 +2,7 @@
 #include "nwb.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,13 +77,19 @@ static stele_status make_times(const stele_inst *s, const char *path, nwb_series
     hid_t start = H5Dopen2(s->h5.id, path, H5P_DEFAULT);
     double first = 0.0;
     double rate = start >= 0 ? attribute(start, "rate", 0.0) : 0.0;
-    int read =
-        start >= 0 && H5Dread(start, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, &first) >= 0;
+    hid_t space = start >= 0 ? H5Dget_space(start) : -1;
+    /* An array of more would be read beyond `first`. */
+    int read = space >= 0 && H5Sget_simple_extent_npoints(space) == 1 &&
+               H5Dread(start, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, &first) >= 0;
+    if (space >= 0) {
+        H5Sclose(space);
+    }
     if (start >= 0) {
         H5Dclose(start);
     }
     if (!read || !(rate > 0.0) || !isfinite(first) || !isfinite(rate)) {
-        return h5_fail(&s->h5, STELE_E_DATA, path, "has no time and rate");
+        return h5_fail(&s->h5, STELE_E_DATA, path,
+                       "is not one time with an attribute `rate` above 0, in samples per second");
     }
     x->time = malloc((size_t)x->n * sizeof *x->time);
     for (int64_t i = 0; i < x->n && x->time != NULL; i++) {
@@ -99,12 +106,44 @@ static stele_status read_times(const stele_inst *s, const char *path, nwb_series
     x->time = time;
     for (int64_t i = 0; i < x->n && st == STELE_OK; i++) {
         if (!isfinite(x->time[i]) || (i > 0 && x->time[i] < x->time[i - 1])) {
-            st = h5_fail(&s->h5, STELE_E_DATA, path,
-                         "entry %lld is %.15g, which does not come behind the time before it",
-                         (long long)i, x->time[i]);
+            st = i > 0 && isfinite(x->time[i])
+                     ? h5_fail(&s->h5, STELE_E_DATA, path,
+                               "entry %lld is %.15g s, earlier than the %.15g s before it; a "
+                               "series needs times that do not go back",
+                               (long long)i, x->time[i], x->time[i - 1])
+                     : h5_fail(&s->h5, STELE_E_DATA, path, "entry %lld is %g, which is no time",
+                               (long long)i, x->time[i]);
         }
     }
     return st;
+}
+
+typedef struct listing {
+    char text[256];
+    size_t len;
+} listing;
+
+/* NAME/data: NAME is a time series. */
+static herr_t visit_link(hid_t root, const char *name, const H5L_info_t *info, void *ctx)
+{
+    listing *l = ctx;
+    const size_t len = strlen(name);
+    (void)root;
+    (void)info;
+    if (len > 5 && strcmp(name + len - 5, "/data") == 0 && l->len < sizeof l->text) {
+        l->len += (size_t)snprintf(l->text + l->len, sizeof l->text - l->len, "%s%.*s",
+                                   l->len > 0 ? ", " : "", (int)len - 5, name);
+    }
+    return 0;
+}
+
+static stele_status no_series(const stele_inst *s, const char *path)
+{
+    listing l = { .len = 0 };
+    H5Lvisit(s->h5.id, H5_INDEX_NAME, H5_ITER_INC, visit_link, &l);
+    return STELE_FAIL(s->h5.host, STELE_E_OPTION,
+                      "series: %s: there is no time series `%s`; there are: %s%s", s->h5.path, path,
+                      l.len > 0 ? l.text : "none", l.len >= sizeof l.text ? ", ..." : "");
 }
 
 stele_status nwb_series_read(const stele_inst *s, const char *path, nwb_series *ret)
@@ -117,14 +156,14 @@ stele_status nwb_series_read(const stele_inst *s, const char *path, nwb_series *
                           ? STELE_OK
                           : h5_nomem(&s->h5, path);
     if (st == STELE_OK && (!h5_is_group(&s->h5, path) || !h5_exists(&s->h5, data))) {
-        st = STELE_FAIL(s->h5.host, STELE_E_OPTION, "series: %s: there is no time series `%s`",
-                        s->h5.path, path);
+        st = no_series(s, path);
     }
     st = st == STELE_OK ? read_values(s, data, ret) : st;
     if (st == STELE_OK) {
         st = h5_exists(&s->h5, times)   ? read_times(s, times, ret)
              : h5_exists(&s->h5, start) ? make_times(s, start, ret)
-                                        : h5_fail(&s->h5, STELE_E_DATA, path, "has no times");
+                                        : h5_fail(&s->h5, STELE_E_DATA, path,
+                                                  "has neither `timestamps` nor `starting_time`");
     }
     free(data);
     free(times);

@@ -109,6 +109,9 @@ static stele_status read_ids(stele_inst *s, const char *table)
     } else if (twice < 0) {
         st = h5_nomem(&s->h5, path);
     }
+    if (st == STELE_OK && s->id.n == 0) {
+        st = h5_fail(&s->h5, STELE_E_DATA, path, "is empty: the table has no interval");
+    }
     s->n_trials = s->id.n;
     free(path);
     return st;
@@ -141,6 +144,21 @@ stele_status nwb_trials_read(stele_inst *s)
 
 /* --- windows --------------------------------------------------------------------------------- */
 
+static stele_status no_align(const stele_inst *s)
+{
+    char list[256] = "";
+    size_t len = 0;
+    for (uint32_t k = 0; k < s->n_columns && len < sizeof list; k++) {
+        if (s->column[k].number != NULL) {
+            len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", len > 0 ? ", " : "",
+                                    s->column[k].name);
+        }
+    }
+    return STELE_FAIL(s->h5.host, STELE_E_OPTION,
+                      "align: %s: the table `%s` has no column of times `%s`; numbers are in: %s",
+                      s->h5.path, s->config->trials, s->config->align, len > 0 ? list : "none");
+}
+
 /* Trials without the time that windows are aligned to have none. */
 static stele_status place_trials(stele_inst *s)
 {
@@ -150,9 +168,7 @@ static stele_status place_trials(stele_inst *s)
         time = strcmp(s->column[k].name, c->align) == 0 ? s->column[k].number : time;
     }
     if (time == NULL) {
-        return STELE_FAIL(s->h5.host, STELE_E_OPTION,
-                          "align: %s: the table `%s` has no column of times `%s`", s->h5.path,
-                          c->trials, c->align);
+        return no_align(s);
     }
     for (int64_t i = 0; i < s->n_trials; i++) {
         if (isfinite(time[i])) {
@@ -168,16 +184,14 @@ static stele_status place_trials(stele_inst *s)
     return STELE_OK;
 }
 
-/* The end of the last spike's bin. */
-static double end_of_recording(const stele_inst *s)
+static double last_spike(const stele_inst *s)
 {
     const nwb_units *u = &s->units;
-    double last = s->config->start;
+    double last = -INFINITY;
     for (int64_t k = 0; k < u->n; k++) {
         last = u->first[k + 1] > u->first[k] ? fmax(last, u->time[u->first[k + 1] - 1]) : last;
     }
-    return s->config->start +
-           (floor((last - s->config->start) / s->config->bin) + 1.0) * s->config->bin;
+    return last;
 }
 
 static stele_status make_room(stele_inst *s, int64_t n)
@@ -190,7 +204,14 @@ static stele_status make_room(stele_inst *s, int64_t n)
 static stele_status place_bins(stele_inst *s)
 {
     const nwb_config *c = s->config;
-    const double stop = c->stop > 0.0 ? c->stop : end_of_recording(s);
+    const double last = last_spike(s);
+    if (c->stop <= 0.0 && last < c->start) {
+        return STELE_FAIL(s->h5.host, STELE_E_OPTION,
+                          "start: %s: the last spike is at %g s, before the first bin at %g s",
+                          s->h5.path, last, c->start);
+    }
+    const double stop =
+        c->stop > 0.0 ? c->stop : c->start + (floor((last - c->start) / c->bin) + 1.0) * c->bin;
     /* A width such as 0.1 is not exact: what is a whole number but for that is one. */
     const double n = fmax(floor((stop - c->start) / c->bin * (1.0 + 1e-12)), 0.0);
     if (!(n >= 1.0 && n <= MOST_BINS)) {
@@ -217,9 +238,10 @@ stele_status nwb_rows_make(stele_inst *s)
     }
     s->n_bins = (int64_t)floor((c->before + c->after) / c->bin * (1.0 + 1e-12));
     if (s->n_bins < 1) {
-        return STELE_FAIL(s->h5.host, STELE_E_OPTION,
-                          "bin: of %g s is longer than the window of %g s around a trial", c->bin,
-                          c->before + c->after);
+        return STELE_FAIL(
+            s->h5.host, STELE_E_OPTION,
+            "bin: %g s do not fit into the window of %g s, `before` and `after` together", c->bin,
+            c->before + c->after);
     }
     stele_status st = make_room(s, s->n_trials);
     return st == STELE_OK ? place_trials(s) : st;

@@ -32,8 +32,9 @@ static stele_status take_index(stele_inst *s, const int64_t *end, int64_t n_time
         u->first[k + 1] = end[k];
     }
     if (u->first[u->n] != n_times) {
-        return h5_fail(&s->h5, STELE_E_DATA, INDEX, "ends at %lld, but there are %lld times",
-                       (long long)u->first[u->n], (long long)n_times);
+        return h5_fail(&s->h5, STELE_E_DATA, INDEX,
+                       "ends at %lld, but `" TIMES "` has %lld entries", (long long)u->first[u->n],
+                       (long long)n_times);
     }
     return STELE_OK;
 }
@@ -69,13 +70,21 @@ stele_status nwb_units_read(stele_inst *s)
              ? h5_read_all(&s->h5, TIMES, -1, H5T_NATIVE_DOUBLE, sizeof(double), &time, &n_times)
              : st;
     u->time = time;
-    if (st == STELE_OK && u->n == 0) {
-        st = h5_fail(&s->h5, STELE_E_DATA, INDEX, "has no units");
+    if (st == STELE_OK && (u->n == 0 || n_times == 0)) {
+        st = h5_fail(&s->h5, STELE_E_DATA, u->n == 0 ? INDEX : TIMES,
+                     u->n == 0 ? "is empty: there are no units"
+                               : "is empty: none of %lld units has a spike",
+                     (long long)u->n);
     }
     st = st == STELE_OK ? take_index(s, end, n_times) : st;
     st = st == STELE_OK ? order_times(s, n_times) : st;
     if (st == STELE_OK && h5_exists(&s->h5, "/units/id")) {
         st = h5_read_texts(&s->h5, "/units/id", &u->name);
+        if (st == STELE_OK && u->name.n != u->n) {
+            st = h5_fail(&s->h5, STELE_E_DATA, "/units/id",
+                         "has %lld entries, but `" INDEX "` has %lld units", (long long)u->name.n,
+                         (long long)u->n);
+        }
     }
     free(end);
     return st;

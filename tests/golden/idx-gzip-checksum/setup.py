@@ -1,0 +1,4 @@
+import gzip
+data = bytearray(gzip.compress(b'\0\0\x08\2\0\0\0\x0a\0\0\0\3' + bytes(30), mtime=0))
+data[-5] ^= 1
+open('x.idx', 'wb').write(data)

@@ -1,0 +1,4 @@
+open('x.idx', 'wb').write(b'\0\0\x08\2\0\0\0\x0a\0\0\0\3' + bytes(range(30)))
+import os, shutil
+os.mkdir('a')
+shutil.copy('x.idx', 'a/x.idx')

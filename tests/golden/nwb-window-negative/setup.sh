@@ -1,0 +1,1 @@
+cp "$GOLDEN_CASES/../unit/fixtures/small.nwb" x.nwb

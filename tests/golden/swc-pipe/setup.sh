@@ -1,0 +1,1 @@
+mkdir cells; mkfifo cells/a.swc
