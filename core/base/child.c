@@ -1,9 +1,12 @@
 #include "base/child.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -59,22 +62,45 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Has the child had its time? What waits or sleeps has after `seconds` by the clock; what computes
- * is not to blame for other work on the machine. */
-static int has_had(const stele__child *child, double start, double seconds)
+/* Seconds that the threads of a process have waited for a processor; 0 where nobody tells. */
+static double waited(pid_t pid)
 {
-    const double passed = now() - start;
+    char path[96], line[128];
+    double sum = 0.0;
+    snprintf(path, sizeof path, "/proc/%ld/task", (long)pid);
+    DIR *threads = opendir(path);
+    for (struct dirent *d; threads != NULL && (d = readdir(threads)) != NULL;) {
+        snprintf(path, sizeof path, "/proc/%ld/task/%.20s/schedstat", (long)pid, d->d_name);
+        FILE *f = d->d_name[0] != '.' ? fopen(path, "re") : NULL;
+        char *end;
+        if (f != NULL && fgets(line, sizeof line, f) != NULL && (strtod(line, &end), *end == ' ')) {
+            sum += 1e-9 * strtod(end, NULL);
+        }
+        if (f != NULL) {
+            fclose(f);
+        }
+    }
+    if (threads != NULL) {
+        closedir(threads);
+    }
+    return sum;
+}
+
+/* Has the child had its time? What sleeps has after `seconds` by the clock; what computes, or
+ * waits for a processor, is not to blame for other work on the machine. */
+static int has_had(stele__child *child, double start, double seconds)
+{
     clockid_t clock;
     struct timespec t;
-    if (passed < seconds) {
+    child->passed = now() - start;
+    if (child->passed < seconds) {
         return 0;
     }
-    if (passed >= STELE__CHILD_PATIENCE * seconds || clock_getcpuclockid(child->pid, &clock) != 0 ||
-        clock_gettime(clock, &t) != 0) {
-        return 1;
+    if (clock_getcpuclockid(child->pid, &clock) == 0 && clock_gettime(clock, &t) == 0) {
+        child->computed = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
     }
-    const double computed = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-    return computed >= seconds || computed < 0.1 * passed;
+    return child->passed >= STELE__CHILD_PATIENCE * seconds || child->computed >= seconds ||
+           child->computed + waited(child->pid) < 0.1 * child->passed;
 }
 
 /* What has come meanwhile. 0: the other end is closed, everywhere. */

@@ -28,8 +28,8 @@ enum { RIG_SPARSE_DIMS = 2 }; /* extents of rows that may come sparse: features,
 /* What x may be, found by asking validate(). */
 typedef struct rig_support {
     double low, high; /* both are allowed; infinite: unbounded */
-    double step;      /* between two bounds: distance of the numbers, if only some are allowed */
-    int whole, zero;  /* whole numbers only, or fractions of one that are `step` apart; 0 is allowed */
+    double step;      /* distance of the numbers, if only some are allowed; else 1 */
+    int whole, zero;  /* numbers that are `step` apart only: whole ones, levels of grey; 0 is allowed */
 } rig_support;
 
 typedef struct rig_plan {

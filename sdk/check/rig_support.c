@@ -41,30 +41,33 @@ int rig_allows(const rig *r, double v)
 static const double far_out = 1e6;
 
 /* The last allowed value on the way from `good`, which is, towards infinity (sign 1) or minus infinity (-1): by
- * doubling, then by bisection, in whole steps where only whole numbers are allowed. Infinite: no bound was met. */
-static double bound_of(const rig *r, double good, double sign, int whole)
+ * doubling, then by bisection; by multiples of `step` where only such are allowed. Infinite: no bound was met. */
+static double bound_of(const rig *r, double good, double sign, double step)
 {
-    double step = whole ? 1.0 : 0.125, bad;
-    for (bad = good + sign * step; rig_allows(r, bad); bad = good + sign * step) {
-        good = bad;
-        step *= 2.0;
-        if (fabs(good) > far_out) {
+    const double from = good, unit = step > 0.0 ? step : 0.125;
+    double k = 0.0, stride = 1.0; /* good is k units from where it began */
+    while (rig_allows(r, from + sign * unit * (k + stride))) {
+        k += stride;
+        stride *= 2.0;
+        if (unit * k > far_out) {
             return sign * HUGE_VAL;
         }
     }
-    for (int k = 0; k < 200 && fabs(bad - good) > (whole ? 1.0 : 0.0); k++) {
-        double middle = good + 0.5 * (bad - good);
-        middle = whole ? floor(middle) : (double)(float)middle; /* it is asked about floats */
-        if (middle == good || middle == bad) {
-            break;
+    for (int i = 0; i < 200 && stride > (step > 0.0 ? 1.0 : 0.0); i++) {
+        const double half = step > 0.0 ? floor(0.5 * stride) : 0.5 * stride, middle = from + sign * unit * (k + half);
+        if (step == 0.0 && ((float)middle == (float)(from + sign * unit * k) ||
+                            (float)middle == (float)(from + sign * unit * (k + stride)))) {
+            break; /* it is asked about floats */
         }
         if (rig_allows(r, middle)) {
-            good = middle;
+            k += half;
+            stride -= half;
         } else {
-            bad = middle;
+            stride = half;
         }
     }
-    return good;
+    const double bound = from + sign * unit * k;
+    return step > 0.0 ? bound : (double)(float)bound;
 }
 
 /* Some value that is allowed. 0: none of those that are likely. */
@@ -80,15 +83,25 @@ static int find_one(const rig *r, double *ret)
     return 0;
 }
 
-/* Distance of the values between two bounds: levels of grey, say, are fractions of the white. */
-static double step_of(const rig *r, double low, double high)
+/* Distance of the values that are allowed about `one`, which is; 0: all are. Whole numbers are 1 apart, levels of grey
+ * a fraction of the white. */
+static double step_of(const rig *r, double one)
 {
-    enum { MOST_LEVELS = 1024 };
-    const double span = high - low;
-    for (int n = MOST_LEVELS; n > span; n--) { /* the finest: coarser ones are among its values */
-        if (rig_allows(r, low + span / n) && rig_allows(r, low + 2.0 * span / n) &&
-            !rig_allows(r, low + 1.5 * span / n)) {
-            return span / n;
+    enum { FINEST = 1024, COARSEST = 16 };
+    static const double odd[] = { 0.013719, -0.013719, 0.041237, -0.041237 }; /* no simple fractions */
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        if (rig_allows(r, one + odd[i] * fmax(1.0, fabs(one)))) {
+            return 0.0;
+        }
+    }
+    for (int n = FINEST; n > 1; n--) { /* the finest: coarser ones are among its values */
+        if (rig_allows(r, one + 1.0 / n) || rig_allows(r, one - 1.0 / n)) {
+            return 1.0 / n;
+        }
+    }
+    for (int n = 1; n <= COARSEST; n++) {
+        if (rig_allows(r, one + n) || rig_allows(r, one - n)) {
+            return n;
         }
     }
     return 1.0;
@@ -103,16 +116,15 @@ void rig_find_support(rig *r)
         return;
     }
     if (!find_one(r, &one)) {
-        check_fail(r->t, "validate refuses a row of zeros, of ones, and of eleven other numbers");
+        check_fail(r->t, "validate refuses a row of zeros, of ones, and of other numbers from -1 to 1,000");
         return;
     }
-    s->whole = one == floor(one) && !rig_allows(r, one + 0.5) && !rig_allows(r, one - 0.5);
+    const double step = step_of(r, one);
+    s->whole = step > 0.0;
+    s->step = s->whole ? step : 1.0;
     s->zero = rig_allows(r, 0.0);
-    s->low = bound_of(r, one, -1.0, s->whole);
-    s->high = bound_of(r, one, 1.0, s->whole);
-    if (s->whole && isfinite(s->low) && isfinite(s->high)) {
-        s->step = step_of(r, s->low, s->high);
-    }
+    s->low = bound_of(r, one, -1.0, step);
+    s->high = bound_of(r, one, 1.0, step);
 }
 
 double rig_value(const rig *r, uint64_t stream, int64_t i)
@@ -125,11 +137,11 @@ double rig_value(const rig *r, uint64_t stream, int64_t i)
             return fmin(fmax((double)(float)(s->low + (s->high - s->low) * u), s->low), s->high);
         }
         /* Of two the first is a little likelier; of many only the first few are of interest. */
-        return n == 2.0 ? s->low + (u < 0.4) : s->low + s->step * floor(fmin(n, 40.0) * u);
+        return n == 2.0 ? s->low + s->step * (u < 0.4) : s->low + s->step * floor(fmin(n, 40.0) * u);
     }
     if (s->whole) {
-        double count = u < 0.5 ? 0.0 : floor(1.0 + exp(1.2 * g));
-        return isfinite(s->low) ? s->low + count : isfinite(s->high) ? s->high - count : floor(2.0 * g + 0.5);
+        double count = s->step * (u < 0.5 ? 0.0 : floor(1.0 + exp(1.2 * g)));
+        return isfinite(s->low) ? s->low + count : isfinite(s->high) ? s->high - count : s->step * floor(2.0 * g + 0.5);
     }
     double size = exp(0.5 * g);
     return (double)(float)(isfinite(s->low) ? s->low + size : isfinite(s->high) ? s->high - size : g);

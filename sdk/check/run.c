@@ -161,7 +161,12 @@ static void judge(check_trial *t, const stele__child *c, const char *buffer)
     size_t n = c->n;
     memcpy(&o, buffer, n < sizeof o ? n : sizeof o);
     if (!c->in_time) {
-        check_say(t, CHECK_TIMEOUT, "not done after %g s", t->subject->timeout);
+        if (c->passed < 1.5 * t->subject->timeout) {
+            check_say(t, CHECK_TIMEOUT, "not done after %g s", t->subject->timeout);
+        } else {
+            check_say(t, CHECK_TIMEOUT, "not done after %.1f s of processor time, %.1f s by the clock", c->computed,
+                      c->passed);
+        }
         if (c->deaf) {
             check_say(t, CHECK_TIMEOUT, "%s", closed);
         }

@@ -24,7 +24,7 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
     }
     self->host = a->host;
     self->features = a->input->sample.dim[0];
-    self->latent = a->latent_dim;
+    self->latent = a->latent_dim + a->private_dim;
     *ret = self;
     return STELE_OK;
 }
