@@ -17,7 +17,7 @@ import math
 from cortex import TOP, main, table
 
 SEEDS, FOLDS = range(1, 6), range(1, 6)
-ALONE = ["modalities.spikes.window={bins: 1}", "modalities.{other}.window={{bins: 1}}"]
+ALONE = ["modalities.spikes.window={{bins: 1}}", "modalities.{other}.window={{bins: 1}}"]
 
 
 def show(values, digits, scale=1.0):
