@@ -26,7 +26,7 @@ latent: {dim: 3}
 modalities:
   rna:  {plugin: nb_counts, encoder: {hidden: [16]}, decoder: {hidden: [16]}}
   atac: {plugin: bernoulli_peaks, encoder: {hidden: [16]}, decoder: {hidden: [16]}}
-  more: {plugin: nb_counts, from: rna, encoder: {hidden: [16]}, decoder: {hidden: [16]}}
+  more: {plugin: nb_counts, from: rna, private: {dim: 1}, encoder: {hidden: [16]}, decoder: {hidden: [16]}}
 fusion: poe
 objective: {subsets: all+single}
 train: {epochs: 20, batch_size: 40, optimiser: {lr: 0.01}}
