@@ -5,10 +5,8 @@
 
 FOLDER keeps the runs; what is finished there is not done again. Needs NumPy and the data set that the spec names. Tables:
 
-  citeseq         the type of a cell told from z by the vote of the 15 nearest training cells, which are embedded from
-                  the same modalities; Leiden communities of held-out cells; proteins predicted from RNA
-  citeseq-choice  the spec with one thing changed at a time, judged on validation rows of other seeds (11 and 12)
-
+  citeseq  the type of a cell told from z by the vote of the 15 nearest training cells, which are embedded from the same
+           modalities; Leiden communities of held-out cells; proteins predicted from RNA
 Cells of unknown type are neither judged nor asked. A prediction is the mean at the posterior mean of z given RNA; measured
 and predicted counts are compared as CLR, log(1 + count) less its mean over the ten proteins of the cell: correlation
 over held-out cells, mean over proteins. Figures are means over the folds of a seed, then mean and standard deviation over
@@ -24,13 +22,12 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from cortex import TOP, label, posterior, table  # noqa: E402
-from folds import Folds, correlation, main, short, spread  # noqa: E402
+from folds import Folds, correlation, main, spread  # noqa: E402
 
 SPEC = TOP / "configs/citeseq.yaml"
 DATA = TOP.parent / "shared/data/citeseq-pbmc"
-OTHER_SEEDS, FOLDS, UNKNOWN = (11, 12), 5, "unknown"
+FOLDS, UNKNOWN = 5, "unknown"
 VIEWS = [("rna",), ("protein",), ("rna", "protein")]
-CHOICE = [("base", "as the spec is", [])]
 # Measured once on these files, five folds; and what a release asks for.
 ROWS = [("type from RNA, accuracy", "neighbours in PCA .905", ".89"),
         ("type from proteins", "neighbours in PCA .992", ".98"),
@@ -83,11 +80,6 @@ class Cells(Folds):
         joint, alone = self.communities(run, part)
         return [*(self.accuracy(run, have, part) for have in VIEWS), joint, told, alone]
 
-    def choice(self, key, sets):
-        return np.mean([self.figures(run, "valid") for run in self.train_all(
-            [(f"choice-{key}-{seed}", seed, "{train: 0.75, valid: 0.25, test: 0, stratify: cell_type}", sets)
-             for seed in OTHER_SEEDS])], 0)
-
 
 def citeseq(cells):
     jobs = [(f"fold-{seed}-{fold}", seed, f"{{folds: {FOLDS}, fold: {fold}, valid: 0.1, stratify: cell_type}}", [])
@@ -98,10 +90,5 @@ def citeseq(cells):
                  [[title, spread(found[:, k]), *rest] for k, (title, *rest) in enumerate(ROWS)])
 
 
-def choice(cells):
-    return table(["run", *(row[0] for row in ROWS)],
-                 [[title, *(short(v) for v in cells.choice(key, sets))] for key, title, sets in CHOICE])
-
-
 if __name__ == "__main__":
-    main(__doc__, {"citeseq": citeseq, "citeseq-choice": choice}, Cells)
+    main(__doc__, {"citeseq": citeseq}, Cells)

@@ -35,7 +35,14 @@ OTHER_SEEDS, FOLDS, UNKNOWN = (11, 12), 5, "low quality"
 VIEWS = [tuple(FILES), ("rna",), ("ephys",), ("morphology",), ("ephys", "morphology")]
 PREDICT = [(("rna",), "ephys"), (("rna",), "morphology"), (("rna", "ephys"), "morphology"), (("ephys",), "rna"),
            (("ephys",), "morphology"), (("morphology",), "ephys")]
-CHOICE = [("base", "as the spec is", [])]
+WEIGHTS = "modalities.{}.weight={}".format
+CHOICE = [
+    ("base", "as the spec is", []),
+    ("weights", "RNA x 1, recordings x 10, shapes x 5",
+     [WEIGHTS("rna", 1), WEIGHTS("ephys", 10), WEIGHTS("morphology", 5)]),
+    ("small", "RNA x 1, recordings x 4, shapes x 2", [WEIGHTS("rna", 1), WEIGHTS("ephys", 4), WEIGHTS("morphology", 2)]),
+    ("calibrated", "experts calibrated after training", ["fusion={plugin: poe, precision_scale: calibrated}"]),
+]
 # Measured once on these files, five folds: neighbours and gradient boosting of features; and what a release asks for.
 FAMILY = {"all": (".871", ".966", ".94"), "rna": (".949", ".959", ".93"), "ephys": (".832", ".890", ".84"),
           "morphology": (".692", ".825", ".72")}
