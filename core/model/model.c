@@ -5,6 +5,7 @@
 #include "data/safetensors.h"
 #include "graph/noise.h"
 #include "model/private.h"
+#include "model/uncertainty.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -210,6 +211,7 @@ stele_status stele__model_build(stele__model *m, uint32_t dtype, stele__diag *di
     }
     for (uint32_t i = 0; i < m->n_heads && status == STELE_OK; i++) {
         status = head_build(m, &m->head[i], diag);
+        status = status == STELE_OK ? stele__uncertainty_build(m, i, diag) : status;
     }
     if (status == STELE_OK) {
         m->latent = (stele__scope){ .name = "latent", .purpose = stele__noise_hash("latent") };
@@ -247,6 +249,7 @@ void stele__model_finish(stele__model *m)
         part_finish(&m->head[i].part);
         stele__free(m->head[i].covariates.index);
         stele__free(m->head[i].name);
+        stele__free(m->head[i].uncertainty.name);
     }
     part_finish(&m->fusion);
     stele__free(m->head);

@@ -66,6 +66,14 @@ typedef struct stele__modality {
 } stele__modality;
 
 /* Predicts a label column from z. */
+/* uncertainty.h: the weight of a head that is learned. */
+typedef struct stele__uncertainty {
+    int learned;
+    char *name; /* "heads.NAME.uncertainty", owned */
+    stele__scope scope;
+    uint32_t entry;
+} stele__uncertainty;
+
 typedef struct stele__head {
     char *name; /* "heads.NAME", as the spec has it, so that no modality shares its parameters'
                    names; owned */
@@ -76,6 +84,7 @@ typedef struct stele__head {
     const char *const *column; /* (n_columns) all of them, the same */
     uint32_t n_columns;
     double weight; /* of its loss in the objective */
+    stele__uncertainty uncertainty;
     stele__covariate_set covariates;
 } stele__head;
 

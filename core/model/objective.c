@@ -5,6 +5,7 @@
 #include "model/contrast.h"
 #include "model/fusion_loss.h"
 #include "model/head.h"
+#include "model/uncertainty.h"
 
 #include <math.h>
 #include <string.h>
@@ -297,9 +298,13 @@ static int add_heads(stele__terms *s, stele__loss_terms *ret)
         if (one.mean == NULL) {
             continue;
         }
-        stele_tensor *part = ops->scale(s->g, one.mean, weight);
+        stele_tensor *mean = stele__uncertain(s->m, s->g, h, one.mean);
+        stele_tensor *part = ops->scale(s->g, mean, weight);
+        if (part == NULL) {
+            return 0;
+        }
         s->loss = s->loss != NULL ? ops->add(s->g, s->loss, part) : part;
-        ret->loss += reach > 0.0 ? weight * one.sum / (double)one.n : 0.0;
+        ret->loss += reach > 0.0 ? stele__tensor_real(part, 0) : 0.0;
     }
     return 1;
 }

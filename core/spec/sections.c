@@ -264,6 +264,7 @@ static const stele_option MODALITY[] = {
                           "Label columns that its decoder gets beside the latent."),
 };
 
+static const char *const UNCERTAINTIES[] = { "fixed", "learned", NULL };
 static const char *const TARGET_TYPES[] = { "auto", "category", "number", NULL };
 static const stele_option HEAD[] = {
     STELE_OPTION_STR(stele__head_spec, plugin, "plugin", NULL, STELE_OPT_REQUIRED,
@@ -276,6 +277,9 @@ static const stele_option HEAD[] = {
       .offset = STELE_FIELD(stele__head_spec, target, stele_str_list) },
     STELE_OPTION_F64(stele__head_spec, weight, "weight", 1.0, 0.0, 1e6,
                      "Weight of its loss in the objective."),
+    STELE_OPTION_ENUM(stele__head_spec, uncertainty, "uncertainty", UNCERTAINTIES, 0,
+                      "learned: its loss is also divided by a variance that is learned with the "
+                      "rest, so that hard tasks weigh less."),
     STELE_OPTION_I64(stele__head_spec, warmup_epochs, "warmup_epochs", 0, 0, INT64_MAX,
                      "Linear warm-up of the weight, in epochs."),
     STELE_OPTION_I64(stele__head_spec, warmup_steps, "warmup_steps", 0, 0, INT64_MAX,

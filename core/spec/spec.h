@@ -69,6 +69,7 @@ typedef struct stele__head_spec {
     const char *plugin;
     stele_str_list target;               /* label columns, at least one */
     double weight;                       /* of its loss, >= 0 */
+    int32_t uncertainty;                 /* 1: beside it a weight is learned */
     int64_t warmup_epochs, warmup_steps; /* of the weight, linear from 0; at most one is not 0 */
     int32_t target_type;                 /* STELE__TARGET_... */
     stele_str_list

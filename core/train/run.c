@@ -164,6 +164,7 @@ static stele_status start_head(const stele__run_request *q, stele__run *run, uin
     h->name = stele__str_take(&name);
     h->vt = &q->plugins->head[i]->vt.head;
     h->weight = host->weight;
+    h->uncertainty.learned = host->uncertainty;
     if (h->name == NULL) {
         return STELE_E_NOMEM;
     }
@@ -232,6 +233,25 @@ static stele_status check_calibration(const stele__run_request *q, const stele__
     return STELE_OK;
 }
 
+/* A weight that is learned for a head that the latent is not to serve would leave the latent alone.
+ */
+static stele_status check_uncertainty(const stele__run_request *q, const stele__run *run,
+                                      stele__diag *diag)
+{
+    for (uint32_t i = 0; i < run->model.n_heads; i++) {
+        const stele__head *h = &run->model.head[i];
+        if (h->uncertainty.learned && (h->traits.own_step || !(h->traits.gradient_scale > 0.0))) {
+            char path[256];
+            snprintf(path, sizeof path, "%s.uncertainty", h->name);
+            return stele__spec_error(q->spec, path, STELE_E_OPTION,
+                                     "the latent is not to serve this head, so that its weight "
+                                     "cannot be learned with it",
+                                     diag);
+        }
+    }
+    return STELE_OK;
+}
+
 /* Variances that no draw is made with would stay as they start. */
 static stele_status check_private(const stele__run_request *q, const stele__run *run,
                                   stele__diag *diag)
@@ -281,6 +301,7 @@ static stele_status open_model(const stele__run_request *q, stele__run *run, ste
         status = stele__model_build(m, STELE_F32, diag);
     }
     status = status == STELE_OK ? check_private(q, run, diag) : status;
+    status = status == STELE_OK ? check_uncertainty(q, run, diag) : status;
     if (status == STELE_OK) {
         status = stele__room_check(q->spec, m, q->training, (double)stele__mem_available(""), diag);
     }

@@ -31,6 +31,13 @@ static void open_spec(toy *t, const char *fusion, const char *heads, uint32_t dt
     toy_stir(t, 0.3);
 }
 
+static stele__param *param(toy *t, const char *name)
+{
+    int64_t at = stele__params_find(t->model.params, name);
+    assert_true(at >= 0);
+    return stele__params_entry(t->model.params, (uint32_t)at);
+}
+
 static stele_tensor *loss_of(toy *t, stele__loss_terms *ret)
 {
     stele__objective o = stele__objective_of(t->spec->objective);
@@ -75,7 +82,7 @@ static double numeric(toy *t, double *x)
 #define CLASSIFIER                                                                                 \
     "  kind: {plugin: classifier, target: batch, weight: 3, hidden: [5], activation: tanh, "       \
     "class_weights: balanced, label_smoothing: 0.1, covariates: [age]}\n"
-#define NUMBER "  years: {plugin: freely, target: age, weight: 0.002}\n"
+#define NUMBER "  years: {plugin: freely, target: age, weight: 0.002, uncertainty: learned}\n"
 
 static void derivatives_of_the_whole_loss(void **state)
 {
@@ -121,6 +128,31 @@ static void the_loss_is_a_weighted_mean_over_rows_with_a_target(void **state)
     assert_true(a.elbo == b.elbo);
     toy_close(&with);
     toy_close(&without);
+}
+
+/* exp(-s) L + s / 2, times the weight. */
+static void a_learned_weight_divides_by_a_variance(void **state)
+{
+    (void)state;
+    toy learned, fixed;
+    stele__loss_terms a, b;
+    open_spec(&fixed, "poe", "  kind: {plugin: classifier, target: batch, weight: 3}\n", STELE_F64,
+              1);
+    open_spec(&learned, "poe",
+              "  kind: {plugin: classifier, target: batch, weight: 3, uncertainty: learned}\n",
+              STELE_F64, 1);
+    double *s = param(&learned, "heads.kind.uncertainty.log_variance")->values;
+    assert_non_null(loss_of(&fixed, &b));
+    for (int k = 0; k < 2; k++) {
+        *s = k == 0 ? 1.5 : -9.0; /* beyond what it may be */
+        const double used = fmax(*s, -5.0), mean = b.head[0] / (double)b.n_head[0];
+        assert_non_null(loss_of(&learned, &a));
+        assert_true(a.head[0] == b.head[0]);
+        assert_true(fabs(a.loss - b.loss - 3.0 * (exp(-used) * mean + 0.5 * used - mean)) <
+                    1e-10 * fabs(a.loss));
+    }
+    toy_close(&learned);
+    toy_close(&fixed);
 }
 
 #define FREELY(scale_) "  kind: {plugin: freely, target: batch, gradient_scale: " scale_ "}\n"
@@ -220,13 +252,6 @@ static void close_training(training *r)
 {
     stele__loop_finish(&r->loop);
     toy_close(&r->t);
-}
-
-static stele__param *param(toy *t, const char *name)
-{
-    int64_t at = stele__params_find(t->model.params, name);
-    assert_true(at >= 0);
-    return stele__params_entry(t->model.params, (uint32_t)at);
 }
 
 #define OWN_STEP "  kind: {plugin: freely, target: batch, own_step: true, gradient_scale: -1}\n"
@@ -376,6 +401,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(derivatives_of_the_whole_loss),
         cmocka_unit_test(the_loss_is_a_weighted_mean_over_rows_with_a_target),
+        cmocka_unit_test(a_learned_weight_divides_by_a_variance),
         cmocka_unit_test(gradients_are_scaled_and_reversed),
         cmocka_unit_test(a_probe_leaves_the_encoders_alone),
         cmocka_unit_test(only_supervision_counts_in_the_criterion),
