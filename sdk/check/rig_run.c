@@ -103,7 +103,9 @@ int rig_compute(rig *r, int64_t n, const int64_t *index, int record, rig_result 
 {
     stele_status status = rig_run(r, n, index, record, ret);
     if (status != STELE_OK) {
-        check_fail(r->t, "computing %lld rows failed: %s", (long long)n, rig_message(r));
+        check_fail(r->t, "computing %lld rows%s failed: %s", (long long)n,
+                   r->plan.own > 0 ? " with a private latent (private_dim in create, z longer by as much)" : "",
+                   rig_message(r));
         rig_result_finish(ret);
     }
     return status == STELE_OK;

@@ -161,8 +161,8 @@ def survival(runs):
 
 
 CHOICES = {
-    "response": [("base", "as the spec is", []), ("light", "head at half the weight", ["heads.response.weight=20"]),
-                 ("heavy", "head at twice the weight", ["heads.response.weight=80"]),
+    "response": [("base", "as the spec is", []), ("four", "head at weight 4", ["heads.response.weight=4"]),
+                 ("forty", "head at weight 40", ["heads.response.weight=40"]),
                  ("small", "4 dimensions", ["latent.dim=4"]), ("beta", "KL at full weight", ["objective.beta=1"])],
     "survival": [("base", "as the spec is", []), ("light", "head at half the weight", ["heads.death.weight=10"]),
                  ("heavy", "head at twice the weight", ["heads.death.weight=40"]),
