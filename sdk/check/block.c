@@ -1,5 +1,6 @@
 #include "block.h"
 
+#include "base/mem.h"
 #include "graph/noise.h"
 #include "graph/tensor.h"
 #include "guard.h"
@@ -37,18 +38,18 @@ static void fill_parameters(block_rig *b)
     }
 }
 
-int block_start(check_trial *t, const rig_plan *plan, block_rig *b)
+int block_open(block_rig *b)
 {
     rig_result res;
-    const int64_t rows = plan->rows;
-    memset(b, 0, sizeof *b);
-    if (!rig_start(t, plan, &b->r) || !rig_compute(&b->r, rows, NULL, 0, &res)) {
+    const int64_t rows = b->r.plan.rows;
+    const check_trial *t = b->r.t;
+    if (!rig_compute(&b->r, rows, NULL, 0, &res)) {
         return 0;
     }
     rig_result_finish(&res);
     b->rows = rows;
     b->features = b->r.plan.features;
-    b->own = t->plugin->vt.modality.decode == NULL;
+    b->own = b->r.vt->modality.decode == NULL;
     if (b->own) {
         b->x = b->r.input[0].value;
         return 1;
@@ -70,6 +71,12 @@ int block_start(check_trial *t, const rig_plan *plan, block_rig *b)
     }
     memcpy(b->x, b->r.input[0].value, (size_t)(rows * b->features) * sizeof *b->x);
     return 1;
+}
+
+int block_start(check_trial *t, const rig_plan *plan, block_rig *b)
+{
+    memset(b, 0, sizeof *b);
+    return rig_start(t, plan, &b->r) && block_open(b);
 }
 
 void block_finish(block_rig *b)
@@ -284,36 +291,47 @@ double block_objective(const block_rig *b, const block_result *res)
 typedef struct uniforms {
     const block_rig *b;
     uint64_t sample;
+    int64_t first, n;
+    double *room; /* (features) */
 } uniforms;
 
+/* A feature's number is its own, wherever a block begins. */
 static void uniform(void *ctx, int64_t row, uint32_t k, double *ret)
 {
     const uniforms *u = ctx;
     stele__stream s = { .key = stele__noise_key(u->b->r.t->subject->seed, 9000 + u->sample, k), .row = row };
-    stele__stream_uniform(&s, STELE_F64, (size_t)u->b->features, ret);
+    stele__stream_uniform(&s, STELE_F64, (size_t)u->b->features, u->room);
+    memcpy(ret, u->room + u->first, (size_t)u->n * sizeof *ret);
 }
 
 stele_status block_draw(block_rig *b, uint32_t what, uint64_t sample, double *ret)
 {
-    if (b->own) {
-        return own_draw(b, what, sample, ret);
+    return b->own ? own_draw(b, what, sample, ret) : block_draw_part(b, what, sample, 0, b->features, ret);
+}
+
+stele_status block_draw_part(block_rig *b, uint32_t what, uint64_t sample, int64_t first, int64_t n, double *ret)
+{
+    call c = { .b = b, .dtype = b->r.plan.dtype, .first = first, .n = n };
+    uniforms u = { b, sample, first, n, stele__calloc((size_t)b->features, sizeof(double)) };
+    if (u.room == NULL) {
+        return STELE_E_NOMEM;
     }
-    call c = { .b = b, .dtype = b->r.plan.dtype, .n = b->features };
-    uniforms u = { b, sample };
     const size_t mark = guard_mark();
     fill_call(&c);
-    void *out = guard_take((size_t)(b->rows * b->features) * real_of(&c), "draw's out");
+    void *out = guard_take((size_t)(b->rows * n) * real_of(&c), "draw's out");
     stele_draw d = { .struct_size = sizeof d, .what = what, .uniform = uniform, .ctx = &u, .out = out };
     stele_block arg = { .struct_size = sizeof arg, .dtype = c.dtype, .n_eta = b->n_eta, .n_rows = b->rows };
-    arg.n_features = b->features;
+    arg.first = first;
+    arg.n_features = n;
     arg.eta = c.eta;
     arg.feature = c.feature;
     arg.row = b->n_row > 0 ? c.row : NULL;
     stele_status status = b->r.vt->modality.draw(b->r.inst, &arg, &d);
-    for (int64_t i = 0; status == STELE_OK && i < b->rows * b->features; i++) {
-        ret[i] = get(&c, out, i);
+    for (int64_t i = 0; status == STELE_OK && i < b->rows * n; i++) {
+        ret[i / n * b->features + first + i % n] = get(&c, out, i);
     }
     guard_free(b->r.t, mark);
+    stele__free(u.room);
     return status;
 }
 

@@ -35,6 +35,8 @@ typedef struct block_result {
 
 /* A rig with arguments drawn at random. 0: no instance. */
 int block_start(check_trial *t, const rig_plan *plan, block_rig *b);
+/* The same of an instance b->r that was started before; the rest of *b is zeros. */
+int block_open(block_rig *b);
 void block_finish(block_rig *b);
 /* Room for a result, released with the block. */
 void block_result_init(block_rig *b, block_result *ret);
@@ -47,6 +49,8 @@ int block_whole(block_rig *b, uint32_t dtype, unsigned how, block_result *ret);
 double block_objective(const block_rig *b, const block_result *res);
 /* draw() into ret (rows, features); `sample` addresses the uniform numbers. */
 stele_status block_draw(block_rig *b, uint32_t what, uint64_t sample, double *ret);
+/* The same for features first .. first + n - 1 alone, into their columns of ret (rows, features). Elementwise only. */
+stele_status block_draw_part(block_rig *b, uint32_t what, uint64_t sample, int64_t first, int64_t n, double *ret);
 /* "eta 0.5, feature parameter 1": the first element's parameters, for messages. */
 void block_place(const block_rig *b, char *ret, size_t size);
 

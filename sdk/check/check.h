@@ -208,6 +208,7 @@ CHECK_DECLARE(check_log_prob_rows);
 CHECK_DECLARE(check_log_prob_missing);
 CHECK_DECLARE(check_log_prob_draws);
 CHECK_DECLARE(check_draw_agrees);
+CHECK_DECLARE(check_draw_blocks);
 CHECK_DECLARE(check_score);
 
 #endif

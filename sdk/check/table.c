@@ -119,6 +119,9 @@ const check_case check_table[] = {
       "Samples are valid; their mean and variance agree with those of the likelihood and with draw's mean; nothing is "
       "likelier than the mode.",
       CHECK_MODALITY, STELE_CAP_SAMPLES, check_draw_agrees },
+    { "draw-blocks",
+      "Cut into blocks of any size draws stay the same; every element of a sample has random numbers of its own.",
+      CHECK_MODALITY, CHECK_HAS_BLOCKS, check_draw_blocks },
     { "score",
       "Metrics by blocks of features equal those of the whole, and those of another call; directions make sense.",
       CHECK_MODALITY, 0, check_score },

@@ -187,12 +187,58 @@ static stele_status likelihood(const stele_inst *self, const stele_block *b)
 
 static double draw_one(const stele_block *b, uint32_t what, int64_t row, int64_t j, const double *u)
 {
-    return draw_of(stele_block_eta(b, 0, row, j), stele_block_feature(b, 0, j), what, u[0]);
+    const int64_t own =
+#ifdef DEFECT_DRAW_FIRST_TWICE
+        b->first +
+#endif
+        j;
+    return draw_of(stele_block_eta(b, 0, row, j), stele_block_feature(b, 0, own), what, u[0]);
 }
+
+#if defined(DEFECT_DRAW_ONE_NUMBER) || defined(DEFECT_DRAW_ONE_ROW) ||                             \
+    defined(DEFECT_DRAW_OWN_NUMBERS) || defined(DEFECT_DRAW_REPEATS)
+typedef struct shared {
+    const stele_block *b;
+    const stele_draw *d;
+} shared;
+
+static void uniform(void *ctx, int64_t row, uint32_t k, double *ret)
+{
+    const shared *s = ctx;
+#ifdef DEFECT_DRAW_ONE_ROW
+    row = 0;
+#endif
+    s->d->uniform(s->d->ctx, row, k, ret);
+#ifdef DEFECT_DRAW_ONE_NUMBER
+    for (int64_t j = 1; j < s->b->n_features; j++) {
+        ret[j] = ret[0];
+    }
+#endif
+#ifdef DEFECT_DRAW_OWN_NUMBERS
+    for (int64_t j = 0; j < s->b->n_features; j++) { /* of a sequence that fills the unit well */
+        ret[j] = fmod(0.6180339887498949 * ((double)row + 0.5), 1.0);
+    }
+#endif
+#ifdef DEFECT_DRAW_REPEATS
+    for (int64_t j = 0; j < s->b->n_features; j++) {
+        const double at = (double)(s->b->first + j);
+        ret[j] = fmod(0.6180339887498949 * (double)row + 0.4142135623730951 * at + 0.3, 1.0);
+    }
+#endif
+}
+#endif
 
 static stele_status draw(const stele_inst *self, const stele_block *b, const stele_draw *d)
 {
     (void)self;
+#if defined(DEFECT_DRAW_ONE_NUMBER) || defined(DEFECT_DRAW_ONE_ROW) ||                             \
+    defined(DEFECT_DRAW_OWN_NUMBERS) || defined(DEFECT_DRAW_REPEATS)
+    shared s = { b, d };
+    stele_draw one = *d;
+    one.uniform = uniform;
+    one.ctx = &s;
+    return stele_draw_elements(b, &one, 1, draw_one);
+#endif
     return stele_draw_elements(b, d, 1, draw_one);
 }
 
