@@ -82,6 +82,7 @@ struct check_case {
 /* What is no promise of a plugin but follows from its slots, beside the caps of the contract. */
 #define CHECK_HAS_BLOCKS   (UINT64_C(1) << 63) /* modality: an elementwise likelihood */
 #define CHECK_HAS_LOG_PROB (UINT64_C(1) << 62) /* modality: one of its own instead */
+#define CHECK_HAS_VALIDATE (UINT64_C(1) << 58) /* modality: says which values it cannot hold */
 #define CHECK_HAS_FIT      (UINT64_C(1) << 59) /* modality, head: starts from statistics of the rows */
 #define CHECK_HAS_OUTPUTS  (UINT64_C(1) << 60) /* head: predictions in terms of its target */
 #define CHECK_HAS_ABSENT   (UINT64_C(1) << 61) /* modality: rules of its own on what is absent */
@@ -187,6 +188,7 @@ CHECK_DECLARE(check_modality_logprob);
 CHECK_DECLARE(check_modality_prediction);
 CHECK_DECLARE(check_modality_sparse);
 CHECK_DECLARE(check_modality_absent);
+CHECK_DECLARE(check_validate);
 CHECK_DECLARE(check_window);
 CHECK_DECLARE(check_head_target);
 CHECK_DECLARE(check_head_score);

@@ -81,6 +81,11 @@ const check_case check_table[] = {
       CHECK_MODALITY, CHECK_HAS_BLOCKS, check_modality_prediction },
     { "modality-sparse", "Sparse and dense input give the same expert and the same likelihood.", CHECK_MODALITY, 0,
       check_modality_sparse },
+    { "validate",
+      "A value that is not allowed is found in any row and feature, dense and sparse, and named with a reason; good "
+      "rows "
+      "are accepted in every layout.",
+      CHECK_MODALITY, CHECK_HAS_VALIDATE, check_validate },
     { "modality-absent",
       "Which rows absent() names depends on each row alone; one of missing entries only is among them.", CHECK_MODALITY,
       CHECK_HAS_ABSENT, check_modality_absent },

@@ -76,8 +76,37 @@ static stele_status build(stele_inst *self, stele_build *b)
 
 static stele_status validate(const stele_inst *self, const stele_view *x, stele_bad_value *ret)
 {
+    stele_view v = *x;
     (void)self;
-    return stele_counts_validate(x, STELE_COUNTS_WHOLE, ret);
+#ifdef DEFECT_VALIDATE_AS_DENSE
+    v.layout = STELE_DENSE;
+#endif
+#ifdef DEFECT_VALIDATE_FIRST_ROW
+    v.shape.dim[0] = 1;
+#endif
+#ifdef DEFECT_VALIDATE_SILENT
+    stele_bad_value unseen;
+    ret = &unseen;
+#endif
+    stele_status status = stele_counts_validate(&v, STELE_COUNTS_WHOLE, ret);
+#ifdef DEFECT_VALIDATE_NO_REASON
+    ret->reason = NULL;
+#endif
+#ifdef DEFECT_VALIDATE_STORED_COLUMN
+    /* The number of the stored entry in place of its feature. */
+    for (int64_t i = 0; status == STELE_E_DATA && v.layout == STELE_CSR; i++) {
+        if (v.column[v.row_start[ret->row] + i] == ret->column) {
+            ret->column = i;
+            break;
+        }
+    }
+#endif
+#ifdef DEFECT_VALIDATE_REFUSES_ZEROS
+    for (int64_t i = 0; v.layout == STELE_CSR && i < v.row_start[v.shape.dim[0]]; i++) {
+        status = ((const float *)v.data)[i] == 0.0f ? STELE_E_DATA : status;
+    }
+#endif
+    return status;
 }
 
 static stele_status fit(const stele_inst *self, stele_fit *f)
