@@ -166,6 +166,7 @@ CHECK_DECLARE(check_options_effect);
 CHECK_DECLARE(check_life_destroy);
 CHECK_DECLARE(check_life_nth_failure);
 CHECK_DECLARE(check_life_frozen);
+CHECK_DECLARE(check_life_loaded);
 CHECK_DECLARE(check_leak);
 CHECK_DECLARE(check_grad_fd);
 CHECK_DECLARE(check_grad_flow);

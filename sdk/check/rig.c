@@ -258,10 +258,10 @@ static stele_status prepare(rig *r)
     if (status == STELE_OK) {
         rig_inputs_init(r);
         /* A head starts from its targets' statistics; of a modality raw parameters are asked for. */
-        if (!r->plan.raw || r->plugin->desc.kind == STELE_HEAD) {
+        if (!r->plan.loaded && (!r->plan.raw || r->plugin->desc.kind == STELE_HEAD)) {
             status = rig_fit(r);
         }
-        if (!r->plan.raw) {
+        if (!r->plan.loaded && !r->plan.raw) {
             perturb(r);
         }
     }

@@ -42,6 +42,7 @@ typedef struct rig_plan {
     const stele__host_tables *tables; /* NULL: the plain ones */
     uint64_t trailing;                /* bytes by which argument structs are longer than the plugin knows */
     uint32_t raw;                     /* 1: parameters as they start, without fit and perturbation */
+    uint32_t loaded;                  /* 1: as when a model is loaded: no fit, the caller sets the parameters */
     uint32_t create_only;             /* 1: stop before build */
     uint32_t training;                /* 1: passes are those of training */
     uint32_t window;                  /* modality: bins of the windows that encode gets; 0: rows */

@@ -34,6 +34,10 @@ const check_case check_table[] = {
       CHECK_COMPUTING, 0, check_life_nth_failure },
     { "life-frozen", "Compute calls and metrics change neither the instance nor the plugin's static data.", CHECK_ALL,
       0, check_life_frozen },
+    { "life-loaded",
+      "Another process with the parameters and buffers that fit has filled computes the same without fit, as a loaded "
+      "model has to.",
+      CHECK_MODALITY | CHECK_HEAD, CHECK_HAS_FIT, check_life_loaded },
     { "leak", "Instances and computations leave no memory, file or thread behind.", CHECK_ALL, 0, check_leak },
     { "fp-environment", "No call changes rounding, traps or subnormal numbers.", CHECK_ALL, 0, check_fp_environment },
     { "silence", "No call writes to standard output or standard error.", CHECK_ALL, 0, check_silence },

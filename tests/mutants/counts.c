@@ -25,7 +25,12 @@ struct stele_inst {
     uint32_t weight, bias, offset;
     int64_t seen;
     double *scratch; /* of a mutant: room for a block that all threads share */
+    double centre;   /* of a mutant: what fit has seen */
 };
+
+#ifdef DEFECT_FIT_KEEPS_STATIC
+static double depth; /* log of the mean count, which nobody saves */
+#endif
 
 static stele_status create(const stele_create_args *a, stele_inst **ret)
 {
@@ -122,6 +127,17 @@ static stele_status fit(const stele_inst *self, stele_fit *f)
         status = self->counts.host->fit->set(f, self->bias, (uint64_t)s.n_features, s.total);
     }
 #endif
+#if defined(DEFECT_FIT_KEEPS_STATIC) || defined(DEFECT_FIT_KEEPS_INSTANCE)
+    double total = 1.0;
+    for (int64_t j = 0; status == STELE_OK && j < s.n_features; j++) {
+        total += s.total[j] / (double)s.n_rows;
+    }
+#ifdef DEFECT_FIT_KEEPS_STATIC
+    depth = 0.1 * log(total);
+#else
+    ((stele_inst *)self)->centre = log(total);
+#endif
+#endif
     if (status == STELE_OK) {
         stele_count_stats_finish(&s);
     }
@@ -135,6 +151,11 @@ static stele_status encode(const stele_inst *self, stele_graph *g, const stele_e
 #ifdef DEFECT_BATCH_STATISTICS
     const stele_ops *ops = self->counts.host->ops;
     ret_q->p[0] = ops->sub(g, ret_q->p[0], ops->mean(g, ret_q->p[0], 0, 1));
+    status = ops->status(g);
+#endif
+#ifdef DEFECT_FIT_KEEPS_INSTANCE
+    const stele_ops *ops = self->counts.host->ops;
+    ret_q->p[0] = ops->shift(g, ret_q->p[0], -self->centre);
     status = ops->status(g);
 #endif
 #ifdef DEFECT_CENTRES
@@ -264,6 +285,9 @@ static double log_rate_of(const stele_block *b, int64_t r, int64_t j)
 {
     double log_rate =
         stele_block_eta(b, 0, r, j) + stele_block_feature(b, 0, j) + stele_block_row(b, 0, r);
+#ifdef DEFECT_FIT_KEEPS_STATIC
+    log_rate += depth;
+#endif
 #ifdef DEFECT_FLOAT_FORGETS_SIZE
     if (b->dtype == STELE_F32) {
         log_rate = stele_block_eta(b, 0, r, j) + stele_block_feature(b, 0, j);
@@ -347,6 +371,9 @@ static double draw_one(const stele_block *b, uint32_t what, int64_t row, int64_t
 {
     double rate = exp(stele_block_eta(b, 0, row, j) + stele_block_feature(b, 0, j) +
                       stele_block_row(b, 0, row));
+#ifdef DEFECT_FIT_KEEPS_STATIC
+    rate *= exp(depth);
+#endif
     double p = exp(-rate), total = p, x = 0.0;
 #ifdef DEFECT_DRAW_IGNORES_FEATURE
     rate = what == STELE_DRAW_MEAN ? rate / exp(stele_block_feature(b, 0, j)) : rate;
