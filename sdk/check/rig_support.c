@@ -95,8 +95,11 @@ static double step_of(const rig *r, double one)
         }
     }
     for (int n = FINEST; n > 1; n--) { /* the finest: coarser ones are among its values */
-        if (rig_allows(r, one + 1.0 / n) || rig_allows(r, one - 1.0 / n)) {
-            return 1.0 / n;
+        for (int sign = -1; sign <= 1; sign += 2) {
+            /* One step alone may be a whole number that is allowed to be a little off. */
+            if (rig_allows(r, one + sign * 1.0 / n) && rig_allows(r, one + sign * 2.0 / n)) {
+                return 1.0 / n;
+            }
         }
     }
     for (int n = 1; n <= COARSEST; n++) {
