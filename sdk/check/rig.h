@@ -140,6 +140,8 @@ stele_status rig_backward(rig *r, const rig_result *res, const double **ret);
 
 /* The most likely values beside n predicted ones, for plugins that are given such; else NULL. */
 const float *rig_likely(rig *r, size_t n, const float *predicted);
+/* Head whose target is a category: the probability of that class given z of the row, by which the target was drawn. */
+double rig_chance(const rig *r, int64_t row, int64_t class);
 /* Uniform in (0, 1) and standard normal, by address. */
 double rig_uniform(const check_trial *t, uint64_t stream, int64_t i);
 double rig_normal(const check_trial *t, uint64_t stream, int64_t i);

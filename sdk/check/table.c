@@ -122,8 +122,10 @@ const check_case check_table[] = {
     { "score",
       "Metrics by blocks of features equal those of the whole, and those of another call; directions make sense.",
       CHECK_MODALITY, 0, check_score },
-    { "head-target", "Following the derivative on a toy problem makes the loss clearly smaller.", CHECK_HEAD, 0,
-      check_head_target },
+    { "head-target",
+      "Trained on a toy problem the loss gets near that of the true probabilities (or of the number, and what the head "
+      "shows with it), for every class; every row's loss has a derivative.",
+      CHECK_HEAD, 0, check_head_target },
     { "head-score",
       "Metrics of a head prefer what training makes of it, depend on no order of rows or calls, and fit the room "
       "given.",
@@ -132,11 +134,12 @@ const check_case check_table[] = {
       "Quantities that a head's predictions are read as have names, each once, and are the same in every call and "
       "whatever is behind them.",
       CHECK_HEAD, CHECK_HAS_OUTPUTS, check_head_outputs },
-    { "source-fields", "Axes, ids, fields, names, categories and levels are complete and consistent.", CHECK_SOURCE, 0,
-      check_source_fields },
+    { "source-fields", "Axes, ids, fields, element types, names, categories and levels are complete and consistent.",
+      CHECK_SOURCE, 0, check_source_fields },
     { "source-read",
-      "Reversed, repeated and single rows read as all rows do; rows that do not exist are refused; codes of texts "
-      "are those of levels.",
+      "Reversed, repeated and single rows at random read as all rows do, and every value is written; rows that do not "
+      "exist are refused; columns of sparse rows ascend, codes are those of categories or levels, numbers are finite "
+      "or missing.",
       CHECK_SOURCE, 0, check_source_read },
     { "source-concurrent", "Reads of random rows from four threads at once equal those from one.", CHECK_SOURCE, 0,
       check_source_concurrent },
