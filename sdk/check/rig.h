@@ -23,6 +23,7 @@
 enum { RIG_EXPERTS = 3, RIG_MOST_EXPERTS = 6 };
 enum { RIG_MOST_INPUTS = 2 * RIG_MOST_EXPERTS + 4, RIG_MOST_OUTPUTS = 2 * (1 << RIG_MOST_EXPERTS) + 2 };
 enum { RIG_MOST_COLUMNS = 4 };
+#define RIG_BETA 0.7
 enum { RIG_SPARSE_DIMS = 2 }; /* extents of rows that may come sparse: features, or bins of features */
 
 /* What x may be, found by asking validate(). */
@@ -45,6 +46,7 @@ typedef struct rig_plan {
     uint32_t create_only;             /* 1: stop before build */
     uint32_t training;                /* 1: passes are those of training */
     uint32_t window;                  /* modality: bins of the windows that encode gets; 0: rows */
+    double beta;                      /* fusion: weight of divergences in its own loss; 0: RIG_BETA */
     uint64_t seed;                    /* added to that of the subject */
     const char *const *option;        /* in place of the subject's, when set */
     size_t n_options;

@@ -6,7 +6,7 @@ const check_case check_table[] = {
       check_abi_exports },
     { "abi-imports",
       "Calls nothing that ends or changes the process, starts another, prints, or depends on time or hidden random "
-      "numbers.",
+      "numbers (warns: on the environment).",
       CHECK_OF_FILE, 0, check_abi_imports },
     { "abi-query-pure",
       "Asking twice gives the same static data, an unknown major gives NULL; no file, thread or locale change, and "
@@ -72,9 +72,10 @@ const check_case check_table[] = {
       check_fusion_subsets },
     { "fusion-sharpens", "The joint's variance is not above that of any present expert.", CHECK_JOINT,
       STELE_CAP_SHARPENS, check_fusion_sharpens },
-    { "fusion-monte-carlo",
-      "The joint's density integrates to one, its moments agree with samples within 4 standard errors.", CHECK_JOINT, 0,
+    { "fusion-monte-carlo", "In one dimension the joint's density integrates to one.", CHECK_JOINT, 0,
       check_fusion_monte_carlo },
+    { "fusion-loss", "The own loss depends on beta, and falls where log p(x | z) rises.", CHECK_JOINT, CHECK_HAS_LOSS,
+      check_fusion_loss },
     { "modality-logprob", "A small step along the derivative raises log p(x | z) by what the derivative says.",
       CHECK_MODALITY, 0, check_modality_logprob },
     { "modality-prediction", "Without a target nothing of the row's own measurement enters the decoder.",
