@@ -78,6 +78,13 @@ static stele_status bad_value(const stele__model *m, uint32_t i, const chunks *c
                               const stele_view *x, const stele_bad_value *bad, stele__diag *diag)
 {
     const stele__matrix *matrix = &c->data->matrix[c->matrix];
+    if (bad->row < 0 || bad->row >= x->shape.dim[0] || bad->column >= matrix->n_features ||
+        bad->reason == NULL) {
+        return stele__diag_error(
+            diag, STELE_E_DATA, &matrix->place,
+            "%s: validate of its plugin refuses a value and does not say which",
+            m->modality[i].name);
+    }
     int64_t row = c->row[c->at - x->shape.dim[0] + bad->row];
     const char *id = stele__dataset_row_id(c->data, row);
     const char *file = c->data->source[matrix->source].file;

@@ -85,6 +85,7 @@ struct check_case {
 #define CHECK_HAS_VALIDATE (UINT64_C(1) << 58) /* modality: says which values it cannot hold */
 #define CHECK_HAS_FIT      (UINT64_C(1) << 59) /* modality, head: starts from statistics of the rows */
 #define CHECK_HAS_OUTPUTS  (UINT64_C(1) << 60) /* head: predictions in terms of its target */
+#define CHECK_HAS_LOSS     (UINT64_C(1) << 58) /* fusion: a loss of its own in place of the bound */
 #define CHECK_HAS_ABSENT   (UINT64_C(1) << 61) /* modality: rules of its own on what is absent */
 
 extern const check_case check_table[]; /* ends with an id of NULL */
@@ -185,6 +186,7 @@ CHECK_DECLARE(check_fusion_weights);
 CHECK_DECLARE(check_fusion_subsets);
 CHECK_DECLARE(check_fusion_sharpens);
 CHECK_DECLARE(check_fusion_monte_carlo);
+CHECK_DECLARE(check_fusion_loss);
 CHECK_DECLARE(check_modality_logprob);
 CHECK_DECLARE(check_modality_prediction);
 CHECK_DECLARE(check_modality_sparse);

@@ -81,7 +81,7 @@ static uint32_t read_alone(rig *r, serial *ret)
     uint32_t n = 0;
     for (uint32_t f = 0; f < r->vt->source.n_fields(r->inst) && n < MOST_FIELDS; f++) {
         serial *s = &ret[n];
-        uint64_t m = source_some_rows(r, f, SOURCE_SOME, s->row);
+        uint64_t m = source_some_rows(r, f, 0, SOURCE_SOME, s->row);
         s->field = f;
         s->longest = 0;
         if (m == 0 || source_read(r, f, m, s->row, &s->piece) != STELE_OK) {

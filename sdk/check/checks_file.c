@@ -68,6 +68,7 @@ static const struct {
       "lrand48 nrand48 mrand48 jrand48 srand48 seed48 lcong48 drand48_r erand48_r lrand48_r nrand48_r mrand48_r "
       "jrand48_r srand48_r seed48_r lcong48_r getrandom getentropy arc4random arc4random_buf arc4random_uniform " },
     { CHECK_FAIL, "depends on the time", " time gettimeofday clock_gettime clock timespec_get ftime times " },
+    { CHECK_WARN, "results must not depend on the environment", " getenv secure_getenv __secure_getenv " },
     { CHECK_FAIL, "starts a process",
       " fork vfork _Fork clone system popen posix_spawn posix_spawnp execl execlp execle execv execvp execvpe execve "
       "fexecve " },

@@ -4,7 +4,6 @@
 #include "base/child.h"
 #include "graph/tensor.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +116,18 @@ static void check_field(rig *r, uint32_t i, const stele_field *f)
             return;
         }
     }
+    const uint32_t dtype = f->content == STELE_FIELD_CATEGORY ? STELE_I32 : STELE_F64;
+    if ((f->content == STELE_FIELD_CATEGORY || f->content == STELE_FIELD_NUMBER) && f->dtype != dtype) {
+        check_fail(t, "`%s` is a %s of element type %u, it has to be %u", f->name,
+                   f->content == STELE_FIELD_CATEGORY ? "category" : "number", f->dtype, dtype);
+        return;
+    }
+    if (f->n_categories < 0 || f->n_categories > SOURCE_MOST_LEVELS ||
+        (f->n_categories > 0 && f->content != STELE_FIELD_CATEGORY)) {
+        check_fail(t, "`%s` has %lld categories%s", f->name, (long long)f->n_categories,
+                   f->content != STELE_FIELD_CATEGORY ? ", and is no category" : "");
+        return;
+    }
     check_names(r, i, f);
 }
 
@@ -176,43 +187,23 @@ static void read_otherwise(rig *r, uint32_t field, const char *what, const sourc
     }
 }
 
-/* Values of a feature of texts are NaN or codes of its levels. */
-static void check_codes(rig *r, uint32_t field, const source_piece *p)
-{
-    const stele_source_vt *vt = &r->vt->source;
-    const stele_field *f = &p->field;
-    if (vt->n_levels == NULL || f->content != STELE_FIELD_MATRIX || f->layout != STELE_DENSE || f->sample.ndim != 1 ||
-        f->dtype != STELE_F32) {
-        return;
-    }
-    const float *value = (const void *)p->data;
-    for (int64_t j = 0; j < f->sample.dim[0]; j++) {
-        const int64_t n = vt->n_levels(r->inst, field, j);
-        for (uint64_t i = 0; n > 0 && i < p->n; i++) {
-            const float v = value[(int64_t)i * f->sample.dim[0] + j];
-            if (!isnan(v) && !(v >= 0.0f && v < (float)n && v == floorf(v))) {
-                check_fail(r->t, "`%s`: feature %lld has %lld levels, and code %g", f->name, (long long)j, (long long)n,
-                           (double)v);
-                return;
-            }
-        }
-    }
-}
-
-static void read_field(rig *r, uint32_t field)
+/* Rows of one draw. 0: there is no point in another. */
+static int read_drawn(rig *r, uint32_t field, uint64_t draw)
 {
     int64_t row[SOURCE_SOME];
-    uint64_t index[2 * SOURCE_SOME], n = source_some_rows(r, field, SOURCE_SOME, row);
-    source_piece whole, bad;
+    uint64_t index[2 * SOURCE_SOME], n = source_some_rows(r, field, draw, SOURCE_SOME, row);
+    source_piece whole;
     stele_status status = source_read(r, field, n, row, &whole);
     if (status == STELE_E_UNSUPPORTED || n == 0) {
-        return;
+        return 0;
     }
     if (status != STELE_OK) {
         check_fail(r->t, "field %u cannot be read: %s", field, stele__status_text(status));
-        return;
+        return 0;
     }
-    check_codes(r, field, &whole);
+    if (!source_expect_content(r, field, &whole, row)) {
+        return 0;
+    }
     for (uint64_t i = 0; i < n; i++) {
         index[i] = n - 1 - i;
     }
@@ -221,13 +212,24 @@ static void read_field(rig *r, uint32_t field)
         index[i] = i / 2;
     }
     read_otherwise(r, field, "every row twice", &whole, row, 2 * n, index);
-    index[0] = n / 2;
-    read_otherwise(r, field, "alone", &whole, row, 1, index);
+    for (uint64_t i = 0; i < n && r->t->verdict < CHECK_FAIL; i++) {
+        read_otherwise(r, field, "alone", &whole, row, 1, &i); /* nothing after it covers what is written past it */
+    }
     read_otherwise(r, field, "none at all", &whole, row, 0, index);
-    const int64_t outside[] = { -1, r->vt->source.n_rows(r->inst, whole.field.axis), INT64_MAX };
+    return r->t->verdict < CHECK_FAIL && (int64_t)n < r->vt->source.n_rows(r->inst, whole.field.axis);
+}
+
+static void read_outside(rig *r, uint32_t field)
+{
+    stele_field f = { .struct_size = sizeof f };
+    source_piece bad;
+    if (r->vt->source.field(r->inst, field, &f) != STELE_OK || (f.sample.ndim > 0 && f.sample.dim[0] < 0)) {
+        return;
+    }
+    const int64_t outside[] = { -1, r->vt->source.n_rows(r->inst, f.axis), INT64_MAX };
     for (int k = 0; k < 3; k++) {
         if (source_read(r, field, 1, &outside[k], &bad) == STELE_OK) {
-            check_fail(r->t, "`%s`: row %lld was read, there are %lld", whole.field.name, (long long)outside[k],
+            check_fail(r->t, "`%s`: row %lld was read, there are %lld", f.name, (long long)outside[k],
                        (long long)outside[1]);
         }
     }
@@ -240,7 +242,10 @@ void check_source_read(check_trial *t)
     uint64_t n_bytes;
     if (rig_start(t, &plan, &r)) {
         for (uint32_t f = 0; f < r.vt->source.n_fields(r.inst); f++) {
-            read_field(&r, f);
+            for (uint64_t draw = 0; draw < SOURCE_DRAWS && read_drawn(&r, f, draw);) {
+                draw++;
+            }
+            read_outside(&r, f);
         }
         source_hash(&r, &n_bytes);
         if (n_bytes == 0) {

@@ -23,6 +23,7 @@
 enum { RIG_EXPERTS = 3, RIG_MOST_EXPERTS = 6 };
 enum { RIG_MOST_INPUTS = 2 * RIG_MOST_EXPERTS + 4, RIG_MOST_OUTPUTS = 2 * (1 << RIG_MOST_EXPERTS) + 2 };
 enum { RIG_MOST_COLUMNS = 4 };
+#define RIG_BETA 0.7
 enum { RIG_SPARSE_DIMS = 2 }; /* extents of rows that may come sparse: features, or bins of features */
 
 /* What x may be, found by asking validate(). */
@@ -46,6 +47,7 @@ typedef struct rig_plan {
     uint32_t create_only;             /* 1: stop before build */
     uint32_t training;                /* 1: passes are those of training */
     uint32_t window;                  /* modality: bins of the windows that encode gets; 0: rows */
+    double beta;                      /* fusion: weight of divergences in its own loss; 0: RIG_BETA */
     uint64_t seed;                    /* added to that of the subject */
     const char *const *option;        /* in place of the subject's, when set */
     size_t n_options;
@@ -141,6 +143,8 @@ stele_status rig_backward(rig *r, const rig_result *res, const double **ret);
 
 /* The most likely values beside n predicted ones, for plugins that are given such; else NULL. */
 const float *rig_likely(rig *r, size_t n, const float *predicted);
+/* Head whose target is a category: the probability of that class given z of the row, by which the target was drawn. */
+double rig_chance(const rig *r, int64_t row, int64_t class);
 /* Uniform in (0, 1) and standard normal, by address. */
 double rig_uniform(const check_trial *t, uint64_t stream, int64_t i);
 double rig_normal(const check_trial *t, uint64_t stream, int64_t i);

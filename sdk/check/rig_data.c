@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NOISE 0.3 /* standard deviation of a head's target around the first dimension of z */
 enum { CLASSES = 3, STRIDE = 19 /* of subsets: has no factor in common with 1, 3, 7, ... 63 */ };
 
 void rig_field_init(rig *r, size_t choice)
@@ -165,13 +166,22 @@ static void head_inputs(rig *r)
     for (int64_t i = 0; i < fit_rows(r) * width; i++) {
         int64_t row = i / width, last = width > 1 && i % width == width - 1;
         double known = row < r->plan.rows ? z->value[row * z->width] : rig_normal(r->t, 301, row);
-        double score = known + 0.3 * rig_normal(r->t, 300, i);
+        double score = known + NOISE * rig_normal(r->t, 300, i);
         if (width > 1 && r->choice == 0) {
             r->target[i] = last ? (double)(rig_uniform(r->t, 302, row) < 0.7) : exp(0.7 * score);
         } else {
             r->target[i] = n == 0 ? score : score > 0.5 ? (double)(n - 1) : score > -0.5 ? (double)(n / 2) : 0.0;
         }
     }
+}
+
+double rig_chance(const rig *r, int64_t row, int64_t class)
+{
+    /* How far the borders between classes are from what is known of the row; see head_inputs. */
+    const double known = r->input[0].value[row * r->input[0].width];
+    const double below = 0.5 * erfc((known + 0.5) / (NOISE * sqrt(2.0)));
+    const double above = 0.5 * erfc((0.5 - known) / (NOISE * sqrt(2.0)));
+    return class == 0 ? below : class == CLASSES - 1 ? above : 1.0 - below - above;
 }
 
 void rig_inputs_init(rig *r)

@@ -256,9 +256,18 @@ static stele_status own_loss(rig *r, stele_graph *g, const stele_experts *e, con
                              stele_tensor *log_px_rows, rig_result *ret)
 {
     stele_tensor *rows = NULL;
-    stele_loss_args a = { .struct_size = sizeof a, .experts = e, .joint = j, .beta = 0.7 };
+    stele_loss_args a = {
+        .struct_size = sizeof a, .experts = e, .joint = j, .beta = r->plan.beta != 0.0 ? r->plan.beta : RIG_BETA
+    };
     a.log_px = ops->slice(g, log_px_rows, 1, 0, j->n);
     a.divergence = divergences(g, e, j);
+    if (j->log_weight != NULL && a.divergence != NULL) { /* 0 where a row lacks a component */
+        stele_shape scalar = { 0 };
+        stele_tensor *has = ops->less(g, ops->full(g, &scalar, -HUGE_VAL), j->log_weight);
+        stele_tensor *zero = ops->full(g, &scalar, 0.0);
+        a.log_px = ops->where(g, has, a.log_px, zero);
+        a.divergence = ops->where(g, has, a.divergence, zero);
+    }
     r->raw = r->vt->fusion.loss(r->inst, g, &a, &rows);
     stele__guest_restore(r->guest, "loss");
     rig_output_add(ret, "loss", rows);

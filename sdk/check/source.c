@@ -16,12 +16,28 @@ static size_t element_of(const stele_field *f)
     }
 }
 
+/* What buffers hold before a read, something else each time: what is not written differs from read to read. */
+static unsigned n_reads;
+
+static void poison(void *buffer, size_t size)
+{
+    memset(buffer, n_reads % 2 == 0 ? 0x11 : 0xEE, size);
+}
+
+static void poison_texts(const char **text, uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        text[i] = n_reads % 2 == 0 ? "(not written)" : "(left as it was)";
+    }
+}
+
 static stele_status count_rows(rig *r, uint32_t field, uint64_t n, const int64_t *row, source_piece *p)
 {
     const stele_source_vt *vt = &r->vt->source;
     int64_t width = p->field.content == STELE_FIELD_MATRIX ? stele__shape_count(&p->field.sample) : 1;
     int csr = p->field.content == STELE_FIELD_MATRIX && p->field.layout == STELE_CSR;
     int64_t *count = guard_take(n * sizeof *count, "counts");
+    poison(count, n * sizeof *count);
     stele_status status = csr ? vt->count(r->inst, field, n, row, count) : STELE_OK;
     for (uint64_t i = 0; status == STELE_OK && i < n; i++) {
         int64_t k = csr ? count[i] : width;
@@ -40,8 +56,7 @@ stele_status source_read(rig *r, uint32_t field, uint64_t n, const int64_t *row,
     const stele_source_vt *vt = &r->vt->source;
     source_piece p = { .n = n, .field = { .struct_size = sizeof p.field } };
     const size_t mark = guard_mark();
-    static int fill = 0x11;
-    fill ^= 0xFF; /* another one each time: what is not written differs from read to read */
+    n_reads++;
     stele_status status = vt->field(r->inst, field, &p.field);
     if (status != STELE_OK || (p.field.sample.ndim > 0 && p.field.sample.dim[0] < 0)) {
         return status != STELE_OK ? status : STELE_E_UNSUPPORTED;
@@ -58,14 +73,15 @@ stele_status source_read(rig *r, uint32_t field, uint64_t n, const int64_t *row,
         a.row = rows;
         if (p.element > 0) {
             a.data = guard_take(total * p.element, "data");
-            memset(a.data, fill, total * p.element);
+            poison(a.data, total * p.element);
         } else {
             a.text = guard_take(n * sizeof *a.text, "text");
+            poison_texts(a.text, n);
         }
         if (csr) {
             a.row_start = p.row_start;
             a.column = guard_take(total * sizeof *a.column, "columns");
-            memset(a.column, fill, total * sizeof *a.column);
+            poison(a.column, total * sizeof *a.column);
         }
         status = vt->read(r->inst, &a);
         if (status == STELE_OK) {
@@ -99,7 +115,7 @@ int source_same(const source_piece *a, uint64_t i, const source_piece *b, uint64
            (a->column == NULL || memcmp(a->column + at, b->column + to, (size_t)n * sizeof *a->column) == 0);
 }
 
-uint64_t source_some_rows(const rig *r, uint32_t field, uint64_t most, int64_t *ret)
+uint64_t source_some_rows(const rig *r, uint32_t field, uint64_t draw, uint64_t most, int64_t *ret)
 {
     const stele_source_vt *vt = &r->vt->source;
     stele_field f = { .struct_size = sizeof f };
@@ -109,7 +125,10 @@ uint64_t source_some_rows(const rig *r, uint32_t field, uint64_t most, int64_t *
     int64_t n = vt->n_rows(r->inst, f.axis);
     uint64_t k = n < 0 ? 0 : (uint64_t)n < most ? (uint64_t)n : most;
     for (uint64_t i = 0; i < k; i++) {
-        ret[i] = (int64_t)((double)i * (double)n / (double)k);
+        const double stretch = (double)n / (double)k;
+        const double within = i == 0 ? 0.0 : rig_uniform(r->t, 960 + draw, (int64_t)i);
+        const int64_t first = (int64_t)((double)i * stretch), next = (int64_t)((double)(i + 1) * stretch);
+        ret[i] = i + 1 == k ? n - 1 : first + (int64_t)(within * (double)(next - first));
     }
     return k;
 }
@@ -121,7 +140,7 @@ uint64_t source_hash(rig *r, uint64_t *ret_n)
     *ret_n = 0;
     for (uint32_t f = 0; f < r->vt->source.n_fields(r->inst); f++) {
         source_piece p;
-        uint64_t n = source_some_rows(r, f, SOURCE_SOME, row);
+        uint64_t n = source_some_rows(r, f, 0, SOURCE_SOME, row);
         stele_status status = source_read(r, f, n, row, &p);
         h = hash_mix(h, &status, sizeof status);
         if (status != STELE_OK) {

@@ -19,11 +19,15 @@ typedef struct source_piece {
 stele_status source_read(rig *r, uint32_t field, uint64_t n, const int64_t *row, source_piece *ret);
 /* Does row i of a hold what row k of b does? */
 int source_same(const source_piece *a, uint64_t i, const source_piece *b, uint64_t k);
-/* Up to `most` rows of a field, spread over all. */
-uint64_t source_some_rows(const rig *r, uint32_t field, uint64_t most, int64_t *ret);
+/* Up to `most` rows of a field, ascending: the first, the last, and between them one at random of each stretch of equal
+ * length. Which, is decided by the subject's seed and `draw`. */
+uint64_t source_some_rows(const rig *r, uint32_t field, uint64_t draw, uint64_t most, int64_t *ret);
+/* Is what was read of the documented form: columns ascending and features of the field, codes of its categories or
+ * levels, numbers finite or missing? The first thing that is not was said: 0. */
+int source_expect_content(rig *r, uint32_t field, const source_piece *p, const int64_t *row);
 /* Of everything that a few rows of every field hold; `ret_n` elements that are not zero. */
 uint64_t source_hash(rig *r, uint64_t *ret_n);
 
-enum { SOURCE_SOME = 48, SOURCE_MOST_LEVELS = 1 << 20 };
+enum { SOURCE_SOME = 48, SOURCE_DRAWS = 4, SOURCE_MOST_LEVELS = 1 << 20 };
 
 #endif

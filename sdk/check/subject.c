@@ -142,6 +142,9 @@ static void scan_here(const check_subject *s, scanned *ret)
                          : p->kind == STELE_HEAD   ? library->plugin[i].vt.head.fit != NULL
                                                    : 0;
         f->caps |= fits ? CHECK_HAS_FIT : 0;
+        if (p->kind == STELE_FUSION) {
+            f->caps |= library->plugin[i].vt.fusion.loss != NULL ? CHECK_HAS_LOSS : 0;
+        }
         if (p->kind == STELE_HEAD) {
             const stele_head_vt *head = &library->plugin[i].vt.head;
             f->caps |= head->outputs != NULL || head->show != NULL ? CHECK_HAS_OUTPUTS : 0;

@@ -6,7 +6,7 @@ const check_case check_table[] = {
       check_abi_exports },
     { "abi-imports",
       "Calls nothing that ends or changes the process, starts another, prints, or depends on time or hidden random "
-      "numbers.",
+      "numbers (warns: on the environment).",
       CHECK_OF_FILE, 0, check_abi_imports },
     { "abi-query-pure",
       "Asking twice gives the same static data, an unknown major gives NULL; no file, thread or locale change, and "
@@ -76,9 +76,10 @@ const check_case check_table[] = {
       check_fusion_subsets },
     { "fusion-sharpens", "The joint's variance is not above that of any present expert.", CHECK_JOINT,
       STELE_CAP_SHARPENS, check_fusion_sharpens },
-    { "fusion-monte-carlo",
-      "The joint's density integrates to one, its moments agree with samples within 4 standard errors.", CHECK_JOINT, 0,
+    { "fusion-monte-carlo", "In one dimension the joint's density integrates to one.", CHECK_JOINT, 0,
       check_fusion_monte_carlo },
+    { "fusion-loss", "The own loss depends on beta, and falls where log p(x | z) rises.", CHECK_JOINT, CHECK_HAS_LOSS,
+      check_fusion_loss },
     { "modality-logprob", "A small step along the derivative raises log p(x | z) by what the derivative says.",
       CHECK_MODALITY, 0, check_modality_logprob },
     { "modality-prediction", "Without a target nothing of the row's own measurement enters the decoder.",
@@ -134,8 +135,10 @@ const check_case check_table[] = {
     { "score",
       "Metrics by blocks of features equal those of the whole, and those of another call; directions make sense.",
       CHECK_MODALITY, 0, check_score },
-    { "head-target", "Following the derivative on a toy problem makes the loss clearly smaller.", CHECK_HEAD, 0,
-      check_head_target },
+    { "head-target",
+      "Trained on a toy problem the loss gets near that of the true probabilities (or of the number, and what the head "
+      "shows with it), for every class; every row's loss has a derivative.",
+      CHECK_HEAD, 0, check_head_target },
     { "head-score",
       "Metrics of a head prefer what training makes of it, depend on no order of rows or calls, and fit the room "
       "given.",
@@ -144,11 +147,12 @@ const check_case check_table[] = {
       "Quantities that a head's predictions are read as have names, each once, and are the same in every call and "
       "whatever is behind them.",
       CHECK_HEAD, CHECK_HAS_OUTPUTS, check_head_outputs },
-    { "source-fields", "Axes, ids, fields, names, categories and levels are complete and consistent.", CHECK_SOURCE, 0,
-      check_source_fields },
+    { "source-fields", "Axes, ids, fields, element types, names, categories and levels are complete and consistent.",
+      CHECK_SOURCE, 0, check_source_fields },
     { "source-read",
-      "Reversed, repeated and single rows read as all rows do; rows that do not exist are refused; codes of texts "
-      "are those of levels.",
+      "Reversed, repeated and single rows at random read as all rows do, and every value is written; rows that do not "
+      "exist are refused; columns of sparse rows ascend, codes are those of categories or levels, numbers are finite "
+      "or missing.",
       CHECK_SOURCE, 0, check_source_read },
     { "source-concurrent", "Reads of random rows from four threads at once equal those from one.", CHECK_SOURCE, 0,
       check_source_concurrent },

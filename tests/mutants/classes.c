@@ -2,6 +2,7 @@
 #include <stele/metrics.h>
 #include <stele/plugin.h>
 
+#include <math.h>
 #include <stdlib.h>
 
 struct stele_inst {
@@ -70,6 +71,13 @@ static stele_status loss(const stele_inst *self, stele_graph *g, stele_tensor *y
                          stele_tensor *target, stele_tensor **ret_rows)
 {
     const stele_ops *ops = self->host->ops;
+    int64_t counted = self->classes;
+#ifdef DEFECT_LAST_WITHOUT_LOSS
+    counted--;
+#endif
+#ifdef DEFECT_SOFTMAX_TWICE
+    y = ops->exp(g, ops->log_softmax(g, y, -1));
+#endif
     double *unit = calloc((size_t)(self->classes * self->classes), sizeof *unit);
     float *narrow = calloc((size_t)(self->classes * self->classes), sizeof *narrow);
     if (unit == NULL || narrow == NULL) {
@@ -77,7 +85,7 @@ static stele_status loss(const stele_inst *self, stele_graph *g, stele_tensor *y
         free(narrow);
         return STELE_E_NOMEM;
     }
-    for (int64_t c = 0; c < self->classes; c++) {
+    for (int64_t c = 0; c < counted; c++) {
         unit[c * self->classes + c] = 1.0;
         narrow[c * self->classes + c] = 1.0f;
     }
@@ -139,6 +147,9 @@ static stele_status outputs(const stele_inst *self, const stele_reader *reader, 
     }
     for (int64_t c = 0; c < self->classes; c++) {
         ret[c] = (stele_head_output){ .name = "logit", .category = (int32_t)c };
+#ifdef DEFECT_SHOW_ROTATED
+        ret[c] = (stele_head_output){ .name = "p", .category = (int32_t)c };
+#endif
 #ifdef DEFECT_OUTPUT_TWICE
         ret[c].category = 0;
 #endif
@@ -163,6 +174,16 @@ static stele_status show(const stele_inst *self, const stele_head_shown *s)
         s->ret[i] += 1e-9 * (double)calls;
 #endif
     }
+#ifdef DEFECT_SHOW_ROTATED
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t first = i - i % self->classes;
+        double sum = 0.0;
+        for (int64_t c = 0; c < self->classes; c++) {
+            sum += exp((double)s->predicted[first + c]);
+        }
+        s->ret[first + (i + 1) % self->classes] = exp((double)s->predicted[i]) / sum;
+    }
+#endif
 #ifdef DEFECT_SHOW_PAST
     s->ret[n] = 1.0;
 #endif

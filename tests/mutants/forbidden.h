@@ -28,6 +28,9 @@ static void call_what_may_not_be(void)
 #ifdef DEFECT_MRAND48
     (void)mrand48();
 #endif
+#ifdef DEFECT_GETENV
+    (void)getenv("HOME");
+#endif
 #ifdef DEFECT_ALARM
     alarm(1);
 #endif

@@ -149,10 +149,40 @@ static stele_status loss(const stele_inst *self, stele_graph *g, stele_tensor *y
     in[1] = ops->scale(g, in[1], 0.0);
 #endif
     *ret_rows = ops->custom(g, &square, (void *)(uintptr_t)self->error, 2, in, &s);
+#ifdef DEFECT_LOW_WITHOUT_LOSS
+    stele_shape scalar = { 0 };
+    stele_tensor *zero = ops->full(g, &scalar, 0.0);
+    *ret_rows = ops->where(g, ops->less(g, in[1], zero), zero, *ret_rows);
+#endif
 #ifdef DEFECT_MEAN_LOSS
     *ret_rows = ops->mean(g, *ret_rows, 0, 1);
 #endif
     return ops->status(g);
+}
+
+static stele_status outputs(const stele_inst *self, const stele_reader *reader, uint32_t capacity,
+                            stele_head_output *ret, uint32_t *ret_n)
+{
+    (void)self;
+    (void)reader;
+    if (capacity < 1) {
+        return STELE_E_ARG;
+    }
+    ret[0] = (stele_head_output){ .name = "", .category = -1 };
+    *ret_n = 1;
+    return STELE_OK;
+}
+
+static stele_status show(const stele_inst *self, const stele_head_shown *s)
+{
+    (void)self;
+    for (uint64_t i = 0; i < (uint64_t)s->n_rows; i++) {
+        s->ret[i] = (double)s->predicted[i];
+#ifdef DEFECT_SHOW_NEGATED
+        s->ret[i] = -s->ret[i];
+#endif
+    }
+    return STELE_OK;
 }
 
 static const stele_head_vt vtable = {
@@ -163,6 +193,8 @@ static const stele_head_vt vtable = {
     .traits = traits,
     .predict = predict,
     .loss = loss,
+    .outputs = outputs,
+    .show = show,
 };
 
 static const stele_plugin plugin = {

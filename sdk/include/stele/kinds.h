@@ -374,8 +374,8 @@ typedef struct stele_head_vt {
 /* --- source: reads data ------------------------------------------------------------------------------------------- */
 
 /* Rows of one field. Buffers are the host's. MATRIX DENSE: `data` gets n_rows * sample elements, packed. MATRIX CSR:
- * row_start is filled already from count(); `data` and `column` get the stored entries, columns ascending. CATEGORY:
- * I32 codes, -1 missing. NUMBER: F64, NaN missing. TEXT: `text` gets borrowed strings, NULL missing. */
+ * row_start is filled from count(); `data` and `column` get the stored entries, columns ascending, each once. CATEGORY:
+ * I32 codes, -1 missing. NUMBER: F64, finite, NaN missing. TEXT: `text` gets borrowed strings, NULL missing. */
 typedef struct stele_read {
     uint64_t struct_size;
     uint32_t field, reserved;
