@@ -157,7 +157,9 @@ static stele_status show(const options *o, const json_t *report, stele__diag *di
 
 static stele_status judge(const options *o, const stele__opened *opened, stele__diag *diag)
 {
-    stele__report_request q = { .judge = &opened->judge, .plan = &opened->plan };
+    stele__report_request q = { .judge = &opened->judge,
+                                .plan = &opened->plan,
+                                .folder = o->open.dir };
     int64_t *row = NULL;
     json_t *report = NULL;
     stele_status status = stele__opened_mask(opened, &o->open, &q.mask, diag);

@@ -205,6 +205,33 @@ static void put_group(grid *t, int row, const json_t *group)
     }
 }
 
+/* Figures of coherence, of one modality or of all. */
+static void put_coherence(grid *t, int row, const json_t *one)
+{
+    static const struct {
+        const char *key, *title;
+    } column[] = { { "chance", "chance" }, { "accuracy", "real" }, { "joint", "joint" } };
+    int c = 1;
+    char key[TEXT], title[TEXT];
+    stele__grid_put(t, 0, c, "rows");
+    stele__grid_figure(t, row, c++, one, "rows", 0);
+    for (size_t i = 0; i < sizeof column / sizeof column[0]; i++, c++) {
+        stele__grid_put(t, 0, c, column[i].title);
+        if (json_object_get(one, column[i].key) != NULL) {
+            stele__grid_figure(t, row, c, one, column[i].key, 3);
+        }
+    }
+    for (int k = 1;; k++) {
+        snprintf(key, sizeof key, "given_%d", k);
+        if (json_object_get(one, key) == NULL) {
+            return;
+        }
+        snprintf(title, sizeof title, "given %d", k);
+        stele__grid_put(t, 0, c, title);
+        stele__grid_figure(t, row, c++, one, key, 3);
+    }
+}
+
 /* --- the tables --- */
 
 static void print_table(grid *t, int *first)
@@ -286,6 +313,27 @@ static void print_calibration(const json_t *report, const stele__grid_style *sty
     print_table(&t, first);
 }
 
+/* A line for each modality and one for all of them. */
+static void print_coherence(const json_t *report, const stele__grid_style *style, int *first)
+{
+    const json_t *all = json_object_get(report, "coherence");
+    const char *name;
+    json_t *one;
+    grid t = { .style = *style };
+    int row = 1;
+    stele__grid_put(&t, 0, 0, "coherence");
+    json_object_foreach(json_object_get(all, "modalities"), name, one)
+    {
+        stele__grid_put(&t, row, 0, name);
+        put_coherence(&t, row++, one);
+    }
+    if (all != NULL) {
+        stele__grid_put(&t, row, 0, "all");
+        put_coherence(&t, row, all);
+    }
+    print_table(&t, first);
+}
+
 static void print_fusion(const json_t *report, const stele__grid_style *style, int *first)
 {
     grid t = { .style = *style };
@@ -321,6 +369,7 @@ void stele__eval_print(const json_t *report, const stele__grid_style *style)
     print_alignment(report, style, &first);
     print_cross(report, style, &first);
     print_calibration(report, style, &first);
+    print_coherence(report, style, &first);
     print_fusion(report, style, &first);
 }
 

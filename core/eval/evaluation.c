@@ -64,6 +64,13 @@ static const stele_option calibration_rows[] = {
                      "Draws of each value."),
 };
 
+static const stele_option coherence_rows[] = {
+    STELE_OPTION_STR(stele__coherence_options, labels, "labels", NULL, STELE_OPT_REQUIRED,
+                     "Label column that classifiers tell from measurements, real and generated."),
+    STELE_OPTION_I64(stele__coherence_options, samples, "samples", 1, 1, 1000,
+                     "Draws of z per row, and as many from the prior."),
+};
+
 static const stele_option cross_rows[] = {
     STELE_OPTION_STR(stele__cross_options, labels, "labels", NULL, 0,
                      "Label column of the class-mean baseline; default: that of `knn` or "
@@ -111,6 +118,10 @@ static const stele__schema_plugin evaluations[STELE__N_EVALUATIONS] = {
                                       "How often measured values lie in the intervals of values "
                                       "drawn from the model.",
                                       STELE__TABLE(calibration_rows) },
+    [STELE__EVALUATE_COHERENCE] = { STELE__EVALUATION, "coherence",
+                                    "Whether generated modalities show the class of the row they "
+                                    "are generated for, and the same class as each other.",
+                                    STELE__TABLE(coherence_rows) },
     [STELE__EVALUATE_CROSS] = { STELE__EVALUATION, "cross",
                                 "Prediction of each modality from each other one, beside "
                                 "baselines.",
@@ -129,6 +140,7 @@ static const size_t block_size[STELE__N_EVALUATIONS] = {
     [STELE__EVALUATE_INTEGRATION] = sizeof(stele__label_options),
     [STELE__EVALUATE_ALIGNMENT] = 0,
     [STELE__EVALUATE_CALIBRATION] = sizeof(stele__calibration_options),
+    [STELE__EVALUATE_COHERENCE] = sizeof(stele__coherence_options),
     [STELE__EVALUATE_CROSS] = sizeof(stele__cross_options),
     [STELE__EVALUATE_FUSION] = sizeof(stele__fusion_options),
 };
@@ -160,7 +172,7 @@ static void refuse(const stele__instance *instance, stele__diag *diag)
         stele__diag_hint(diag, "did you mean `%s`?", near);
     } else {
         stele__diag_hint(diag, "there are likelihood, clustering, knn, silhouette, integration, "
-                               "alignment, cross, calibration and fusion");
+                               "alignment, cross, calibration, coherence and fusion");
     }
     stele__node_use_all(instance->node);
 }

@@ -10,7 +10,7 @@
  * places. Between stele__spec_create and stele__spec_finish. */
 STELE_NODISCARD stele_status stele__evaluations_apply(stele__spec *spec, stele__diag *diag);
 
-enum { STELE__N_EVALUATIONS = 9 };
+enum { STELE__N_EVALUATIONS = 10 };
 /* The evaluations as schema and help want them. */
 const stele__schema_plugin *stele__evaluations(void);
 
@@ -42,15 +42,17 @@ typedef struct stele__label_task {
 
 typedef struct stele__plan {
     int likelihood, cross, fusion, alignment;
-    int64_t samples;             /* importance samples */
-    int32_t subsets;             /* STELE__SUBSETS_* */
-    double calibration_level;    /* 0: no calibration */
-    int64_t calibration_samples; /* draws of each value */
-    const char *cross_labels;    /* of the class_mean baseline, NULL: none */
-    int64_t cross_features;      /* up to so many features of a modality are scored alone, too */
-    int64_t fusion_samples;      /* importance samples of the fusion report */
-    const char *fusion_labels;   /* whose classes are its groups, NULL: none */
-    stele__label_task *task;     /* n_tasks, owned */
+    int64_t samples;              /* importance samples */
+    int32_t subsets;              /* STELE__SUBSETS_* */
+    double calibration_level;     /* 0: no calibration */
+    int64_t calibration_samples;  /* draws of each value */
+    const char *coherence_labels; /* what classifiers tell, NULL: no coherence */
+    int64_t coherence_samples;    /* draws of z per row */
+    const char *cross_labels;     /* of the class_mean baseline, NULL: none */
+    int64_t cross_features;       /* up to so many features of a modality are scored alone, too */
+    int64_t fusion_samples;       /* importance samples of the fusion report */
+    const char *fusion_labels;    /* whose classes are its groups, NULL: none */
+    stele__label_task *task;      /* n_tasks, owned */
     size_t n_tasks;
     const char **labels; /* n_labels different columns that all this needs, owned */
     stele__place *place; /* (n_labels) where the spec names them, owned */

@@ -13,6 +13,7 @@ enum {
     STELE__EVALUATE_ALIGNMENT,
     STELE__EVALUATE_CROSS,
     STELE__EVALUATE_CALIBRATION,
+    STELE__EVALUATE_COHERENCE,
     STELE__EVALUATE_FUSION
 };
 
@@ -33,6 +34,11 @@ typedef struct stele__cross_options {
     const char *labels;
     int64_t by_feature;
 } stele__cross_options;
+
+typedef struct stele__coherence_options {
+    const char *labels;
+    int64_t samples;
+} stele__coherence_options;
 
 typedef struct stele__fusion_options {
     const char *labels;

@@ -94,6 +94,10 @@ static void read_one(stele__plan *plan, const stele__instance *instance,
     } else if (at == STELE__EVALUATE_CALIBRATION) {
         plan->calibration_level = ((const stele__calibration_options *)values)->level;
         plan->calibration_samples = ((const stele__calibration_options *)values)->samples;
+    } else if (at == STELE__EVALUATE_COHERENCE) {
+        plan->coherence_samples = ((const stele__coherence_options *)values)->samples;
+        plan->coherence_labels = ((const stele__coherence_options *)values)->labels;
+        add_label(plan, plan->coherence_labels, instance->node, "labels");
     } else {
         read_labels(plan, at, instance, request);
     }

@@ -221,6 +221,9 @@ stele_status stele__report_make(const stele__report_request *q, json_t **ret, st
     }
     stele_status status = check_subsets(q, diag);
     if (status == STELE_OK) {
+        status = stele__report_check_coherence(q, diag);
+    }
+    if (status == STELE_OK) {
         status = stele__report_warn_labels(q, diag);
     }
     if (status == STELE_OK) {
@@ -238,6 +241,11 @@ stele_status stele__report_make(const stele__report_request *q, json_t **ret, st
         json_t *list = json_array();
         json_object_set_new(all, "calibration", list);
         status = stele__report_calibration(q, list, diag);
+    }
+    if (status == STELE_OK && q->plan->coherence_labels != NULL) {
+        json_t *at = json_object();
+        json_object_set_new(all, "coherence", at);
+        status = stele__report_coherence(q, at, diag);
     }
     if (status != STELE_OK) {
         json_decref(all);

@@ -20,7 +20,10 @@
  *     alignment[]   a, b, rows, foscttm (foscttm.h), if the plan has it
  *     calibration[] from, to, level, samples, rows, values, coverage, below, above (calibration.h),
  *                   if the plan has it
- *     cross[]       from, to, rows, model{}, marginal{}, class_mean{}: metrics by name (cross.h)
+ *     coherence     labels, samples, rows, chance, joint, given_1, given_2, ... (coherence.h), if
+ * the plan has it modalities{}      by name: train_rows, rows and accuracy of the classifier on
+ * real measurements, given_1, given_2, ... conditional[]     from, to, rows, coherence cross[]
+ * from, to, rows, model{}, marginal{}, class_mean{}: metrics by name (cross.h)
  *
  * An object with figures may have `intervals`: under the same keys [low, high] by the bootstrap
  * (bootstrap.h), null where there is none. What is undefined is null. */
@@ -41,6 +44,7 @@ typedef struct stele__report_request {
     int64_t n, n_train;
     uint64_t mask; /* modalities that take part; log-likelihoods are of all that a row has */
     const stele__bootstrap *bootstrap; /* of the n rows; NULL: no intervals */
+    const char *folder;                /* where classifiers of coherence are kept; NULL: nowhere */
 } stele__report_request;
 
 /* The caller releases *ret with json_decref. Figures that cannot be had (too few rows of a class)

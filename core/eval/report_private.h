@@ -66,6 +66,12 @@ STELE_NODISCARD stele_status stele__report_alignment(const stele__report_request
                                                      stele__diag *diag);
 STELE_NODISCARD stele_status stele__report_calibration(const stele__report_request *q, json_t *list,
                                                        stele__diag *diag);
+/* Refuse coherence of more modalities than all subsets are judged of. */
+STELE_NODISCARD stele_status stele__report_check_coherence(const stele__report_request *q,
+                                                           stele__diag *diag);
+/* Set in `at` whether generated modalities say the same as their rows and as each other. */
+STELE_NODISCARD stele_status stele__report_coherence(const stele__report_request *q, json_t *at,
+                                                     stele__diag *diag);
 /* Append to `list` the predictions of modalities from each other. */
 STELE_NODISCARD stele_status stele__report_cross(const stele__report_request *q, json_t *list,
                                                  stele__diag *diag);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Silhouettes, mixing, alignment, calibration and posteriors of all subsets, against what `stele embed` writes.
+"""Silhouettes, mixing, alignment, calibration, coherence and posteriors of all subsets, against what `stele embed` writes.
 evaluations.py STELE"""
 
 import csv
@@ -36,6 +36,7 @@ evaluate:
   - integration: {batch: batch, labels: class, k: 30}
   - alignment
   - calibration: {level: 0.8, samples: 49}
+  - coherence: {labels: class, samples: 2}
 """
 
 
@@ -121,6 +122,55 @@ def check_calibration(stele, folder, report, n_atac):
     assert abs(found["joint", "atac"]["coverage"] - 0.8) < 0.03, "binary values: ties count by their share"
 
 
+def kept_classifiers(folder):
+    return {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in folder.glob("coherence-*.safetensors")}
+
+
+def check_coherence(stele, folder, report, n_atac):
+    found = report["coherence"]
+    assert found["labels"] == "class" and found["samples"] == 2 and found["rows"] == report["rows"], found
+    parts = found["modalities"]
+    assert list(parts) == ["rna", "atac", "more"], parts
+    assert parts["rna"]["rows"] == report["rows"] and parts["atac"]["rows"] == n_atac, parts
+    assert parts["rna"]["train_rows"] == 180 > parts["atac"]["train_rows"], parts
+    assert parts["rna"]["accuracy"] > 0.95 and parts["more"]["accuracy"] > 0.95, parts
+    assert parts["atac"]["accuracy"] > found["chance"] + 0.1 > 0.43, found
+    one = {(c["from"], c["to"]): c for c in found["conditional"]}
+    assert set(one) == {("atac", "rna"), ("more", "rna"), ("atac+more", "rna"), ("rna", "atac"), ("more", "atac"),
+                        ("rna+more", "atac"), ("rna", "more"), ("atac", "more"), ("rna+atac", "more")}, one.keys()
+    for (source, _), c in one.items():
+        assert c["rows"] == (n_atac if "atac" in source else report["rows"]), c
+        assert 2 * c["rows"] * c["coherence"] % 1 in (0, 1) or abs(2 * c["rows"] * c["coherence"] % 1 - 0.5) > 0.49, c
+    pairs = [("atac", "rna"), ("more", "rna"), ("rna", "atac"), ("more", "atac"), ("rna", "more"), ("atac", "more")]
+    assert abs(found["given_1"] - sum(one[p]["coherence"] for p in pairs) / 6) < 1e-9, found
+    assert abs(parts["rna"]["given_1"] - (one["atac", "rna"]["coherence"] + one["more", "rna"]["coherence"]) / 2) < 1e-9
+    assert abs(parts["more"]["given_2"] - one["rna+atac", "more"]["coherence"]) < 1e-9, parts
+    for key in ("joint", "given_1", "given_2"):
+        low, high = found["intervals"][key]
+        assert low < found[key] < high, (key, found)
+    # Classifiers are kept, trained anew when they are gone or damaged, and then the same again.
+    before = kept_classifiers(folder)
+    assert set(before) == {f"coherence-{m}.safetensors" for m in ("rna", "atac", "more")}, before.keys()
+    assert json.loads(run(stele, "eval", folder, "--json", "--resamples", "0"))["coherence"]["given_1"] == found["given_1"]
+    assert kept_classifiers(folder) == before, "classifiers are trained once"
+    (folder / "coherence-rna.safetensors").unlink()
+    (folder / "coherence-atac.safetensors").write_bytes(before["coherence-atac.safetensors"][0][:-3])
+    again = json.loads(run(stele, "eval", folder, "--json", "--threads", "3"))["coherence"]
+    assert again == found, "a classifier does not depend on threads"
+    after = kept_classifiers(folder)
+    assert {k: v[0] for k, v in after.items()} == {k: v[0] for k, v in before.items()}
+    assert after["coherence-more.safetensors"] == before["coherence-more.safetensors"]
+    # Other labels, other classifiers.
+    lines = (folder / "resolved.yaml").read_text(encoding="utf-8")
+    other = lines.replace("labels: class", "labels: batch")
+    assert other != lines
+    (folder / "resolved.yaml").write_text(other, encoding="utf-8")
+    batch = json.loads(run(stele, "eval", folder, "--json", "--resamples", "0"))["coherence"]
+    (folder / "resolved.yaml").write_text(lines, encoding="utf-8")
+    assert batch["labels"] == "batch" and kept_classifiers(folder)["coherence-rna.safetensors"][0] != before[
+        "coherence-rna.safetensors"][0], batch
+
+
 def check_subsets(stele, folder, report):
     by_name = {p["name"]: p for p in report["posteriors"]}
     assert list(by_name) == ["joint", "rna", "atac", "more", "rna+atac", "rna+more", "atac+more"], list(by_name)
@@ -158,9 +208,10 @@ def main():
         z = {m: latents(stele, folder, scratch, m) for m in ("rna", "atac", "more")}
         check_spaces(report, z)
         check_calibration(stele, folder, report, len(z["atac"]))
+        check_coherence(stele, folder, report, len(z["atac"]))
         check_subsets(stele, folder, report)
         plain = run(stele, "eval", folder)
-        assert "FOSCTTM" in plain and "80 % holds" in plain and "iLISI batch" in plain, plain
+        assert "FOSCTTM" in plain and "80 % holds" in plain and "iLISI batch" in plain and "given 2" in plain, plain
         check_bounds(stele, scratch)
 
 

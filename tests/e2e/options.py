@@ -137,7 +137,9 @@ def outcome(stele, sets, see, codes):
         if see == "figures":
             done = subprocess.run([stele, "eval", folder, "--json", "--quiet", "--split", "all"], text=True,
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
-            return {k: v for k, v in json.loads(done.stdout).items() if k in ("posteriors", "cross", "calibration", "fusion")}
+            report = json.loads(done.stdout)
+            report["coherent"] = report.get("coherence", {}).get("modalities")  # without what only repeats the options
+            return {k: v for k, v in report.items() if k in ("posteriors", "cross", "calibration", "fusion", "coherent")}
         return {n: t for n, t in tensors(folder / "last.safetensors").items() if not n.startswith("moment")}
 
 
