@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "model/model.h"
+#include "toy_specs.h"
 
 #include <stele/gaussian.h>
 
@@ -140,12 +141,64 @@ static void test_draws(void **state)
     }
 }
 
+/* Measurement of a row of the batch, NULL if it is absent. */
+static const double *row_of(const toy *t, int64_t row)
+{
+    for (int64_t i = 0; i < 9; i++) {
+        if (strcmp(toy_a_ids[i], stele__dataset_row_id(t->data, row)) == 0) {
+            return &toy_a[i * TOY_A];
+        }
+    }
+    return NULL;
+}
+
+/* hidden: []: the expert's mean is W'x + b of the measurement (9 features), and of the covariate
+ * after it, which two dimensions of z have to agree on. */
+static void test_linear(void **state)
+{
+    static const char *const spec[] = {
+        HEAD "  a: {plugin: gaussian, from: a/dense, standardise: false, encoder: {hidden: [], "
+             "indicator: false}, decoder: {hidden: []}}\n" POE OWN TRAIN,
+        HEAD "  a: {plugin: gaussian, from: a/dense, standardise: false, encoder: {hidden: [], "
+             "indicator: false, covariates: [age]}, decoder: {hidden: []}}\n" POE OWN TRAIN,
+    };
+    (void)state;
+    for (int with_age = 0; with_age < 2; with_age++) {
+        stele__expert_set e;
+        toy t;
+        double most = 0.0;
+        toy_open(&t, spec[with_age], &toy_source, toy_others, 1, STELE_F64, 1);
+        const double *w = param(&t, "a.mean.weight")->values;
+        assert_int_equal(param(&t, "a.mean.weight")->n, 2 * (TOY_A + with_age));
+        toy_begin(&t, 0, NULL, 0, 3);
+        TOY_OK(&t, stele__encode(&t.model, t.graph, t.batch, &e));
+        const double *mean = e.q[0].p[0]->data;
+        for (int64_t r = 0; r < t.batch->n; r++) {
+            const double *x = row_of(&t, r);
+            double rest[2] = { mean[2 * r], mean[2 * r + 1] };
+            for (int j = 0; x != NULL && j < TOY_A; j++) {
+                rest[0] -= x[j] * w[2 * j];
+                rest[1] -= x[j] * w[2 * j + 1];
+            }
+            if (x != NULL && with_age) {
+                near(rest[0] / w[18], rest[1] / w[19], 1e-9);
+                most = fmax(most, fabs(rest[0]));
+            } else if (x != NULL) {
+                assert_true(fabs(rest[0]) < 1e-12 && fabs(rest[1]) < 1e-12);
+            }
+        }
+        assert_true(with_age ? most > 1e-3 : 1);
+        toy_close(&t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_student_becomes_normal),
         cmocka_unit_test(test_draws),
+        cmocka_unit_test(test_linear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

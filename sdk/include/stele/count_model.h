@@ -72,6 +72,9 @@ static inline stele_status stele_count_model_build(stele_count_model *m, stele_b
     if (m->n_features < 1) {
         return STELE_FAIL(h, STELE_E_SHAPE, "from: the measurement is not one row of features");
     }
+    if (c->encoder.hidden.n == 0) { /* Its spread is fitted to the counts: stele_count_input_fit. */
+        return STELE_FAIL(h, STELE_E_OPTION, "encoder.hidden: at least one layer is needed");
+    }
     stele_status status = stele_dense_build(h, b, "encoder", m->n_inputs, m->encoder_covariates, c->input.input_decay,
                                             &c->encoder, &m->encoder);
     if (status == STELE_OK) {

@@ -27,7 +27,7 @@ typedef struct stele_dense_config {
 /* Rows "PREFIX.hidden", "PREFIX.activation", ... for member fld_ of config type type_. */
 #define STELE_DENSE_OPTIONS(type_, fld_, prefix_, hidden_, dropout_)                                                   \
     STELE_OPTION_I64_LIST(type_, fld_.hidden, prefix_ ".hidden", hidden_, 1, 65536,                                    \
-                          "Widths of the hidden layers, first to last."),                                              \
+                          "Widths of the hidden layers, first to last; [] is none."),                                  \
         STELE_OPTION_ENUM(type_, fld_.activation, prefix_ ".activation", stele_activation_names, STELE_RELU,           \
                           "Nonlinearity after each hidden layer."),                                                    \
         STELE_OPTION_ENUM(type_, fld_.norm, prefix_ ".norm", stele_norm_names, STELE_NORM_NONE,                        \
@@ -95,7 +95,8 @@ static inline stele_status stele_dense_layer(const stele_host *h, stele_build *b
 }
 
 /* Declare the stack. `in` inputs, n_covariates (may be 0) more that enter the first layer through weights of their own;
- * first_decay is the weight-decay factor of the first layer. Afterwards d->out is the width of the result. */
+ * first_decay is the weight-decay factor of the first layer. Afterwards d->out is the width of the result. Without
+ * layers the result is the inputs with the covariates behind them; sparse inputs can then have none. */
 static inline stele_status stele_dense_build(const stele_host *h, stele_build *b, const char *prefix, int64_t in,
                                              int64_t n_covariates, double first_decay, const stele_dense_config *config,
                                              stele_dense *d)
@@ -103,9 +104,6 @@ static inline stele_status stele_dense_build(const stele_host *h, stele_build *b
     stele_status status = STELE_OK;
     if (config->hidden.n > STELE_DENSE_MAX) {
         return STELE_FAIL(h, STELE_E_OPTION, "%s.hidden: at most %d layers", prefix, STELE_DENSE_MAX);
-    }
-    if (config->hidden.n == 0) {
-        return STELE_FAIL(h, STELE_E_OPTION, "%s.hidden: at least one layer is needed", prefix);
     }
     d->config = *config;
     d->n = (uint32_t)config->hidden.n;
@@ -115,8 +113,8 @@ static inline stele_status stele_dense_build(const stele_host *h, stele_build *b
         status =
             stele_dense_layer(h, b, prefix, i, i == 0 ? in : config->hidden.v[i - 1], i == 0 ? first_decay : 1.0, d);
     }
-    d->out = config->hidden.v[config->hidden.n - 1];
-    if (status == STELE_OK && n_covariates > 0) {
+    d->out = d->n > 0 ? config->hidden.v[d->n - 1] : in + n_covariates;
+    if (status == STELE_OK && n_covariates > 0 && d->n > 0) {
         double bound = 1.0 / sqrt((double)n_covariates);
         status = stele_declare(h, b, prefix, "covariates", stele_shape2(n_covariates, config->hidden.v[0]),
                                STELE_INIT_UNIFORM, bound, 1.0, &d->covariate_weight);
@@ -141,6 +139,10 @@ static inline stele_tensor *stele_dense_apply(const stele_host *h, stele_graph *
                                               stele_tensor *x, stele_tensor *covariates, uint32_t stream)
 {
     const stele_ops *ops = h->ops;
+    if (d->n == 0 && d->n_covariates > 0) {
+        stele_tensor *both[2] = { x, covariates };
+        return ops->concat(g, 2, both, 1);
+    }
     for (uint32_t i = 0; i < d->n; i++) {
         x = ops->linear(g, x, ops->param(g, d->weight[i]), ops->param(g, d->bias[i]));
         if (i == 0 && d->n_covariates > 0) {
