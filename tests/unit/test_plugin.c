@@ -261,7 +261,8 @@ static void unknown_names_near_ones_and_places(void **state)
     assert_non_null(strstr(diag.message[0].hint, "/fusion, " TEST_PLUGINS "/fusion"));
     assert_int_equal(stele__registry_find(r, STELE_MODALITY, "sound", NULL, &p, &diag),
                      STELE_E_ABI);
-    assert_non_null(strstr(diag.message[1].hint, "`sound` is a fusion plugin; there are: fails, mute\n"));
+    assert_non_null(
+        strstr(diag.message[1].hint, "`sound` is a fusion plugin; there are: fails, mute\n"));
     stele__diag_finish(&diag);
     stele__registry_destroy(r);
 }
