@@ -303,9 +303,9 @@ static void print_calibration(const json_t *report, const stele__grid_style *sty
         char text[TEXT];
         snprintf(text, sizeof text, "%.28s -> %.28s", text_of(one, "from"), text_of(one, "to"));
         stele__grid_put(&t, (int)i + 1, 0, text);
+        snprintf(text, sizeof text, "%.4g %% holds",
+                 100.0 * json_number_value(json_object_get(one, "level")));
         for (int c = 0; c < 4; c++) {
-            snprintf(text, sizeof text, "%.4g %% holds",
-                     100.0 * json_number_value(json_object_get(one, "level")));
             stele__grid_put(&t, 0, c + 1, c == 1 ? text : key[c]);
             stele__grid_figure(&t, (int)i + 1, c + 1, one, key[c], c == 0 ? 0 : 3);
         }

@@ -1,5 +1,7 @@
 #include "eval/foscttm.h"
 
+#include "eval/distance.h"
+
 enum { ROWS = 16 }; /* of a task */
 
 typedef struct job {
@@ -8,16 +10,6 @@ typedef struct job {
     double *ret;
 } job;
 
-static double squared(const float *x, const float *y, size_t n)
-{
-    double sum = 0.0;
-    for (size_t j = 0; j < n; j++) {
-        double difference = (double)x[j] - (double)y[j];
-        sum += difference * difference;
-    }
-    return sum;
-}
-
 static void run(void *ctx, size_t task, unsigned thread)
 {
     const job *q = ctx;
@@ -25,11 +17,11 @@ static void run(void *ctx, size_t task, unsigned thread)
     (void)thread;
     for (size_t i = task * ROWS; i < (task + 1) * ROWS && i < q->n; i++) {
         const float *a = q->a + i * width, *b = q->b + i * width;
-        const double own = squared(a, b, width);
+        const double own = stele__squared_distance(a, b, width);
         size_t closer = 0;
         for (size_t j = 0; j < q->n; j++) {
-            closer += j != i && squared(a, q->b + j * width, width) < own;
-            closer += j != i && squared(b, q->a + j * width, width) < own;
+            closer += j != i && stele__squared_distance(a, q->b + j * width, width) < own;
+            closer += j != i && stele__squared_distance(b, q->a + j * width, width) < own;
         }
         q->ret[i] = 0.5 * (double)closer / (double)(q->n - 1);
     }

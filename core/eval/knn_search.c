@@ -1,6 +1,7 @@
 #include "eval/knn.h"
 
 #include "base/mem.h"
+#include "eval/distance.h"
 
 #include <cblas.h>
 #include <float.h>
@@ -74,11 +75,7 @@ static void settle(const float *query, const float *reference, size_t n_columns,
     size_t n = 0;
     for (size_t i = 0; i < n_found; i++) {
         const float *r = reference + (size_t)c.index[i] * n_columns;
-        double sum = 0.0;
-        for (size_t j = 0; j < n_columns; j++) {
-            double difference = (double)query[j] - (double)r[j];
-            sum += difference * difference;
-        }
+        const double sum = stele__squared_distance(query, r, n_columns);
         size_t at = n < k ? n++ : k;
         for (; at > 0 &&
                (sum < exact[at - 1] || (sum == exact[at - 1] && c.index[i] < order[at - 1]));

@@ -1,6 +1,7 @@
 #include "eval/silhouette.h"
 
 #include "base/mem.h"
+#include "eval/distance.h"
 #include "eval/knn.h"
 
 #include <math.h>
@@ -17,16 +18,6 @@ typedef struct job {
     double *ret;
 } job;
 
-static double distance(const float *a, const float *b, size_t n)
-{
-    double sum = 0.0;
-    for (size_t j = 0; j < n; j++) {
-        double difference = (double)a[j] - (double)b[j];
-        sum += difference * difference;
-    }
-    return sqrt(sum);
-}
-
 static double silhouette_of(const job *q, size_t i, double *sum)
 {
     const int32_t own = q->label[q->row[i]];
@@ -36,7 +27,8 @@ static double silhouette_of(const job *q, size_t i, double *sum)
         sum[c] = 0.0;
     }
     for (size_t k = 0; k < q->n; k++) {
-        sum[q->label[q->row[k]]] += distance(x, q->x + q->row[k] * q->n_columns, q->n_columns);
+        sum[q->label[q->row[k]]] +=
+            sqrt(stele__squared_distance(x, q->x + q->row[k] * q->n_columns, q->n_columns));
     }
     for (size_t c = 0; c < q->n_classes; c++) {
         if (c != (size_t)own && q->size[c] > 0.0) {
