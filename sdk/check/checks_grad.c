@@ -1,5 +1,6 @@
 /* Checks of derivatives. */
 #include "rig.h"
+#include "small.h"
 
 #include "graph/tensor.h"
 
@@ -70,8 +71,9 @@ static double compare(rig *r, const char *what, const char *name, int64_t n, dou
     for (int64_t k = 0; k < m && r->t->verdict < CHECK_FAIL; k++) {
         double a = analytic != NULL ? analytic[at[k]] : 0.0;
         if (!agrees(r, &value[at[k]], a, &numeric[k], scale)) {
-            check_fail(r->t, "%s `%s`, element %lld (%lld rows, %lld features): analytic %.9g, numeric %.9g", what,
-                       name, (long long)at[k], (long long)r->plan.rows, (long long)r->plan.features, a, numeric[k]);
+            check_fail(r->t, "%s `%s`, element %lld (%lld rows, %lld features): analytic %.9g, numeric %.9g%s", what,
+                       name, (long long)at[k], (long long)r->plan.rows, (long long)r->plan.features, a, numeric[k],
+                       small_settings());
         }
     }
     return scale > 1e-3 ? scale : 0.0;
@@ -136,6 +138,7 @@ void check_grad_fd(check_trial *t)
     if (!check_promises_double(t)) {
         return;
     }
+    small_model(t); /* four passes for every element, and more near kinks */
     for (size_t i = 0; i < n_plans && t->verdict < CHECK_FAIL; i++) {
         rig r;
         if (plans[i].window > 0) {

@@ -3,6 +3,7 @@
 #include "exercise.h"
 #include "faults.h"
 #include "sense.h"
+#include "small.h"
 
 #include "base/mem.h"
 
@@ -136,6 +137,7 @@ void check_life_nth_failure(check_trial *t)
     failing f = { .t = t };
     char what[96];
     double start = check_now();
+    small_model(t); /* a life per call of the host */
     for (f.n = 0; t->verdict < CHECK_FAIL; f.n++) {
         fail_nth(&f);
         if (f.done) {

@@ -1,6 +1,7 @@
 /* Checks of options: defaults, random values, and that every option does something. */
 #include "rig.h"
 #include "signature.h"
+#include "small.h"
 
 #include "spec/options.h"
 #include "spec/spec.h"
@@ -308,7 +309,8 @@ static void try_option(check_trial *t, const stele_option *o, uint64_t base)
     } else if (e.n_taken == 0) {
         check_say(t, CHECK_HOLLOW, "`%s`: every value that was tried is refused", o->name);
     } else {
-        check_fail(t, "`%s`: no value changes parameters, outputs, derivatives, draws or metrics", o->name);
+        check_fail(t, "`%s`: no value changes parameters, outputs, derivatives, draws or metrics%s", o->name,
+                   small_settings());
     }
 }
 
@@ -330,6 +332,7 @@ void check_options_effect(check_trial *t)
         check_skip(t, "the plugin has no options");
         return;
     }
+    small_model(t); /* hundreds of models, each looked at whole */
     for (int k = 0; k < 2; k++) {
         signature_of(t, t->subject->option, t->subject->n_options, SIGNATURE_DEEPEST, k == 0 ? &first : &second);
     }
