@@ -56,11 +56,31 @@ static void add_ids(sheet *s, const stele__trust_request *q, const stele__label 
     }
 }
 
+/* Whose measurement the row has, where data.mismatched says so. */
+static void add_partner(sheet *s, const stele__trust_request *q, const char *name)
+{
+    const int64_t m = stele__dataset_matrix(q->judge->data, name);
+    const int64_t *partner = m >= 0 ? q->judge->data->matrix[m].partner : NULL;
+    if (partner == NULL) {
+        return;
+    }
+    stele__str title;
+    stele__str_init(&title);
+    stele__str_printf(&title, "partner_%s", name);
+    char *text = own(s, stele__str_take(&title));
+    const char **id = own(s, stele__calloc(s->n_rows + 1, sizeof *id));
+    for (size_t r = 0; id != NULL && r < s->n_rows; r++) {
+        const int64_t row = partner[q->row[r]];
+        id[r] = row >= 0 ? stele__dataset_row_id(q->judge->data, row) : NULL;
+    }
+    s->column[s->n++] = (stele__column){ .name = text, .kind = STELE__TEXT, .text = id };
+}
+
 static stele_status write_rows(const stele__trust_request *q, const stele__trust *t,
                                const stele__label *label, const char *path, stele__diag *diag)
 {
     const stele__model *m = q->judge->model;
-    const size_t n = m->n_modalities, most = 6 + 2 * n;
+    const size_t n = m->n_modalities, most = 6 + 3 * n;
     sheet s = { .n_rows = (size_t)t->n };
     s.column = stele__calloc(most, sizeof *s.column);
     s.owned = stele__calloc(2 * most + 2, sizeof(void *));
@@ -76,6 +96,9 @@ static stele_status write_rows(const stele__trust_request *q, const stele__trust
         add(&s, "coverage", NULL, t->coverage, 0, 1 + n);
         for (size_t i = 0; i < n; i++) {
             add(&s, "coverage", m->modality[i].name, t->coverage, 1 + i, 1 + n);
+        }
+        for (size_t i = 0; i < n; i++) {
+            add_partner(&s, q, m->modality[i].name);
         }
     }
     if (s.status == STELE_OK) {

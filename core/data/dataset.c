@@ -314,23 +314,6 @@ out:
 
 /* Addressed by ids, so that neither the order of rows nor other modalities change what is hidden.
  */
-void stele__dataset_hide(stele__dataset *ds, size_t m, double fraction, uint64_t seed,
-                         const uint8_t *where)
-{
-    stele__matrix *x = &ds->matrix[m];
-    stele__noise at =
-        stele__noise_at(seed, stele__noise_purpose("missing", 0), stele__noise_hash(x->name));
-    for (int64_t row = 0; row < ds->n_rows; row++) {
-        uint8_t *present = &ds->present[(size_t)row * ds->n_matrices + m];
-        double u;
-        stele__noise_uniform_f64(at, stele__noise_hash(stele__map_name(ds->id, row)), 0, 1, &u);
-        if (*present && u < fraction && (where == NULL || where[row])) {
-            *present = 0;
-            x->n_present--;
-        }
-    }
-}
-
 void stele__dataset_drop(stele__dataset *ds, size_t m, int64_t row)
 {
     ds->present[(size_t)row * ds->n_matrices + m] = 0;

@@ -90,6 +90,7 @@ typedef struct stele__matrix {
     int64_t n_present; /* rows with this modality, those dropped since included: they stay stored */
     int64_t n_dropped; /* rows that stele__dataset_drop took away */
     int64_t *store_row; /* (rows of the data set) where the row is stored; -1: absent */
+    int64_t *partner;   /* the same: whose measurement it is; -1: its own. NULL: all their own */
     /* CSR, after load */
     int64_t *row_start; /* (n_present + 1) */
     int32_t *column;    /* ascending in each row, no stored zeros */
@@ -153,6 +154,14 @@ void stele__dataset_destroy(stele__dataset *ds); /* NULL is legal */
  * load. [main] */
 void stele__dataset_hide(stele__dataset *ds, size_t m, double fraction, uint64_t seed,
                          const uint8_t *where);
+
+/* For experiments: rows of the same part of the split (`part`, n_rows) exchange modality m, so that
+ * each has a measurement of another one, its wrong partner. Each row that has m is among them with
+ * probability `fraction` in [0, 1], as above; one alone in its part keeps its own. Values, and what
+ * `fit` sees of training rows, stay the same as a whole. Call after load. [main] */
+STELE_NODISCARD stele_status stele__dataset_mismatch(stele__dataset *ds, size_t m, double fraction,
+                                                     uint64_t seed, const uint8_t *part,
+                                                     const uint8_t *where);
 
 /* Read the measurements of the rows that are present. `train` (n_rows): 1 for training rows, the
  * only ones that min_rows and most_variable look at; NULL: all rows. [main] */

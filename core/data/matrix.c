@@ -18,6 +18,7 @@ void stele__matrix_finish(stele__matrix *m)
     }
     stele__free(m->feature_name);
     stele__free(m->store_row);
+    stele__free(m->partner);
     stele__free(m->row_start);
     stele__free(m->column);
     stele__free(m->value);

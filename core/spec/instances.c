@@ -183,11 +183,12 @@ static stele_status read_evaluate(stele__spec *spec, stele__node *root, stele__d
     return STELE_OK;
 }
 
-static void missing_fraction(stele__spec *spec, stele__node *node, const stele__node *modalities,
-                             stele__diag *diag)
+/* One line NAME: FRACTION of `section`. 0: it is of no use, which was said. */
+static int read_share(stele__node *node, int section, const stele__node *modalities,
+                      stele__share_spec *ret, stele__diag *diag)
 {
     double fraction = -1.0;
-    stele_option row = stele__table_row(&stele__section_get(STELE__SECTION_MISSING)->table, 0);
+    stele_option row = stele__table_row(&stele__section_get(section)->table, 0);
     node->used = 1;
     if (node->kind != STELE__SCALAR || node->quoted ||
         stele__scalar_f64(node->text, &fraction) != STELE__SCALAR_OK ||
@@ -199,7 +200,7 @@ static void missing_fraction(stele__spec *spec, stele__node *node, const stele__
                           is.data != NULL ? is.data : "", row.min.f, row.max.f);
         stele__str_finish(&is);
         node->reported = 1;
-        return;
+        return 0;
     }
     if (stele__node_find(modalities, node->key) == NULL) {
         stele__node_key_error(node, NULL, STELE_E_OPTION, diag, "there is no modality `%s`",
@@ -209,24 +210,25 @@ static void missing_fraction(stele__spec *spec, stele__node *node, const stele__
                 stele__diag_hint(diag, "did you mean `%s`?", modalities->child[i]->key);
             }
         }
-        return;
+        return 0;
     }
-    spec->missing[spec->n_missing++] =
-        (stele__missing_spec){ .modality = node->key, .fraction = fraction };
+    *ret = (stele__share_spec){ .modality = node->key, .fraction = fraction };
+    return 1;
 }
 
-static stele_status read_missing(stele__spec *spec, stele__node *data,
-                                 const stele__node *modalities, stele__diag *diag)
+static stele_status read_shares(stele__node *data, const char *key, int section,
+                                const stele__node *modalities, stele__share_spec **ret,
+                                size_t *ret_n, stele__diag *diag)
 {
-    stele__node *node = named_section(data, "missing", diag);
+    stele__node *node = named_section(data, key, diag);
     if (node == NULL) {
         return STELE_OK;
     }
-    spec->missing = stele__calloc(node->n + 1, sizeof *spec->missing);
-    for (size_t i = 0; spec->missing != NULL && i < node->n; i++) {
-        missing_fraction(spec, node->child[i], modalities, diag);
+    *ret = stele__calloc(node->n + 1, sizeof **ret);
+    for (size_t i = 0; *ret != NULL && i < node->n; i++) {
+        *ret_n += (size_t)read_share(node->child[i], section, modalities, *ret + *ret_n, diag);
     }
-    return spec->missing != NULL ? STELE_OK : STELE_E_NOMEM;
+    return *ret != NULL ? STELE_OK : STELE_E_NOMEM;
 }
 
 stele_status stele__instances_read(stele__spec *spec, stele__diag *diag)
@@ -245,7 +247,14 @@ stele_status stele__instances_read(stele__spec *spec, stele__diag *diag)
     }
     if (data != NULL && data->kind == STELE__MAPPING) {
         status = read_sources(spec, data, diag);
-        status = status == STELE_OK ? read_missing(spec, data, modalities, diag) : status;
+        status = status == STELE_OK
+                     ? read_shares(data, "missing", STELE__SECTION_MISSING, modalities,
+                                   &spec->missing, &spec->n_missing, diag)
+                     : status;
+        status = status == STELE_OK
+                     ? read_shares(data, "mismatched", STELE__SECTION_MISMATCHED, modalities,
+                                   &spec->mismatched, &spec->n_mismatched, diag)
+                     : status;
     }
     if (status == STELE_OK) {
         status = read_named(modalities, STELE_MODALITY, STELE__SECTION_MODALITY, &spec->modality,

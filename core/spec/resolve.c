@@ -57,6 +57,17 @@ static stele_status put_f64(stele__node *at, const char *key, double value)
     return status;
 }
 
+static stele_status put_shares(stele__node *data, const char *key, const stele__share_spec *share,
+                               size_t n)
+{
+    stele__node *at = n != 0 ? stele__node_put_mapping(data, key) : NULL;
+    stele_status status = n == 0 || at != NULL ? STELE_OK : STELE_E_NOMEM;
+    for (size_t i = 0; i < n && status == STELE_OK; i++) {
+        status = put_f64(at, share[i].modality, share[i].fraction);
+    }
+    return status;
+}
+
 static stele_status put_data(const stele__spec *spec, stele__node *root)
 {
     stele__node *data = stele__node_put_mapping(root, "data");
@@ -64,12 +75,11 @@ static stele_status put_data(const stele__spec *spec, stele__node *root)
         return STELE_E_NOMEM;
     }
     stele_status status = stele__config_put(spec->section[STELE__SECTION_DATA], data);
-    if (status == STELE_OK && spec->n_missing != 0) {
-        stele__node *missing = stele__node_put_mapping(data, "missing");
-        status = missing != NULL ? STELE_OK : STELE_E_NOMEM;
-        for (size_t i = 0; i < spec->n_missing && status == STELE_OK; i++) {
-            status = put_f64(missing, spec->missing[i].modality, spec->missing[i].fraction);
-        }
+    if (status == STELE_OK) {
+        status = put_shares(data, "missing", spec->missing, spec->n_missing);
+    }
+    if (status == STELE_OK) {
+        status = put_shares(data, "mismatched", spec->mismatched, spec->n_mismatched);
     }
     if (status != STELE_OK || spec->data->source == NULL) {
         return status == STELE_OK ? put_named(data, "sources", spec->source, spec->n_sources)

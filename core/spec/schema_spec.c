@@ -141,15 +141,21 @@ static json_t *bounded_number(struct composer *c, double low, double high)
     return number;
 }
 
+static void set_shares(struct composer *c, json_t *properties, const char *key, int section)
+{
+    const stele__section *s = stele__section_get(section);
+    stele_option row = stele__table_row(&s->table, 0);
+    json_t *fraction = bounded_number(c, row.min.f, row.max.f);
+    set(c, fraction, "description", json_string(row.help));
+    set(c, properties, key, named(c, fraction, s->summary));
+}
+
 /* Keys of `data` that do not depend on the plugin. */
 static void set_data_keys(struct composer *c, json_t *object, int several)
 {
     json_t *properties = json_object_get(object, "properties");
-    const stele__section *s = stele__section_get(STELE__SECTION_MISSING);
-    stele_option row = stele__table_row(&s->table, 0);
-    json_t *fraction = bounded_number(c, row.min.f, row.max.f);
-    set(c, fraction, "description", json_string(row.help));
-    set(c, properties, "missing", named(c, fraction, s->summary));
+    set_shares(c, properties, "missing", STELE__SECTION_MISSING);
+    set_shares(c, properties, "mismatched", STELE__SECTION_MISMATCHED);
     if (several) {
         json_t *one = json_object();
         set(c, one, "$ref", json_string("#/definitions/source"));

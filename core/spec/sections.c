@@ -17,7 +17,7 @@ static const stele_option TOP[] = {
                      "Seed of everything random: split, initial parameters, order, noise."),
 };
 
-static const char *const MISSING_IN[] = { "all", "train", "test", NULL };
+static const char *const WHICH_ROWS[] = { "all", "train", "test", NULL };
 static const stele_option DATA[] = {
     STELE_OPTION_STR(stele__data_spec, source, "source", NULL, 0,
                      "Plugin that reads the data; its options stand beside this key."),
@@ -44,9 +44,11 @@ static const stele_option DATA[] = {
                       "time stay together."),
     STELE_OPTION_I64(stele__data_spec, gap, "split.gap", 0, 0, INT64_MAX,
                      "Rows left out on either side where a stretch ends; training rows go first."),
-    STELE_OPTION_ENUM(stele__data_spec, missing_in, "missing_in", MISSING_IN, STELE__MISSING_ALL,
+    STELE_OPTION_ENUM(stele__data_spec, missing_in, "missing_in", WHICH_ROWS, STELE__ROWS_ALL,
                       "Which rows lose what data.missing says: all, those of training (with the "
                       "validation rows), or those of the test."),
+    STELE_OPTION_ENUM(stele__data_spec, mismatched_in, "mismatched_in", WHICH_ROWS, STELE__ROWS_ALL,
+                      "The same of data.mismatched."),
 };
 
 static const stele_option LATENT[] = {
@@ -209,8 +211,13 @@ static const stele_option RANDOM[] = {
 };
 
 static const stele_option MISSING[] = {
-    STELE_OPTION_F64(stele__missing_spec, fraction, "NAME", 0.0, 0.0, 1.0,
+    STELE_OPTION_F64(stele__share_spec, fraction, "NAME", 0.0, 0.0, 1.0,
                      "Fraction of the rows that lose modality NAME."),
+};
+
+static const stele_option MISMATCHED[] = {
+    STELE_OPTION_F64(stele__share_spec, fraction, "NAME", 0.0, 0.0, 1.0,
+                     "Fraction of the rows of each part of the split that exchange modality NAME."),
 };
 
 typedef struct plugin_key {
@@ -323,7 +330,11 @@ static const stele__section SECTIONS[STELE__N_SECTIONS] = {
                               STELE__TABLE(BETA), sizeof(stele__beta_spec) },
     [STELE__SECTION_MISSING] = { "data.missing",
                                  "For experiments: modalities that random rows lose.",
-                                 STELE__TABLE(MISSING), sizeof(stele__missing_spec) },
+                                 STELE__TABLE(MISSING), sizeof(stele__share_spec) },
+    [STELE__SECTION_MISMATCHED] = { "data.mismatched",
+                                    "For experiments: modalities of random rows that go to other "
+                                    "rows, so that these have a wrong partner.",
+                                    STELE__TABLE(MISMATCHED), sizeof(stele__share_spec) },
     [STELE__SECTION_SOURCE] = { "data.sources.NAME",
                                 "In place of data.source: one of several sources, whose rows are "
                                 "joined by id.",

@@ -131,6 +131,7 @@ void stele__spec_destroy(stele__spec *spec)
     stele__config_destroy(spec->fusion.host);
     stele__config_destroy(spec->fusion.config);
     stele__free(spec->missing);
+    stele__free(spec->mismatched);
     stele__free(spec->axis);
     for (int i = 0; i < N_SINGLE; i++) {
         stele__config_destroy(spec->section[i]);
@@ -168,6 +169,7 @@ static const char *clash_of_source(const stele__table *table)
     const char *name = clash_in(table, STELE__SECTION_SOURCE);
     name = name != NULL ? name : clash_in(table, STELE__SECTION_DATA);
     name = name != NULL ? name : clash_with(table, "missing");
+    name = name != NULL ? name : clash_with(table, "mismatched");
     return name != NULL ? name : clash_with(table, "sources");
 }
 

@@ -18,8 +18,9 @@ typedef struct stele__top_spec {
     int64_t seed;     /* >= 0 */
 } stele__top_spec;
 
-/* Rows that lose what data.missing says; training rows together with validation rows. */
-enum { STELE__MISSING_ALL = 0, STELE__MISSING_TRAIN, STELE__MISSING_TEST };
+/* Rows that data.missing and data.mismatched are about; training rows together with validation
+ * rows. */
+enum { STELE__ROWS_ALL = 0, STELE__ROWS_TRAIN, STELE__ROWS_TEST };
 
 typedef struct stele__data_spec {
     const char *source;        /* plugin of the only source, NULL when `sources` names several */
@@ -30,7 +31,7 @@ typedef struct stele__data_spec {
     const char *group;         /* label column whose groups stay on one side, NULL: none */
     int32_t contiguous;        /* parts are stretches of the row order */
     int64_t gap;               /* rows left out where a stretch ends */
-    int32_t missing_in;        /* STELE__MISSING_... */
+    int32_t missing_in, mismatched_in; /* STELE__ROWS_... */
 } stele__data_spec;
 
 typedef struct stele__latent_spec {
@@ -172,10 +173,11 @@ typedef struct stele__instance {
 } stele__instance;
 enum { STELE__EVALUATION = 100 };
 
-typedef struct stele__missing_spec {
+/* A share of the rows to which something is done, for experiments. */
+typedef struct stele__share_spec {
     const char *modality;
-    double fraction; /* of the rows that lose this modality, 0 to 1 */
-} stele__missing_spec;
+    double fraction; /* 0 to 1 */
+} stele__share_spec;
 
 /* Pointers to sections are never NULL after stele__spec_finish gave STELE_OK. */
 typedef struct stele__spec {
@@ -187,11 +189,12 @@ typedef struct stele__spec {
     const stele__train_spec *train;
     const stele__output_spec *output;
     const stele__sweep_spec *sweep;
-    stele__axis *axis;            /* n_axes, in the order of the file: grid, drop, random */
-    stele__missing_spec *missing; /* key data.missing: modality blocks that are hidden at random */
+    stele__axis *axis;             /* n_axes, in the order of the file: grid, drop, random */
+    stele__share_spec *missing;    /* data.missing: modality blocks that are hidden at random */
+    stele__share_spec *mismatched; /* data.mismatched: those that go to another row */
     stele__instance *source, *modality, *head, *evaluate;
     stele__instance fusion;
-    size_t n_axes, n_missing, n_sources, n_modalities, n_heads, n_evaluate;
+    size_t n_axes, n_missing, n_mismatched, n_sources, n_modalities, n_heads, n_evaluate;
     stele__config *section[7]; /* owns what the section pointers point to */
 } stele__spec;
 
@@ -244,6 +247,7 @@ enum {
     STELE__SECTION_RANDOM,
     STELE__SECTION_BETA,
     STELE__SECTION_MISSING,
+    STELE__SECTION_MISMATCHED,
     STELE__SECTION_SOURCE,
     STELE__SECTION_MODALITY,
     STELE__SECTION_FUSION,

@@ -232,12 +232,14 @@ void stele__points_finish(stele__points *points)
     memset(points, 0, sizeof *points);
 }
 
-/* Take the modalities named "a+b" out, and what hides rows of them. */
+/* Take the modalities named "a+b" out, and what data.missing and data.mismatched say of them. */
 static stele_status drop(stele__spec_doc *doc, const char *names)
 {
     stele__node *root = stele__spec_doc_root(doc);
     stele__node *modalities = stele__node_find(root, "modalities");
-    stele__node *missing = stele__node_find(stele__node_find(root, "data"), "missing");
+    stele__node *data = stele__node_find(root, "data");
+    stele__node *share[] = { stele__node_find(data, "missing"),
+                             stele__node_find(data, "mismatched") };
     for (const char *at = names; *at != '\0';) {
         size_t n = strcspn(at, "+");
         char *name = stele__strndup(at, n);
@@ -247,8 +249,10 @@ static stele_status drop(stele__spec_doc *doc, const char *names)
         if (strcmp(names, "none") != 0 && modalities != NULL) {
             stele__node_remove(modalities, name);
         }
-        if (missing != NULL && missing->kind == STELE__MAPPING) {
-            stele__node_remove(missing, name);
+        for (size_t i = 0; i < sizeof share / sizeof share[0]; i++) {
+            if (share[i] != NULL && share[i]->kind == STELE__MAPPING) {
+                stele__node_remove(share[i], name);
+            }
         }
         stele__free(name);
         at += n + (at[n] == '+');

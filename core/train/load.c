@@ -299,21 +299,23 @@ static stele_status check_batch_size(const stele__run_request *q, const stele__r
     return STELE_E_OPTION;
 }
 
+/* Which rows `in` (STELE__ROWS_...) is about, to be freed; NULL: no memory. */
+static uint8_t *rows_in(const stele__run *run, int32_t in)
+{
+    uint8_t *where = stele__malloc((size_t)run->data->n_rows + 1);
+    for (int64_t i = 0; where != NULL && i < run->data->n_rows; i++) {
+        const int test = run->split->part[i] == STELE__TEST;
+        where[i] = in == STELE__ROWS_ALL || test == (in == STELE__ROWS_TEST);
+    }
+    return where;
+}
+
 /* The split does not depend on what is hidden, so that runs which differ in that share it. */
 static stele_status hide_some(const stele__run_request *q, stele__run *run)
 {
-    const int32_t in = q->spec->data->missing_in;
-    const int64_t n = run->data->n_rows;
-    uint8_t *where = q->spec->n_missing > 0 ? stele__malloc((size_t)n + 1) : NULL;
-    if (q->spec->n_missing > 0 && where == NULL) {
-        return STELE_E_NOMEM;
-    }
-    for (int64_t i = 0; where != NULL && i < n; i++) {
-        const int test = run->split->part[i] == STELE__TEST;
-        where[i] = in == STELE__MISSING_ALL || test == (in == STELE__MISSING_TEST);
-    }
-    for (size_t i = 0; i < q->spec->n_missing; i++) {
-        const stele__missing_spec *s = &q->spec->missing[i];
+    uint8_t *where = rows_in(run, q->spec->data->missing_in);
+    for (size_t i = 0; where != NULL && i < q->spec->n_missing; i++) {
+        const stele__share_spec *s = &q->spec->missing[i];
         int64_t m = stele__dataset_matrix(run->data, s->modality);
         if (m >= 0) {
             stele__dataset_hide(run->data, (size_t)m, s->fraction, (uint64_t)q->spec->top->seed,
@@ -321,7 +323,23 @@ static stele_status hide_some(const stele__run_request *q, stele__run *run)
         }
     }
     stele__free(where);
-    return STELE_OK;
+    return where != NULL ? STELE_OK : STELE_E_NOMEM;
+}
+
+static stele_status mismatch_some(const stele__run_request *q, stele__run *run)
+{
+    uint8_t *where = rows_in(run, q->spec->data->mismatched_in);
+    stele_status status = where != NULL ? STELE_OK : STELE_E_NOMEM;
+    for (size_t i = 0; status == STELE_OK && i < q->spec->n_mismatched; i++) {
+        const stele__share_spec *s = &q->spec->mismatched[i];
+        int64_t m = stele__dataset_matrix(run->data, s->modality);
+        if (m >= 0) {
+            status = stele__dataset_mismatch(run->data, (size_t)m, s->fraction,
+                                             (uint64_t)q->spec->top->seed, run->split->part, where);
+        }
+    }
+    stele__free(where);
+    return status;
 }
 
 stele_status stele__run_load(const stele__run_request *q, stele__run *run, stele__diag *diag)
@@ -348,6 +366,9 @@ stele_status stele__run_load(const stele__run_request *q, stele__run *run, stele
     if (status == STELE_OK) {
         status =
             stele__dataset_load(run->data, run->split != NULL ? run->split->train : NULL, diag);
+    }
+    if (status == STELE_OK && !q->new_data) {
+        status = mismatch_some(q, run);
     }
     if (status == STELE_OK && q->state != NULL && !q->new_data) {
         status = stele__state_compare(q->state, run->data, diag);

@@ -1,4 +1,4 @@
-/* The data room: three axes with different cells joined by id, labels, hiding, selection, gathers.
+/* The data room: three axes with different cells joined by id, labels, selection, gathers.
  */
 #include "test.h"
 
@@ -304,64 +304,6 @@ static void categories_without_training_rows_count_as_missing(void **state)
     stele__diag_finish(&d);
 }
 
-static void hiding_depends_on_names_and_seed_alone(void **state)
-{
-    (void)state;
-    enum { n = 2000 };
-    static char text[n][8];
-    static const char *id[n], *reverse[n];
-    static double x[n];
-    for (int i = 0; i < n; i++) {
-        snprintf(text[i], sizeof text[i], "r%d", i);
-        id[i] = reverse[n - 1 - i] = text[i];
-        x[i] = i + 1;
-    }
-    fake_axis axis[] = { { id, n }, { reverse, n } };
-    fake_field field[] = { { .name = "x",
-                             .content = STELE_FIELD_MATRIX,
-                             .layout = STELE_CSR,
-                             .axis = 0,
-                             .n_features = 1,
-                             .x = x },
-                           { .name = "y",
-                             .content = STELE_FIELD_MATRIX,
-                             .layout = STELE_DENSE,
-                             .axis = 1,
-                             .n_features = 1,
-                             .x = x } };
-    fake_source inst = { axis, 2, field, 2 };
-    stele__source src = { "s", &fake_vt, (const stele_inst *)(const void *)&inst };
-    stele__matrix_request m[] = { { .name = "x", .from = "x" }, { .name = "y", .from = "y" } };
-    stele__data_request both = { &src, 1, m, 2, NULL, 0, 0 }, alone = { &src, 1, m, 1, NULL, 0, 0 };
-    stele__dataset *a = NULL, *b = NULL;
-    assert_int_equal(stele__dataset_create(&both, &a, NULL), STELE_OK);
-    assert_int_equal(stele__dataset_create(&alone, &b, NULL), STELE_OK);
-    stele__dataset_hide(a, 0, 0.3, 5, NULL);
-    stele__dataset_hide(a, 1, 0.3, 5, NULL);
-    stele__dataset_hide(b, 0, 0.3, 5, NULL);
-    int64_t same = 0, kept = 0;
-    for (int i = 0; i < n; i++) {
-        assert_int_equal(a->present[2 * i], b->present[i]);
-        same += a->present[2 * i] == a->present[2 * i + 1];
-        kept += a->present[2 * i];
-    }
-    assert_int_equal(kept, a->matrix[0].n_present);
-    assert_in_range(kept, 1330, 1470); /* 1400 +- 3.4 sd */
-    assert_in_range(same, 1080, 1240); /* 0.58 n if independent */
-    assert_int_equal(stele__dataset_load(a, NULL, NULL), STELE_OK);
-    for (int64_t i = 0; i < n; i++) {
-        float v = 0;
-        if (a->present[2 * i + 1]) {
-            stele__dataset_gather_dense(a, 1, 1, &i, &v);
-            assert_float_equal(v, n - i, 0);
-        } else {
-            assert_int_equal(a->matrix[1].store_row[i], -1);
-        }
-    }
-    stele__dataset_destroy(a);
-    stele__dataset_destroy(b);
-}
-
 /* The first error of a request that has to fail. */
 static void assert_refused(const stele__source *src, size_t n_src, const stele__matrix_request *m,
                            size_t n_m, const stele__label_request *l, size_t n_l, const char *text)
@@ -488,7 +430,6 @@ int main(void)
         cmocka_unit_test(fixed_features_are_found_by_name),
         cmocka_unit_test(labels_become_codes_or_numbers),
         cmocka_unit_test(categories_without_training_rows_count_as_missing),
-        cmocka_unit_test(hiding_depends_on_names_and_seed_alone),
         cmocka_unit_test(bad_requests_say_what_is_there),
         cmocka_unit_test(ids_have_to_be_unique_and_to_meet),
         cmocka_unit_test(new_data_may_lack_modalities_and_labels),
