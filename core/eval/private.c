@@ -87,7 +87,7 @@ void stele__private_sample(const stele__judge *j, uint32_t modality, const int64
 {
     const stele__private *own = &j->model->modality[modality].own;
     const uint64_t purpose =
-        stele__noise_mix(stele__noise_hash("generate/private"), own->scope.purpose);
+        stele__noise_mix(stele__noise_hash("generate/private"), own->at.scope.purpose);
     for (int64_t r = 0; r < n; r++) {
         stele__stream at = { .key = stele__noise_key(s->seed, purpose, 0),
                              .row = row[r],

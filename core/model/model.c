@@ -241,7 +241,7 @@ void stele__model_finish(stele__model *m)
 {
     for (uint32_t i = 0; i < m->n_modalities; i++) {
         part_finish(&m->modality[i].part);
-        stele__free(m->modality[i].own.name);
+        stele__free(m->modality[i].own.at.name);
         stele__free(m->modality[i].encoder_covariates.index);
         stele__free(m->modality[i].decoder_covariates.index);
     }
@@ -249,7 +249,7 @@ void stele__model_finish(stele__model *m)
         part_finish(&m->head[i].part);
         stele__free(m->head[i].covariates.index);
         stele__free(m->head[i].name);
-        stele__free(m->head[i].uncertainty.name);
+        stele__free(m->head[i].uncertainty.at.name);
     }
     part_finish(&m->fusion);
     stele__free(m->head);

@@ -44,13 +44,18 @@ typedef struct stele__covariate_set {
     int64_t width;
 } stele__covariate_set;
 
+/* own_scope.h: where noise and a parameter of the host's own live. */
+typedef struct stele__own_scope {
+    char *name; /* owned */
+    stele__scope scope;
+    uint32_t entry; /* of params, if it has a parameter */
+} stele__own_scope;
+
 /* A latent that a modality has alone (private.h). */
 typedef struct stele__private {
-    uint32_t dim;       /* 0: none */
-    int learned;        /* variances of what it is drawn from without the measurement */
-    char *name;         /* "heart.private", owned */
-    stele__scope scope; /* of its noise and of that parameter */
-    uint32_t entry;     /* of params */
+    uint32_t dim;        /* 0: none */
+    int learned;         /* variances of what it is drawn from without the measurement */
+    stele__own_scope at; /* "heart.private": of its noise and of that parameter */
 } stele__private;
 
 typedef struct stele__modality {
@@ -69,9 +74,7 @@ typedef struct stele__modality {
 /* uncertainty.h: the weight of a head that is learned. */
 typedef struct stele__uncertainty {
     int learned;
-    char *name; /* "heads.NAME.uncertainty", owned */
-    stele__scope scope;
-    uint32_t entry;
+    stele__own_scope at; /* "heads.NAME.uncertainty" */
 } stele__uncertainty;
 
 typedef struct stele__head {

@@ -1,17 +1,12 @@
 #include "model/private.h"
 
-#include "base/mem.h"
-#include "base/str.h"
-#include "graph/noise.h"
 #include "graph/op.h"
 #include "graph/ops.h"
+#include "model/own_scope.h"
 
 #include <string.h>
 
 static const stele_ops *const ops = &stele__ops;
-
-/* The one parameter of a private latent's scope. */
-enum { LOG_VARIANCE = 0 };
 
 stele_status stele__private_build(stele__model *m, uint32_t i, stele__diag *diag)
 {
@@ -19,31 +14,8 @@ stele_status stele__private_build(stele__model *m, uint32_t i, stele__diag *diag
     if (own->dim == 0) {
         return STELE_OK;
     }
-    stele__str name, full;
-    stele__str_init(&name);
-    stele__str_init(&full);
-    stele__str_printf(&name, "%s.private", m->modality[i].name);
-    stele__str_printf(&full, "%s.private.log_variance", m->modality[i].name);
-    own->name = stele__str_take(&name);
-    char *parameter = stele__str_take(&full);
-    stele_status status = own->name != NULL && parameter != NULL ? STELE_OK : STELE_E_NOMEM;
-    if (status == STELE_OK) {
-        own->scope = (stele__scope){ .name = own->name,
-                                     .purpose = stele__noise_hash(own->name),
-                                     .params = m->params };
-    }
-    if (status == STELE_OK && own->learned) {
-        stele__declaration d = { .name = parameter,
-                                 .shape = STELE__SHAPE((int64_t)own->dim),
-                                 .kind = STELE__TRAINED,
-                                 .init = STELE_INIT_ZERO,
-                                 .group = STELE__GROUP_MODEL };
-        status = stele__params_declare(m->params, &d, &own->entry, diag);
-        own->scope.entry = &own->entry;
-        own->scope.n = 1;
-    }
-    stele__free(parameter);
-    return status;
+    return stele__own_scope_build(m, m->modality[i].name, "private", own->learned ? own->dim : 0,
+                                  &own->at, diag);
 }
 
 void stele__private_cross(const stele__model *m, uint32_t i, double *ret)
@@ -52,7 +24,7 @@ void stele__private_cross(const stele__model *m, uint32_t i, double *ret)
     for (uint32_t d = 0; d < own->dim; d++) {
         ret[d] = 0.0;
         if (own->learned) {
-            const stele__param *p = stele__params_entry(m->params, own->entry);
+            const stele__param *p = stele__params_entry(m->params, own->at.entry);
             ret[d] = stele__params_dtype(m->params) == STELE_F64
                          ? ((const double *)p->values)[d]
                          : (double)((const float *)p->values)[d];
@@ -100,7 +72,7 @@ static int prepare(making *w, const stele__expert_set *e, uint32_t i)
     w->from_q = flags(g, w->d, b->present, bit & w->how->own, 0, &w->n_from_q);
     w->blind = flags(g, w->d, b->present, bit, bit & w->how->own, &w->n_blind);
     if (w->own->learned) {
-        w->r.p[1] = ops->expand(g, ops->param(g, LOG_VARIANCE), &shape);
+        w->r.p[1] = ops->expand(g, ops->param(g, STELE__LOG_VARIANCE), &shape);
     }
     return stele__graph_status(g) == STELE_OK && w->from_q != NULL && w->blind != NULL;
 }
@@ -161,7 +133,7 @@ static stele_status draw_one(const stele__model *m, stele_graph *g, const stele_
                              uint32_t i, const stele__private_how *how, stele__draws *d)
 {
     making w = { .own = &m->modality[i].own, .g = g, .how = how, .d = d };
-    stele__graph_enter(g, &w.own->scope);
+    stele__graph_enter(g, &w.own->at.scope);
     if (prepare(&w, e, i)) {
         d->w[i] = sample(&w);
         if (w.n_from_q > 0) {

@@ -229,7 +229,7 @@ static void a_private_latent_that_is_not_given_costs_what_it_has_to(void **state
         open_scene(&s);
         for (int k = 0; k < 2 && own == 2; k++) {
             const stele__private *w = &s.model.modality[k].own;
-            *(float *)stele__params_entry(s.model.params, w->entry)->values = (float)log(var);
+            *(float *)stele__params_entry(s.model.params, w->at.entry)->values = (float)log(var);
         }
         double n = (double)expected(&s, A, &log_p, &elbo);
         for (int64_t r = 0; r < N; r++) {
