@@ -114,18 +114,15 @@ def hippocampus(runs):
     })
 
 
-def coherence(given, generated):
-    def figure(report):
-        return next(c["coherence"] for c in report["coherence"]["generated"]
-                    if c["given"] == given and c["modality"] == generated)
-    return figure
+def coherence(generated):
+    return lambda report: next(c for c in report["coherence"]["conditional"] if c["to"] == generated)["coherence"]
 
 
 def digits(runs):
     return conflict(runs, "digits", "small", ["mnist", "small"], ["train.epochs=10"], {
-        "coherence: `small` given `mnist`": coherence(["mnist"], "small"),
-        "`mnist` given `small`": coherence(["small"], "mnist"),
-        "joint": lambda report: report["coherence"]["joint"]["coherence"],
+        "coherence: `small` given `mnist`": coherence("small"),
+        "`mnist` given `small`": coherence("mnist"),
+        "joint": lambda report: report["coherence"]["joint"],
     })
 
 
