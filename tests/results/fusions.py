@@ -51,8 +51,7 @@ class Conflict(Runs):
             self.call("eval", folder, "--split", "test", "--quiet")
         lines = folder / "fusion.csv"
         if not lines.is_file():
-            self.call("eval", folder, "--split", "test", "--report", "fusion", "--rows", lines, "--json",
-                      folder / "fusion.json", "--quiet")
+            self.call("eval", folder, "--split", "test", "--report", "fusion", "--rows", lines, "--quiet")
         with open(lines, newline="", encoding="utf-8") as f:
             return json.loads((folder / "eval-test.json").read_text()), list(csv.DictReader(f))
 
