@@ -148,6 +148,26 @@ static stele_status prepare_advice(job *j)
     return STELE_OK;
 }
 
+/* What has changed of a head's metrics. */
+static void say_calibration(const stele__head *head, const stele__head_calibration *c)
+{
+    int n = 0;
+    if (c->n == 0) {
+        fprintf(stderr, "%s: not calibrated: no validation row has its target\n", head->name);
+        return;
+    }
+    fprintf(stderr, "%s: calibrated on %lld validation row%s", head->name, (long long)c->n,
+            c->n == 1 ? "" : "s");
+    for (uint32_t i = 0; i < c->n_metrics; i++) {
+        const double before = c->before[i].value, after = c->after[i].value;
+        if (before < after || before > after) {
+            fprintf(stderr, "%s %s %.3g, before %.3g", n++ > 0 ? "," : ":", c->after[i].name, after,
+                    before);
+        }
+    }
+    fprintf(stderr, "%s\n", n == 0 ? ": nothing has changed" : "");
+}
+
 static void say_end(const job *j, stele_status status, const stele__trained *trained)
 {
     const char *early = trained->stopped_early ? " (stopped early)" : "";
@@ -163,6 +183,11 @@ static void say_end(const job *j, stele_status status, const stele__trained *tra
         } else {
             fprintf(stderr, "trained %lld epoch%s in %.1f s%s\n", (long long)trained->at.epoch,
                     trained->at.epoch == 1 ? "" : "s", trained->seconds, early);
+        }
+        for (uint32_t h = 0; trained->head != NULL && h < j->run.model.n_heads; h++) {
+            if (trained->head[h].asked) {
+                say_calibration(&j->run.model.head[h], &trained->head[h]);
+            }
         }
         printf("%s\n", j->dir);
     }
@@ -203,6 +228,7 @@ static stele_status train_in_folder(job *j, stele__diag *diag)
         status = stele__folder_end(j->dir, &j->run, &j->loaded.cast, &trained, diag);
     }
     say_end(j, status, &trained);
+    stele__free(trained.head);
     return status;
 }
 

@@ -7,8 +7,7 @@
 
 #include "eval/bootstrap.h"
 #include "eval/judge.h"
-
-enum { STELE__MOST_HEAD_METRICS = 16 };
+#include "model/head.h"
 
 typedef struct stele__head_request {
     uint32_t head;

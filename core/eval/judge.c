@@ -28,8 +28,7 @@ stele_status stele__judge_report(const stele__judge *j, stele_status status, con
 
 uint64_t stele__judge_all(const stele__judge *j)
 {
-    uint32_t n = j->model->n_modalities;
-    return n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX;
+    return stele__model_all(j->model);
 }
 
 uint64_t stele__judge_present(const stele__judge *j, int64_t row)
@@ -42,32 +41,6 @@ uint64_t stele__judge_present(const stele__judge *j, int64_t row)
         }
     }
     return bits;
-}
-
-stele_status stele__metrics_check(const stele__part *part, const char *slot,
-                                  const stele_metric *metric, uint32_t n, uint32_t capacity,
-                                  stele__diag *diag)
-{
-    char text[160], hint[64];
-    snprintf(hint, sizeof hint, "in %s", slot);
-    if (n > capacity) {
-        snprintf(text, sizeof text, "gives %u metrics, there is room for %u", n, capacity);
-        return stele__guest_report(part->guest, STELE_E_INTERNAL, text, "", hint, diag);
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        const char *name = metric[i].name;
-        size_t size = sizeof metric[i].name, len = 0;
-        while (len < size && name[len] != '\0' &&
-               strchr("abcdefghijklmnopqrstuvwxyz0123456789_", name[len]) != NULL) {
-            len++;
-        }
-        if (len == 0 || len == size || name[len] != '\0') {
-            snprintf(text, sizeof text, "metric %u is called `%.32s`: names consist of [a-z0-9_]",
-                     i, name);
-            return stele__guest_report(part->guest, STELE_E_INTERNAL, text, "", hint, diag);
-        }
-    }
-    return STELE_OK;
 }
 
 stele_status stele__judge_moments(const stele__judge *j, const int64_t *row, int64_t n,

@@ -39,9 +39,4 @@ STELE_NODISCARD stele_status stele__judge_folds(const stele__judge *j, const int
                                                 int64_t n, const int32_t *code, int64_t n_folds,
                                                 int32_t *ret);
 
-/* Are the n metrics of a slot within `capacity`, with names as the contract wants them? */
-STELE_NODISCARD stele_status stele__metrics_check(const stele__part *part, const char *slot,
-                                                  const stele_metric *metric, uint32_t n,
-                                                  uint32_t capacity, stele__diag *diag);
-
 #endif

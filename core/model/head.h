@@ -5,6 +5,9 @@
 
 #include "model/infer.h"
 
+/* At most this many metrics of a head. */
+enum { STELE__MOST_HEAD_METRICS = 16 };
+
 /* Does a row of the data set have head h's target? */
 int stele__head_has_target(const stele__batch *b, uint32_t h, int64_t row);
 

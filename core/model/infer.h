@@ -106,6 +106,11 @@ STELE_NODISCARD stele_status stele__joint_check(stele_graph *g, const stele_join
 stele_status stele__graph_report(const stele__model *m, const stele_graph *g, const char *when,
                                  stele__diag *diag);
 
+/* Are the n metrics of a slot within `capacity`, with names as the contract wants them? */
+STELE_NODISCARD stele_status stele__metrics_check(const stele__part *part, const char *slot,
+                                                  const stele_metric *metric, uint32_t n,
+                                                  uint32_t capacity, stele__diag *diag);
+
 /* Moments of the joint posterior of the rows given the modalities in `mask`: mean and standard
  * deviation (B, D) each; a row without any gets the prior's. A mixture gives the moments of the
  * mixture. [compute] */

@@ -263,6 +263,11 @@ void stele__model_finish(stele__model *m)
     memset(m, 0, sizeof *m);
 }
 
+uint64_t stele__model_all(const stele__model *m)
+{
+    return m->n_modalities < 64 ? (UINT64_C(1) << m->n_modalities) - 1 : UINT64_MAX;
+}
+
 const char *stele__head_short_name(const stele__head *head)
 {
     return strchr(head->name, '.') + 1;
@@ -289,6 +294,7 @@ struct stele_fit {
     stele__model *model;
     stele__part *part;
     const stele__fit_source *source;
+    int buffers_alone; /* what was learned stays */
 };
 
 static int64_t fit_n_rows(const stele_fit *f)
@@ -304,15 +310,20 @@ static stele_status fit_next(stele_fit *f, stele_view *ret)
     return status;
 }
 
+/* NULL: none that may be changed. */
 static stele__param *fit_entry(stele_fit *f, uint32_t id)
 {
-    return id < f->part->scope.n ? stele__params_entry(f->model->params, f->part->entry[id]) : NULL;
+    stele__param *p =
+        id < f->part->scope.n ? stele__params_entry(f->model->params, f->part->entry[id]) : NULL;
+    int fixed =
+        p == NULL || p->kind == STELE__FROZEN || (f->buffers_alone && p->kind != STELE__BUFFER);
+    return fixed ? NULL : p;
 }
 
 static stele_status fit_set(stele_fit *f, uint32_t id, uint64_t n, const double *values)
 {
     stele__param *p = fit_entry(f, id);
-    if (p == NULL || p->kind == STELE__FROZEN || (uint64_t)p->n != n) {
+    if (p == NULL || (uint64_t)p->n != n) {
         return STELE_E_ARG;
     }
     int f64 = stele__params_dtype(f->model->params) == STELE_F64;
@@ -329,7 +340,7 @@ static stele_status fit_set(stele_fit *f, uint32_t id, uint64_t n, const double 
 static stele_status fit_scale(stele_fit *f, uint32_t id, double factor)
 {
     stele__param *p = fit_entry(f, id);
-    if (p == NULL || p->kind == STELE__FROZEN) {
+    if (p == NULL) {
         return STELE_E_ARG;
     }
     int f64 = stele__params_dtype(f->model->params) == STELE_F64;
@@ -353,7 +364,8 @@ const stele_fit_api stele__fit_api = {
 
 /* A parameter that is no number stops the training at its first step, when nobody knows any more
  * where it came from. */
-static stele_status expect_finite(const stele__model *m, const stele__part *part, stele__diag *diag)
+static stele_status expect_finite(const stele__model *m, const stele__part *part, const char *slot,
+                                  stele__diag *diag)
 {
     int f64 = stele__params_dtype(m->params) == STELE_F64;
     for (uint32_t k = 0; k < part->scope.n; k++) {
@@ -362,7 +374,7 @@ static stele_status expect_finite(const stele__model *m, const stele__part *part
             double v = f64 ? ((const double *)p->values)[i] : (double)((const float *)p->values)[i];
             if (!isfinite(v)) {
                 char text[512];
-                snprintf(text, sizeof text, "fit set element %lld of %s to %s", (long long)i,
+                snprintf(text, sizeof text, "%s set element %lld of %s to %s", slot, (long long)i,
                          p->name, isnan(v) ? "NaN" : "infinity");
                 return stele__guest_report(part->guest, STELE_E_NONFINITE, text, "", "", diag);
             }
@@ -382,7 +394,7 @@ stele_status stele__model_fit(stele__model *m, uint32_t i, const stele__fit_sour
     stele__guest_begin(md->part.guest, "fit");
     stele_status status = md->vt->fit(stele__guest_inst(md->part.guest), &f);
     status = stele__guest_check(md->part.guest, "fit", status, diag);
-    return status == STELE_OK ? expect_finite(m, &md->part, diag) : status;
+    return status == STELE_OK ? expect_finite(m, &md->part, "fit", diag) : status;
 }
 
 stele_status stele__model_fit_head(stele__model *m, uint32_t i, const stele__fit_source *source,
@@ -396,7 +408,26 @@ stele_status stele__model_fit_head(stele__model *m, uint32_t i, const stele__fit
     stele__guest_begin(h->part.guest, "fit");
     stele_status status = h->vt->fit(stele__guest_inst(h->part.guest), &f);
     status = stele__guest_check(h->part.guest, "fit", status, diag);
-    return status == STELE_OK ? expect_finite(m, &h->part, diag) : status;
+    return status == STELE_OK ? expect_finite(m, &h->part, "fit", diag) : status;
+}
+
+static stele_status no_rows(void *ctx, stele_view *ret)
+{
+    (void)ctx;
+    *ret = (stele_view){ .struct_size = sizeof *ret, .shape = { .ndim = 1 } };
+    return STELE_OK;
+}
+
+stele_status stele__model_calibrate_head(stele__model *m, uint32_t i, const stele_head_scored *s,
+                                         stele__diag *diag)
+{
+    stele__head *h = &m->head[i];
+    const stele__fit_source source = { .next = no_rows };
+    stele_fit f = { .model = m, .part = &h->part, .source = &source, .buffers_alone = 1 };
+    stele__guest_begin(h->part.guest, "calibrate");
+    stele_status status = h->vt->calibrate(stele__guest_inst(h->part.guest), s, &f);
+    status = stele__guest_check(h->part.guest, "calibrate", status, diag);
+    return status == STELE_OK ? expect_finite(m, &h->part, "calibrate", diag) : status;
 }
 
 static stele_status reader_get(const stele_reader *r, uint32_t id, uint64_t n, double *ret)

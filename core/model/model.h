@@ -87,6 +87,8 @@ typedef struct stele__head {
     const char *const *column; /* (n_columns) all of them, the same */
     uint32_t n_columns;
     double weight; /* of its loss in the objective */
+    int subsets;   /* it also learns from z given each of the objective's subsets */
+    int calibrate; /* on validation rows, if its plugin can */
     stele__uncertainty uncertainty;
     stele__covariate_set covariates;
 } stele__head;
@@ -114,6 +116,9 @@ STELE_NODISCARD stele_status stele__model_build(stele__model *m, uint32_t dtype,
 /* Destroys instances and parameters; the struct itself is the caller's. */
 void stele__model_finish(stele__model *m);
 
+/* All modalities of a model, as bits. */
+uint64_t stele__model_all(const stele__model *m);
+
 /* The head's name without "heads.". */
 const char *stele__head_short_name(const stele__head *head);
 
@@ -136,6 +141,11 @@ STELE_NODISCARD stele_status stele__model_fit(stele__model *m, uint32_t i,
 STELE_NODISCARD stele_status stele__model_fit_head(stele__model *m, uint32_t i,
                                                    const stele__fit_source *source,
                                                    stele__diag *diag);
+
+/* calibrate() of head `i`, which has it: buffers change, nothing else. [main] */
+STELE_NODISCARD stele_status stele__model_calibrate_head(stele__model *m, uint32_t i,
+                                                         const stele_head_scored *s,
+                                                         stele__diag *diag);
 
 /* Reads the parameters of a part, which outlives it. */
 stele_reader stele__part_reader(const stele__part *part);

@@ -4,8 +4,6 @@
 #include "graph/ops.h"
 #include "model/contrast.h"
 #include "model/fusion_loss.h"
-#include "model/head.h"
-#include "model/uncertainty.h"
 
 #include <math.h>
 #include <string.h>
@@ -277,38 +275,6 @@ static void note_divergence(const stele__terms *s, stele__loss_terms *ret)
     ret->elbo -= ret->divergence;
 }
 
-/* Heads read the joint term's first sample of z, and none of its gates. The figures of a head that
- * z is not to serve stay out of ret->loss. */
-static int add_heads(stele__terms *s, stele__loss_terms *ret)
-{
-    for (uint32_t i = 0; i < s->first_draw[1]; i++) {
-        s->draws[i].z = s->drawn[i];
-    }
-    for (uint32_t h = 0; h < s->m->n_heads; h++) {
-        const stele__head *head = &s->m->head[h];
-        double reach = head->traits.gradient_scale;
-        double weight = head->weight * (s->o->head_factor != NULL ? s->o->head_factor[h] : 1.0);
-        stele__head_loss one;
-        if (stele__head_loss_of(s->m, s->g, s->b, h, s->draws, s->first_draw[1], reach, &one) !=
-            STELE_OK) {
-            return 0;
-        }
-        ret->head[h] = one.sum;
-        ret->n_head[h] = one.n;
-        if (one.mean == NULL) {
-            continue;
-        }
-        stele_tensor *mean = stele__uncertain(s->m, s->g, h, one.mean);
-        stele_tensor *part = ops->scale(s->g, mean, weight);
-        if (part == NULL) {
-            return 0;
-        }
-        s->loss = s->loss != NULL ? ops->add(s->g, s->loss, part) : part;
-        ret->loss += reach > 0.0 ? stele__tensor_real(part, 0) : 0.0;
-    }
-    return 1;
-}
-
 static int add_contrast(stele__terms *s, stele__loss_terms *ret)
 {
     if (s->o->contrast <= 0.0) {
@@ -370,34 +336,5 @@ stele_tensor *stele__objective_loss(const stele__model *m, stele_graph *g, const
     if (s.loss != NULL) {
         ret->loss = stele__tensor_real(s.loss, 0);
     }
-    return add_heads(&s, ret) ? s.loss : NULL;
-}
-
-stele_tensor *stele__objective_own_steps(const stele__model *m, stele_graph *g,
-                                         const stele__batch *b, stele__loss_terms *ret)
-{
-    stele__expert_set e;
-    stele__draws draws[STELE__MAX_COMPONENTS];
-    stele_tensor *loss = NULL;
-    uint32_t n = 0;
-    memset(ret, 0, sizeof *ret);
-    if (stele__encode(m, g, b, &e) != STELE_OK ||
-        stele__draw(m, g, &e, stele__terms_all(m), 0, STELE__RATIO_CLOSED, draws, &n) != STELE_OK) {
-        return NULL;
-    }
-    for (uint32_t h = 0; h < m->n_heads; h++) {
-        stele__head_loss one;
-        if (!m->head[h].traits.own_step) {
-            continue;
-        }
-        if (stele__head_loss_of(m, g, b, h, draws, n, 0.0, &one) != STELE_OK) {
-            return NULL;
-        }
-        ret->head[h] = one.sum;
-        ret->n_head[h] = one.n;
-        if (one.mean != NULL) {
-            loss = loss != NULL ? ops->add(g, loss, one.mean) : one.mean;
-        }
-    }
-    return loss;
+    return stele__terms_heads(&s, ret) ? s.loss : NULL;
 }

@@ -32,7 +32,9 @@
  * To this comes `contrast` times the mean of what contrast.h says over the pairs of modalities of
  * the batch's rows, and every head adds weight times the mean of its loss over those rows of the
  * batch that have its target, at the first sample of z of the joint term alone (the components of a
- * mixture weighted); what derivative reaches z is the head's to say (gradient_scale). */
+ * mixture weighted). A head that looks at subsets takes that mean in every term, over the rows that
+ * have anything of it, and the mean of those by the terms' weights. What derivative reaches z is
+ * the head's to say (gradient_scale). */
 #ifndef STELE_MODEL_OBJECTIVE_H
 #define STELE_MODEL_OBJECTIVE_H
 
@@ -79,6 +81,7 @@ stele_tensor *stele__objective_loss(const stele__model *m, stele_graph *g, const
  * objective of the same pass address draws, detached. A scalar; NULL after an error, or with no row
  * that has a target. Fills head and n_head of *ret. */
 stele_tensor *stele__objective_own_steps(const stele__model *m, stele_graph *g,
-                                         const stele__batch *b, stele__loss_terms *ret);
+                                         const stele__batch *b, const stele__objective *o,
+                                         uint64_t seed, uint64_t step, stele__loss_terms *ret);
 
 #endif

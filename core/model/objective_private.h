@@ -39,8 +39,6 @@ typedef struct stele__terms {
     stele_tensor *loss;
 } stele__terms;
 
-/* All modalities of a model. */
-uint64_t stele__terms_all(const stele__model *m);
 /* Choose the subsets of a step and their weights. */
 void stele__terms_choose(stele__terms *s, uint64_t seed, uint64_t at_step);
 /* Fuse and draw all of them; the experts are there. 0 after an error of the graph. */
@@ -49,5 +47,8 @@ int stele__terms_draw(stele__terms *s);
 int stele__terms_redundant(uint64_t mask, uint64_t present);
 /* What the bound of a term, or one sample of it, weighs in the loss. */
 double stele__terms_weight(const stele__terms *s, const stele__term *t);
+/* Add the losses of the heads to s->loss, their figures to *ret; everything is drawn. 0 after an
+ * error of the graph. */
+int stele__terms_heads(stele__terms *s, stele__loss_terms *ret);
 
 #endif

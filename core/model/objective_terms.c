@@ -12,16 +12,11 @@ static const stele_ops *const ops = &stele__ops;
 /* Noise addresses of the terms of a step; those of its next sample lie beyond them. */
 enum { FIRST_RANDOM = 128, ADDRESSES = FIRST_RANDOM + STELE__MAX_RANDOM };
 
-uint64_t stele__terms_all(const stele__model *m)
-{
-    return m->n_modalities < 64 ? (UINT64_C(1) << m->n_modalities) - 1 : UINT64_MAX;
-}
-
 /* Random subsets are proper and not empty, drawn per step and not per row, so that a step decodes
  * few stacks. */
 static void random_terms(stele__terms *s, uint64_t seed, uint64_t at_step)
 {
-    uint64_t all = stele__terms_all(s->m);
+    uint64_t all = stele__model_all(s->m);
     uint64_t key = stele__noise_key(seed, stele__noise_hash("subsets"), at_step);
     for (uint32_t k = 0; k < s->o->n_random && all > 1; k++) {
         uint64_t mask = 0;
@@ -37,7 +32,7 @@ static void random_terms(stele__terms *s, uint64_t seed, uint64_t at_step)
 void stele__terms_choose(stele__terms *s, uint64_t seed, uint64_t at_step)
 {
     s->term[s->n_terms++] =
-        (stele__term){ .mask = stele__terms_all(s->m), .sample = 0, .weight = 1.0 };
+        (stele__term){ .mask = stele__model_all(s->m), .sample = 0, .weight = 1.0 };
     if (s->o->single && s->m->n_modalities > 1) {
         for (uint32_t i = 0; i < s->m->n_modalities; i++) {
             s->term[s->n_terms++] = (stele__term){ .mask = UINT64_C(1) << i,

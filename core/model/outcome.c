@@ -4,6 +4,7 @@
 #include "model/infer.h"
 
 #include <stdio.h>
+#include <string.h>
 
 stele_status stele__graph_outcome(stele_graph *g, stele_status status)
 {
@@ -132,4 +133,30 @@ stele_status stele__graph_report(const stele__model *m, const stele_graph *g, co
         hint = beside;
     }
     return stele__guest_report(part->guest, status, error, when, hint, diag);
+}
+
+stele_status stele__metrics_check(const stele__part *part, const char *slot,
+                                  const stele_metric *metric, uint32_t n, uint32_t capacity,
+                                  stele__diag *diag)
+{
+    char text[160], hint[64];
+    snprintf(hint, sizeof hint, "in %s", slot);
+    if (n > capacity) {
+        snprintf(text, sizeof text, "gives %u metrics, there is room for %u", n, capacity);
+        return stele__guest_report(part->guest, STELE_E_INTERNAL, text, "", hint, diag);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        const char *name = metric[i].name;
+        size_t size = sizeof metric[i].name, len = 0;
+        while (len < size && name[len] != '\0' &&
+               strchr("abcdefghijklmnopqrstuvwxyz0123456789_", name[len]) != NULL) {
+            len++;
+        }
+        if (len == 0 || len == size || name[len] != '\0') {
+            snprintf(text, sizeof text, "metric %u is called `%.32s`: names consist of [a-z0-9_]",
+                     i, name);
+            return stele__guest_report(part->guest, STELE_E_INTERNAL, text, "", hint, diag);
+        }
+    }
+    return STELE_OK;
 }

@@ -250,9 +250,16 @@ static void check_private(const stele__config *config, const stele__modality_spe
     }
 }
 
-static void check_head(const stele__config *config, stele__diag *diag)
+static void check_head(const stele__spec *spec, const stele__config *config, stele__diag *diag)
 {
     const stele__head_spec *host = stele__config_values(config);
+    const stele__objective_spec *o = spec->objective;
+    if (host->posteriors == STELE__POSTERIORS_SUBSETS && o != NULL && !o->single &&
+        o->n_random == 0) {
+        stele__config_error(config, STELE_E_OPTION,
+                            "posteriors: objective.subsets asks for no subsets to learn from",
+                            diag);
+    }
     if (host->target.n == 0) {
         stele__config_error(config, STELE_E_OPTION, "target: names no column", diag);
     }
@@ -345,7 +352,7 @@ void stele__sections_check(stele__spec *spec, stele__diag *diag)
     for (size_t i = 0; i < spec->n_heads; i++) {
         const stele__head_spec *host = stele__head_host(&spec->head[i]);
         if (host != NULL) {
-            check_head(spec->head[i].host, diag);
+            check_head(spec, spec->head[i].host, diag);
         }
     }
 }

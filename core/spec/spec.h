@@ -65,6 +65,8 @@ typedef struct stele__modality_spec {
 
 enum { STELE__TARGET_AUTO = 0, STELE__TARGET_CATEGORY, STELE__TARGET_NUMBER };
 
+enum { STELE__POSTERIORS_JOINT = 0, STELE__POSTERIORS_SUBSETS };
+
 /* The host's keys beside a head plugin's own options. */
 typedef struct stele__head_spec {
     const char *plugin;
@@ -72,6 +74,8 @@ typedef struct stele__head_spec {
     double weight;                       /* of its loss, >= 0 */
     int32_t uncertainty;                 /* 1: beside it a weight is learned */
     int64_t warmup_epochs, warmup_steps; /* of the weight, linear from 0; at most one is not 0 */
+    int32_t posteriors;                  /* STELE__POSTERIORS_...: of which z it learns */
+    int32_t calibrate;                   /* 1: on the validation rows, where its plugin can */
     int32_t target_type;                 /* STELE__TARGET_... */
     stele_str_list
         classes; /* names of the target's categories, in their order; none: as they come */

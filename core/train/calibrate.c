@@ -13,15 +13,22 @@ enum { ROWS = 128, MAX_BATCHES = 16 };
 enum { ROUNDS = 6, FORGET = 4, SAMPLES = 8, STEPS = 64 };
 static const double calibration_lr = 0.1;
 
-/* Values of all calibrated parameters, one behind the other, out of the params or back into them.
- */
+/* Parameters of fusion rules, and what heads have beside parameters. */
+static int is_calibrated(const stele__param *p)
+{
+    return p->kind == STELE__TRAINED
+               ? p->group == STELE__GROUP_CALIBRATED
+               : p->kind == STELE__BUFFER && strncmp(p->name, "heads.", 6) == 0;
+}
+
+/* All that is calibrated, one behind the other, out of the params or back into them. */
 static size_t copy_calibrated(stele__params *params, char *values, int into_params)
 {
     size_t at = 0, real = stele__params_dtype(params) == STELE_F64 ? sizeof(double) : sizeof(float);
     for (uint32_t i = 0; i < stele__params_count(params); i++) {
         stele__param *p = stele__params_entry(params, i);
         size_t bytes = (size_t)p->n * real;
-        if (p->kind != STELE__TRAINED || p->group != STELE__GROUP_CALIBRATED) {
+        if (!is_calibrated(p)) {
             continue;
         }
         if (values != NULL && into_params) {
@@ -34,8 +41,8 @@ static size_t copy_calibrated(stele__params *params, char *values, int into_para
     return at;
 }
 
-/* The best parameters of the training, with the calibrated ones at their start: those were never
- * stepped. */
+/* The best parameters of the training, with what is calibrated at its start: no step has changed
+ * that. */
 static stele_status load_best(stele__loop *l, stele__diag *diag)
 {
     stele__params *params = l->t->model->params;
@@ -130,32 +137,44 @@ static stele_status fit(stele__loop *l, stele__group *group, sampled *s, stele__
     return status;
 }
 
-stele_status stele__loop_calibrate(stele__loop *l, stele__diag *diag)
+static stele_status calibrate_fusion(stele__loop *l, stele__group *group, stele__diag *diag)
 {
     const stele__training *t = l->t;
-    int64_t n_valid = t->split->n[STELE__VALID];
+    const int64_t n = t->split->n[STELE__VALID];
+    int64_t size = n < l->batch->capacity ? n : l->batch->capacity;
+    sampled s = { 0 };
+    stele_status status =
+        stele__batches_init(&s.order, t->split->row[STELE__VALID], n, size < ROWS ? size : ROWS,
+                            (uint64_t)t->spec->top->seed, NULL, diag);
+    if (status == STELE_OK) {
+        s.n = s.order.n_batches < MAX_BATCHES ? s.order.n_batches : MAX_BATCHES;
+        status = fit(l, group, &s, diag);
+    }
+    for (int64_t i = 0; i < s.n; i++) {
+        stele__targets_finish(&s.target[i]);
+    }
+    stele__batches_finish(&s.order);
+    return status;
+}
+
+stele_status stele__loop_calibrate(stele__loop *l, stele__diag *diag)
+{
+    const int heads = stele__loop_has_heads(l);
     stele__group group = { 0 };
     stele_status status = stele__group_init(l, STELE__GROUP_CALIBRATED, &group);
-    if (status == STELE_OK && n_valid > 0 && group.n > 0) {
-        sampled s = { 0 };
-        int64_t size = n_valid < l->batch->capacity ? n_valid : l->batch->capacity;
+    if (status == STELE_OK && l->t->split->n[STELE__VALID] > 0 && (group.n > 0 || heads)) {
         status = load_best(l, diag);
-        if (status == STELE_OK) {
-            status = stele__batches_init(&s.order, t->split->row[STELE__VALID], n_valid,
-                                         size < ROWS ? size : ROWS, (uint64_t)t->spec->top->seed,
-                                         NULL, diag);
+        if (status == STELE_OK && group.n > 0) {
+            status = calibrate_fusion(l, &group, diag);
         }
         if (status == STELE_OK) {
-            s.n = s.order.n_batches < MAX_BATCHES ? s.order.n_batches : MAX_BATCHES;
-            status = fit(l, &group, &s, diag);
+            status = stele__loop_calibrate_heads(l, diag);
         }
         if (status == STELE_OK) {
             status = stele__loop_write(l, "best.safetensors", 0, diag);
         }
-        for (int64_t i = 0; i < s.n; i++) {
-            stele__targets_finish(&s.target[i]);
-        }
-        stele__batches_finish(&s.order);
+    } else if (status == STELE_OK) {
+        status = stele__loop_calibrate_heads(l, diag);
     }
     stele__group_finish(&group);
     l->at.finished = STELE__ALL_DONE;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -296,6 +297,32 @@ static json_t *heads_json(const char *dir, int64_t epoch)
     return found;
 }
 
+static json_t *metrics_json(const stele_metric *metric, uint32_t n)
+{
+    json_t *all = json_object();
+    for (uint32_t i = 0; i < n; i++) {
+        json_object_set_new(all, metric[i].name,
+                            isfinite(metric[i].value) ? json_real(metric[i].value) : json_null());
+    }
+    return all;
+}
+
+/* Of the heads that were to be calibrated. */
+static json_t *calibration_json(const stele__model *m, const stele__head_calibration *head)
+{
+    json_t *all = json_object();
+    for (uint32_t h = 0; h < m->n_heads; h++) {
+        const stele__head_calibration *c = &head[h];
+        if (c->asked) {
+            json_object_set_new(all, stele__head_short_name(&m->head[h]),
+                                json_pack("{s:I, s:o, s:o}", "rows", (json_int_t)c->n, "before",
+                                          metrics_json(c->before, c->n_metrics), "after",
+                                          metrics_json(c->after, c->n_metrics)));
+        }
+    }
+    return all;
+}
+
 stele_status stele__folder_end(const char *dir, const stele__run *run, const stele__cast *plugins,
                                const stele__trained *trained, stele__diag *diag)
 {
@@ -320,6 +347,10 @@ stele_status stele__folder_end(const char *dir, const stele__run *run, const ste
     if (run->model.n_heads > 0 && all != NULL) {
         int64_t best = p->best_epoch >= 0 ? p->best_epoch + 1 : trained->at.epoch;
         json_object_set_new(all, "heads", heads_json(dir, best));
+        if (trained->head != NULL) {
+            json_object_set_new(json_object_get(all, "heads"), "calibration",
+                                calibration_json(&run->model, trained->head));
+        }
     }
     char *text = all != NULL ? json_dumps(all, JSON_INDENT(2)) : NULL;
     stele_status status =

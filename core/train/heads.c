@@ -13,7 +13,8 @@ stele_status stele__loop_step_heads(stele__loop *l, double lr, stele__diag *diag
                          .step = (uint64_t)l->at.step };
     stele__graph_begin(l->graph, &pass);
     stele__params_begin_gradient(t->model->params);
-    stele_tensor *loss = stele__objective_own_steps(t->model, l->graph, l->batch, &terms);
+    stele_tensor *loss = stele__objective_own_steps(t->model, l->graph, l->batch, &l->objective,
+                                                    pass.seed, pass.step, &terms);
     stele_status status = STELE_OK;
     double norm = 0.0;
     if (loss != NULL) {

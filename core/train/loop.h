@@ -39,7 +39,8 @@ typedef struct stele__loop {
     int64_t rows_this_epoch, steps_run;
     double grad_norm;              /* of the last step */
     double ended[STELE__N_PHASES]; /* when each part of the last step was over, as stele__now */
-    int64_t saved_step;            /* of the `last` checkpoint; -1: there is none */
+    stele__head_calibration *calibrated; /* (heads) NULL: not yet; stele__trained takes it over */
+    int64_t saved_step;                  /* of the `last` checkpoint; -1: there is none */
 } stele__loop;
 
 /* Everything but checkpoints and the log. `t` is borrowed; stele__loop_finish in any case. */
@@ -83,11 +84,17 @@ STELE_NODISCARD stele_status stele__loop_check_values(const stele__loop *l, stel
 STELE_NODISCARD stele_status stele__loop_write(stele__loop *l, const char *name, int moments,
                                                stele__diag *diag);
 
-/* After the last epoch: fit the parameters that are calibrated, on top of the best parameters, so
- * that posteriors cover samples of the model's own p(z | x) of the validation rows (targets.h), and
- * write the best parameters anew. Validation rows beyond the first two thousand or so, in an order
- * drawn by the seed, are left out. A function of the two checkpoints alone, so that it can be
- * repeated after a kill. */
+/* After the last epoch, first: fit the parameters that are calibrated, on top of the best
+ * parameters, so that posteriors cover samples of the model's own p(z | x) of the validation rows
+ * (targets.h), and write the best parameters anew. Validation rows beyond the first two thousand or
+ * so, in an order drawn by the seed, are left out. A function of the two checkpoints alone, so that
+ * it can be repeated after a kill. */
 STELE_NODISCARD stele_status stele__loop_calibrate(stele__loop *l, stele__diag *diag);
+/* Heads to be calibrated. */
+int stele__loop_has_heads(const stele__loop *l);
+/* The part of it that concerns heads, on the best parameters: every head that is to be gets the
+ * predictions at the means of the joint posteriors of all validation rows that have its target.
+ * Fills l->calibrated. */
+STELE_NODISCARD stele_status stele__loop_calibrate_heads(stele__loop *l, stele__diag *diag);
 
 #endif

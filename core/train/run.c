@@ -164,6 +164,8 @@ static stele_status start_head(const stele__run_request *q, stele__run *run, uin
     h->name = stele__str_take(&name);
     h->vt = &q->plugins->head[i]->vt.head;
     h->weight = host->weight;
+    h->calibrate = host->calibrate;
+    h->subsets = host->posteriors == STELE__POSTERIORS_SUBSETS;
     h->uncertainty.learned = host->uncertainty;
     if (h->name == NULL) {
         return STELE_E_NOMEM;

@@ -383,6 +383,7 @@ stele_status stele__train(const stele__training *t, stele__trained *ret, stele__
     if (status == STELE_OK && l.at.finished == STELE__EPOCHS_DONE) {
         status = stele__loop_calibrate(&l, diag);
     }
+    ret->head = l.calibrated;
     ret->at = l.at;
     ret->stopped_early = l.at.finished && l.at.epoch < l.spec->epochs;
     ret->seconds = stele__now() - l.started;

@@ -4,6 +4,7 @@
 
 #include "data/split.h"
 #include "kernels/pool.h"
+#include "model/head.h"
 #include "model/objective.h"
 #include "train/checkpoint.h"
 
@@ -36,12 +37,22 @@ typedef struct stele__training {
     void *report_ctx;
 } stele__training;
 
+/* What the calibration of a head on validation rows came to: its plugin's metrics on these rows,
+ * before and after. */
+typedef struct stele__head_calibration {
+    int64_t n; /* validation rows with its target; 0: it could not be calibrated */
+    int asked; /* its plugin can, and the spec does not switch it off */
+    uint32_t n_metrics;
+    stele_metric before[STELE__MOST_HEAD_METRICS], after[STELE__MOST_HEAD_METRICS];
+} stele__head_calibration;
+
 /* How it ended. */
 typedef struct stele__trained {
     stele__position at;
     int stopped_early;
     int was_done; /* a resumed training that had come to its end before: nothing was done */
     double seconds;
+    stele__head_calibration *head; /* (heads) to be freed; NULL: the training did not get there */
 } stele__trained;
 
 /* Train until the epochs are over, early stopping strikes or the user interrupts (E_INTERRUPTED;

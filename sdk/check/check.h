@@ -80,13 +80,14 @@ struct check_case {
 #define CHECK_ALL        (CHECK_COMPUTING | CHECK_SOURCE)
 
 /* What is no promise of a plugin but follows from its slots, beside the caps of the contract. */
-#define CHECK_HAS_BLOCKS   (UINT64_C(1) << 63) /* modality: an elementwise likelihood */
-#define CHECK_HAS_LOG_PROB (UINT64_C(1) << 62) /* modality: one of its own instead */
-#define CHECK_HAS_VALIDATE (UINT64_C(1) << 58) /* modality: says which values it cannot hold */
-#define CHECK_HAS_FIT      (UINT64_C(1) << 59) /* modality, head: starts from statistics of the rows */
-#define CHECK_HAS_OUTPUTS  (UINT64_C(1) << 60) /* head: predictions in terms of its target */
-#define CHECK_HAS_LOSS     (UINT64_C(1) << 58) /* fusion: a loss of its own in place of the bound */
-#define CHECK_HAS_ABSENT   (UINT64_C(1) << 61) /* modality: rules of its own on what is absent */
+#define CHECK_HAS_BLOCKS    (UINT64_C(1) << 63) /* modality: an elementwise likelihood */
+#define CHECK_HAS_LOG_PROB  (UINT64_C(1) << 62) /* modality: one of its own instead */
+#define CHECK_HAS_VALIDATE  (UINT64_C(1) << 58) /* modality: says which values it cannot hold */
+#define CHECK_HAS_FIT       (UINT64_C(1) << 59) /* modality, head: starts from statistics of the rows */
+#define CHECK_HAS_OUTPUTS   (UINT64_C(1) << 60) /* head: predictions in terms of its target */
+#define CHECK_HAS_CALIBRATE (UINT64_C(1) << 57) /* head: corrects how sure it is */
+#define CHECK_HAS_LOSS      (UINT64_C(1) << 58) /* fusion: a loss of its own in place of the bound */
+#define CHECK_HAS_ABSENT    (UINT64_C(1) << 61) /* modality: rules of its own on what is absent */
 
 extern const check_case check_table[]; /* ends with an id of NULL */
 
@@ -196,6 +197,7 @@ CHECK_DECLARE(check_window);
 CHECK_DECLARE(check_head_target);
 CHECK_DECLARE(check_head_score);
 CHECK_DECLARE(check_head_outputs);
+CHECK_DECLARE(check_head_calibrate);
 CHECK_DECLARE(check_source_fields);
 CHECK_DECLARE(check_source_read);
 CHECK_DECLARE(check_source_concurrent);

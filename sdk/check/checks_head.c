@@ -6,6 +6,7 @@
 #include "train.h"
 
 #include "base/mem.h"
+#include "graph/tensor.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -168,6 +169,98 @@ void check_head_outputs(check_trial *t)
             if (again.n != first.n || memcmp(first.expected, again.expected, n) != 0 ||
                 memcmp(first.noisy, again.noisy, n) != 0) {
                 check_fail(t, "the quantities are others in a later call with the same predictions");
+            }
+        }
+    }
+    rig_finish(&r);
+}
+
+/* --- calibration -------------------------------------------------------------------------------------------------- */
+
+/* Values of all that is not a parameter, one behind the other; NULL: there are none. */
+static double *buffers_of(rig *r, size_t *ret_n)
+{
+    size_t n = 0;
+    double *all = rig_take(r, 65536 * sizeof *all);
+    for (uint32_t e = 0; e < stele__params_count(r->params); e++) {
+        const stele__param *p = stele__params_entry(r->params, e);
+        for (int64_t i = 0; p->kind == STELE__BUFFER && i < p->n && n < 65536; i++) {
+            all[n++] =
+                r->plan.dtype == STELE_F64 ? ((const double *)p->values)[i] : (double)((const float *)p->values)[i];
+        }
+    }
+    *ret_n = n;
+    return all;
+}
+
+static void put_buffers(rig *r, const double *all)
+{
+    for (uint32_t e = 0; e < stele__params_count(r->params); e++) {
+        stele__param *p = stele__params_entry(r->params, e);
+        for (int64_t i = 0; p->kind == STELE__BUFFER && i < p->n; i++, all++) {
+            if (r->plan.dtype == STELE_F64) {
+                ((double *)p->values)[i] = *all;
+            } else {
+                ((float *)p->values)[i] = (float)*all;
+            }
+        }
+    }
+}
+
+/* calibrate() by the rig's own rows and the predictions for them. 0: failed, which was said. */
+static int calibrate(rig *r, int64_t width, const float *predicted)
+{
+    const int is_code = r->field.content == STELE_FIELD_CATEGORY;
+    const int64_t n = r->plan.rows;
+    int32_t *code = rig_take(r, (size_t)n * sizeof *code);
+    for (int64_t i = 0; is_code && i < n; i++) {
+        code[i] = (int32_t)r->target[i];
+    }
+    const stele_head_scored s = scores_of_head(r, n, width, predicted, code, r->target);
+    if (rig_calibrate(r, &s) != STELE_OK) {
+        check_fail(r->t, "calibrate failed");
+        return 0;
+    }
+    return 1;
+}
+
+static void compare_calibrated(rig *r, double loss, uint32_t n, const stele_metric *before, const stele_metric *after)
+{
+    const double now = train_loss(r, 0);
+    int better = now <= loss + 1e-6 * (1.0 + fabs(loss));
+    for (uint32_t k = 0; k < n; k++) {
+        better = better || (before[k].higher_is_better != STELE_METRIC_NEITHER &&
+                            (after[k].value - before[k].value) * (before[k].higher_is_better ? 1.0 : -1.0) > 0.0);
+    }
+    if (!better) {
+        check_fail(r->t, "the loss is %.9g, and %.9g after calibration by the same rows; no metric is better", loss,
+                   now);
+    }
+}
+
+void check_head_calibrate(check_trial *t)
+{
+    rig r;
+    rig_plan plan = { .rows = 120, .latent = 2, .raw = 1 };
+    stele_metric before[MOST_METRICS], after[MOST_METRICS];
+    int64_t width = 0;
+    size_t n_buffers = 0;
+    if (rig_start(t, &plan, &r)) {
+        train_descend(&r, 20, train_loss(&r, 0)); /* not yet as sure as it may be */
+        const double loss = train_loss(&r, 0), *start = buffers_of(&r, &n_buffers), *once = NULL, *again = NULL;
+        const float *predicted = predictions(&r, &width);
+        const int scores = predicted != NULL && t->plugin->vt.head.score != NULL;
+        uint32_t n = scores ? score(&r, width, predicted, 0, MOST_METRICS, before) : 0;
+        int good = predicted != NULL && calibrate(&r, width, predicted);
+        once = buffers_of(&r, &n_buffers);
+        const float *calibrated = good ? predictions(&r, &width) : NULL;
+        if (calibrated != NULL && (!scores || score(&r, width, calibrated, 0, MOST_METRICS, after) == n)) {
+            compare_calibrated(&r, loss, n, before, after);
+            put_buffers(&r, start);
+            good = calibrate(&r, width, predicted);
+            again = buffers_of(&r, &n_buffers);
+            if (good && memcmp(once, again, n_buffers * sizeof *once) != 0) {
+                check_fail(t, "the same rows give other buffers in a later call");
             }
         }
     }

@@ -158,6 +158,8 @@ void rig_features_init(rig *r, size_t choice); /* then what it is told: choice <
 void rig_inputs_init(rig *r);
 void rig_find_support(rig *r);
 stele_status rig_fit(rig *r);
+/* The calibrate() of a head that has it. */
+stele_status rig_calibrate(rig *r, const stele_head_scored *s);
 stele_status rig_modality(rig *r, stele_graph *g, int64_t n, stele_tensor *const *in, const double *const *value,
                           rig_result *ret);
 stele_status rig_fusion(rig *r, stele_graph *g, int64_t n, const int64_t *index, stele_tensor *const *in,

@@ -198,14 +198,15 @@ void rig_inputs_init(rig *r)
 struct stele_fit {
     rig *r;
     int64_t at;
-    float *chunk; /* (rows, features) */
+    int buffers_alone; /* calibration: no rows, and parameters stay */
+    float *chunk;      /* (rows, features) */
     int64_t *row_start;
     int32_t *column;
 };
 
 static int64_t fit_n_rows(const stele_fit *f)
 {
-    return fit_rows(f->r);
+    return f->buffers_alone ? 0 : fit_rows(f->r);
 }
 
 /* Targets of all rows at once, as a head's fit gets them: codes, or numbers. */
@@ -229,6 +230,10 @@ static stele_status fit_targets(stele_fit *f, stele_view *ret)
 static stele_status fit_next(stele_fit *f, stele_view *ret)
 {
     rig *r = f->r;
+    if (f->buffers_alone) {
+        *ret = (stele_view){ .struct_size = sizeof *ret, .shape = { .ndim = 1 } };
+        return STELE_OK;
+    }
     if (r->plugin->desc.kind == STELE_HEAD) {
         return fit_targets(f, ret);
     }
@@ -256,7 +261,8 @@ static stele_status fit_next(stele_fit *f, stele_view *ret)
 
 static stele__param *fit_entry(stele_fit *f, uint32_t id)
 {
-    return id < f->r->scope.n ? stele__params_entry(f->r->params, f->r->entry[id]) : NULL;
+    stele__param *p = id < f->r->scope.n ? stele__params_entry(f->r->params, f->r->entry[id]) : NULL;
+    return p != NULL && f->buffers_alone && p->kind != STELE__BUFFER ? NULL : p;
 }
 
 static stele_status fit_set(stele_fit *f, uint32_t id, uint64_t n, const double *values)
@@ -318,4 +324,11 @@ stele_status rig_fit(rig *r)
     f.row_start = rig_take(r, (size_t)(r->plan.rows + 1) * sizeof *f.row_start);
     r->raw = fit(r->inst, &f);
     return stele__guest_check(r->guest, "fit", r->raw, &r->diag);
+}
+
+stele_status rig_calibrate(rig *r, const stele_head_scored *s)
+{
+    stele_fit f = { .r = r, .buffers_alone = 1 };
+    r->raw = r->vt->head.calibrate(r->inst, s, &f);
+    return stele__guest_check(r->guest, "calibrate", r->raw, &r->diag);
 }

@@ -147,6 +147,10 @@ const check_case check_table[] = {
       "Quantities that a head's predictions are read as have names, each once, and are the same in every call and "
       "whatever is behind them.",
       CHECK_HEAD, CHECK_HAS_OUTPUTS, check_head_outputs },
+    { "head-calibrate",
+      "Calibration of a head makes its loss or one of its metrics better, or changes nothing; it leaves parameters "
+      "alone and gives the same from the same rows.",
+      CHECK_HEAD, CHECK_HAS_CALIBRATE, check_head_calibrate },
     { "source-fields", "Axes, ids, fields, element types, names, categories and levels are complete and consistent.",
       CHECK_SOURCE, 0, check_source_fields },
     { "source-read",

@@ -8,7 +8,7 @@
 struct stele_inst {
     const stele_host *host;
     int64_t latent, classes;
-    uint32_t weight, bias;
+    uint32_t weight, bias, temperature;
 };
 
 static stele_status create(const stele_create_args *a, stele_inst **ret)
@@ -39,8 +39,12 @@ static stele_status build(stele_inst *self, stele_build *b)
         .struct_size = sizeof spec, .name = "weight", .shape = &w, .init = STELE_INIT_ZERO
     };
     stele_status status = self->host->build->param(b, &spec, &self->weight);
+    stele_shape one = { 1, 0, { 1 } };
     spec.name = "bias";
     spec.shape = &v;
+    if (status == STELE_OK) {
+        status = self->host->build->buffer(b, "temperature", &one, 1.0, &self->temperature);
+    }
     return status == STELE_OK ? self->host->build->param(b, &spec, &self->bias) : status;
 }
 
@@ -63,6 +67,7 @@ static stele_status predict(const stele_inst *self, stele_graph *g, stele_tensor
     z = ops->detach(g, z);
 #endif
     *ret_y = ops->linear(g, z, ops->param(g, self->weight), ops->param(g, self->bias));
+    *ret_y = ops->div(g, *ret_y, ops->param(g, self->temperature));
     return ops->status(g);
 }
 
@@ -190,6 +195,44 @@ static stele_status show(const stele_inst *self, const stele_head_shown *s)
     return STELE_OK;
 }
 
+/* Cross entropy of all rows with the logits divided. */
+static double entropy_at(const stele_head_scored *s, double temperature)
+{
+    double sum = 0.0;
+    for (int64_t r = 0; r < s->n_rows; r++) {
+        const float *y = s->predicted + r * s->n_outputs;
+        double all = 0.0;
+        for (int64_t c = 0; c < s->n_outputs; c++) {
+            all += exp((double)y[c] / temperature);
+        }
+        sum += log(all) - (double)y[s->code[r]] / temperature;
+    }
+    return sum;
+}
+
+static stele_status calibrate(const stele_inst *self, const stele_head_scored *s, stele_fit *f)
+{
+    double best = 1.0;
+    for (double t = 0.25; t < 4.0; t *= 1.05) {
+        best = entropy_at(s, t) < entropy_at(s, best) ? t : best;
+    }
+#ifdef DEFECT_CALIBRATE_INVERTED
+    best = 1.0 / best;
+#endif
+#ifdef DEFECT_CALIBRATE_DRIFTS
+    static int calls;
+    best *= 1.0 + 1e-3 * calls++;
+#endif
+#ifdef DEFECT_CALIBRATE_WEIGHTS
+    double zero[64] = { 0.0 };
+    stele_status status = self->host->fit->set(f, self->bias, (uint64_t)self->classes, zero);
+    if (status != STELE_OK) {
+        return status;
+    }
+#endif
+    return self->host->fit->set(f, self->temperature, 1, &best);
+}
+
 static const stele_head_vt vtable = {
     .struct_size = sizeof vtable,
     .create = create,
@@ -198,6 +241,7 @@ static const stele_head_vt vtable = {
     .traits = traits,
     .predict = predict,
     .loss = loss,
+    .calibrate = calibrate,
     .score = score,
     .outputs = outputs,
     .show = show,

@@ -82,6 +82,8 @@ static double numeric(toy *t, double *x)
 #define CLASSIFIER                                                                                 \
     "  kind: {plugin: classifier, target: batch, weight: 3, hidden: [5], activation: tanh, "       \
     "class_weights: balanced, label_smoothing: 0.1, covariates: [age]}\n"
+#define OF_SUBSETS                                                                                 \
+    "  both: {plugin: classifier, target: batch, weight: 2, posteriors: subsets, latent: mean}\n"
 #define NUMBER "  years: {plugin: freely, target: age, weight: 0.002, uncertainty: learned}\n"
 
 static void derivatives_of_the_whole_loss(void **state)
@@ -92,7 +94,7 @@ static void derivatives_of_the_whole_loss(void **state)
     for (int f = 0; f < 2; f++) {
         toy t;
         stele__loss_terms terms;
-        open_spec(&t, fusion[f], CLASSIFIER NUMBER, STELE_F64, 2);
+        open_spec(&t, fusion[f], CLASSIFIER OF_SUBSETS NUMBER, STELE_F64, 2);
         derivatives(&t, is, &terms);
         for (uint32_t e = 0; e < stele__params_count(t.model.params); e++) {
             stele__param *p = stele__params_entry(t.model.params, e);
@@ -254,6 +256,13 @@ static void close_training(training *r)
     toy_close(&r->t);
 }
 
+static stele_tensor *own_steps(toy *t, stele__loss_terms *ret)
+{
+    stele__objective o = stele__objective_of(t->spec->objective);
+    toy_begin(t, 0, NULL, 0, 0);
+    return stele__objective_own_steps(&t->model, t->graph, t->batch, &o, 5, 0, ret);
+}
+
 #define OWN_STEP "  kind: {plugin: freely, target: batch, own_step: true, gradient_scale: -1}\n"
 
 /* The first step of AdamW moves a value by lr against the sign of its derivative. The head moves by
@@ -270,8 +279,7 @@ static void a_head_steps_before_the_model_does(void **state)
     assert_int_equal(w->group, STELE__GROUP_HEADS);
     double start[6], encoder = ((double *)a->values)[0], lr = 0.01;
     memcpy(start, w->values, sizeof start);
-    toy_begin(t, 0, NULL, 0, 0);
-    stele_tensor *own = stele__objective_own_steps(&t->model, t->graph, t->batch, &before);
+    stele_tensor *own = own_steps(t, &before);
     TOY_OK(t, stele__graph_backward(t->graph, own));
     stele__params_end_gradient(t->model.params);
     for (uint32_t e = 0; e < stele__params_count(t->model.params); e++) {
@@ -309,6 +317,72 @@ static void the_model_sees_the_head_that_has_moved(void **state)
     assert_non_null(loss_of(&r.t, &after)); /* encoders have not moved */
     assert_true(fabs(during.head[0] - after.head[0]) < 1e-12 * after.head[0]);
     close_training(&r);
+}
+
+/* --- z given subsets --- */
+
+#define SUBSETS(more_) "  kind: {plugin: freely, target: batch, posteriors: subsets" more_ "}\n"
+
+/* Mean loss of head 0 at the z that the objective draws given `mask`; the term's noise address is
+ * 0 of the joint, 1 + i of modality i alone. */
+static double loss_given(toy *t, uint64_t mask, uint32_t sample)
+{
+    stele__expert_set e;
+    stele__draws draws[4];
+    stele__head_loss one;
+    uint32_t n = 0;
+    toy_begin(t, 0, NULL, 0, 0);
+    TOY_OK(t, stele__encode(&t->model, t->graph, t->batch, &e));
+    TOY_OK(t, stele__draw(&t->model, t->graph, &e, mask, sample, STELE__RATIO_CLOSED, draws, &n));
+    TOY_OK(t, stele__head_loss_of(&t->model, t->graph, t->batch, 0, draws, n, 1.0, &one));
+    assert_true(one.n > 0);
+    return one.sum / (double)one.n;
+}
+
+/* The joint's loss and each modality's, weighted as the objective weighs its terms; what is
+ * reported is the joint's. */
+static void a_head_learns_from_subsets(void **state)
+{
+    static const char *const fusion[] = { "poe", "moe" };
+    (void)state;
+    for (int f = 0; f < 2; f++) {
+        toy with, without, joint;
+        stele__loss_terms a, b, c;
+        open_spec(&with, fusion[f], SUBSETS(", weight: 3"), STELE_F64, 1);
+        open_spec(&joint, fusion[f], "  kind: {plugin: freely, target: batch, weight: 3}\n",
+                  STELE_F64, 1);
+        open_spec(&without, fusion[f], NO_WEIGHT, STELE_F64, 1);
+        assert_non_null(loss_of(&with, &a));
+        assert_non_null(loss_of(&joint, &b));
+        assert_non_null(loss_of(&without, &c));
+        const double w = with.spec->objective->subset_weight;
+        const double whole = loss_given(&with, 3, 0),
+                     alone[2] = { loss_given(&with, 1, 1), loss_given(&with, 2, 2) };
+        const double want = (whole + w * (alone[0] + alone[1])) / (1.0 + 2.0 * w);
+        assert_true(fabs(want - whole) > 1e-3);
+        assert_true(fabs(a.loss - c.loss - 3.0 * want) < 1e-10 * fabs(a.loss));
+        assert_true(fabs(b.loss - c.loss - 3.0 * whole) < 1e-10 * fabs(b.loss));
+        assert_true(a.head[0] == b.head[0] && a.n_head[0] == b.n_head[0]);
+        toy_close(&with);
+        toy_close(&joint);
+        toy_close(&without);
+    }
+}
+
+/* Steps of its own see the same. */
+static void a_step_of_its_own_sees_subsets(void **state)
+{
+    toy t;
+    stele__loss_terms terms;
+    (void)state;
+    open_spec(&t, "moe", SUBSETS(", own_step: true"), STELE_F64, 1);
+    stele_tensor *loss = own_steps(&t, &terms);
+    assert_non_null(loss);
+    const double is = *(const double *)loss->data, w = t.spec->objective->subset_weight;
+    const double want = (loss_given(&t, 3, 0) + w * (loss_given(&t, 1, 1) + loss_given(&t, 2, 2))) /
+                        (1.0 + 2.0 * w);
+    assert_true(fabs(is - want) < 1e-12 * want);
+    toy_close(&t);
 }
 
 /* --- rows without a target, threads --- */
@@ -407,6 +481,8 @@ int main(void)
         cmocka_unit_test(only_supervision_counts_in_the_criterion),
         cmocka_unit_test(a_head_steps_before_the_model_does),
         cmocka_unit_test(the_model_sees_the_head_that_has_moved),
+        cmocka_unit_test(a_head_learns_from_subsets),
+        cmocka_unit_test(a_step_of_its_own_sees_subsets),
         cmocka_unit_test(rows_without_a_target_have_no_influence),
         cmocka_unit_test(a_missing_target_hides_the_row_from_the_head),
         cmocka_unit_test(threads_change_no_bit),

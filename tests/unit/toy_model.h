@@ -199,6 +199,8 @@ static void toy_start_head(toy *t, uint32_t i)
     h->vt = &t->cast.head[i]->vt.head;
     h->weight = host->weight;
     h->uncertainty.learned = host->uncertainty;
+    h->calibrate = host->calibrate;
+    h->subsets = host->posteriors == STELE__POSTERIORS_SUBSETS;
     TOY_OK(t, stele__target_describe(t->spec, i, t->data, t->split, NULL, h, &t->diag));
     toy_covariates(t, &host->covariates, &h->covariates);
     stele_create_args args = { .input = &h->target,

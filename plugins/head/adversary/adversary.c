@@ -24,22 +24,17 @@
 enum { ALTERNATING = 0, REVERSAL };
 static const char *const update_names[] = { "alternating", "reversal", NULL };
 
-enum { MEAN = 0, SAMPLE };
-static const char *const latent_names[] = { "mean", "sample", NULL };
-
 typedef struct config {
-    stele_dense_config stack;
-    int32_t update, latent, class_weights;
+    stele_predictor_config stack;
+    int32_t update, class_weights;
     double learning_rate;
 } config;
 
 static const stele_option options[] = {
-    STELE_PREDICTOR_OPTIONS_OF(config, stack, "[64, 64]"),
+    STELE_PREDICTOR_OPTIONS_OF(config, stack, "[64, 64]", STELE_LATENT_MEAN),
     STELE_OPTION_ENUM(config, update, "update", update_names, ALTERNATING,
                       "alternating: a step of its own before each step of the model; reversal: one "
                       "step for both."),
-    STELE_OPTION_ENUM(config, latent, "latent", latent_names, MEAN,
-                      "What it is shown of z while training: the posterior's mean, or a sample."),
     STELE_OPTION_F64(config, learning_rate, "learning_rate", 1.0, 1e-6, 1e6,
                      "alternating: learning rate of its own steps, over train.optimiser.lr."),
     STELE_OPTION_ENUM(config, class_weights, "class_weights", head_weight_names, HEAD_WEIGHTS_NONE,
@@ -89,7 +84,7 @@ static stele_status traits(const stele_inst *self, stele_head_traits *ret)
 {
     ret->gradient_scale = -1.0;
     ret->own_step = self->config->update == ALTERNATING;
-    ret->at_mean = self->config->latent == MEAN;
+    ret->at_mean = self->config->stack.latent == STELE_LATENT_MEAN;
     ret->step_rate = self->config->learning_rate;
     return STELE_OK;
 }

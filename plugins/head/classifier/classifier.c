@@ -1,18 +1,20 @@
 /* head/classifier - tells a class from z.
  *
- *     p(class | z) = softmax(W stack(z) + b)
+ *     p(class | z) = softmax((W stack(z) + b) / T)
  *
  * predict gives the logits (R, classes), in the order of the target's categories; softmax makes
- * probabilities of them. The loss is their cross entropy, see classes.h. */
+ * probabilities of them. The loss is their cross entropy, see classes.h. T is 1 in training and
+ * fitted to the validation rows afterwards, see temperature.h. */
 #include "classes.h"
 #include "scores.h"
+#include "temperature.h"
 
 #include <stele/predictor.h>
 
 #include <stdlib.h>
 
 typedef struct config {
-    stele_dense_config stack;
+    stele_predictor_config stack;
     int32_t class_weights;
     double label_smoothing;
 } config;
@@ -30,6 +32,7 @@ struct stele_inst {
     const config *config;
     head_classes classes;
     stele_predictor predictor;
+    uint32_t temperature; /* buffer (1) */
 };
 
 static void destroy(stele_inst *self)
@@ -62,14 +65,17 @@ static stele_status build(stele_inst *self, stele_build *b)
 {
     stele_status status =
         stele_predictor_build(self->host, b, "logits", self->classes.n, &self->predictor);
+    if (status == STELE_OK) {
+        status = head_temperature_build(self->host, b, &self->temperature);
+    }
     return status == STELE_OK ? head_classes_build(&self->classes, b) : status;
 }
 
 static stele_status traits(const stele_inst *self, stele_head_traits *ret)
 {
-    (void)self;
     ret->gradient_scale = 1.0;
     ret->own_step = 0;
+    ret->at_mean = self->config->stack.latent == STELE_LATENT_MEAN;
     return STELE_OK;
 }
 
@@ -81,7 +87,8 @@ static stele_status fit(const stele_inst *self, stele_fit *f)
 static stele_status predict(const stele_inst *self, stele_graph *g, stele_tensor *z,
                             stele_tensor *covariates, stele_tensor **ret_y)
 {
-    *ret_y = stele_predictor_apply(self->host, g, &self->predictor, z, covariates);
+    stele_tensor *logits = stele_predictor_apply(self->host, g, &self->predictor, z, covariates);
+    *ret_y = head_temperature_apply(self->host, g, self->temperature, logits);
     return self->host->ops->status(g);
 }
 
@@ -114,6 +121,11 @@ static stele_status score(const stele_inst *self, const stele_head_scored *s, ui
     return status;
 }
 
+static stele_status calibrate(const stele_inst *self, const stele_head_scored *s, stele_fit *f)
+{
+    return head_temperature_fit(self->host, f, self->temperature, s);
+}
+
 static stele_status outputs(const stele_inst *self, const stele_reader *reader, uint32_t capacity,
                             stele_head_output *ret, uint32_t *ret_n)
 {
@@ -139,6 +151,7 @@ static const stele_head_vt vtable = {
     .score = score,
     .outputs = outputs,
     .show = show,
+    .calibrate = calibrate,
 };
 
 static const stele_plugin plugin = {

@@ -113,12 +113,109 @@ static void metrics_are_those_of_the_logits(void **state)
     toy_close(&t);
 }
 
+/* --- temperature --- */
+
+enum { ROWS = 40 };
+
+/* Of ten rows with the same logits the first `hits` are of the class that these favour. */
+static void rows_of(double size, int hits, float *ret_predicted, int32_t *ret_code)
+{
+    for (int r = 0; r < ROWS; r++) {
+        int best = r % CLASSES;
+        for (int k = 0; k < CLASSES; k++) {
+            ret_predicted[r * CLASSES + k] = (float)(k == best ? size : 0.1 * k);
+        }
+        ret_code[r] = r % 10 < hits ? best : (best + 1) % CLASSES;
+    }
+}
+
+/* What is minimised: the cross entropy of all rows and the prior's share, by hand. */
+static double objective(const float *predicted, const int32_t *at, double temperature)
+{
+    double u = log(temperature) / log(2.0), sum = 0.5 * u * u;
+    for (int r = 0; r < ROWS; r++) {
+        double all = 0.0;
+        for (int k = 0; k < CLASSES; k++) {
+            all += exp((double)predicted[r * CLASSES + k] / temperature);
+        }
+        sum += log(all) - (double)predicted[r * CLASSES + at[r]] / temperature;
+    }
+    return sum;
+}
+
+/* The temperature that calibrate() sets. */
+static double fitted(toy *t, const float *predicted, const int32_t *at)
+{
+    stele_head_scored s = { .struct_size = sizeof s,
+                            .n_rows = ROWS,
+                            .n_outputs = CLASSES,
+                            .predicted = predicted,
+                            .code = at };
+    TOY_OK(t, stele__model_calibrate_head(&t->model, 0, &s, &t->diag));
+    return *(const double *)param(t, "heads.k.temperature")->values;
+}
+
+static void the_temperature_is_the_best_one(void **state)
+{
+    static const struct {
+        double size;
+        int hits;
+        double least, most; /* sure of too much: above 1 */
+    } given[] = { { 8.0, 7, 1.5, 20.0 }, { 0.5, 9, 0.05, 0.8 }, { 0.75, 5, 0.8, 1.25 } };
+    float predicted[ROWS * CLASSES];
+    int32_t at[ROWS];
+    (void)state;
+    for (size_t i = 0; i < sizeof given / sizeof given[0]; i++) {
+        toy t;
+        open_head(&t, "");
+        assert_true(*(const double *)param(&t, "heads.k.temperature")->values == 1.0);
+        rows_of(given[i].size, given[i].hits, predicted, at);
+        double best = fitted(&t, predicted, at), least = objective(predicted, at, best);
+        assert_true(best > given[i].least && best < given[i].most);
+        for (double other = 0.05; other < 20.0; other *= 1.01) {
+            assert_true(objective(predicted, at, other) > least - 1e-6);
+        }
+        toy_close(&t);
+    }
+}
+
+/* Predictions after it are those before, divided. */
+static void logits_are_divided_by_it(void **state)
+{
+    static const double z[N * 2] = { 0.3, -1.0, 2.0, 0.1, -0.5, 0.7, 1.1, 1.2 };
+    const stele_shape shape = STELE__SHAPE(N, 2);
+    double before[N * CLASSES];
+    (void)state;
+    for (int divided = 0; divided < 2; divided++) {
+        toy t;
+        stele_tensor *y = NULL;
+        open_head(&t, "");
+        toy_stir(&t, 0.3);
+        double *temperature = param(&t, "heads.k.temperature")->values;
+        *temperature = divided ? 2.5 : 1.0;
+        stele__head *h = &t.model.head[0];
+        toy_begin(&t, 0, NULL, 0, 0);
+        stele__graph_enter(t.graph, &h->part.scope);
+        TOY_OK(&t, h->vt->predict(stele__guest_inst(h->part.guest), t.graph,
+                                  stele__graph_dense(t.graph, STELE_F64, &shape, z), NULL, &y));
+        for (int i = 0; i < N * CLASSES; i++) {
+            double is = ((const double *)y->data)[i];
+            assert_true(!divided || fabs(2.5 * is - before[i]) < 1e-12);
+            before[i] = is;
+        }
+        stele__graph_enter(t.graph, NULL);
+        toy_close(&t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_loss_is_the_cross_entropy),
         cmocka_unit_test(rare_classes_weigh_more),
         cmocka_unit_test(metrics_are_those_of_the_logits),
+        cmocka_unit_test(the_temperature_is_the_best_one),
+        cmocka_unit_test(logits_are_divided_by_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

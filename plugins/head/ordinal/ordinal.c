@@ -5,9 +5,11 @@
  * One number f tells all classes apart (proportional odds, McCullagh 1980). predict gives the
  * logarithms of the classes' probabilities (R, classes), in the order of the target's categories,
  * which the spec's `classes` sets; the loss is their cross entropy, see classes.h. Thresholds start
- * where the training rows' frequencies put them. */
+ * where the training rows' frequencies put them. After training these logarithms are divided by a
+ * temperature, see temperature.h, and then are those of probabilities up to a constant. */
 #include "classes.h"
 #include "scores.h"
+#include "temperature.h"
 
 #include <stele/predictor.h>
 
@@ -15,7 +17,7 @@
 #include <stdlib.h>
 
 typedef struct config {
-    stele_dense_config stack;
+    stele_predictor_config stack;
     int32_t class_weights;
 } config;
 
@@ -30,6 +32,7 @@ struct stele_inst {
     const config *config;
     head_classes classes;
     stele_predictor predictor;
+    uint32_t temperature;    /* buffer (1) */
     uint32_t first, raw_gap; /* parameters (1), (classes - 2) */
     /* (classes - 2, classes - 2) ones on and above the diagonal: sums of the gaps so far. */
     float *sum_f32;
@@ -88,6 +91,9 @@ static stele_status build(stele_inst *self, stele_build *b)
         status = stele_declare(h, b, "threshold", "first", stele_shape1(1), STELE_INIT_CONSTANT,
                                -1.0, 0.0, &self->first);
     }
+    if (status == STELE_OK) {
+        status = head_temperature_build(h, b, &self->temperature);
+    }
     if (status == STELE_OK && n_gaps > 0) {
         status = stele_declare(h, b, "threshold", "raw_gap", stele_shape1(n_gaps),
                                STELE_INIT_CONSTANT, 0.5, 0.0, &self->raw_gap);
@@ -97,9 +103,9 @@ static stele_status build(stele_inst *self, stele_build *b)
 
 static stele_status traits(const stele_inst *self, stele_head_traits *ret)
 {
-    (void)self;
     ret->gradient_scale = 1.0;
     ret->own_step = 0;
+    ret->at_mean = self->config->stack.latent == STELE_LATENT_MEAN;
     return STELE_OK;
 }
 
@@ -210,11 +216,11 @@ static stele_status predict(const stele_inst *self, stele_graph *g, stele_tensor
                             stele_tensor *covariates, stele_tensor **ret_y)
 {
     stele_tensor *f = stele_predictor_apply(self->host, g, &self->predictor, z, covariates);
-    *ret_y = log_p(self, g, f);
+    *ret_y = head_temperature_apply(self->host, g, self->temperature, log_p(self, g, f));
     return self->host->ops->status(g);
 }
 
-/* log softmax of logarithms that sum to one leaves them as they are. */
+/* In training, log softmax of logarithms that sum to one leaves them as they are. */
 static stele_status loss(const stele_inst *self, stele_graph *g, stele_tensor *y,
                          stele_tensor *target, stele_tensor **ret_rows)
 {
@@ -245,6 +251,11 @@ static stele_status score(const stele_inst *self, const stele_head_scored *s, ui
     return status;
 }
 
+static stele_status calibrate(const stele_inst *self, const stele_head_scored *s, stele_fit *f)
+{
+    return head_temperature_fit(self->host, f, self->temperature, s);
+}
+
 static stele_status outputs(const stele_inst *self, const stele_reader *reader, uint32_t capacity,
                             stele_head_output *ret, uint32_t *ret_n)
 {
@@ -270,6 +281,7 @@ static const stele_head_vt vtable = {
     .score = score,
     .outputs = outputs,
     .show = show,
+    .calibrate = calibrate,
 };
 
 static const stele_plugin plugin = {

@@ -7,6 +7,8 @@
  * Losses are in the standardised unit, so that a weight means the same whatever the target's unit
  * is; predict gives the mean, and the standard deviation where the loss is Gaussian, in the
  * target's own: (R, 2) or (R, 1). Huber 1964. */
+#include "temperature.h"
+
 #include <stele/metrics.h>
 #include <stele/plugin.h>
 #include <stele/predictor.h>
@@ -20,7 +22,7 @@ static const char *const loss_names[] = { "gaussian", "huber", NULL };
 static const char *const variance_names[] = { "shared", "row", NULL };
 
 typedef struct config {
-    stele_dense_config stack;
+    stele_predictor_config stack;
     double delta, least_sd;
     int32_t loss, variance;
 } config;
@@ -46,6 +48,7 @@ struct stele_inst {
     stele_predictor predictor;
     uint32_t location, scale; /* buffers (1): mean and standard deviation of the training targets */
     uint32_t raw_sd;          /* gaussian, shared: parameter (1) */
+    uint32_t sd_factor;       /* gaussian: buffer (1) */
 };
 
 static int64_t n_outputs(const stele_inst *self)
@@ -89,6 +92,9 @@ static stele_status build(stele_inst *self, stele_build *b)
         status = stele_declare(h, b, "output", "raw_sd", one, STELE_INIT_CONSTANT, RAW_OF_ONE, 0.0,
                                &self->raw_sd);
     }
+    if (status == STELE_OK && self->config->loss == GAUSSIAN) {
+        status = h->build->buffer(b, "sd_factor", &one, 1.0, &self->sd_factor);
+    }
     if (status == STELE_OK) {
         status = h->build->buffer(b, "target_mean", &one, 0.0, &self->location);
     }
@@ -97,9 +103,9 @@ static stele_status build(stele_inst *self, stele_build *b)
 
 static stele_status traits(const stele_inst *self, stele_head_traits *ret)
 {
-    (void)self;
     ret->gradient_scale = 1.0;
     ret->own_step = 0;
+    ret->at_mean = self->config->stack.latent == STELE_LATENT_MEAN;
     return STELE_OK;
 }
 
@@ -154,6 +160,7 @@ static stele_status predict(const stele_inst *self, stele_graph *g, stele_tensor
                                 ? column(ops, g, y, 1)
                                 : ops->expand(g, ops->param(g, self->raw_sd), &shape);
         stele_tensor *sd = ops->shift(g, ops->softplus(g, raw), self->config->least_sd);
+        sd = ops->mul(g, sd, ops->param(g, self->sd_factor));
         part[1] = ops->mul(g, sd, scale);
         *ret_y = ops->concat(g, 2, part, -1);
     }
@@ -230,6 +237,30 @@ static stele_status score(const stele_inst *self, const stele_head_scored *s, ui
     return STELE_OK;
 }
 
+/* Of the squared errors in units of the predicted variances, the negative log-likelihood with
+ * standard deviations times `factor`, less what does not depend on it. */
+static double gaussian_loss(const void *ctx, double factor)
+{
+    const stele_head_scored *s = ctx;
+    double sum = 0.0;
+    for (int64_t r = 0; r < s->n_rows; r++) {
+        const float *y = s->predicted + r * s->n_outputs;
+        double e = (s->number[r] - (double)y[0]) / (factor * (double)y[1]);
+        sum += 0.5 * e * e + log(factor);
+    }
+    return sum;
+}
+
+/* A Huber loss has no width that there could be too much of. */
+static stele_status calibrate(const stele_inst *self, const stele_head_scored *s, stele_fit *f)
+{
+    if (self->config->loss != GAUSSIAN) {
+        return STELE_OK;
+    }
+    double factor = head_factor_fit(gaussian_loss, s);
+    return self->host->fit->set(f, self->sd_factor, 1, &factor);
+}
+
 /* The target itself: its mean, or where noise of the standard deviation puts it. */
 static stele_status outputs(const stele_inst *self, const stele_reader *reader, uint32_t capacity,
                             stele_head_output *ret, uint32_t *ret_n)
@@ -280,6 +311,7 @@ static const stele_head_vt vtable = {
     .score = score,
     .outputs = outputs,
     .show = show,
+    .calibrate = calibrate,
 };
 
 static const stele_plugin plugin = {

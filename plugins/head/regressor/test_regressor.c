@@ -156,6 +156,64 @@ static void metrics_by_hand(void **state)
     toy_close(&t);
 }
 
+/* With q the mean of squared errors over predicted variances, the factor k solves
+ * N (1 - q / k^2) + log(k) / log(2)^2 = 0. */
+static void a_factor_corrects_the_standard_deviation(void **state)
+{
+    static const double error[] = { 3.0, 1.0, 0.1 }; /* in predicted standard deviations */
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        toy t;
+        float predicted[2 * N];
+        double number[N];
+        open_head(&t, "");
+        for (int r = 0; r < N; r++) {
+            predicted[2 * r] = (float)mean_of[r];
+            predicted[2 * r + 1] = (float)sd_of[r];
+            number[r] = mean_of[r] + (r % 2 ? 1.0 : -1.0) * error[i] * sd_of[r];
+        }
+        stele_head_scored s = { .struct_size = sizeof s,
+                                .n_rows = N,
+                                .n_outputs = 2,
+                                .predicted = predicted,
+                                .number = number };
+        TOY_OK(&t, stele__model_calibrate_head(&t.model, 0, &s, &t.diag));
+        double k = buffer(&t, "heads.k.sd_factor");
+        double slope = N * (1.0 - error[i] * error[i] / (k * k)) + log(k) / (log(2.0) * log(2.0));
+        assert_true(fabs(slope) < 1e-3);
+        assert_true(i == 0 ? k > 2.0 : i == 1 ? fabs(k - 1.0) < 1e-4 : k < 0.6);
+        toy_close(&t);
+    }
+}
+
+/* Of the mean nothing, of the standard deviation the factor. */
+static void predicted_widths_are_multiplied(void **state)
+{
+    static const double z[N * 2] = { 0.3, -1.0, 2.0, 0.1, -0.5, 0.7, 1.1, 1.2 };
+    const stele_shape shape = STELE__SHAPE(N, 2);
+    double before[2 * N];
+    (void)state;
+    for (int wider = 0; wider < 2; wider++) {
+        toy t;
+        stele_tensor *y = NULL;
+        open_head(&t, ", variance: row");
+        toy_stir(&t, 0.3);
+        *(double *)param(&t, "heads.k.sd_factor")->values = wider ? 3.0 : 1.0;
+        stele__head *h = &t.model.head[0];
+        toy_begin(&t, 0, NULL, 0, 0);
+        stele__graph_enter(t.graph, &h->part.scope);
+        TOY_OK(&t, h->vt->predict(stele__guest_inst(h->part.guest), t.graph,
+                                  stele__graph_dense(t.graph, STELE_F64, &shape, z), NULL, &y));
+        for (int i = 0; i < 2 * N; i++) {
+            double is = ((const double *)y->data)[i];
+            assert_true(!wider || fabs(is - before[i] * (i % 2 ? 3.0 : 1.0)) < 1e-12 * fabs(is));
+            before[i] = is;
+        }
+        stele__graph_enter(t.graph, NULL);
+        toy_close(&t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +221,8 @@ int main(void)
         cmocka_unit_test(losses_by_hand),
         cmocka_unit_test(predictions_are_in_the_unit_of_the_target),
         cmocka_unit_test(metrics_by_hand),
+        cmocka_unit_test(a_factor_corrects_the_standard_deviation),
+        cmocka_unit_test(predicted_widths_are_multiplied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,7 +28,7 @@ enum { COX = 0, HAZARD };
 static const char *const model_names[] = { "cox", "hazard", NULL };
 
 typedef struct config {
-    stele_dense_config stack;
+    stele_predictor_config stack;
     int32_t model;
     double baseline_weight;
     int64_t intervals;
@@ -118,9 +118,9 @@ static stele_status build(stele_inst *self, stele_build *b)
 
 static stele_status traits(const stele_inst *self, stele_head_traits *ret)
 {
-    (void)self;
     ret->gradient_scale = 1.0;
     ret->own_step = 0;
+    ret->at_mean = self->config->stack.latent == STELE_LATENT_MEAN;
     return STELE_OK;
 }
 

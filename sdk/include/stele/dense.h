@@ -95,11 +95,12 @@ static inline stele_status stele_dense_layer(const stele_host *h, stele_build *b
 }
 
 /* Declare the stack. `in` inputs, n_covariates (may be 0) more that enter the first layer through weights of their own;
- * first_decay is the weight-decay factor of the first layer. Afterwards d->out is the width of the result. Without
- * layers the result is the inputs with the covariates behind them; sparse inputs can then have none. */
-static inline stele_status stele_dense_build(const stele_host *h, stele_build *b, const char *prefix, int64_t in,
-                                             int64_t n_covariates, double first_decay, const stele_dense_config *config,
-                                             stele_dense *d)
+ * first_decay is the weight-decay factor of the first layer, decay that of all other weights. Afterwards d->out is the
+ * width of the result. Without layers the result is the inputs with the covariates behind them; sparse inputs can then
+ * have none. */
+static inline stele_status stele_dense_build_decayed(const stele_host *h, stele_build *b, const char *prefix,
+                                                     int64_t in, int64_t n_covariates, double first_decay, double decay,
+                                                     const stele_dense_config *config, stele_dense *d)
 {
     stele_status status = STELE_OK;
     if (config->hidden.n > STELE_DENSE_MAX) {
@@ -111,15 +112,23 @@ static inline stele_status stele_dense_build(const stele_host *h, stele_build *b
     d->n_covariates = n_covariates;
     for (uint32_t i = 0; i < d->n && status == STELE_OK; i++) {
         status =
-            stele_dense_layer(h, b, prefix, i, i == 0 ? in : config->hidden.v[i - 1], i == 0 ? first_decay : 1.0, d);
+            stele_dense_layer(h, b, prefix, i, i == 0 ? in : config->hidden.v[i - 1], i == 0 ? first_decay : decay, d);
     }
     d->out = d->n > 0 ? config->hidden.v[d->n - 1] : in + n_covariates;
     if (status == STELE_OK && n_covariates > 0 && d->n > 0) {
         double bound = 1.0 / sqrt((double)n_covariates);
         status = stele_declare(h, b, prefix, "covariates", stele_shape2(n_covariates, config->hidden.v[0]),
-                               STELE_INIT_UNIFORM, bound, 1.0, &d->covariate_weight);
+                               STELE_INIT_UNIFORM, bound, decay, &d->covariate_weight);
     }
     return status;
+}
+
+/* The same with factor 1 on the other weights. */
+static inline stele_status stele_dense_build(const stele_host *h, stele_build *b, const char *prefix, int64_t in,
+                                             int64_t n_covariates, double first_decay, const stele_dense_config *config,
+                                             stele_dense *d)
+{
+    return stele_dense_build_decayed(h, b, prefix, in, n_covariates, first_decay, 1.0, config, d);
 }
 
 static inline stele_tensor *stele_activate(const stele_host *h, stele_graph *g, stele_tensor *a, int32_t activation)

@@ -369,6 +369,11 @@ typedef struct stele_head_vt {
                             stele_head_output *ret, uint32_t *ret_n);
     /* Put predictions into them. [main & built; none] */
     stele_status (*show)(const stele_inst *self, const stele_head_shown *s);
+    /* Correct how sure predictions are, by rows that parameters were not learned from: set buffers that predict reads,
+     * as a temperature. `s`: predictions for the validation rows that have a target, made with those buffers as they
+     * were after fit, which is all that f->set may change; f->next has no rows. Called once, at the end of a training.
+     * Optional. [main & built; none] */
+    stele_status (*calibrate)(const stele_inst *self, const stele_head_scored *s, stele_fit *f);
 } stele_head_vt;
 
 /* --- source: reads data ------------------------------------------------------------------------------------------- */

@@ -270,7 +270,8 @@ typedef struct stele_loss_args {
     const stele_experts *experts;
     const stele_joint *joint;
     stele_tensor *log_px; /* (B, n): weighted sum over the modalities to reconstruct of log p(x_m | z) at one z drawn
-                             from each component, 0 where there is none */
+                             from each component, 0 where there is none; with private latents a bound of it, from
+                             which beta times their divergences are taken already */
     stele_tensor *divergence; /* (B, n): KL(component || prior) in closed form where there is one component, else
                                  log q(z) - log p(z) of the whole mixture at that z; 0 where there is none */
     double beta;              /* weight of divergences at this step */
@@ -368,13 +369,18 @@ typedef struct stele_head_vt {
                             stele_head_output *ret, uint32_t *ret_n);
     /* Put predictions into them. [main & built; none] */
     stele_status (*show)(const stele_inst *self, const stele_head_shown *s);
+    /* Correct how sure predictions are, by rows that parameters were not learned from: set buffers that predict reads,
+     * as a temperature. `s`: predictions for the validation rows that have a target, made with those buffers as they
+     * were after fit, which is all that f->set may change; f->next has no rows. Called once, at the end of a training.
+     * Optional. [main & built; none] */
+    stele_status (*calibrate)(const stele_inst *self, const stele_head_scored *s, stele_fit *f);
 } stele_head_vt;
 
 /* --- source: reads data ------------------------------------------------------------------------------------------- */
 
 /* Rows of one field. Buffers are the host's. MATRIX DENSE: `data` gets n_rows * sample elements, packed. MATRIX CSR:
- * row_start is filled already from count(); `data` and `column` get the stored entries, columns ascending. CATEGORY:
- * I32 codes, -1 missing. NUMBER: F64, NaN missing. TEXT: `text` gets borrowed strings, NULL missing. */
+ * row_start is filled from count(); `data` and `column` get the stored entries, columns ascending, each once. CATEGORY:
+ * I32 codes, -1 missing. NUMBER: F64, finite, NaN missing. TEXT: `text` gets borrowed strings, NULL missing. */
 typedef struct stele_read {
     uint64_t struct_size;
     uint32_t field, reserved;
