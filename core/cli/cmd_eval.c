@@ -17,44 +17,9 @@
 
 typedef struct options {
     stele__open_request open;
-    const char *exclude, *samples, *report, *rows, *resamples, *level;
-    int json;
-    stele__grid_style style;
-    stele__bootstrap bootstrap;
+    const char *exclude, *samples, *report, *rows;
+    stele__interval_options figures;
 } options;
-
-/* Resamples unless asked for otherwise; the most that may be asked for. */
-enum { RESAMPLES = 1000, MOST_RESAMPLES = 1000000 };
-
-static int check_intervals(const char *command, options *o)
-{
-    char *end = NULL;
-    o->bootstrap = (stele__bootstrap){ .n_resamples = RESAMPLES, .level = 0.95 };
-    if (o->resamples != NULL) {
-        long n = strtol(o->resamples, &end, 10);
-        if (end == o->resamples || *end != '\0' || n > MOST_RESAMPLES ||
-            (n != 0 && n < STELE__LEAST_RESAMPLES)) {
-            return stele__cli_usage_error(
-                command, "--resamples is a number from 100 to 1000000, or 0 for no intervals");
-        }
-        o->bootstrap.n_resamples = (uint32_t)n;
-    }
-    if (o->level != NULL) {
-        o->bootstrap.level = strtod(o->level, &end);
-        if (end == o->level || *end != '\0' ||
-            !(o->bootstrap.level > 0.0 && o->bootstrap.level < 1.0)) {
-            return stele__cli_usage_error(command, "--level is a number between 0 and 1");
-        }
-    }
-    if (o->bootstrap.n_resamples == 0 && (o->style.intervals || o->level != NULL)) {
-        return stele__cli_usage_error(command, "without resamples there are no intervals");
-    }
-    if (o->json && (o->style.markdown || o->style.intervals)) {
-        return stele__cli_usage_error(
-            command, "--json has all intervals: leave out --intervals and --markdown");
-    }
-    return STELE__EXIT_OK;
-}
 
 static int check(int argc, char **argv, options *o)
 {
@@ -81,7 +46,7 @@ static int check(int argc, char **argv, options *o)
         }
         o->open.plan.samples = k;
     }
-    return check_intervals(argv[0], o);
+    return stele__interval_check(argv[0], &o->figures);
 }
 
 static int parse(int argc, char **argv, options *o)
@@ -89,13 +54,9 @@ static int parse(int argc, char **argv, options *o)
     static const struct option longs[] = { { "labels", required_argument, NULL, 'l' },
                                            { "exclude", required_argument, NULL, 'x' },
                                            { "samples", required_argument, NULL, 'k' },
-                                           { "json", no_argument, NULL, 'j' },
                                            { "report", required_argument, NULL, 'r' },
                                            { "rows", required_argument, NULL, 'w' },
-                                           { "intervals", no_argument, NULL, 'i' },
-                                           { "resamples", required_argument, NULL, 'b' },
-                                           { "level", required_argument, NULL, 'L' },
-                                           { "markdown", no_argument, NULL, 'M' },
+                                           STELE__INTERVAL_OPTIONS,
                                            STELE__OPEN_OPTIONS,
                                            { 0 } };
     o->open = (stele__open_request){ .part = STELE__TEST, .checkpoint = "best", .spec_labels = 1 };
@@ -104,15 +65,11 @@ static int parse(int argc, char **argv, options *o)
         case 'l': o->open.plan.labels = optarg; break;
         case 'x': o->exclude = optarg; break;
         case 'k': o->samples = optarg; break;
-        case 'j': o->json = 1; break;
         case 'r': o->report = optarg; break;
         case 'w': o->rows = optarg; break;
-        case 'i': o->style.intervals = 1; break;
-        case 'b': o->resamples = optarg; break;
-        case 'L': o->level = optarg; break;
-        case 'M': o->style.markdown = 1; break;
         default:
-            if (!stele__open_option(&o->open, c, optarg)) {
+            if (!stele__interval_option(&o->figures, c, optarg) &&
+                !stele__open_option(&o->open, c, optarg)) {
                 return stele__cli_option_error(c, argv);
             }
         }
@@ -146,10 +103,10 @@ static stele_status show(const options *o, const json_t *report, stele__diag *di
 {
     char *text = json_dumps(report, JSON_INDENT(2));
     stele_status status = text != NULL ? write_report(o, text, diag) : STELE_E_NOMEM;
-    if (status == STELE_OK && o->json) {
+    if (status == STELE_OK && o->figures.json) {
         printf("%s\n", text);
     } else if (status == STELE_OK) {
-        stele__eval_print(report, &o->style);
+        stele__eval_print(report, &o->figures.style);
     }
     free(text);
     return status;
@@ -179,7 +136,7 @@ static stele_status judge(const options *o, const stele__opened *opened, stele__
                                    "--rows: nothing here is told row by row");
         stele__diag_hint(diag, "add --report fusion, or `fusion` to what the spec evaluates");
     }
-    stele__bootstrap b = o->bootstrap;
+    stele__bootstrap b = o->figures.bootstrap;
     if (status == STELE_OK && b.n_resamples > 0) {
         status = stele__eval_units(opened, row, q.n, &b);
         q.bootstrap = &b;

@@ -1,12 +1,15 @@
 /* stele predict RUN [DATA] -o FILE [--modalities a,b] [--split PART] [--samples K] [--level P]
- *     [--checkpoint NAME] */
+ *     [--resamples N] [--json] [--checkpoint NAME] */
 #include "base/mem.h"
 #include "cli/command.h"
+#include "cli/eval_table.h"
+#include "cli/eval_units.h"
 #include "cli/row_table.h"
 #include "data/csv.h"
 #include "data/h5ad.h"
 #include "data/jsonl_write.h"
 #include "eval/forecast.h"
+#include "eval/report.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +23,7 @@ typedef struct options {
     int format;
     long n_samples;
     double width; /* of the intervals */
+    stele__interval_options figures;
 } options;
 
 static int format_of(const char *path)
@@ -39,11 +43,14 @@ static int check_numbers(char **argv, options *o)
         return stele__cli_usage_error(argv[0], "--samples is a number from 1 to 10000");
     }
     end = NULL;
+    o->open.spec_labels = o->open.data == NULL; /* other data need not have its groups */
     o->width = o->level != NULL ? strtod(o->level, &end) : 0.9;
     if ((end != NULL && *end != '\0') || !(o->width > 0.0) || !(o->width < 1.0)) {
         return stele__cli_usage_error(argv[0], "--level is a number between 0 and 1");
     }
-    return STELE__EXIT_OK;
+    int code = stele__interval_check(argv[0], &o->figures);
+    o->figures.style.intervals = 1;
+    return code;
 }
 
 static int check(int argc, char **argv, options *o)
@@ -67,6 +74,8 @@ static int parse(int argc, char **argv, options *o)
     static const struct option longs[] = { { "output", required_argument, NULL, 'o' },
                                            { "samples", required_argument, NULL, 'k' },
                                            { "level", required_argument, NULL, 'l' },
+                                           { "resamples", required_argument, NULL, 'b' },
+                                           { "json", no_argument, NULL, 'j' },
                                            STELE__OPEN_OPTIONS,
                                            { 0 } };
     o->open =
@@ -77,7 +86,8 @@ static int parse(int argc, char **argv, options *o)
         case 'k': o->samples = optarg; break;
         case 'l': o->level = optarg; break;
         default:
-            if (!stele__open_option(&o->open, c, optarg)) {
+            if (!stele__interval_option(&o->figures, c, optarg) &&
+                !stele__open_option(&o->open, c, optarg)) {
                 return stele__cli_option_error(c, argv);
             }
         }
@@ -219,6 +229,42 @@ static stele_status write_table(const stele__row_table *t, const options *o, ste
     return stele__h5ad_write(o->out, &file, diag);
 }
 
+/* --- figures --- */
+
+static stele_status show_figures(json_t *heads, const options *o)
+{
+    char *text = o->figures.json ? json_dumps(heads, JSON_INDENT(2)) : NULL;
+    if (text != NULL) {
+        printf("%s\n", text);
+    } else if (!o->figures.json && json_object_size(heads) > 0) {
+        stele__heads_print(heads, &o->figures.style);
+    }
+    free(text);
+    return o->figures.json && text == NULL ? STELE_E_NOMEM : STELE_OK;
+}
+
+/* How well heads do on those rows that have their targets. */
+static stele_status judge(const stele__row_table *t, const options *o, uint64_t mask,
+                          stele__diag *diag)
+{
+    stele__bootstrap b = o->figures.bootstrap;
+    stele__report_request q = { .judge = &t->o->judge, .row = t->row, .n = t->n, .mask = mask };
+    json_t *heads = NULL;
+    stele_status status = STELE_OK;
+    if (o->open.quiet && !o->figures.json) {
+        return STELE_OK;
+    }
+    if (b.n_resamples > 0) {
+        status = stele__eval_units(t->o, t->row, t->n, &b);
+        q.bootstrap = &b;
+    }
+    status = status == STELE_OK ? stele__report_predictions(&q, &heads, diag) : status;
+    status = status == STELE_OK ? show_figures(heads, o) : status;
+    stele__eval_units_finish(&b);
+    json_decref(heads);
+    return status;
+}
+
 static stele_status fill(stele__row_table *t, const options *o, uint64_t mask, stele__diag *diag)
 {
     const stele__model *m = &t->o->run.model;
@@ -264,6 +310,9 @@ static stele_status predict(const options *o, stele__diag *diag)
     if (status == STELE_OK && !o->open.quiet) {
         fprintf(stderr, "%s: %lld rows, %u heads\n", o->out, (long long)t.n,
                 opened.run.model.n_heads);
+    }
+    if (status == STELE_OK) {
+        status = judge(&t, o, mask, diag);
     }
     stele__row_table_finish(&t);
     stele__opened_finish(&opened);

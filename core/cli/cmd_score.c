@@ -1,7 +1,9 @@
-/* stele score RUN [-o FILE] [--modalities a,b] [--split PART] [--data PATH] [--alpha A] [--json] */
+/* stele score RUN [-o FILE] [--modalities a,b] [--split PART] [--data PATH] [--alpha A]
+ *     [--intervals] [--resamples N] [--level P] [--markdown] [--json] */
 #include "base/mem.h"
 #include "cli/command.h"
 #include "cli/eval_table.h"
+#include "cli/eval_units.h"
 #include "cli/opened.h"
 #include "cli/row_table.h"
 #include "data/csv.h"
@@ -19,7 +21,7 @@ typedef struct options {
     stele__open_request open;
     const char *out;
     double alpha; /* p_match below this is flagged */
-    int json;
+    stele__interval_options figures;
 } options;
 
 typedef struct pair {
@@ -45,7 +47,8 @@ static int check(int argc, char **argv, options *o)
     if (o->out != NULL && strcmp(stele__extension(o->out), ".csv") != 0) {
         return stele__cli_usage_error(argv[0], "`%s` does not end in .csv", o->out);
     }
-    return STELE__EXIT_OK;
+    o->open.spec_labels = o->open.data == NULL; /* other data need not have its groups */
+    return stele__interval_check(argv[0], &o->figures);
 }
 
 static int parse(int argc, char **argv, options *o)
@@ -53,7 +56,7 @@ static int parse(int argc, char **argv, options *o)
     static const struct option longs[] = { { "output", required_argument, NULL, 'o' },
                                            { "alpha", required_argument, NULL, 'a' },
                                            { "data", required_argument, NULL, 'd' },
-                                           { "json", no_argument, NULL, 'j' },
+                                           STELE__INTERVAL_OPTIONS,
                                            STELE__OPEN_OPTIONS,
                                            { 0 } };
     o->alpha = 0.05;
@@ -65,7 +68,6 @@ static int parse(int argc, char **argv, options *o)
         switch (c) {
         case 'o': o->out = optarg; break;
         case 'd': o->open.data = optarg; break;
-        case 'j': o->json = 1; break;
         case 'a':
             o->alpha = strtod(optarg, &end);
             if (end == optarg || *end != '\0' || !(o->alpha > 0.0) || !(o->alpha < 1.0)) {
@@ -73,7 +75,8 @@ static int parse(int argc, char **argv, options *o)
             }
             break;
         default:
-            if (!stele__open_option(&o->open, c, optarg)) {
+            if (!stele__interval_option(&o->figures, c, optarg) &&
+                !stele__open_option(&o->open, c, optarg)) {
                 return stele__cli_option_error(c, argv);
             }
         }
@@ -177,13 +180,75 @@ static stele_status write_rows(const work *w)
 
 /* --- the summary --- */
 
-static json_t *retrieval(const stele__retrieval *r)
+/* Figures of a pair that are means over its rows. */
+enum { AUROC = 0, TOGETHER, FLAGGED, RECALL, N_MEANS = RECALL + 6 };
+static const int recalled[] = { 1, 5, 10 };
+
+/* (n, N_MEANS) */
+static void fill_means(const work *w, const stele__consistency *c, double *ret)
 {
-    return json_pack("{s:f, s:f, s:f, s:f}", "recall1", r->recall1, "recall5", r->recall5,
-                     "recall10", r->recall10, "median_rank", r->median_rank);
+    for (int64_t r = 0; r < c->n; r++, ret += N_MEANS) {
+        ret[AUROC] = c->contribution[r];
+        ret[TOGETHER] = c->score[r] > 0.0;
+        ret[FLAGGED] = c->p_match[r] < w->q->alpha;
+        for (int k = 0; k < 3; k++) {
+            ret[RECALL + k] = c->rank_forward[r] <= recalled[k];
+            ret[RECALL + 3 + k] = c->rank_backward[r] <= recalled[k];
+        }
+    }
 }
 
-static json_t *summary_of(const work *w, const pair *p)
+typedef struct intervals {
+    stele__interval mean[N_MEANS], forward, backward; /* forward, backward: of the median ranks */
+} intervals;
+
+static stele_status find_intervals(const work *w, const stele__consistency *c, intervals *ret)
+{
+    stele__bootstrap b = w->q->figures.bootstrap;
+    double *value = stele__calloc((size_t)c->n * N_MEANS, sizeof *value);
+    stele_status status =
+        value != NULL ? stele__eval_units(&w->o, c->row, c->n, &b) : STELE_E_NOMEM;
+    if (status == STELE_OK) {
+        fill_means(w, c, value);
+        status = stele__bootstrap_means(&b, value, N_MEANS, ret->mean);
+    }
+    status =
+        status == STELE_OK ? stele__bootstrap_median(&b, c->rank_forward, &ret->forward) : status;
+    status =
+        status == STELE_OK ? stele__bootstrap_median(&b, c->rank_backward, &ret->backward) : status;
+    /* The mean of contributions is that area to first order only. */
+    ret->mean[AUROC].low = fmax(ret->mean[AUROC].low, 0.0);
+    ret->mean[AUROC].high = fmin(ret->mean[AUROC].high, 1.0);
+    stele__eval_units_finish(&b);
+    stele__free(value);
+    return status;
+}
+
+/* null where there is none. */
+static json_t *interval(const stele__interval *i, double factor)
+{
+    return isfinite(i->low) && isfinite(i->high)
+               ? json_pack("[f, f]", factor * i->low, factor * i->high)
+               : json_null();
+}
+
+/* `at`: recall at 1, 5 and 10. */
+static json_t *retrieval(const stele__retrieval *r, const stele__interval *at,
+                         const stele__interval *median)
+{
+    json_t *one = json_pack("{s:f, s:f, s:f, s:f}", "recall1", r->recall1, "recall5", r->recall5,
+                            "recall10", r->recall10, "median_rank", r->median_rank);
+    if (at != NULL) {
+        json_object_set_new(one, "intervals",
+                            json_pack("{s:o, s:o, s:o, s:o}", "recall1", interval(&at[0], 1.0),
+                                      "recall5", interval(&at[1], 1.0), "recall10",
+                                      interval(&at[2], 1.0), "median_rank", interval(median, 1.0)));
+    }
+    return one;
+}
+
+/* i NULL: without intervals. */
+static json_t *summary_of(const work *w, const pair *p, const intervals *i)
 {
     const stele__model *m = &w->o.run.model;
     int64_t flagged = 0, together = 0;
@@ -192,30 +257,60 @@ static json_t *summary_of(const work *w, const pair *p)
         together += p->c.score[r] > 0.0;
     }
     json_t *auroc = isfinite(p->c.auroc) ? json_real(p->c.auroc) : json_null();
-    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:f, s:I, s:f, s:o, s:o}", "a",
-                     m->modality[p->a].name, "b", m->modality[p->b].name, "rows",
-                     (json_int_t)p->c.n, "reference_rows", (json_int_t)p->c.n_reference,
-                     "candidates", (json_int_t)p->c.n_candidates, "auroc", auroc, "share_together",
-                     (double)together / (double)p->c.n, "flagged", (json_int_t)flagged, "alpha",
-                     w->q->alpha, "a_to_b", retrieval(&p->c.forward), "b_to_a",
-                     retrieval(&p->c.backward));
+    json_t *one = json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:f, s:I, s:f, s:o, s:o}", "a",
+                            m->modality[p->a].name, "b", m->modality[p->b].name, "rows",
+                            (json_int_t)p->c.n, "reference_rows", (json_int_t)p->c.n_reference,
+                            "candidates", (json_int_t)p->c.n_candidates, "auroc", auroc,
+                            "share_together", (double)together / (double)p->c.n, "flagged",
+                            (json_int_t)flagged, "alpha", w->q->alpha, "a_to_b",
+                            retrieval(&p->c.forward, i != NULL ? i->mean + RECALL : NULL,
+                                      i != NULL ? &i->forward : NULL),
+                            "b_to_a",
+                            retrieval(&p->c.backward, i != NULL ? i->mean + RECALL + 3 : NULL,
+                                      i != NULL ? &i->backward : NULL));
+    if (i != NULL) {
+        json_object_set_new(one, "intervals",
+                            json_pack("{s:o, s:o, s:o}", "auroc", interval(&i->mean[AUROC], 1.0),
+                                      "share_together", interval(&i->mean[TOGETHER], 1.0),
+                                      "flagged", interval(&i->mean[FLAGGED], (double)p->c.n)));
+    }
+    return one;
+}
+
+static stele_status summarise(const work *w, json_t *report)
+{
+    const stele__interval_options *f = &w->q->figures;
+    json_t *pairs = json_array();
+    stele_status status = STELE_OK;
+    (void)json_object_set_new(report, "run", json_string(w->q->open.dir));
+    (void)json_object_set_new(report, "pairs", pairs);
+    for (size_t i = 0; i < w->n_pairs && status == STELE_OK; i++) {
+        intervals found = { 0 };
+        const int wanted = f->bootstrap.n_resamples > 0;
+        status = wanted ? find_intervals(w, &w->pair[i].c, &found) : STELE_OK;
+        (void)json_array_append_new(pairs, summary_of(w, &w->pair[i], wanted ? &found : NULL));
+    }
+    if (f->bootstrap.n_resamples > 0) {
+        (void)json_object_set_new(report, "intervals",
+                                  json_pack("{s:f, s:I}", "level", f->bootstrap.level, "resamples",
+                                            (json_int_t)f->bootstrap.n_resamples));
+    }
+    return status;
 }
 
 static stele_status show(const work *w)
 {
-    json_t *report = json_object(), *pairs = json_array();
-    (void)json_object_set_new(report, "run", json_string(w->q->open.dir));
-    (void)json_object_set_new(report, "pairs", pairs);
-    for (size_t i = 0; i < w->n_pairs; i++) {
-        (void)json_array_append_new(pairs, summary_of(w, &w->pair[i]));
-    }
-    char *text = w->q->json ? json_dumps(report, JSON_INDENT(2)) : NULL;
+    const stele__interval_options *f = &w->q->figures;
+    json_t *report = json_object();
+    stele_status status = summarise(w, report);
+    char *text = status == STELE_OK && f->json ? json_dumps(report, JSON_INDENT(2)) : NULL;
     if (text != NULL) {
         printf("%s\n", text);
-    } else if (!w->q->json) {
-        stele__score_print(report);
+    } else if (status == STELE_OK && !f->json) {
+        stele__score_print(report, &f->style);
+    } else if (status == STELE_OK) {
+        status = STELE_E_NOMEM;
     }
-    stele_status status = w->q->json && text == NULL ? STELE_E_NOMEM : STELE_OK;
     free(text);
     json_decref(report);
     return status;

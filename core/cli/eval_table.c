@@ -373,7 +373,7 @@ void stele__eval_print(const json_t *report, const stele__grid_style *style)
     print_fusion(report, style, &first);
 }
 
-void stele__score_print(const json_t *report)
+void stele__score_print(const json_t *report, const stele__grid_style *style)
 {
     static const struct {
         const char *side, *key, *title;
@@ -393,7 +393,7 @@ void stele__score_print(const json_t *report)
         { "b_to_a", "median_rank", "rank <-", 1 },
         { NULL, "candidates", "of", 0 },
     };
-    grid pairs = { 0 };
+    grid pairs = { .style = *style };
     size_t i;
     json_t *one;
     stele__grid_put(&pairs, 0, 0, "pair");
@@ -411,4 +411,31 @@ void stele__score_print(const json_t *report)
     }
     stele__grid_print(&pairs);
     stele__grid_finish(&pairs);
+}
+
+void stele__heads_print(json_t *heads, const stele__grid_style *style)
+{
+    const char *name, *key;
+    json_t *one, *value;
+    grid t = { .style = *style };
+    int row = 1;
+    static const char *const title[] = { "head", "rows", "metric", "at the posterior's mean" };
+    for (int c = 0; c < 4; c++) {
+        stele__grid_put(&t, 0, c, title[c]);
+    }
+    json_object_foreach(heads, name, one)
+    {
+        json_object_foreach(one, key, value)
+        {
+            if (json_is_object(value) || strcmp(key, "rows") == 0) {
+                continue;
+            }
+            stele__grid_put(&t, row, 0, name);
+            stele__grid_figure(&t, row, 1, one, "rows", 0);
+            stele__grid_put(&t, row, 2, key);
+            stele__grid_figure(&t, row++, 3, one, key, 4);
+        }
+    }
+    stele__grid_print(&t);
+    stele__grid_finish(&t);
 }

@@ -7,6 +7,8 @@
 /* Of eval/report.h. */
 void stele__eval_print(const json_t *report, const stele__grid_style *style);
 /* Of `stele score`. */
-void stele__score_print(const json_t *report);
+void stele__score_print(const json_t *report, const stele__grid_style *style);
+/* Of `heads` in a report: what `stele predict` tells of rows that have the targets. */
+void stele__heads_print(json_t *heads, const stele__grid_style *style);
 
 #endif

@@ -2,6 +2,8 @@
 
 #include "base/mem.h"
 
+#include <stdlib.h>
+
 /* The group of each row by number, in the order in which they first appear. */
 static stele_status number_groups(const stele__label *label, const int64_t *row, int64_t n,
                                   int32_t *unit, int64_t *ret_n)
@@ -50,4 +52,49 @@ void stele__eval_units_finish(stele__bootstrap *b)
 {
     stele__free((void *)(uintptr_t)b->unit);
     b->unit = NULL;
+}
+
+int stele__interval_option(stele__interval_options *o, int option, const char *value)
+{
+    switch (option) {
+    case 'i': o->style.intervals = 1; return 1;
+    case 'M': o->style.markdown = 1; return 1;
+    case 'j': o->json = 1; return 1;
+    case 'b': o->resamples = value; return 1;
+    case 'L': o->level = value; return 1;
+    default: return 0;
+    }
+}
+
+/* Resamples unless asked for otherwise; the most that may be asked for. */
+enum { RESAMPLES = 1000, MOST_RESAMPLES = 1000000 };
+
+int stele__interval_check(const char *command, stele__interval_options *o)
+{
+    char *end = NULL;
+    o->bootstrap = (stele__bootstrap){ .n_resamples = RESAMPLES, .level = 0.95 };
+    if (o->resamples != NULL) {
+        long n = strtol(o->resamples, &end, 10);
+        if (end == o->resamples || *end != '\0' || n > MOST_RESAMPLES ||
+            (n != 0 && n < STELE__LEAST_RESAMPLES)) {
+            return stele__cli_usage_error(
+                command, "--resamples is a number from 100 to 1000000, or 0 for no intervals");
+        }
+        o->bootstrap.n_resamples = (uint32_t)n;
+    }
+    if (o->level != NULL) {
+        o->bootstrap.level = strtod(o->level, &end);
+        if (end == o->level || *end != '\0' ||
+            !(o->bootstrap.level > 0.0 && o->bootstrap.level < 1.0)) {
+            return stele__cli_usage_error(command, "--level is a number between 0 and 1");
+        }
+    }
+    if (o->bootstrap.n_resamples == 0 && (o->style.intervals || o->level != NULL)) {
+        return stele__cli_usage_error(command, "without resamples there are no intervals");
+    }
+    if (o->json && (o->style.markdown || o->style.intervals)) {
+        return stele__cli_usage_error(
+            command, "--json has all intervals: leave out --intervals and --markdown");
+    }
+    return STELE__EXIT_OK;
 }

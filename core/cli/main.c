@@ -44,13 +44,17 @@ const stele__command stele__commands[] = {
       stele__cmd_embed },
     { "predict",
       "RUN [DATA] -o FILE [--modalities A,B] [--split PART] [--samples K] [--level P] "
-      "[--checkpoint NAME] [--threads N] [--quiet]",
+      "[--resamples N] [--json] [--checkpoint NAME] [--threads N] [--quiet]",
       "Write what the heads of a run predict, with intervals, as .csv, .jsonl or .h5ad.",
       "  -o FILE          (or --output) .csv, .jsonl; .h5ad: columns of obs\n"
       "  --modalities A,B from these alone\n"
       "  --split PART     train, valid, test or all (default), of the run's own data\n"
       "  --samples K      draws from the posterior per row (default: 100)\n"
       "  --level P        probability of the intervals (default: 0.9)\n"
+      "  --resamples N    rows that have a target are also judged, with 95 % intervals from so "
+      "many\n"
+      "                   resamples (default: 1000, 0: no intervals)\n"
+      "  --json           those figures as one JSON object instead of a table\n"
       "  --checkpoint X   best (default) or last\n"
       "  --threads N      instead of train.threads\n"
       "  --quiet          only warnings and errors\n"
@@ -111,15 +115,19 @@ const stele__command stele__commands[] = {
       "  --quiet          only warnings and errors\n",
       stele__cmd_generate },
     { "score",
-      "RUN [-o FILE] [--modalities A,B] [--split PART] [--data PATH] [--alpha A] [--checkpoint "
-      "NAME] "
-      "[--threads N] [--json] [--quiet]",
+      "RUN [-o FILE] [--modalities A,B] [--split PART] [--data PATH] [--alpha A] [--intervals] "
+      "[--resamples N] [--level P] [--markdown | --json] [--checkpoint NAME] [--threads N] "
+      "[--quiet]",
       "Tell whether a row's modalities belong together, and find each one's partner.",
       "  -o FILE          (or --output) .csv: log Bayes factor and p values of every row and pair\n"
       "  --modalities A,B only pairs of these\n"
       "  --split PART     train, valid, test (default) or all\n"
       "  --data PATH      other rows with the same features; several sources: NAME=PATH\n"
       "  --alpha A        pairs whose p_match is below are flagged (default: 0.05)\n"
+      "  --intervals      show the interval of each figure, by resampled rows\n"
+      "  --resamples N    so many (default: 1000), 0: no intervals\n"
+      "  --level P        probability of the intervals (default: 0.95)\n"
+      "  --markdown       tables of Markdown\n"
       "  --checkpoint X   best (default) or last\n"
       "  --threads N      instead of train.threads\n"
       "  --json           one JSON object instead of a table\n"

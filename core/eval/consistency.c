@@ -1,15 +1,15 @@
 #include "eval/consistency.h"
 
 #include "base/mem.h"
-#include "eval/ranking.h"
+#include "eval/matched.h"
 #include "kernels/philox.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Partners that a row is compared with at most, rows of a chunk, bits of the curve's bins. */
-enum { MOST_CANDIDATES = 4096, CHUNK = 64, BITS = 20 };
+/* Partners that a row is compared with at most, rows of a chunk. */
+enum { MOST_CANDIDATES = 4096, CHUNK = 64 };
 
 double stele__log_bayes_factor(uint32_t dim, const float *mean_a, const float *sd_a,
                                const float *mean_b, const float *sd_b)
@@ -87,13 +87,12 @@ static void score_row(void *ctx, size_t task, unsigned thread)
     int64_t i = w->first + (int64_t)task;
     float *f = w->forward + (int64_t)task * w->n_partners;
     float *b = w->backward + (int64_t)task * w->n_partners;
-    double own = (double)(float)between(w, &w->a, i, &w->b, i); /* compared with floats */
+    const double own = w->score[i];
     (void)thread;
     for (int64_t k = 0; k < w->n_partners; k++) {
         f[k] = (float)between(w, &w->a, i, &w->b, w->partner[k]);
         b[k] = (float)between(w, &w->b, i, &w->a, w->partner[k]);
     }
-    w->score[i] = own;
     w->rank_f[i] = rank_of(w, i, f, own);
     w->rank_b[i] = rank_of(w, i, b, own);
     int64_t better = 0, others = 0;
@@ -104,44 +103,41 @@ static void score_row(void *ctx, size_t task, unsigned thread)
     w->p_chance[i] = (double)(better + 1) / (double)(others + 1);
 }
 
-/* Shuffled pairs of the chunk into the curve. */
-static stele_status add_shuffled(const work *w, stele__ranking_counts *curve)
+/* Shuffled pairs of the chunk. */
+static stele_status add_shuffled(const work *w, stele__matched *m)
 {
-    static const uint8_t no[MOST_CANDIDATES];
-    stele_status status = STELE_OK;
-    for (int64_t t = 0; t < w->many && status == STELE_OK; t++) {
-        float *f = w->forward + t * w->n_partners;
-        int64_t n = 0;
+    for (int64_t t = 0; t < w->many; t++) {
+        const float *f = w->forward + t * w->n_partners;
         for (int64_t k = 0; k < w->n_partners; k++) {
+            if (isnan(f[k])) {
+                return STELE_E_NONFINITE;
+            }
             if (w->partner[k] != w->first + t) {
-                f[n++] = f[k];
+                stele__matched_add(m, w->first + t, w->partner[k], (double)f[k]);
             }
         }
-        status = stele__ranking_counts_add(curve, f, no, (size_t)n);
     }
-    return status;
+    return STELE_OK;
 }
 
-static stele_status score_all(work *w, stele__pool *pool, double *ret_auroc)
+static stele_status score_all(work *w, stele__pool *pool, stele__consistency *ret)
 {
-    stele__ranking_counts *curve = NULL;
-    stele__ranking r;
-    const uint8_t yes = 1;
-    stele_status status = stele__ranking_counts_create(BITS, &curve);
+    stele__matched m = { 0 };
+    stele_status status = STELE_OK;
+    for (int64_t i = 0; i < w->n && status == STELE_OK; i++) {
+        w->score[i] = (double)(float)between(w, &w->a, i, &w->b, i); /* compared with floats */
+        status = isnan(w->score[i]) ? STELE_E_NONFINITE : STELE_OK;
+    }
+    status = status == STELE_OK ? stele__matched_init(&m, w->score, w->n) : status;
     for (w->first = 0; w->first < w->n && status == STELE_OK; w->first += CHUNK) {
         w->many = w->n - w->first < CHUNK ? w->n - w->first : CHUNK;
         stele__pool_run(pool, (size_t)w->many, score_row, w);
-        status = add_shuffled(w, curve);
-        for (int64_t t = 0; t < w->many && status == STELE_OK; t++) {
-            float own = (float)w->score[w->first + t];
-            status = stele__ranking_counts_add(curve, &own, &yes, 1);
-        }
+        status = add_shuffled(w, &m);
     }
     if (status == STELE_OK) {
-        stele__ranking_counts_result(curve, &r);
-        *ret_auroc = r.auroc;
+        ret->auroc = stele__matched_area(&m, ret->contribution);
     }
-    stele__ranking_counts_destroy(curve);
+    stele__matched_finish(&m);
     return status;
 }
 
@@ -151,10 +147,15 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void summarise(double *rank, int64_t n, stele__retrieval *ret)
+static stele_status summarise(const double *rank, int64_t n, stele__retrieval *ret)
 {
-    qsort(rank, (size_t)n, sizeof *rank, ascending);
-    *ret = (stele__retrieval){ .median_rank = 0.5 * (rank[(n - 1) / 2] + rank[n / 2]) };
+    double *sorted = stele__calloc((size_t)n, sizeof *sorted);
+    if (sorted == NULL) {
+        return STELE_E_NOMEM;
+    }
+    memcpy(sorted, rank, (size_t)n * sizeof *sorted);
+    qsort(sorted, (size_t)n, sizeof *sorted, ascending);
+    *ret = (stele__retrieval){ .median_rank = 0.5 * (sorted[(n - 1) / 2] + sorted[n / 2]) };
     for (int64_t i = 0; i < n; i++) {
         ret->recall1 += rank[i] <= 1.0;
         ret->recall5 += rank[i] <= 5.0;
@@ -163,6 +164,8 @@ static void summarise(double *rank, int64_t n, stele__retrieval *ret)
     ret->recall1 /= (double)n;
     ret->recall5 /= (double)n;
     ret->recall10 /= (double)n;
+    stele__free(sorted);
+    return STELE_OK;
 }
 
 static stele_status make_room(work *w, stele__consistency *ret, uint64_t seed)
@@ -172,13 +175,15 @@ static stele_status make_room(work *w, stele__consistency *ret, uint64_t seed)
     w->partner = stele__calloc(n, sizeof *w->partner);
     w->forward = stele__calloc(CHUNK * (size_t)w->n_partners, sizeof *w->forward);
     w->backward = stele__calloc(CHUNK * (size_t)w->n_partners, sizeof *w->backward);
-    w->rank_f = stele__calloc(n, sizeof *w->rank_f);
-    w->rank_b = stele__calloc(n, sizeof *w->rank_b);
+    ret->rank_forward = w->rank_f = stele__calloc(n, sizeof *w->rank_f);
+    ret->rank_backward = w->rank_b = stele__calloc(n, sizeof *w->rank_b);
+    ret->contribution = stele__calloc(n, sizeof *ret->contribution);
     ret->score = w->score = stele__calloc(n, sizeof *w->score);
     ret->p_chance = w->p_chance = stele__calloc(n, sizeof *w->p_chance);
     ret->p_match = stele__calloc(n, sizeof *ret->p_match);
     if (w->partner == NULL || w->forward == NULL || w->backward == NULL || w->rank_f == NULL ||
-        w->rank_b == NULL || w->score == NULL || w->p_chance == NULL || ret->p_match == NULL) {
+        w->rank_b == NULL || w->score == NULL || w->p_chance == NULL || ret->p_match == NULL ||
+        ret->contribution == NULL) {
         return STELE_E_NOMEM;
     }
     stele__noise at = stele__noise_at(seed, stele__noise_purpose("score/partners", 0), 0);
@@ -193,8 +198,6 @@ static void work_finish(work *w)
     stele__free(w->partner);
     stele__free(w->forward);
     stele__free(w->backward);
-    stele__free(w->rank_f);
-    stele__free(w->rank_b);
 }
 
 /* Of n rows those that have both sides: their number, in ret. */
@@ -296,13 +299,13 @@ stele_status stele__consistency_compute(const stele__judge *j, const stele__cons
     stele_status status = make_room(&w, ret, j->seed);
     status = status == STELE_OK ? side_init(&w.a, j, ret->row, w.n, q->a, diag) : status;
     status = status == STELE_OK ? side_init(&w.b, j, ret->row, w.n, q->b, diag) : status;
-    status = status == STELE_OK ? score_all(&w, pool, &ret->auroc) : status;
+    status = status == STELE_OK ? score_all(&w, pool, ret) : status;
     status = status == STELE_OK ? find_p_match(&w, q, ret, diag) : status;
     if (status == STELE_OK) {
         ret->n_candidates = w.n_partners;
-        summarise(w.rank_f, w.n, &ret->forward);
-        summarise(w.rank_b, w.n, &ret->backward);
+        status = summarise(w.rank_f, w.n, &ret->forward);
     }
+    status = status == STELE_OK ? summarise(w.rank_b, w.n, &ret->backward) : status;
     work_finish(&w);
     return status;
 }
@@ -313,5 +316,8 @@ void stele__consistency_finish(stele__consistency *c)
     stele__free(c->score);
     stele__free(c->p_match);
     stele__free(c->p_chance);
+    stele__free(c->rank_forward);
+    stele__free(c->rank_backward);
+    stele__free(c->contribution);
     memset(c, 0, sizeof *c);
 }

@@ -38,8 +38,10 @@ typedef struct stele__consistency {
     double *score;                        /* (n) */
     double *p_match; /* (n) share of reference pairs that agree as little: small flags a mismatch */
     double *p_chance; /* (n) share of other partners that agree as well: small where it matches */
-    double auroc;     /* of matched against shuffled pairs */
-    stele__retrieval forward, backward; /* b of a row from its a; a from b */
+    double *rank_forward, *rank_backward; /* (n) of the own partner, 1: the first */
+    double *contribution;                 /* (n) to auroc (matched.h) */
+    double auroc;                         /* of matched against shuffled pairs */
+    stele__retrieval forward, backward;   /* b of a row from its a; a from b */
 } stele__consistency;
 
 /* stele__consistency_finish in any case. E_DATA with a message if fewer than two rows have both

@@ -52,4 +52,10 @@ typedef struct stele__report_request {
 STELE_NODISCARD stele_status stele__report_make(const stele__report_request *q, json_t **ret,
                                                 stele__diag *diag);
 
+/* `heads` of the posterior given the request's modalities, as in a report, of heads that have their
+ * target in some of the rows; of adversaries no fresh classifiers. plan, train and folder are not
+ * looked at. The caller releases *ret. [main] */
+STELE_NODISCARD stele_status stele__report_predictions(const stele__report_request *q, json_t **ret,
+                                                       stele__diag *diag);
+
 #endif

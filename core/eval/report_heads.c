@@ -48,33 +48,74 @@ static stele_status add_fresh(const stele__report_request *q, const stele__head_
     return status;
 }
 
+/* The figures of one head, under its name in `all`. */
+static stele_status add_head(const stele__report_request *q, const stele__head_request *r,
+                             int with_fresh, json_t *all, stele__diag *diag)
+{
+    stele__head_score score;
+    stele_status status = stele__head_score_of(q->judge, r, &score, diag);
+    json_t *one = stele__report_metrics(score.metric, score.n_metrics);
+    if (q->bootstrap != NULL) {
+        json_object_set_new(
+            one, "intervals",
+            stele__report_metric_intervals(score.metric, score.interval, score.n_metrics));
+    }
+    status = status == STELE_OK && with_fresh ? add_fresh(q, r, one) : status;
+    json_object_set_new(one, "rows", json_integer((json_int_t)score.n));
+    if (score.n > 0 || with_fresh) {
+        json_object_set(all, stele__head_short_name(&q->judge->model->head[r->head]), one);
+    }
+    json_decref(one);
+    return status;
+}
+
+static stele_status add_heads(const stele__report_request *q, uint64_t mask, const float *mean,
+                              int with_fresh, json_t *all, stele__diag *diag)
+{
+    stele_status status = STELE_OK;
+    for (uint32_t h = 0; h < q->judge->model->n_heads && status == STELE_OK; h++) {
+        stele__head_request r = { .head = h,
+                                  .row = q->row,
+                                  .mean = mean,
+                                  .n = q->n,
+                                  .mask = mask,
+                                  .bootstrap = q->bootstrap };
+        status = add_head(q, &r, with_fresh, all, diag);
+    }
+    return status;
+}
+
 stele_status stele__report_heads(const stele__report_request *q, const stele__latent *l, json_t *at,
                                  stele__diag *diag)
 {
-    const stele__model *m = q->judge->model;
-    json_t *all = m->n_heads > 0 ? json_object() : NULL;
-    stele_status status = STELE_OK;
-    if (all != NULL) {
-        json_object_set_new(at, "heads", all);
+    if (q->judge->model->n_heads == 0) {
+        return STELE_OK;
     }
-    for (uint32_t h = 0; h < m->n_heads && status == STELE_OK; h++) {
-        stele__head_score score;
-        stele__head_request r = { .head = h,
-                                  .row = q->row,
-                                  .mean = l->mean,
-                                  .n = q->n,
-                                  .mask = l->mask,
-                                  .bootstrap = q->bootstrap };
-        status = stele__head_score_of(q->judge, &r, &score, diag);
-        json_t *one = stele__report_metrics(score.metric, score.n_metrics);
-        if (q->bootstrap != NULL) {
-            json_object_set_new(
-                one, "intervals",
-                stele__report_metric_intervals(score.metric, score.interval, score.n_metrics));
-        }
-        status = status == STELE_OK ? add_fresh(q, &r, one) : status;
-        json_object_set_new(one, "rows", json_integer((json_int_t)score.n));
-        json_object_set_new(all, stele__head_short_name(&m->head[h]), one);
+    json_t *all = json_object();
+    json_object_set_new(at, "heads", all);
+    return add_heads(q, l->mask, l->mean, 1, all, diag);
+}
+
+stele_status stele__report_predictions(const stele__report_request *q, json_t **ret,
+                                       stele__diag *diag)
+{
+    const size_t width = q->judge->model->latent_dim, n = (size_t)q->n;
+    float *mean = stele__calloc(n * width, sizeof *mean),
+          *sd = stele__calloc(n * width, sizeof *sd);
+    json_t *all = json_object();
+    stele_status status = mean != NULL && sd != NULL && all != NULL ? STELE_OK : STELE_E_NOMEM;
+    if (status == STELE_OK) {
+        status = stele__judge_moments(q->judge, q->row, q->n, q->mask, mean, sd, diag);
     }
-    return status;
+    if (status == STELE_OK) {
+        status = add_heads(q, q->mask, mean, 0, all, diag);
+    }
+    stele__free(mean);
+    stele__free(sd);
+    if (status != STELE_OK) {
+        json_decref(all);
+        return status;
+    }
+    *ret = all;
+    return STELE_OK;
 }

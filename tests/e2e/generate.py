@@ -183,6 +183,12 @@ def check_scores(stele, run_folder):
     pair, = report["pairs"]
     assert (pair["a"], pair["b"], pair["rows"], pair["candidates"]) == ("rna", "atac", 60, 60), pair
     assert pair["auroc"] > 0.75, pair
+    for at, figures in ("pair", pair), ("->", pair["a_to_b"]), ("<-", pair["b_to_a"]):
+        for key, (low, high) in figures["intervals"].items():
+            assert low <= figures[key] <= high and (low < high or low == figures[key]), (at, key, low, figures[key], high)
+    assert set(pair["intervals"]) == {"auroc", "share_together", "flagged"} and report["intervals"]["resamples"] == 1000
+    low, high = pair["intervals"]["auroc"]
+    assert 0.01 < high - low < 0.4, pair["intervals"]
     with open(run_folder.parent / "s.csv", encoding="utf-8", newline="") as f:
         rows = list(csv.DictReader(f))
     assert len(rows) == 60 and sum(int(r["flagged"]) for r in rows) == pair["flagged"]
@@ -193,7 +199,11 @@ def check_scores(stele, run_folder):
     good = sum(1 for r in ranks if r <= 5.0) / 60
     assert abs(good - pair["a_to_b"]["recall5"]) < 1e-6, (good, pair)
     text = run(stele, "score", run_folder).stdout
-    assert "AUROC matched" in text and "rna, atac" in text, text
+    assert "AUROC matched" in text and "rna, atac" in text and "[" not in text, text
+    narrow = run(stele, "score", run_folder, "--intervals", "--level", "0.5", "--resamples", "200").stdout
+    assert f"{pair['auroc']:.3f} [" in narrow, narrow
+    without = json.loads(run(stele, "score", run_folder, "--json", "--resamples", "0").stdout)
+    assert "intervals" not in without and "intervals" not in without["pairs"][0], without
 
 
 def read_png(path):

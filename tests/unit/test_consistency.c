@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "eval/consistency.h"
+#include "eval/matched.h"
 
 #include <math.h>
 
@@ -54,11 +55,74 @@ static void test_nothing_said(void **state)
     assert_true(stele__log_bayes_factor(1, &mean, &sd, &mean, &sd) > 0.5);
 }
 
+/* --- matched against shuffled pairs --- */
+
+enum { N = 9 };
+
+/* Scores of all pairs, with many ties. */
+static double score_of(int k, int l)
+{
+    return k == l ? (double)(3 * k % 7) : (double)((5 * k + 3 * l + k * l) % 8) - 1.5;
+}
+
+/* The area where row r counts weight[r] times, as what it is. */
+static double weighted_area(const double *weight)
+{
+    double hits = 0.0, all = 0.0;
+    for (int i = 0; i < N; i++) {
+        for (int k = 0; k < N; k++) {
+            for (int l = 0; l < N; l++) {
+                double w = k != l ? weight[i] * weight[k] * weight[l] : 0.0;
+                double own = score_of(i, i), other = score_of(k, l);
+                hits += w * (own > other ? 1.0 : own < other ? 0.0 : 0.5);
+                all += w;
+            }
+        }
+    }
+    return hits / all;
+}
+
+/* What a row contributes is by how much the area moves with its weight. */
+static void test_contributions(void **state)
+{
+    stele__matched m;
+    double own[N], contribution[N], weight[N], mean = 0.0;
+    const double h = 1e-4;
+    (void)state;
+    for (int i = 0; i < N; i++) {
+        own[i] = score_of(i, i);
+        weight[i] = 1.0;
+    }
+    assert_int_equal(stele__matched_init(&m, own, N), STELE_OK);
+    for (int k = 0; k < N; k++) {
+        for (int l = 0; l < N; l++) {
+            if (k != l) {
+                stele__matched_add(&m, k, l, score_of(k, l));
+            }
+        }
+    }
+    const double area = stele__matched_area(&m, contribution);
+    assert_float_equal(area, weighted_area(weight), 1e-12);
+    assert_true(area > 0.5 && area < 1.0);
+    for (int r = 0; r < N; r++) {
+        mean += contribution[r] / N;
+        weight[r] = 1.0 + h;
+        double more = weighted_area(weight);
+        weight[r] = 1.0 - h;
+        double slope = (more - weighted_area(weight)) / (2.0 * h);
+        weight[r] = 1.0;
+        assert_float_equal((contribution[r] - area) / N, slope, 1e-7);
+    }
+    assert_float_equal(mean, area, 1e-12);
+    stele__matched_finish(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_integral),
         cmocka_unit_test(test_nothing_said),
+        cmocka_unit_test(test_contributions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

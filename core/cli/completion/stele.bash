@@ -54,7 +54,7 @@ _stele_value() {
     *:--data) _stele_files .h5ad .h5mu ;;
     *:--set | *:--threads | *:--jobs | *:--modalities | *:--labels | *:--exclude | *:--samples | *:--level) COMPREPLY=() ;;
     generate:--to | generate:--from | generate:--rows | generate:--first | generate:--between) COMPREPLY=() ;;
-    generate:--traverse | generate:--dims | eval:--resamples) COMPREPLY=() ;;
+    generate:--traverse | generate:--dims | *:--resamples) COMPREPLY=() ;;
     generate:--steps | generate:--prior | generate:--given | generate:--temperature) COMPREPLY=() ;;
     generate:--seed | generate:--like | generate:--shape | score:--alpha) COMPREPLY=() ;;
     *) return 1 ;;
