@@ -286,6 +286,8 @@ static void add_data(run *r, tensors *a)
     }
     memcpy(add(a, "label.batch", STELE__SHAPE(TOY_ROWS)), toy_batch, sizeof toy_batch);
     memcpy(add(a, "label.age", STELE__SHAPE(TOY_ROWS)), toy_age, sizeof toy_age);
+    memcpy(add(a, "label.years", STELE__SHAPE(TOY_ROWS)), toy_years, sizeof toy_years);
+    memcpy(add(a, "label.dead", STELE__SHAPE(TOY_ROWS)), toy_dead, sizeof toy_dead);
 }
 
 static void add_parameters(run *r, tensors *a)

@@ -100,7 +100,8 @@ def normals(seed, step, row, sample, n, purpose="latent"):
 # --- plugins ---
 
 # Buffers that fit() sets: not to be learned.
-FIXED = (".log_median_size", ".class_weight", ".kind", ".centre", ".log_scale", ".bin_centre", ".bin_log_scale")
+FIXED = (".log_median_size", ".class_weight", ".kind", ".centre", ".log_scale", ".bin_centre", ".bin_log_scale",
+         ".temperature", ".target_mean", ".target_sd", ".sd_factor", ".interval_end", ".time_unit", ".least_time")
 ACTIVATIONS = {"relu": F.relu, "leaky_relu": lambda x: F.leaky_relu(x, 0.01), "gelu": F.gelu, "silu": F.silu,
                "tanh": torch.tanh}
 
@@ -372,14 +373,49 @@ def covariates(names, inputs):
 PLUGINS = {"morphology": Morphology, "signal": Signal, "spectrum": Spectrum, "table": Table}
 
 
-class Classifier:
-    """A head: softmax cross entropy with label smoothing on a stack; balanced weights from all rows with a class."""
+class Head:
+    """A stack on z and covariates, or a linear layer on both; losses (R) of rows that have the target."""
+    output, reach, own_step, rate, at_mean = "output", 1.0, False, 1.0, False
 
     def __init__(self, name, spec, inputs, p):
         self.name, self.spec, self.p = name, spec, p
         self.covariates = covariates(spec.get("covariates", []), inputs)
-        self.code = inputs["label." + spec["target"]].long()
         self.weight = spec.get("weight", 1.0)
+        self.at_mean = spec.get("latent", "mean" if self.at_mean else "sample") == "mean"
+        target = spec["target"] if isinstance(spec["target"], list) else [spec["target"]]
+        self.target = torch.stack([inputs["label." + t] for t in target], 1)
+        self.has = ~self.target.isnan().any(1) & ((self.target >= 0).all(1) | torch.tensor("batch" not in target))
+
+    def get(self, name):
+        return self.p["heads." + self.name + "." + name]
+
+    def predict(self, z, rows):
+        hidden = self.spec.get("hidden", [])
+        for i in range(len(hidden)):
+            z = z @ self.get(f"stack.layer{i}.weight") + self.get(f"stack.layer{i}.bias")
+            if i == 0 and self.covariates is not None:
+                z = z + self.covariates[rows] @ self.get("stack.covariates")
+            z = ACTIVATIONS[self.spec.get("activation", "relu")](z)
+        y = z @ self.get(self.output + ".weight") + self.get(self.output + ".bias")
+        if not hidden and self.covariates is not None:
+            y = y + self.covariates[rows] @ self.get(self.output + ".covariates")
+        return y
+
+    def divided(self, mean):
+        """The mean loss over a variance that is learned, if it is."""
+        if self.spec.get("uncertainty") != "learned":
+            return mean
+        s = self.get("uncertainty.log_variance").clamp(-5, 5).squeeze()
+        return mean / s.exp() + s / 2
+
+
+class Classifier(Head):
+    """Softmax cross entropy with label smoothing; balanced weights from all rows with a class."""
+    output = "logits"
+
+    def __init__(self, name, spec, inputs, p):
+        super().__init__(name, spec, inputs, p)
+        self.code = self.target[:, 0].long()
         known = self.code[self.code >= 0]
         self.n_classes = int(known.max()) + 1
         self.class_weight = torch.ones(self.n_classes)
@@ -388,19 +424,88 @@ class Classifier:
             self.class_weight = self.get("class_weight").reshape(-1)  # stored as floats
             assert torch.allclose(self.class_weight, exact, rtol=1e-6)
 
-    def get(self, name):
-        return self.p["heads." + self.name + "." + name]
+    def losses(self, z, rows):
+        code = self.code[rows]
+        entropy = F.cross_entropy(self.predict(z, rows), code, reduction="none",
+                                  label_smoothing=self.spec.get("label_smoothing", 0.0))
+        return self.class_weight[code] * entropy
+
+
+class Adversary(Classifier):
+    """z goes against it; with steps of its own, or in the model's."""
+    reach, at_mean = -1.0, True
+
+    def __init__(self, name, spec, inputs, p):
+        super().__init__(name, spec, inputs, p)
+        self.own_step = spec.get("update", "alternating") == "alternating"
+        self.rate = spec.get("learning_rate", 1.0)
+
+
+class Ordinal(Classifier):
+    """Differences of the cumulative probabilities of proportional odds."""
+    output = "output"
 
     def losses(self, z, rows):
-        for i in range(len(self.spec["hidden"])):
-            z = z @ self.get(f"stack.layer{i}.weight") + self.get(f"stack.layer{i}.bias")
-            if i == 0 and self.covariates is not None:
-                z = z + self.covariates[rows] @ self.get("stack.covariates")
-            z = ACTIVATIONS[self.spec.get("activation", "relu")](z)
-        y = z @ self.get("logits.weight") + self.get("logits.bias")
-        code = self.code[rows]
-        entropy = F.cross_entropy(y, code, reduction="none", label_smoothing=self.spec.get("label_smoothing", 0.0))
-        return self.class_weight[code] * entropy
+        code, gaps = self.code[rows], F.softplus(self.get("threshold.raw_gap")) + 1e-3
+        thresholds = self.get("threshold.first") + torch.cat([torch.zeros(1), gaps.cumsum(0)])
+        below = torch.sigmoid(thresholds - self.predict(z, rows))
+        one = torch.ones(len(rows), 1)
+        p = torch.cat([below, one], 1) - torch.cat([0 * one, below], 1)
+        return -self.class_weight[code] * p.gather(1, code[:, None]).log()[:, 0]
+
+
+class Regressor(Head):
+    """In the standardised unit."""
+
+    def losses(self, z, rows):
+        y = self.predict(z, rows)
+        t = (self.target[rows, 0] - self.get("target_mean")) / self.get("target_sd")
+        if self.spec.get("loss", "gaussian") == "huber":
+            return F.huber_loss(y[:, 0], t, reduction="none", delta=self.spec.get("delta", 1.0))
+        raw = y[:, 1] if self.spec.get("variance", "shared") == "row" else self.get("output.raw_sd")
+        return -Normal(y[:, 0], F.softplus(raw) + self.spec.get("least_sd", 0.05)).log_prob(t)
+
+
+class Survival(Head):
+    def losses(self, z, rows):
+        time, event = self.target[rows].T
+        y, end = self.predict(z, rows), self.get("interval_end")
+        begin = torch.cat([torch.zeros(1), end[:-1]])
+        if self.spec.get("model", "cox") == "cox":
+            return self.partial(y[:, 0], time, event) + self.spec.get("baseline_weight", 1.0) * \
+                self.whole(y[:, 0], time, event, begin, end)
+        out = []
+        for logit, t, e in zip(y, time, event):
+            loss = 0.0
+            for k in range(len(end)):
+                if e and begin[k] < t <= end[k]:
+                    loss = loss - F.logsigmoid(logit[k])
+                elif begin[k] < end[k] <= t:
+                    loss = loss - F.logsigmoid(-logit[k])
+            out.append(loss + 0.0 * logit.sum())
+        return torch.stack(out)
+
+    def partial(self, r, time, event):
+        """Efron's approximation, event by event; the tied ones share their losses, of which only the sum counts."""
+        out = 0.0 * r
+        for t in time[event == 1].unique():
+            tied = (time == t) & (event == 1)
+            d, at_risk, dying = int(tied.sum()), r[time >= t].exp().sum(), r[tied].exp().sum()
+            total = -r[tied].sum() + sum((at_risk - k / d * dying).log() for k in range(d))
+            out = out + torch.where(tied, total / d, 0.0)
+        return out
+
+    def whole(self, r, time, event, begin, end):
+        """Piecewise constant baseline hazard, per unit of time."""
+        rate, unit = self.get("baseline.log_rate"), self.get("time_unit")
+        time = torch.maximum(time, self.get("least_time"))
+        spent = (torch.minimum(time[:, None], end) - begin).clamp(min=0.0) / unit
+        inside = ((begin < time[:, None]) & (time[:, None] <= end)).double()
+        return r.exp() * (spent * rate.exp()).sum(1) - event * (r + (inside * rate).sum(1))
+
+
+HEADS = {"classifier": Classifier, "adversary": Adversary, "ordinal": Ordinal, "regressor": Regressor,
+         "survival": Survival}
 
 
 def normal(mean, logvar):
@@ -412,7 +517,7 @@ class Model:
         self.spec, self.p, self.dim = spec, p, spec["latent"]["dim"]
         self.modalities = [PLUGINS.get(s["plugin"], Modality)(name, s, inputs, p)
                            for name, s in spec["modalities"].items()]
-        self.heads = [Classifier(name, s, inputs, p) for name, s in spec.get("heads", {}).items()]
+        self.heads = [HEADS[s["plugin"]](name, s, inputs, p) for name, s in spec.get("heads", {}).items()]
         self.all = (1 << len(self.modalities)) - 1
         self.bound, self.samples = (spec["objective"].get(k, d) for k, d in (("bound", "elbo"), ("samples", 1)))
         self.n_rows = len(inputs["label.batch"])
@@ -591,7 +696,6 @@ class Model:
         n = sum(self.present[r] != 0 for r in rows)
         total, joint_kl = 0.0, 0.0
         log_px, n_px = [0.0] * len(self.modalities), [0] * len(self.modalities)
-        drawn = []  # of the joint: (z, row, share of the component)
         # (z, row, weight in the bound, weight in the joint's figures, its sample in a cell)
         decode = [[] for _ in self.modalities]
         cells = {}  # (subset, row, component): (weight, [[log_px, ratio, share] of each sample])
@@ -612,8 +716,6 @@ class Model:
                         at.append((z, w, share / self.samples, [0.0, ratio + extra, gate]))
                         kl, own_kl = kl + share / self.samples * ratio, own_kl + share / self.samples * extra
                         cells.setdefault((index, r, component), (weight * share, []))[1].append(at[-1][3])
-                        if index == 0 and k == 0:
-                            drawn.append((mean + (logvar / 2).exp() * unit, r, share))
                 factor, penalty = self.own_loss(experts[r], used, parts, kl)
                 if self.bound == "elbo":
                     # What private latents add is a bound of the log-likelihoods, whose factor it takes.
@@ -636,16 +738,49 @@ class Model:
             n_px[i] = sum(bool(m.present[r]) for r in rows)
         if self.bound != "elbo":
             total = self.importance(cells, beta)
-        loss, figures = -total / (n * sum(s[2] for s in subsets)), []
+        loss, figures, counted = -total / (n * sum(s[2] for s in subsets)), [], 0.0
+        counted = loss.item()
         for head in self.heads:
-            z, r, share = zip(*(d for d in drawn if head.code[d[1]] >= 0))
-            summed = (torch.tensor(share) * head.losses(torch.stack(z), torch.tensor(r))).sum()
-            loss = loss + head.weight * summed / len(set(r))
-            figures += [summed.item(), len(set(r))]
-        terms = [loss.item(), (sum(log_px) - joint_kl) / n, joint_kl / n, n]
+            mean, summed, count = self.head_loss(head, rows, experts, step, subsets, head.reach)
+            part = head.weight * head.divided(mean)
+            loss, counted = loss + part, counted + (part.item() if head.reach > 0 else 0.0)
+            figures += [summed, count]
+        terms = [counted, (sum(log_px) - joint_kl) / n, joint_kl / n, n]
         for a, b in zip(log_px, n_px):
             terms += [a, b]
         return loss, terms + figures
+
+    def head_loss(self, head, rows, experts, step, subsets, reach):
+        """Mean over the terms of the mean loss over their rows; sum and rows of the joint term."""
+        if head.spec.get("posteriors", "joint") == "joint":
+            subsets = subsets[:1]
+        total, weights, figures = 0.0, 0.0, [0.0, 0]
+        for index, (mask, address, weight) in enumerate(subsets):
+            zs, at, shares = [], [], []
+            for r in rows:
+                if not (mask & self.present[r] and head.has[r]):
+                    continue
+                for component, share, mean, logvar in self.posterior(experts[r], r, mask):
+                    unit = torch.tensor(normals(self.spec["seed"], step, r, address * 65 + component, self.dim))
+                    z = mean if head.at_mean else mean + (logvar / 2).exp() * unit
+                    zs.append(z), at.append(r), shares.append(torch.as_tensor(share, dtype=torch.float64))
+            if not at:
+                continue
+            z, share = scaled_back(torch.stack(zs), reach), scaled_back(torch.stack(shares), reach)
+            summed = (share * head.losses(z, torch.tensor(at))).sum()
+            total, weights = total + weight * summed / len(set(at)), weights + weight
+            figures = [summed.item(), len(set(at))] if index == 0 else figures
+        return total / weights, *figures
+
+    def own_loss_of_heads(self, rows, step):
+        """Of those with steps of their own, which move nothing else."""
+        experts, subsets = self.encode(rows), self.subsets(self.spec["seed"], step)
+        return sum(self.head_loss(h, rows, experts, step, subsets, 0.0)[0] for h in self.heads if h.own_step)
+
+
+def scaled_back(t, factor):
+    """t, with its derivative times `factor`."""
+    return t.detach() * (1.0 - factor) + t * factor
 
 
 # --- training ---
@@ -655,6 +790,8 @@ def decay_of(name, spec):
     head, _, tail = name.partition(".")
     if not (tail.endswith(".weight") or tail.endswith("covariates")):
         return 0.0
+    if head == "heads":
+        return spec["heads"][tail.partition(".")[0]].get("decay", 1.0)
     m = spec["modalities"].get(head, {})
     if tail in ("output.weight", "extra_zero.weight"):
         return m["decoder"].get("output_decay", 1.0)
@@ -671,29 +808,46 @@ def run(spec, inputs):
     train, beta = spec["train"], spec["objective"]["beta"]
     opt = train["optimiser"]
     calibrated = "calibrated" in (spec["fusion"].get(k) for k in ("precision_scale", "estimate"))
+    own = {h.name: h.rate for h in model.heads if h.own_step}
+    group = {n: n.split(".")[1] if n.split(".")[0] == "heads" and n.split(".")[1] in own else None for n in p}
     trained = {n: t for n, t in p.items() if not (calibrated and n.startswith("fusion."))}
-    adamw = torch.optim.AdamW([{"params": [t], "weight_decay": opt["weight_decay"] * decay_of(n, spec)}
-                               for n, t in trained.items()],
-                              lr=opt["lr"], betas=tuple(opt.get("betas", (0.9, 0.999))), eps=opt.get("eps", 1e-8))
+    alone = {n: t for n, t in trained.items() if group[n] is not None}
+    trained = {n: t for n, t in trained.items() if group[n] is None}
+    adamw, adamw_alone = (
+        torch.optim.AdamW([{"params": [t], "weight_decay": opt["weight_decay"] * decay_of(n, spec),
+                            "lr": opt["lr"] * own.get(group[n], 1.0)} for n, t in some.items()],
+                          betas=tuple(opt.get("betas", (0.9, 0.999))), eps=opt.get("eps", 1e-8)) if some else None
+        for some in (trained, alone))
     out, terms = {}, []
+
+    def derivatives(loss):
+        for t in p.values():
+            t.grad = None
+        loss.backward()
+        for t in p.values():
+            t.grad = torch.zeros_like(t) if t.grad is None else t.grad
+
+    def update(which, some):
+        norm = torch.sqrt(sum((t.grad**2).sum() for t in some.values()))
+        if opt.get("clip_norm", 0) and norm > opt["clip_norm"]:
+            for t in some.values():
+                t.grad *= opt["clip_norm"] / norm
+        which.step()
+
     for step in range(STEPS):
         rows = [int(r) for r in inputs["rows"][step] if r >= 0]
         b = beta if not isinstance(beta, dict) else \
             beta["from"] + (beta["to"] - beta["from"]) * min(step / beta["steps"], 1.0)
-        for t in p.values():
-            t.grad = None
-        loss, figures = model.loss(rows, step, b)
-        loss.backward()
-        terms.append(figures)
-        for t in p.values():
-            t.grad = torch.zeros_like(t) if t.grad is None else t.grad
         if step == 0:
+            derivatives(model.loss(rows, step, b)[0])
             gradient = {n: t.grad.clone() for n, t in p.items()}
-        norm = torch.sqrt(sum((t.grad**2).sum() for t in trained.values()))
-        if opt.get("clip_norm", 0) and norm > opt["clip_norm"]:
-            for t in trained.values():
-                t.grad *= opt["clip_norm"] / norm
-        adamw.step()
+        if alone:
+            derivatives(model.own_loss_of_heads(rows, step))
+            update(adamw_alone, alone)
+        loss, figures = model.loss(rows, step, b)
+        derivatives(loss)
+        terms.append(figures)
+        update(adamw, trained)
     for n, t in p.items():
         out[n] = torch.stack([start[n].reshape(-1), gradient[n].reshape(-1), t.detach().reshape(-1)])
     out.update(fixed)

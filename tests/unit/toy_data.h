@@ -66,6 +66,7 @@ static const double toy_everywhere[TOY_ROWS] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1
 static const double toy_batch[TOY_ROWS] = { 0, 1, 2, 0, 1, -1, 2, 2, 0, 1, 0, 1 };
 static const double toy_age[TOY_ROWS] = { 31, 54.5, 47, 12, 80, 66, NAN, 23, 39, 41, 5, 70 };
 static const double toy_dead[TOY_ROWS] = { 1, 0, 1, 1, 0, 1, 1, NAN, 1, 0, 1, 1 };
+static const double toy_years[TOY_ROWS] = { 3, 5, 3, 3, 8, 2, NAN, 5, 5, 8, 3, 2 }; /* of dead */
 static const char *const toy_batch_names[] = { "x", "y", "z" };
 
 static const fake_field toy_fields[] = {
@@ -79,8 +80,9 @@ static const fake_field toy_fields[] = {
     { "age", STELE_FIELD_NUMBER, STELE_DENSE, 0, 0, toy_age, NULL, NULL, 0 },
     { "table", STELE_FIELD_MATRIX, STELE_DENSE, 1, TOY_TABLE, toy_table, NULL, toy_table_names, 0 },
     { "dead", STELE_FIELD_NUMBER, STELE_DENSE, 0, 0, toy_dead, NULL, NULL, 0 },
+    { "years", STELE_FIELD_NUMBER, STELE_DENSE, 0, 0, toy_years, NULL, NULL, 0 },
 };
-static const fake_source toy_source = { toy_axes, 4, toy_fields, 10 };
+static const fake_source toy_source = { toy_axes, 4, toy_fields, 11 };
 static const char *const toy_others[] = { "everywhere" };
 
 #endif
