@@ -41,6 +41,9 @@ static void append_terms(stele__str *s, const stele__model *m, const stele__loss
     if (terms->n_contrast > 0) {
         stele__str_printf(s, "  contrast %.3f", terms->contrast / (double)terms->n_contrast);
     }
+    if (terms->n_distil > 0) {
+        stele__str_printf(s, "  distil %.3f", terms->distil / (double)terms->n_distil);
+    }
     append_heads(s, m, terms);
 }
 

@@ -3,6 +3,7 @@
 #include "graph/op.h"
 #include "graph/ops.h"
 #include "model/contrast.h"
+#include "model/distil.h"
 #include "model/fusion_loss.h"
 
 #include <math.h>
@@ -290,6 +291,24 @@ static int add_contrast(stele__terms *s, stele__loss_terms *ret)
     return s->loss != NULL;
 }
 
+/* Not part of ret->loss: it grows with what the joint posterior knows, so that a model is not the
+ * better for a small one. */
+static int add_distil(stele__terms *s, stele__loss_terms *ret)
+{
+    if (s->o->distil <= 0.0) {
+        return 1;
+    }
+    stele_tensor *sum = stele__distil(s->m, s->g, &s->e, &s->posterior[0], s->draws,
+                                      s->first_draw[s->o->n_samples], s->share, &ret->n_distil);
+    if (sum == NULL) {
+        return stele__graph_status(s->g) == STELE_OK;
+    }
+    ret->distil = stele__tensor_real(sum, 0);
+    sum = ops->scale(s->g, sum, s->o->distil / (double)ret->n_distil);
+    s->loss = s->loss != NULL ? ops->add(s->g, s->loss, sum) : sum;
+    return s->loss != NULL;
+}
+
 /* Bounds of all terms, or what the fusion rule has in their place. */
 static int add_terms(stele__terms *s, double beta, stele__loss_terms *ret)
 {
@@ -336,5 +355,5 @@ stele_tensor *stele__objective_loss(const stele__model *m, stele_graph *g, const
     if (s.loss != NULL) {
         ret->loss = stele__tensor_real(s.loss, 0);
     }
-    return stele__terms_heads(&s, ret) ? s.loss : NULL;
+    return add_distil(&s, ret) && stele__terms_heads(&s, ret) ? s.loss : NULL;
 }

@@ -30,7 +30,8 @@
  * -L_S in every term.
  *
  * To this comes `contrast` times the mean of what contrast.h says over the pairs of modalities of
- * the batch's rows, and every head adds weight times the mean of its loss over those rows of the
+ * the batch's rows, `distil` times the mean of what distil.h says over its rows and their
+ * modalities, and every head adds weight times the mean of its loss over those rows of the
  * batch that have its target, at the first sample of z of the joint term alone (the components of a
  * mixture weighted). A head that looks at subsets takes that mean in every term, over the rows that
  * have anything of it, and the mean of those by the terms' weights. What derivative reaches z is
@@ -48,6 +49,7 @@ typedef struct stele__objective {
     int reconstruct;           /* STELE__RECONSTRUCT_* of spec.h: what a subset's z reconstructs */
     double subset_weight;      /* of each of these terms; the joint has 1 */
     double contrast;           /* weight of the contrastive term (contrast.h), 0: none */
+    double distil;             /* weight of the joint's lesson to each modality (distil.h) */
     int bound;                 /* STELE__BOUND_* of spec.h */
     uint32_t n_samples;        /* K, at least 1 */
     const double *head_factor; /* (heads) on their weights at this step; NULL: 1 */
@@ -56,8 +58,8 @@ typedef struct stele__objective {
 
 /* Of the joint posterior, means over the rows concerned; the loss besides. All in nats. */
 typedef struct stele__loss_terms {
-    /* What is minimised, without the heads that z is to help against (gradient_scale < 0) or not to
-     * know of (0): a model is not the better for those. */
+    /* What is minimised, without distillation and without the heads that z is to help against
+     * (gradient_scale < 0) or not to know of (0): a model is not the better for those. */
     double loss;
     double elbo; /* beta 1, weights 1; whatever the bound is, the mean over the samples */
     double divergence;
@@ -68,6 +70,8 @@ typedef struct stele__loss_terms {
     int64_t n_head[STELE__MAX_HEADS];
     double contrast; /* sum over n_contrast pairs of modalities of a row, not weighted */
     int64_t n_contrast;
+    double distil; /* sum over n_distil pairs of a row and one of its modalities, not weighted */
+    int64_t n_distil;
 } stele__loss_terms;
 
 /* Compute the loss of a batch as a scalar tensor (NULL after an error, or with no row that has

@@ -27,6 +27,11 @@ stele__plot_axis stele__plot_axis_make(double low, double high, double from, dou
     return axis;
 }
 
+void stele__plot_axis_whole(stele__plot_axis *axis)
+{
+    axis->step = axis->log || axis->step > 1.0 ? axis->step : 1.0;
+}
+
 double stele__plot_place(const stele__plot_axis *axis, double value)
 {
     double v = axis->log ? log10(value) : value;

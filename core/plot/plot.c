@@ -330,11 +330,13 @@ stele_status stele__plot_lines(const char *path, const char *title, const char *
                                size_t n, stele__diag *diag)
 {
     double low[2] = { INFINITY, INFINITY }, high[2] = { -INFINITY, -INFINITY };
+    int whole = 1;
     paper p = open_paper(WIDTH, 560.0);
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < line[i].n; k++) {
             low[0] = fmin(low[0], line[i].set[k].x);
             high[0] = fmax(high[0], line[i].set[k].x);
+            whole &= line[i].set[k].x == floor(line[i].set[k].x);
             widen(&line[i].set[k], &low[1], &high[1]);
         }
     }
@@ -345,6 +347,9 @@ stele_status stele__plot_lines(const char *path, const char *title, const char *
     put_title(&p, title);
     double top = put_legend(&p, line, n) + 22.0, bottom = p.height - BOTTOM;
     stele__plot_axis x = stele__plot_axis_make(low[0], high[0], LEFT, p.width - MARGIN, 6, log_x);
+    if (whole) { /* nothing was measured at half a modality */
+        stele__plot_axis_whole(&x);
+    }
     stele__plot_axis y = stele__plot_axis_make(low[1], high[1], bottom, top, 6, 0);
     set_grey(&p, 0.25);
     put_text(&p, MARGIN, top - 8.0, 0.0, y_axis);

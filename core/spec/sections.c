@@ -78,6 +78,11 @@ static const stele_option OBJECTIVE[] = {
                      "Weight of a contrastive term beside the bound: in every batch each row's "
                      "modalities have to find each other among the other rows', by the Bayes "
                      "factor that stele score uses; with it the loss is no bound."),
+    STELE_OPTION_F64(stele__objective_spec, distil, "distil", 0.0, 0.0, 1e6,
+                     "Weight of the distance KL(q(z | all) || q(z | one modality)), the former "
+                     "held, mean over the modalities of rows with several: experts of single "
+                     "modalities get as wide as what they leave open; with it the loss is no "
+                     "bound."),
 };
 
 static const stele_option BETA[] = {

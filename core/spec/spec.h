@@ -99,6 +99,7 @@ typedef struct stele__objective_spec {
     const char *subsets;   /* as written: all, all+single, all+random:K, all+single+random:K */
     double subset_weight;  /* of each subset's bound beside the bound of all present, >= 0 */
     double contrast;       /* weight of the contrastive term, >= 0 */
+    double distil;         /* weight of the joint's lesson to single modalities, >= 0 */
     int32_t single;        /* from `subsets`: each present modality alone */
     int64_t n_random;      /* from `subsets`: random subsets per step, 0: none */
     stele__beta_spec beta; /* key `beta`: a number or a mapping */

@@ -112,7 +112,8 @@ static void put_counted(stele__str *out, const double *sum, const int64_t *rows,
 }
 
 /* The epoch's sums in one line: bits of the three means, then rows; bits and rows of each modality;
- * behind a semicolon those of each head, behind another those of the contrastive term. */
+ * behind a semicolon those of each head, behind others those of the contrastive term and of the
+ * distillation. */
 static void put_sums(stele__str *out, const stele__loss_terms *s)
 {
     const double mean[] = { s->loss, s->elbo, s->divergence };
@@ -127,6 +128,8 @@ static void put_sums(stele__str *out, const stele__loss_terms *s)
     put_counted(out, s->head, s->n_head, STELE__MAX_HEADS);
     stele__str_append(out, ";");
     put_counted(out, &s->contrast, &s->n_contrast, 1);
+    stele__str_append(out, ";");
+    put_counted(out, &s->distil, &s->n_distil, 1);
 }
 
 /* Bits or rows, and the rest of the line. */
@@ -162,6 +165,10 @@ static void get_sums(const char *line, stele__loss_terms *ret)
     if (*at == ';') {
         at++;
         get_counted(&at, &ret->contrast, &ret->n_contrast, 1);
+    }
+    if (*at == ';') {
+        at++;
+        get_counted(&at, &ret->distil, &ret->n_distil, 1);
     }
 }
 

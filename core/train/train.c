@@ -25,7 +25,8 @@ stele__objective stele__objective_of(const stele__objective_spec *spec)
                                .bound = spec->bound,
                                .n_samples = (uint32_t)spec->samples,
                                .subset_weight = spec->subset_weight,
-                               .contrast = spec->contrast };
+                               .contrast = spec->contrast,
+                               .distil = spec->distil };
 }
 
 /* Take the means of one batch into running sums weighted by rows, and back. */
@@ -38,6 +39,8 @@ static void add_terms(const stele__model *m, stele__loss_terms *sums, const stel
     sums->n += one->n;
     sums->contrast += one->contrast;
     sums->n_contrast += one->n_contrast;
+    sums->distil += one->distil;
+    sums->n_distil += one->n_distil;
     for (uint32_t i = 0; i < m->n_modalities; i++) {
         sums->log_px[i] += one->log_px[i];
         sums->n_px[i] += one->n_px[i];
@@ -250,9 +253,11 @@ static json_t *terms_json(const stele__model *m, const stele__loss_terms *terms)
     }
     json_t *contrast =
         terms->n_contrast > 0 ? json_real(terms->contrast / (double)terms->n_contrast) : NULL;
-    return json_pack("{s:f, s:f, s:f, s:o, s:o*, s:o*}", "loss", terms->loss, "elbo", terms->elbo,
-                     "kl", terms->divergence, "log_likelihood", log_px, "heads", heads, "contrast",
-                     contrast);
+    json_t *distil =
+        terms->n_distil > 0 ? json_real(terms->distil / (double)terms->n_distil) : NULL;
+    return json_pack("{s:f, s:f, s:f, s:o, s:o*, s:o*, s:o*}", "loss", terms->loss, "elbo",
+                     terms->elbo, "kl", terms->divergence, "log_likelihood", log_px, "heads", heads,
+                     "contrast", contrast, "distil", distil);
 }
 
 static stele_status log_epoch(stele__loop *l, const stele__loss_terms *train,

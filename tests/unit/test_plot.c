@@ -39,6 +39,26 @@ static void test_ticks(void **state)
     check_ticks(7.0, 7.0, 0, (const double[]){ 6.8, 7.0, 7.2 }, 3);
 }
 
+/* Of what is counted, a tick belongs to a number that can occur. */
+static void test_whole_ticks(void **state)
+{
+    (void)state;
+    double value = 0.0;
+    stele__plot_axis axis = stele__plot_axis_make(0.0, 2.0, 0.0, 1.0, 6, 0);
+    stele__plot_axis_whole(&axis);
+    for (int i = 0; i < 3; i++) {
+        assert_true(stele__plot_tick(&axis, i, &value));
+        assert_true(value == i);
+    }
+    assert_false(stele__plot_tick(&axis, 3, &value));
+    axis = stele__plot_axis_make(0.0, 100.0, 0.0, 1.0, 5, 0);
+    stele__plot_axis_whole(&axis);
+    assert_true(stele__plot_tick(&axis, 1, &value) && value == 20.0);
+    axis = stele__plot_axis_make(1e-5, 1.0, 0.0, 1.0, 5, 1);
+    stele__plot_axis_whole(&axis);
+    assert_true(stele__plot_tick(&axis, 1, &value) && value < 2e-4);
+}
+
 static void test_places(void **state)
 {
     (void)state;
@@ -97,6 +117,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ticks),
+        cmocka_unit_test(test_whole_ticks),
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_pictures),
     };

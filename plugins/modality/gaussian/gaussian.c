@@ -311,6 +311,7 @@ static stele_status encoder_input(const stele_inst *self, stele_graph *g,
     }
     stele_tensor *scale = ops->exp(g, ops->param(g, self->log_scale));
     stele_tensor *y = ops->div(g, ops->sub(g, x, ops->param(g, self->centre)), scale);
+    y = self->config->standardise ? ops->clamp(g, y, -STELE_SEEN_MOST, STELE_SEEN_MOST) : y;
     part[0] = ops->where(g, part[1], ops->full(g, &scalar, 0.0), y);
     *ret = shows_missing(self) ? ops->concat(g, 2, part, -1) : part[0];
     if (self->bins > 0) {

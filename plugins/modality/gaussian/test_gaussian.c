@@ -192,13 +192,39 @@ static void test_linear(void **state)
     }
 }
 
+/* Measurements that lie a million below the centre are seen as ten standard deviations below. */
+static void test_far_away(void **state)
+{
+    stele__expert_set e;
+    toy t;
+    (void)state;
+    open_spec(&t,
+              "  a: {plugin: gaussian, from: a/dense, encoder: {hidden: [], indicator: false}}\n",
+              POE, OWN, STELE_F64, 1);
+    const double *w = param(&t, "a.mean.weight")->values;
+    double *centre = param(&t, "a.centre")->values, all = 0.0;
+    for (int j = 0; j < TOY_A; j++) {
+        centre[j] = 1e6;
+        all -= 10.0 * w[2 * j];
+    }
+    toy_begin(&t, 0, NULL, 0, 3);
+    TOY_OK(&t, stele__encode(&t.model, t.graph, t.batch, &e));
+    const double *mean = e.q[0].p[0]->data;
+    const double bias = ((const double *)param(&t, "a.mean.bias")->values)[0];
+    for (int64_t r = 0; r < t.batch->n; r++) {
+        if (row_of(&t, r) != NULL) {
+            near(mean[2 * r], all + bias, 1e-12);
+        }
+    }
+    toy_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_student_becomes_normal),
-        cmocka_unit_test(test_draws),
-        cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_values),   cmocka_unit_test(test_student_becomes_normal),
+        cmocka_unit_test(test_draws),    cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_far_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -217,7 +217,7 @@ static stele_status look_at_parameters(stele_graph *g, making *m)
         status = look(self, g, ops->param(g, self->log_scale), &m->log_scale);
     }
     if (status == STELE_OK && table_count(self, TABLE_NORMAL) > 0) {
-        status = look(self, g, ops->param(g, self->log_variance), &m->log_variance);
+        status = look(self, g, table_log_variance(self, g), &m->log_variance);
     }
     if (status == STELE_OK && table_count(self, TABLE_COUNTS) > 0) {
         status = look(self, g, ops->param(g, self->log_dispersion), &m->log_dispersion);

@@ -54,6 +54,7 @@ static void put_seen(const stele_inst *self, const stele_view *const *in, int64_
             v = y == (double)k ? 1.0 : 0.0;
         } else if (!hidden) {
             v = (table_seen(self, t, y) - table_real(in[2], t)) / exp(table_real(in[3], t));
+            v = fmax(-STELE_SEEN_MOST, fmin(STELE_SEEN_MOST, v));
         }
         put(in[0], out, first + term->input + k, v);
     }
@@ -123,6 +124,13 @@ stele_tensor *table_predict(const stele_inst *self, stele_graph *g, const stele_
     return ops->linear(g, h, ops->param(g, self->weight), ops->param(g, self->bias));
 }
 
+stele_tensor *table_log_variance(const stele_inst *self, stele_graph *g)
+{
+    const stele_ops *ops = self->host->ops;
+    return ops->maximum(g, ops->param(g, self->log_variance),
+                        ops->param(g, self->least_log_variance));
+}
+
 stele_status table_log_prob(const stele_inst *self, stele_graph *g, const stele_decode_args *a,
                             stele_tensor **ret_rows)
 {
@@ -136,7 +144,7 @@ stele_status table_log_prob(const stele_inst *self, stele_graph *g, const stele_
                             ops->param(g, self->centre), ops->param(g, self->log_scale) };
     uint32_t n = 4;
     if (table_count(self, TABLE_NORMAL) > 0) {
-        in[n++] = ops->param(g, self->log_variance);
+        in[n++] = table_log_variance(self, g);
     }
     if (table_count(self, TABLE_COUNTS) > 0) {
         in[n++] = ops->param(g, self->log_dispersion);

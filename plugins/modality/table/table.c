@@ -13,9 +13,12 @@
  *     ordered     cumulative logit (McCullagh 1980)
  *     unordered   softmax(eta)
  *
- * Densities are those of x in its own unit. A missing entry adds nothing to the likelihood and
- * nothing to the encoder but, if wanted, a 1 in its indicator. */
+ * Where few training rows have a column s and v are no smaller than that allows (fit.c). Densities
+ * are those of x in its own unit. A missing entry adds nothing to the likelihood and nothing to the
+ * encoder but, if wanted, a 1 in its indicator. */
 #include "table.h"
+
+#include <stele/gaussian.h>
 
 #include <math.h>
 #include <stdlib.h>
@@ -108,6 +111,13 @@ static stele_status build_output(stele_inst *self, stele_build *b)
     if (status == STELE_OK) {
         status = declare_group(self, b, "log_variance", table_count(self, TABLE_NORMAL),
                                &self->log_variance);
+    }
+    if (status == STELE_OK) {
+        const stele_shape normal = stele_shape1(table_count(self, TABLE_NORMAL));
+        if (normal.dim[0] > 0) {
+            status = h->build->buffer(b, "least_log_variance", &normal, -STELE_GAUSSIAN_LOG_MAX,
+                                      &self->least_log_variance);
+        }
     }
     if (status == STELE_OK) {
         status = declare_group(self, b, "log_dispersion", table_count(self, TABLE_COUNTS),

@@ -73,6 +73,7 @@ struct stele_inst {
     stele_gaussian_head expert;
     uint32_t weight, bias, centre, log_scale;
     uint32_t log_variance, log_dispersion, thresholds; /* where a group has terms */
+    uint32_t least_log_variance;                       /* with log_variance; fit.c says why */
 };
 
 enum { STREAM_INPUT = 1, STREAM_SAMPLE, STREAM_ENCODER = 16, STREAM_DECODER = 32 };
@@ -115,6 +116,8 @@ stele_status table_log_prob(const stele_inst *self, stele_graph *g, const stele_
                             stele_tensor **ret_rows);
 /* Linear predictors (R, n_eta). */
 stele_tensor *table_predict(const stele_inst *self, stele_graph *g, const stele_decode_args *a);
+/* Log-variances of the normal terms, of which there has to be one. */
+stele_tensor *table_log_variance(const stele_inst *self, stele_graph *g);
 
 /* likelihood.c: the operation of all terms. Inputs: predictors, coded values (R, n_terms), centre
  * and log_scale (n_terms), then log-variances, log-dispersions and thresholds as far as there are

@@ -81,11 +81,7 @@ static const told same = { "same", 1, { 4 }, { 10 }, { 0 }, 4, 4, 1 };
 static void fit_nothing(rig *r, int64_t n)
 {
     double x[MOST] = { 1, 1, 1, 1, 1, 1, 1, 1 };
-    const stele_view view = { .struct_size = sizeof view,
-                              .dtype = STELE_F64,
-                              .layout = STELE_DENSE,
-                              .shape = { .ndim = 2, .dim = { 1, n } },
-                              .data = x };
+    const stele_view view = { sizeof view, STELE_F64, STELE_DENSE, STELE__SHAPE(1, n), x, 0, 0 };
     stele_fit f = { .r = r, .x = &view };
     assert_int_equal(r->vt->fit(r->inst, &f), STELE_OK);
 }
@@ -148,8 +144,7 @@ static void what_contradicts_is_refused(void **state)
     refuse(same, "{}", "every column is the same");
 }
 
-/* --- likelihoods -------------------------------------------------------------------------------
- */
+/* --- likelihoods ------------------------------------------------------------------------------ */
 
 /* Make the predictors `bias` whatever z is, and every other parameter of its kind `own`. */
 static void set(rig *r, const char *name, int64_t n, const double *v)
@@ -326,8 +321,7 @@ static void orders_are_followed(void **state)
     finish(&r);
 }
 
-/* --- values ------------------------------------------------------------------------------------
- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static stele_status valid(told t, const char *options, double v)
 {
@@ -398,8 +392,48 @@ static void missing_entries_are_told_from_zeros(void **state)
     finish(&r);
 }
 
-/* --- metrics -----------------------------------------------------------------------------------
- */
+/* Values .9 and 1.1 of n training rows: what 5 costs at first and when training has made the most
+ * of them. Scales by Student's t of 95 % on n - 1 degrees of freedom. */
+static void few_values_say_little(void **state)
+{
+    static const double t[][2] = { { 2, 9.71 }, { 6, 2.571 }, { 64, 1.998 } };
+    const double far = 5.0, bias = 0.0, sharp = -30.0;
+    (void)state;
+    for (int k = 0; k < 3; k++) {
+        double x[64], n = t[k][0], s = 0.1 * t[k][1] / 1.96 * sqrt((n + 1.0) / (n - 1.0));
+        stele_view view = { sizeof view, STELE_F64, STELE_DENSE, STELE__SHAPE(64, 1), x, 0, 0 };
+        rig r;
+        for (int i = 0; i < 64; i++) {
+            x[i] = i < n ? 0.9 + 0.2 * (i % 2) : (double)NAN;
+        }
+        open_rig(&r, &score, 1, "{least_variance: 1.0e-6}");
+        stele_fit f = { .r = &r, .x = &view };
+        assert_int_equal(r.vt->fit(r.inst, &f), STELE_OK);
+        flatten(&r);
+        set(&r, "output.bias", 1, &bias);
+        near(log_p(&r, 1, &far), normal(far, 1.0, s * s * (1.0 + 1e-6)), 1e-2);
+        set(&r, "output.log_variance", 1, &sharp);
+        near(log_p(&r, 1, &far), normal(far, 1.0, s * s * (1e-6 + 1.0 / (n * n))), 1e-2);
+        finish(&r);
+    }
+}
+
+/* As lying at the edge, and not as missing. */
+static void far_values_are_seen_at_the_edge(void **state)
+{
+    static const double x[] = { -10.0, -1e9, -9.0 };
+    double q[3][LATENT];
+    rig r;
+    (void)state;
+    open_rig(&r, &score, 1, "{encoder: {activation: tanh}}");
+    for (int k = 0; k < 3; k++) {
+        mean_of(&r, 1, &x[k], q[k]);
+    }
+    assert_true(memcmp(q[0], q[1], sizeof q[0]) == 0 && memcmp(q[0], q[2], sizeof q[0]) != 0);
+    finish(&r);
+}
+
+/* --- metrics ---------------------------------------------------------------------------------- */
 
 static void metrics_by_hand(void **state)
 {
@@ -457,6 +491,8 @@ int main(void)
         cmocka_unit_test(orders_are_followed),
         cmocka_unit_test(values_are_checked),
         cmocka_unit_test(missing_entries_are_told_from_zeros),
+        cmocka_unit_test(few_values_say_little),
+        cmocka_unit_test(far_values_are_seen_at_the_edge),
         cmocka_unit_test(metrics_by_hand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

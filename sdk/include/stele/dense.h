@@ -17,6 +17,10 @@ enum { STELE_NORM_NONE = 0, STELE_NORM_LAYER };
 static const char *const stele_activation_names[] = { "relu", "leaky_relu", "gelu", "silu", "tanh", NULL };
 static const char *const stele_norm_names[] = { "none", "layer", NULL };
 
+/* Encoders of standardised features see values beyond this, in standard deviations, as lying there: one entry far from
+ * what training rows have should not decide the posterior of its row. */
+#define STELE_SEEN_MOST 10.0
+
 /* Part of a plugin's config block; STELE_DENSE_OPTIONS makes its rows. */
 typedef struct stele_dense_config {
     stele_i64_list hidden;
