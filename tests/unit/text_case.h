@@ -12,13 +12,17 @@ enum { ROWS = 4, WIDTH = 8, VOCAB = 260, TEXT_END = 256 };
 /* "ab ab", "ab", "ba", nothing; the second is `ab` after a gap. */
 static const double text_bytes[ROWS * WIDTH] = { 'a', 'b', ' ', 'a', 'b', 0, 0, 0,   0,
                                                  'a', 0,   'b', 0,   0,   0, 0, 'b', 'a' };
+/* "ab ab ba", "ab", nothing, nothing. */
+static const double repeated_bytes[ROWS * WIDTH] = { 'a', 'b', ' ', 'a', 'b',
+                                                     ' ', 'b', 'a', 'a', 'b' };
 static const char *const ids[] = { "r0", "r1", "r2", "r3" };
 static const fake_axis axes[] = { { ids, ROWS } };
 static const fake_field fields[] = {
     { "t", STELE_FIELD_MATRIX, STELE_CSR, 0, WIDTH, text_bytes, NULL, NULL, 0 },
     { "t/dense", STELE_FIELD_MATRIX, STELE_DENSE, 0, WIDTH, text_bytes, NULL, NULL, 0 },
+    { "t/repeated", STELE_FIELD_MATRIX, STELE_CSR, 0, WIDTH, repeated_bytes, NULL, NULL, 0 },
 };
-static const fake_source source = { axes, 1, fields, 2 };
+static const fake_source source = { axes, 1, fields, 3 };
 
 static void open_text(toy *t, const char *from, const char *options, uint32_t dtype)
 {

@@ -101,6 +101,9 @@ static stele_status set_tokens(const stele_inst *self, stele_fit *f, texts_seen 
         room[2 * k] = k < n ? (double)merge[k].left : -1.0;
         room[2 * k + 1] = k < n ? (double)merge[k].right : -1.0;
     }
+    if (status == STELE_OK && text_weighs(self)) {
+        status = text_fit_weights(self, f, &s->words, s->n, n, merge);
+    }
     free(merge);
     if (status == STELE_OK && most > 0) {
         status = h->fit->set(f, self->merges, (uint64_t)(2 * most), room);

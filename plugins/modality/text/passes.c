@@ -32,8 +32,8 @@ static stele_tensor *mean_of(const stele_host *h, stele_graph *g, const text_tok
 }
 
 /* (n, T, ...) of tokens -> (n, state or embedding). */
-static stele_tensor *read_tokens(const stele_inst *self, stele_graph *g, const text_tokens *t,
-                                 int64_t *room)
+static stele_status read_tokens(const stele_inst *self, stele_graph *g, const text_tokens *t,
+                                int64_t *room, stele_tensor **ret)
 {
     const stele_host *h = self->host;
     const stele_ops *ops = h->ops;
@@ -56,11 +56,13 @@ static stele_tensor *read_tokens(const stele_inst *self, stele_graph *g, const t
         x = text_unit_apply(self, g, c, &self->reads, &e, x, NULL,
                             index_tensor(h, g, t->n, 0, t->length), 0);
     }
-    if (c->kind != TEXT_GRU) {
-        return mean_of(h, g, t, width, x, room);
+    if (text_weighs(self)) {
+        return text_weigh(self, g, t, width, x, ret);
     }
-    stele_shape last = stele_shape2(t->n, c->state);
-    return ops->reshape(g, ops->slice(g, x, 1, width - 1, width), &last);
+    const stele_shape last = stele_shape2(t->n, c->state);
+    *ret = c->kind != TEXT_GRU ? mean_of(h, g, t, width, x, room)
+                               : ops->reshape(g, ops->slice(g, x, 1, width - 1, width), &last);
+    return ops->status(g);
 }
 
 /* Tokens of a pass's measurement, with room for `per_row` numbers more than the longest text has in
@@ -96,9 +98,13 @@ stele_status text_encode(const stele_inst *self, stele_graph *g, const stele_enc
     if (status != STELE_OK) {
         return status;
     }
-    stele_tensor *x = read_tokens(self, g, &t, room);
+    stele_tensor *x = NULL;
+    status = read_tokens(self, g, &t, room, &x);
     text_tokens_finish(&t);
     free(room);
+    if (status != STELE_OK) {
+        return status;
+    }
     x = stele_dense_apply(self->host, g, &self->encoder, x, a->covariates, STREAM_ENCODER);
     stele_gaussian_head_apply(self->host, g, &self->expert, x, ret_q);
     return self->host->ops->status(g);

@@ -147,6 +147,66 @@ static void factors_are_tokens(void **state)
     }
 }
 
+/* What the encoder's expert has as mean, of which `hidden: []` leaves a linear function of the
+ * weighted sum of the tokens' vectors: e given, in row r and dimension j. */
+static double expert_mean(toy *t, const double e[3], int j)
+{
+    return linear_at(t, "mean", 3, 2, e, j);
+}
+
+/* "ab ab ba" has ` ab`, which two of four texts have, twice, and three bytes of its own; "ab" has
+ * one token, whose weight is 1 whatever it is; the others have none. */
+static void weights_are_those_of_tf_idf(void **state)
+{
+    (void)state;
+    static const int token[] = { 258, ' ', 'b', 'a' };
+    const double idf[] = { log(5.0 / 3) + 1, log(5.0 / 2) + 1 };
+    const double own[] = { (1 + log(2.0)) * idf[0], idf[1], idf[1], idf[1] };
+    const double norm = sqrt(own[0] * own[0] + 3 * idf[1] * idf[1]);
+    for (uint32_t dtype = STELE_F32; dtype <= STELE_F64; dtype++) {
+        toy t;
+        double e[2][3] = { { 0 }, { 0 } };
+        const double none[3] = { 0 };
+        stele_dist q = { 0 };
+        open_text(&t, "t/repeated",
+                  "decoder: {kind: bag}, encoder: {kind: bag, weights: tfidf, hidden: []}", dtype);
+        const double exact = dtype == STELE_F64 ? 1e-12 : 1e-5;
+        assert_float_equal(value(&t, "encoder.weights", 258), idf[0], 1e-6);
+        assert_float_equal(value(&t, "encoder.weights", 'a'), idf[1], 1e-6);
+        assert_float_equal(value(&t, "encoder.weights", 'z'), 0, 0);
+        for (int k = 0; k < 4; k++) {
+            for (int j = 0; j < 3; j++) {
+                const double v = value(&t, "encoder.embedding", (int64_t)token[k] * 3 + j);
+                e[0][j] += own[k] / norm * v;
+                e[1][j] += k == 0 ? v : 0;
+            }
+        }
+        const stele__modality *md = begin(&t, 0);
+        stele_encode_args a = { .struct_size = sizeof a,
+                                .x = real(&t, ROWS, WIDTH, repeated_bytes) };
+        TOY_OK(&t, md->vt->encode(stele__guest_inst(md->part.guest), t.graph, &a, &q));
+        for (int j = 0; j < 2; j++) {
+            assert_float_equal(stele__tensor_real(q.p[0], j), expert_mean(&t, e[0], j), exact);
+            assert_float_equal(stele__tensor_real(q.p[0], 2 + j), expert_mean(&t, e[1], j), exact);
+            assert_float_equal(stele__tensor_real(q.p[0], 4 + j), expert_mean(&t, none, j), exact);
+        }
+        toy_close(&t);
+    }
+}
+
+/* Of "ab ab ba" three tokens are read: the last two count in no text. */
+static void what_is_cut_counts_in_no_text(void **state)
+{
+    (void)state;
+    toy t;
+    open_text(&t, "t/repeated",
+              "max_tokens: 3, decoder: {kind: bag}, encoder: {kind: bag, weights: tfidf}",
+              STELE_F64);
+    assert_float_equal(value(&t, "encoder.weights", ' '), log(5.0 / 2) + 1, 1e-6);
+    assert_float_equal(value(&t, "encoder.weights", 'a'), 0, 0);
+    toy_close(&t);
+}
+
 static double sigmoid(double x)
 {
     return 1 / (1 + exp(-x));
@@ -302,6 +362,8 @@ int main(void)
         cmocka_unit_test(a_recurrent_decoder_by_hand),
         cmocka_unit_test(training_is_harder),
         cmocka_unit_test(factors_are_tokens),
+        cmocka_unit_test(weights_are_those_of_tf_idf),
+        cmocka_unit_test(what_is_cut_counts_in_no_text),
         cmocka_unit_test(the_search_finds_the_likeliest),
         cmocka_unit_test(random_texts_come_from_the_likely_tokens),
     };

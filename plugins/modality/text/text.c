@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 static const char *const kinds[] = { "gru", "bag", "attention", NULL };
+static const char *const weightings[] = { "mean", "tfidf", NULL };
 
 #define SEQUENCE_OPTIONS(part_, prefix_)                                                           \
     STELE_OPTION_I64(text_config, part_.state, prefix_ ".state", 128, 1, 4096,                     \
@@ -38,6 +39,11 @@ static const stele_option options[] = {
                       "the mean of the tokens' vectors, or the mean of the states of blocks of "
                       "self-attention."),
     SEQUENCE_OPTIONS(reader, "encoder"),
+    STELE_OPTION_ENUM(
+        text_config, weights, "encoder.weights", weightings, TEXT_MEAN,
+        "bag: all tokens count alike, or by tf-idf: more the fewer of the training "
+        "rows have them, less each time that a text repeats them, and a text's length "
+        "does not matter. Tokens that no training row has count nothing then."),
     STELE_OPTION_F64(text_config, read_dropout, "encoder.word_dropout", 0.0, 0.0, 0.95,
                      "Share of the tokens that the encoder cannot read while training."),
     STELE_DENSE_OPTIONS(text_config, encoder, "encoder", "[128]", 0.0),
@@ -173,6 +179,10 @@ static stele_status build(stele_inst *self, stele_build *b)
     if (status == STELE_OK && c->writer.kind != TEXT_BAG && c->bag_weight > 0.0) {
         status =
             declare_output(self, b, "bag", self->decoder.out, &self->bag_weight, &self->bag_bias);
+    }
+    if (status == STELE_OK && text_weighs(self)) {
+        const stele_shape each = stele_shape1(c->vocab_size);
+        status = h->build->buffer(b, "encoder.weights", &each, 1.0, &self->weights);
     }
     if (status == STELE_OK && c->vocab_size > BPE_FIRST) {
         stele_shape pairs = stele_shape2(c->vocab_size - BPE_FIRST, 2);

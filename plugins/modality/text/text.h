@@ -9,6 +9,7 @@
 #include <stele/recurrent.h>
 
 enum { TEXT_GRU = 0, TEXT_BAG, TEXT_ATTENTION };
+enum { TEXT_MEAN = 0, TEXT_TFIDF };
 
 /* What reads or writes tokens one by one. */
 typedef struct text_sequence {
@@ -21,6 +22,7 @@ typedef struct text_config {
     text_sequence reader, writer;
     int64_t vocab_size, max_tokens, embedding, beam;
     double read_dropout, word_dropout, bag_weight, top_p;
+    int32_t weights, reserved;
 } text_config;
 
 /* Parameter ids of a sequence: a recurrent unit on the embeddings; or blocks of attention on linear
@@ -39,8 +41,9 @@ struct stele_inst {
     stele_dense encoder, decoder;
     stele_gaussian_head expert;
     text_unit reads, writes;
-    int64_t state;   /* width of what the output layer sees */
-    uint32_t merges; /* buffer (vocab_size - 257, 2): pairs of tokens, -1 beyond the last */
+    int64_t state;    /* width of what the output layer sees */
+    uint32_t merges;  /* buffer (vocab_size - 257, 2): pairs of tokens, -1 beyond the last */
+    uint32_t weights; /* buffer (vocab_size) of a bag with tf-idf: inverse document frequencies */
     uint32_t encoder_embedding, decoder_embedding, unknown;
     uint32_t start_weight, start_bias, step_weight, step_bias, output_weight, output_bias;
     uint32_t bag_weight, bag_bias; /* with the option of that name */
@@ -108,6 +111,15 @@ void text_recall_follow(text_recall *r, const int64_t *from, int64_t step);
 /* The states (n, state) of the next position, number `step`, whose input is x (n, state). */
 stele_status text_recall_write(const stele_inst *self, stele_graph *g, text_recall *r, int64_t step,
                                stele_tensor *x, stele_tensor **ret);
+
+/* weigh.c. Does the encoder weigh tokens? */
+int text_weighs(const stele_inst *self);
+/* How rare each token is in the texts of the training rows. */
+stele_status text_fit_weights(const stele_inst *self, stele_fit *f, const corpus *c,
+                              int64_t n_texts, int64_t n_merges, const bpe_merge *merge);
+/* Weighted sum over a text's own positions, `width` of them: (n, width, m) -> (n, m). */
+stele_status text_weigh(const stele_inst *self, stele_graph *g, const text_tokens *t, int64_t width,
+                        stele_tensor *x, stele_tensor **ret);
 
 /* fit.c and passes.c: slots. */
 stele_status text_validate(const stele_inst *self, const stele_view *x, stele_bad_value *ret);

@@ -1,0 +1,132 @@
+/* How much each token of a text counts in what a bag of words reads: tf-idf (Salton and Buckley,
+ * "Term-weighting approaches in automatic text retrieval", 1988). */
+#include "text.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+int text_weighs(const stele_inst *self)
+{
+    return self->config->reader.kind == TEXT_BAG && self->config->weights == TEXT_TFIDF;
+}
+
+/* log((1 + n) / (1 + d)) + 1 of a token that d of n texts have; 0 of one that none has, whose
+ * vector nothing ever taught. */
+static void to_weights(int64_t n_texts, int64_t size, double *texts_with)
+{
+    for (int64_t k = 0; k < size; k++) {
+        const double d = texts_with[k];
+        texts_with[k] = d > 0.0 ? log((1.0 + (double)n_texts) / (1.0 + d)) + 1.0 : 0.0;
+    }
+}
+
+/* Texts that have each token among those that are read, into texts_with (vocab_size). `word` holds
+ * the tokens of each different word where its bytes begin, n[word] of them. */
+static void count_texts(const corpus *c, const int32_t *word, const int64_t *n, int64_t most,
+                        int64_t *last, double *texts_with)
+{
+    int64_t text = 1, at = 0;
+    for (int64_t i = 0; i < c->n_sequence; i++) {
+        const int32_t w = c->sequence[i];
+        if (w < 0) {
+            text++;
+            at = 0;
+            continue;
+        }
+        for (int64_t k = 0; k < n[w] && at < most; k++, at++) {
+            const int32_t token = word[c->begin[w] + k];
+            texts_with[token] += last[token] != text;
+            last[token] = text;
+        }
+    }
+}
+
+stele_status text_fit_weights(const stele_inst *self, stele_fit *f, const corpus *c,
+                              int64_t n_texts, int64_t n_merges, const bpe_merge *merge)
+{
+    const int64_t size = self->config->vocab_size;
+    bpe b;
+    int32_t *word = malloc(((size_t)c->n_bytes + 1) * sizeof *word);
+    int64_t *n = malloc(((size_t)c->n + 1) * sizeof *n);
+    int64_t *last = calloc((size_t)size, sizeof *last);
+    double *weight = calloc((size_t)size, sizeof *weight);
+    const int ok = word != NULL && n != NULL && last != NULL && weight != NULL;
+    stele_status status = bpe_init(&b, n_merges, merge) == 0 && ok ? STELE_OK : STELE_E_NOMEM;
+    if (status == STELE_OK) {
+        for (int64_t k = 0; k < c->n; k++) {
+            n[k] = bpe_encode(&b, c->bytes + c->begin[k], c->begin[k + 1] - c->begin[k],
+                              word + c->begin[k]);
+        }
+        count_texts(c, word, n, self->config->max_tokens, last, weight);
+        to_weights(n_texts, size, weight);
+        status = self->host->fit->set(f, self->weights, (uint64_t)size, weight);
+    }
+    bpe_finish(&b);
+    free(word);
+    free(n);
+    free(last);
+    free(weight);
+    return status;
+}
+
+static double weight_of(const stele_view *v, int32_t token)
+{
+    return v->dtype == STELE_F64 ? ((const double *)v->data)[token]
+                                 : (double)((const float *)v->data)[token];
+}
+
+static void put(uint32_t dtype, void *to, int64_t i, double value)
+{
+    if (dtype == STELE_F64) {
+        ((double *)to)[i] = value;
+    } else {
+        ((float *)to)[i] = (float)value;
+    }
+}
+
+/* A token that the text has m times gets (1 + log m) idf in all, and the squares of the different
+ * tokens add up to 1. times: (vocab_size) zeros, before and after. */
+static void weigh_text(const stele_view *idf, const int32_t *token, int64_t n, int32_t *times,
+                       uint32_t dtype, void *weight, int64_t at)
+{
+    double square = 0.0;
+    for (int64_t k = 0; k < n; k++) {
+        times[token[k]]++;
+    }
+    for (int64_t k = 0; k < n; k++) {
+        const double m = (double)times[token[k]], w = (1.0 + log(m)) * weight_of(idf, token[k]);
+        square += w * w / m;
+    }
+    for (int64_t k = 0; k < n && square > 0.0; k++) {
+        const double m = (double)times[token[k]], w = (1.0 + log(m)) * weight_of(idf, token[k]);
+        put(dtype, weight, at + k, w / (m * sqrt(square)));
+    }
+    for (int64_t k = 0; k < n; k++) {
+        times[token[k]] = 0;
+    }
+}
+
+stele_status text_weigh(const stele_inst *self, stele_graph *g, const text_tokens *t, int64_t width,
+                        stele_tensor *x, stele_tensor **ret)
+{
+    const stele_ops *ops = self->host->ops;
+    const stele_shape shape = { 3, 0, { t->n, width, 1, 0, 0, 0 } };
+    const uint32_t dtype = ops->dtype(g);
+    stele_view idf = { .struct_size = sizeof idf };
+    void *weight = calloc((size_t)(t->n * width) + 1, sizeof(double));
+    int32_t *times = calloc((size_t)self->config->vocab_size, sizeof *times);
+    stele_status status = weight != NULL && times != NULL
+                              ? ops->view(ops->param(g, self->weights), &idf)
+                              : STELE_E_NOMEM;
+    if (status == STELE_OK) {
+        for (int64_t r = 0; r < t->n; r++) {
+            weigh_text(&idf, t->id + r * t->most, t->length[r], times, dtype, weight, r * width);
+        }
+        stele_tensor *w = ops->constant(g, dtype, &shape, weight);
+        *ret = ops->sum(g, ops->mul(g, x, w), 1, 0);
+        status = ops->status(g);
+    }
+    free(weight);
+    free(times);
+    return status;
+}
