@@ -105,6 +105,7 @@ static stele_status init_matrix(stele__dataset *ds, const stele__data_request *r
     m->wanted = r->feature;
     m->n_wanted = r->n_features;
     m->describe = r->describe;
+    m->beside = r->beside;
     m->known = r->known;
     m->available = !found.missing;
     if (found.missing) { /* the model still has to be built as it was */
@@ -157,6 +158,16 @@ static stele_status init_presence(stele__dataset *ds)
     return STELE_OK;
 }
 
+/* Of the matrices: what encoders see besides comes behind all modalities. */
+static size_t count_modalities(const stele__dataset *ds)
+{
+    size_t n = 0;
+    while (n < ds->n_matrices && ds->matrix[n].beside == 0) {
+        n++;
+    }
+    return n;
+}
+
 /* A measurement that is there but without rows: a source may be asked for one. */
 static stele_status check_rows(const stele__dataset *ds, stele__diag *diag)
 {
@@ -176,14 +187,46 @@ static stele_status check_rows(const stele__dataset *ds, stele__diag *diag)
     return status;
 }
 
+/* What an encoder sees is of no use without what its modality explains, nor the other way round. */
+static stele_status pair_rows(stele__dataset *ds, int new_data, stele__diag *diag)
+{
+    stele_status status = STELE_OK;
+    for (size_t i = 0; i < ds->n_matrices; i++) {
+        stele__matrix *seen = &ds->matrix[i];
+        if (seen->beside == 0) {
+            continue;
+        }
+        stele__matrix *own = &ds->matrix[seen->beside - 1];
+        own->n_present = seen->n_present = 0;
+        for (int64_t row = 0; row < ds->n_rows; row++) {
+            uint8_t *present = &ds->present[(size_t)row * ds->n_matrices];
+            const uint8_t both = present[i] & present[seen->beside - 1];
+            present[i] = present[seen->beside - 1] = both;
+            own->n_present += both;
+            seen->n_present += both;
+        }
+        if (own->n_present == 0 && !new_data) {
+            status = stele__diag_error(diag, STELE_E_DATA, &seen->place,
+                                       "no row has both `%s` and `%s`, which the encoder of `%s` "
+                                       "sees in its place",
+                                       own->from, seen->from, own->name);
+        }
+    }
+    return status;
+}
+
 /* With several modalities and no row that has two, nothing joint can be learned: as a rule the ids
  * are written differently. Show one of each. */
 static stele_status check_overlap(const stele__dataset *ds, stele__diag *diag)
 {
     const uint8_t *p = ds->present;
+    const size_t n_modalities = count_modalities(ds);
+    if (n_modalities < 2) {
+        return STELE_OK;
+    }
     for (int64_t row = 0; row < ds->n_rows; row++, p += ds->n_matrices) {
         size_t n = 0;
-        for (size_t i = 0; i < ds->n_matrices; i++) {
+        for (size_t i = 0; i < n_modalities; i++) {
             n += p[i];
         }
         if (n > 1) {
@@ -193,19 +236,19 @@ static stele_status check_overlap(const stele__dataset *ds, stele__diag *diag)
     stele__str names, ids;
     stele__str_init(&names);
     stele__str_init(&ids);
-    for (size_t i = 0; i < ds->n_matrices; i++) {
+    for (size_t i = 0; i < n_modalities; i++) {
         int64_t row = 0;
         while (row < ds->n_rows && !ds->present[(size_t)row * ds->n_matrices + i]) {
             row++;
         }
-        const char *sep = i == 0 ? "" : i + 1 < ds->n_matrices ? ", " : " and ";
+        const char *sep = i == 0 ? "" : i + 1 < n_modalities ? ", " : " and ";
         stele__str_printf(&names, "%s`%s`", sep, ds->matrix[i].name);
         stele__str_printf(&ids, "%s%s has `%s`", i == 0 ? "" : ", ", ds->matrix[i].name,
                           row < ds->n_rows ? stele__map_name(ds->id, row) : "");
     }
-    stele__diag_error(diag, STELE_E_DATA, &ds->matrix[ds->n_matrices - 1].place,
+    stele__diag_error(diag, STELE_E_DATA, &ds->matrix[n_modalities - 1].place,
                       "no row is in %s of %s: their ids do not meet",
-                      ds->n_matrices > 2 ? "two" : "both", names.data != NULL ? names.data : "");
+                      n_modalities > 2 ? "two" : "both", names.data != NULL ? names.data : "");
     stele__diag_hint(diag, "compare the row ids: %s", ids.data != NULL ? ids.data : "");
     stele__str_finish(&names);
     stele__str_finish(&ids);
@@ -237,7 +280,7 @@ static stele_status none_available(const stele__dataset *ds, stele__diag *diag)
     const char *file = ds->n_sources == 1 ? ds->source->file : NULL;
     stele__str names;
     stele__str_init(&names);
-    for (size_t i = 0; i < ds->n_matrices; i++) {
+    for (size_t i = 0; i < count_modalities(ds); i++) {
         stele__str_printf(&names, "%s%s", i > 0 ? ", " : "", ds->matrix[i].from);
     }
     stele__diag_error(diag, STELE_E_DATA, NULL, "%s %s none of the modalities: %s",
@@ -255,7 +298,7 @@ static stele_status build(stele__dataset *ds, const stele__data_request *request
     for (size_t i = 0; i < ds->n_matrices && st != STELE_E_NOMEM; i++) {
         stele_status one = init_matrix(ds, request, i, diag);
         st = st == STELE_OK ? one : st;
-        any |= ds->matrix[i].available;
+        any |= ds->matrix[i].available && ds->matrix[i].beside == 0;
     }
     stele_status labels = find_labels(ds, request, found, diag);
     st = st == STELE_OK ? labels : st;
@@ -271,7 +314,10 @@ static stele_status build(stele__dataset *ds, const stele__data_request *request
     if (st == STELE_OK && !request->new_data) {
         st = check_rows(ds, diag);
     }
-    if (st == STELE_OK && ds->n_matrices > 1 && !request->new_data) {
+    if (st == STELE_OK) {
+        st = pair_rows(ds, request->new_data, diag);
+    }
+    if (st == STELE_OK && !request->new_data) {
         st = check_overlap(ds, diag);
     }
     for (size_t i = 0; i < ds->n_labels && st == STELE_OK; i++) {

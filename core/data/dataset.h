@@ -46,6 +46,9 @@ typedef struct stele__matrix_request {
     /* (n_features) what they had, for new data of a trained model; NULL: to be found out. Lives as
      * long as the data set. */
     const stele_feature *const *known;
+    /* Number, from 1, of an earlier request: what the encoder of that modality sees in place of it.
+     * A row has both or neither. 0: a modality of its own. */
+    size_t beside;
 } stele__matrix_request;
 
 /* One label column, named like a field. A last path component ("batch" for "counts/obs/batch") is
@@ -108,6 +111,7 @@ typedef struct stele__matrix {
     stele__place place;
     int64_t min_rows, most_variable, n_wanted;
     int transform;
+    size_t beside;             /* as in its request */
     const char *const *wanted; /* borrowed until load */
     int describe;
     const stele_feature *const *known;
@@ -180,6 +184,8 @@ STELE_NODISCARD stele_status stele__dataset_limit_label(stele__dataset *ds, cons
 
 /* Index of a modality or of a label (name and content as requested); -1 if there is none. [any] */
 int64_t stele__dataset_matrix(const stele__dataset *ds, const char *name);
+/* Index of what the encoder of modality m sees in place of it; -1: nothing else. [any] */
+int64_t stele__dataset_beside(const stele__dataset *ds, size_t m);
 const stele__label *stele__dataset_label(const stele__dataset *ds, const char *name,
                                          uint32_t content);
 const char *stele__dataset_row_id(const stele__dataset *ds, int64_t row); /* [any] */

@@ -35,6 +35,16 @@ int64_t stele__dataset_matrix(const stele__dataset *ds, const char *name)
     return -1;
 }
 
+int64_t stele__dataset_beside(const stele__dataset *ds, size_t m)
+{
+    for (size_t i = 0; i < ds->n_matrices; i++) {
+        if (ds->matrix[i].beside == m + 1) {
+            return (int64_t)i;
+        }
+    }
+    return -1;
+}
+
 const stele__label *stele__dataset_label(const stele__dataset *ds, const char *name,
                                          uint32_t content)
 {

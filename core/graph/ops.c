@@ -77,4 +77,5 @@ const stele_ops stele__ops = {
     SLOT(rsample),
     SLOT(log_prob),
     SLOT(kl),
+    SLOT(scratch),
 };

@@ -103,5 +103,6 @@ stele_status stele__op_log_prob(stele_graph *g, const stele_dist *d, stele_tenso
                                 stele_tensor **ret_rows);
 stele_status stele__op_kl(stele_graph *g, const stele_dist *q, const stele_dist *p,
                           stele_tensor **ret_rows);
+void *stele__op_scratch(stele_graph *g, uint64_t bytes);
 
 #endif

@@ -29,6 +29,11 @@ stele_status stele__op_view(const stele_tensor *t, stele_view *ret)
     return STELE_OK;
 }
 
+void *stele__op_scratch(stele_graph *g, uint64_t bytes)
+{
+    return stele__op_take(g, bytes, 1);
+}
+
 uint32_t stele__op_dtype(const stele_graph *g)
 {
     return g->dtype;

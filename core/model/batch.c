@@ -35,21 +35,21 @@ void stele__batch_destroy(stele__batch *b)
     stele__free(b->target);
     stele__free(b->row);
     stele__free(b->matrix);
+    stele__free(b->beside);
     stele__free(b->present);
     stele__free(b);
 }
 
-/* Rows of `bins` times the modality's features. */
-static stele_status values_create(const stele__batch *b, uint32_t i, int64_t bins,
-                                  stele__batch_values *v)
+/* Rows of `bins` times `width` elements of matrix m. */
+static stele_status values_create(const stele__batch *b, size_t m, uint32_t layout, int64_t width,
+                                  int64_t bins, stele__batch_values *v)
 {
     size_t rows = (size_t)b->capacity;
-    const stele__modality *md = &b->model->modality[i];
-    v->width = bins * md->n_features;
+    v->width = bins * width;
     int64_t entries = b->capacity * v->width;
-    if (md->input.layout == STELE_CSR) {
+    if (layout == STELE_CSR) {
         /* At one distance from their rows, the bins of distinct rows are distinct. */
-        entries = bins * stele__dataset_most_entries(b->data, b->matrix[i], b->capacity);
+        entries = bins * stele__dataset_most_entries(b->data, m, b->capacity);
         v->row_start = stele__calloc(rows + 1, sizeof *v->row_start);
         v->column = stele__calloc((size_t)entries, sizeof *v->column);
         if (v->row_start == NULL || v->column == NULL) {
@@ -68,21 +68,27 @@ static stele_status values_create(const stele__batch *b, uint32_t i, int64_t bin
 
 static stele_status part_create(const stele__batch *b, uint32_t i, stele__batch_part *p)
 {
-    size_t rows = (size_t)b->capacity;
-    int64_t bins = b->model->modality[i].window_bins;
+    size_t rows = (size_t)b->capacity, m = b->matrix[i], seen = b->beside[i];
+    const stele__modality *md = &b->model->modality[i];
+    int64_t bins = md->window_bins;
     p->row = stele__calloc(rows, sizeof *p->row);
     p->position = stele__calloc(rows, sizeof *p->position);
     p->local = stele__calloc(rows, sizeof *p->local);
     if (p->row == NULL || p->position == NULL || p->local == NULL) {
         return STELE_E_NOMEM;
     }
-    if (b->matrix[i] == SIZE_MAX) {
+    if (m == SIZE_MAX) {
         return STELE_OK;
     }
-    stele_status status = values_create(b, i, 1, &p->x);
+    stele_status status = values_create(b, m, md->input.layout, md->n_features, 1, &p->x);
     if (status == STELE_OK && bins > 0) {
         p->bin = stele__calloc(rows, (size_t)bins * sizeof *p->bin);
-        status = p->bin != NULL ? values_create(b, i, bins, &p->seen) : STELE_E_NOMEM;
+        status = p->bin != NULL
+                     ? values_create(b, m, md->input.layout, md->n_features, bins, &p->seen)
+                     : STELE_E_NOMEM;
+    }
+    if (status == STELE_OK && seen != SIZE_MAX) {
+        status = values_create(b, seen, md->seen.layout, md->n_seen, 1, &p->seen);
     }
     return status;
 }
@@ -112,11 +118,13 @@ stele_status stele__batch_create(const stele__model *model, const stele__dataset
     b->row = stele__calloc((size_t)capacity, sizeof *b->row);
     b->present = stele__calloc((size_t)capacity, sizeof *b->present);
     b->matrix = stele__calloc(model->n_modalities, sizeof *b->matrix);
+    b->beside = stele__calloc(model->n_modalities, sizeof *b->beside);
     b->part = stele__calloc(model->n_modalities, sizeof *b->part);
     b->label = stele__calloc((size_t)model->n_covariates, sizeof *b->label);
     b->target = stele__calloc(model->n_heads, sizeof *b->target);
     stele_status status = b->row != NULL && b->present != NULL && b->matrix != NULL &&
-                                  b->part != NULL && b->label != NULL && b->target != NULL
+                                  b->beside != NULL && b->part != NULL && b->label != NULL &&
+                                  b->target != NULL
                               ? STELE_OK
                               : STELE_E_NOMEM;
     for (uint32_t i = 0; i < model->n_covariates && status == STELE_OK; i++) {
@@ -128,7 +136,12 @@ stele_status stele__batch_create(const stele__model *model, const stele__dataset
     }
     for (uint32_t i = 0; i < model->n_modalities && status == STELE_OK; i++) {
         int64_t at = stele__dataset_matrix(data, model->modality[i].name);
-        b->matrix[i] = at >= 0 && data->matrix[at].available ? (size_t)at : SIZE_MAX;
+        const int64_t beside =
+            at >= 0 && model->modality[i].sees ? stele__dataset_beside(data, (size_t)at) : -1;
+        const int lacks =
+            model->modality[i].sees && (beside < 0 || !data->matrix[beside].available);
+        b->beside[i] = beside >= 0 && !lacks ? (size_t)beside : SIZE_MAX;
+        b->matrix[i] = at >= 0 && data->matrix[at].available && !lacks ? (size_t)at : SIZE_MAX;
         status = part_create(b, i, &b->part[i]);
     }
     if (status != STELE_OK) {
@@ -148,16 +161,25 @@ static void widen(int64_t n, stele__batch_values *v)
     }
 }
 
+static void gather_rows(const stele__batch *b, size_t m, const stele__batch_part *p,
+                        stele__batch_values *v)
+{
+    if (v->row_start != NULL) {
+        stele__dataset_gather_csr(b->data, m, p->n, p->row, v->row_start, v->column, v->value);
+    } else {
+        stele__dataset_gather_dense(b->data, m, p->n, p->row, v->value);
+    }
+    widen(p->n, v);
+}
+
 static void gather(stele__batch *b, uint32_t i, stele__batch_part *p)
 {
-    stele__batch_values *x = &p->x, *seen = &p->seen;
+    stele__batch_values *seen = &p->seen;
     size_t m = b->matrix[i];
-    if (x->row_start != NULL) {
-        stele__dataset_gather_csr(b->data, m, p->n, p->row, x->row_start, x->column, x->value);
-    } else {
-        stele__dataset_gather_dense(b->data, m, p->n, p->row, x->value);
+    gather_rows(b, m, p, &p->x);
+    if (b->beside[i] != SIZE_MAX) {
+        gather_rows(b, b->beside[i], p, seen);
     }
-    widen(p->n, x);
     if (p->bin == NULL) {
         return;
     }

@@ -21,7 +21,7 @@ typedef struct stele__batch_part {
     int64_t *position;        /* (n) their positions in the batch, ascending */
     int64_t *local;           /* (rows of the batch) index into the above, -1 where absent */
     stele__batch_values x;    /* the rows themselves */
-    stele__batch_values seen; /* their windows, where the modality has them */
+    stele__batch_values seen; /* what encode gets in their place: windows, or what it sees */
     int64_t *bin;             /* (n, bins) rows of the windows, -1 where absent; NULL: none */
 } stele__batch_part;
 
@@ -37,6 +37,7 @@ typedef struct stele__batch {
     int64_t capacity, n; /* rows */
     int64_t *row;        /* (n) rows of the data set */
     size_t *matrix;      /* (modalities) index into data->matrix, SIZE_MAX if the data lack it */
+    size_t *beside;      /* (modalities) the same of what encode sees besides; SIZE_MAX: nothing */
     uint64_t *present;   /* (n) bit m: modality m is there */
     stele__batch_part *part; /* (modalities) */
     const stele__label *

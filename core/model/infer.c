@@ -15,13 +15,13 @@ static stele_tensor *index_tensor(stele_graph *g, int64_t n, const int64_t *inde
     return stele__graph_dense(g, STELE_I64, &shape, index);
 }
 
-/* n rows of a modality, or with `bins` > 0 n windows of as many. */
-static stele_tensor *measurements(stele_graph *g, const stele__modality *md,
+/* n rows of a field, or with `bins` > 0 n windows of as many. */
+static stele_tensor *measurements(stele_graph *g, const stele_field *field,
                                   const stele__batch_values *v, int64_t n, int64_t bins)
 {
     int f64 = stele__graph_dtype(g) == STELE_F64;
     const void *values = f64 ? (const void *)v->value64 : v->value;
-    if (md->input.layout == STELE_CSR) {
+    if (field->layout == STELE_CSR) {
         return stele__graph_csr(g, stele__graph_dtype(g), n, v->width, v->row_start, v->column,
                                 values);
     }
@@ -29,8 +29,8 @@ static stele_tensor *measurements(stele_graph *g, const stele__modality *md,
     if (bins > 0) {
         shape.dim[shape.ndim++] = bins;
     }
-    for (uint32_t d = 0; d < md->input.sample.ndim; d++) {
-        shape.dim[shape.ndim++] = md->input.sample.dim[d];
+    for (uint32_t d = 0; d < field->sample.ndim; d++) {
+        shape.dim[shape.ndim++] = field->sample.dim[d];
     }
     return stele__graph_dense(g, stele__graph_dtype(g), &shape, values);
 }
@@ -60,7 +60,7 @@ static stele_status see_window(stele_graph *g, const stele__modality *md,
     for (int64_t k = 0; there != NULL && k < p->n * bins; k++) {
         there[k] = p->bin[k] >= 0;
     }
-    a->x = measurements(g, md, &p->seen, p->n, bins);
+    a->x = measurements(g, &md->input, &p->seen, p->n, bins);
     a->present = there != NULL ? flags(g, p->n, bins, there) : NULL;
     return a->x != NULL && a->present != NULL ? STELE_OK : STELE_E_NOMEM;
 }
@@ -123,8 +123,11 @@ static stele_status encode_one(const stele__model *m, stele_graph *g, const stel
         q->p[0] = q->p[1] = ops->full(g, &shape, 0.0);
         return stele__graph_outcome(g, STELE_OK);
     }
-    e->x[i] = measurements(g, md, &p->x, p->n, 0);
+    e->x[i] = measurements(g, &md->input, &p->x, p->n, 0);
     stele_encode_args a = { .struct_size = sizeof a, .x = e->x[i] };
+    if (md->sees) {
+        a.x = measurements(g, &md->seen, &p->seen, p->n, 0);
+    }
     if (md->window_bins > 0 && see_window(g, md, p, &a) != STELE_OK) {
         return stele__graph_outcome(g, STELE_E_NOMEM);
     }

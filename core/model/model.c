@@ -310,6 +310,16 @@ static stele_status fit_next(stele_fit *f, stele_view *ret)
     return status;
 }
 
+static stele_status fit_next_seen(stele_fit *f, stele_view *ret)
+{
+    if (f->source->seen == NULL) {
+        return STELE_E_STATE;
+    }
+    stele_status status = f->source->next(f->source->seen, ret);
+    stele__guest_begin(f->part->guest, "fit");
+    return status;
+}
+
 /* NULL: none that may be changed. */
 static stele__param *fit_entry(stele_fit *f, uint32_t id)
 {
@@ -360,6 +370,7 @@ const stele_fit_api stele__fit_api = {
     .next = fit_next,
     .set = fit_set,
     .scale = fit_scale,
+    .next_seen = fit_next_seen,
 };
 
 /* A parameter that is no number stops the training at its first step, when nobody knows any more

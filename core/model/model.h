@@ -66,6 +66,9 @@ typedef struct stele__modality {
     int64_t n_features;              /* product of input.sample */
     double weight;                   /* of its log-likelihood in the objective */
     uint32_t window_bins, window_at; /* what encode gets, as in stele_create_args; 0: the row */
+    int sees;                        /* 1: encode gets another measurement, `seen` */
+    stele_field seen;
+    int64_t n_seen; /* product of seen.sample */
     stele__covariate_set encoder_covariates, decoder_covariates;
     stele__private own;
 } stele__modality;
@@ -132,6 +135,7 @@ typedef struct stele__fit_source {
     /* Next chunk of rows as a view; shape.dim[0] == 0 at the end. */
     stele_status (*next)(void *ctx, stele_view *ret);
     void *ctx;
+    void *seen; /* ctx of the same rows of what a modality's encoder sees; NULL: nothing else */
 } stele__fit_source;
 
 /* Data-dependent starts and statistics of modality `i`, once before a training. [main] */

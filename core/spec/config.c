@@ -407,7 +407,7 @@ stele_status stele__config_error(const stele__config *config, stele_status code,
     if (len > 0 && len < sizeof key) {
         memcpy(key, text, len);
         key[len] = '\0';
-        const stele__node *node = stele__node_find(config->mapping, key);
+        const stele__node *node = node_of(config, key);
         if (node != NULL) {
             return stele__node_error(node, code, diag, "%s", colon + 1 + strspn(colon + 1, " "));
         }

@@ -270,6 +270,10 @@ static const stele_option MODALITY[] = {
     STELE_OPTION_ENUM(stele__modality_spec, own.cross, "private.cross", CROSSES, STELE__CROSS_PRIOR,
                       "Where that latent comes from when the modality is decoded from others: its "
                       "prior, or a normal distribution around 0 whose variances are learned."),
+    STELE_OPTION_STR(stele__modality_spec, encoder.from, "encoder.from", NULL, 0,
+                     "Part of the data that its encoder sees in place of `from`, where the plugin "
+                     "asks for one: the tree of a cell whose shape is explained by numbers. A row "
+                     "has both or neither."),
     STELE_OPTION_STR_LIST(stele__modality_spec, encoder.covariates, "encoder.covariates", "[]",
                           "Label columns that its encoder gets beside the measurement."),
     STELE_OPTION_STR_LIST(stele__modality_spec, decoder.covariates, "decoder.covariates", "[]",

@@ -239,6 +239,10 @@ static void check_window(const stele__config *config, const stele__modality_spec
         stele__diag_hint(diag, "take an odd number, or window: {at: past}");
     } else if (host->window.bins == 1 && host->window.group != NULL) {
         stele__config_error(config, STELE_E_OPTION, "window.group: needs window.bins", diag);
+    } else if (host->window.bins > 1 && host->encoder.from != NULL) {
+        stele__config_error(config, STELE_E_OPTION,
+                            "encoder.from: takes the place of windows of rows; write one of both",
+                            diag);
     }
 }
 

@@ -60,6 +60,7 @@ typedef struct stele__modality_spec {
     } own;             /* key `private` */
     struct {
         stele_str_list covariates; /* label columns it gets besides its input */
+        const char *from; /* encoder: what it sees in place of the modality's `from`; NULL: that */
     } encoder, decoder;
 } stele__modality_spec;
 

@@ -1,6 +1,7 @@
 #include "train/load.h"
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "train/target.h"
 
 #include <stdio.h>
@@ -12,6 +13,8 @@ typedef struct request {
     stele__matrix_request *matrix;
     stele__label_request *label;
     size_t *group; /* (modalities) index of the label whose groups its windows never leave */
+    char **seen;   /* (n_seen) names of what encoders see in place of their modalities */
+    size_t n_seen;
 } request;
 
 static void request_finish(request *r)
@@ -19,6 +22,10 @@ static void request_finish(request *r)
     stele__free(r->matrix);
     stele__free(r->label);
     stele__free(r->group);
+    for (size_t i = 0; i < r->n_seen; i++) {
+        stele__free(r->seen[i]);
+    }
+    stele__free(r->seen);
 }
 
 static const stele__state_matrix *state_matrix(const stele__state *s, const char *name)
@@ -98,19 +105,10 @@ static void add_head_labels(request *r, const stele__run_request *q, size_t i)
     add_covariates(r, &host->covariates, instance->node, q->state, q->encode_only);
 }
 
-static void request_matrix(const stele__run_request *q, size_t i, stele__matrix_request *ret)
+/* As a run knows it. */
+static void request_known(const stele__state *s, stele__matrix_request *ret)
 {
-    const stele__instance *instance = &q->spec->modality[i];
-    const stele__modality_spec *host = stele__modality_host(instance);
-    const stele__state_matrix *known = state_matrix(q->state, instance->name);
-    *ret = (stele__matrix_request){ .name = instance->name,
-                                    .from = host->from,
-                                    .place = place_of(instance->node, "from", NULL),
-                                    .min_rows = host->min_rows,
-                                    .transform = host->transform,
-                                    .most_variable = host->most_variable,
-                                    .describe = (q->plugins->modality[i]->desc.caps &
-                                                 STELE_CAP_COLUMNS) != 0 };
+    const stele__state_matrix *known = state_matrix(s, ret->name);
     if (known != NULL) {
         ret->known = known->described;
         ret->feature = (const char *const *)known->feature;
@@ -119,6 +117,45 @@ static void request_matrix(const stele__run_request *q, size_t i, stele__matrix_
         ret->layout = known->layout;
         ret->stored_dtype = known->stored_dtype;
     }
+}
+
+static void request_matrix(const stele__run_request *q, size_t i, stele__matrix_request *ret)
+{
+    const stele__instance *instance = &q->spec->modality[i];
+    const stele__modality_spec *host = stele__modality_host(instance);
+    *ret = (stele__matrix_request){ .name = instance->name,
+                                    .from = host->from,
+                                    .place = place_of(instance->node, "from", NULL),
+                                    .min_rows = host->min_rows,
+                                    .transform = host->transform,
+                                    .most_variable = host->most_variable,
+                                    .describe = (q->plugins->modality[i]->desc.caps &
+                                                 STELE_CAP_COLUMNS) != 0 };
+    request_known(q->state, ret);
+}
+
+/* What the encoder of modality i sees in place of it, behind the modalities; nothing if the spec
+ * does not say so. The name is that of a run's file, too. */
+static stele_status request_seen(const stele__run_request *q, size_t i, request *r)
+{
+    const stele__instance *instance = &q->spec->modality[i];
+    const char *from = stele__modality_host(instance)->encoder.from;
+    stele__str name;
+    if (from == NULL) {
+        return STELE_OK;
+    }
+    stele__str_init(&name);
+    stele__str_printf(&name, "%s.encoder", instance->name);
+    char *text = stele__str_take(&name);
+    if (text == NULL) {
+        return STELE_E_NOMEM;
+    }
+    r->seen[r->n_seen++] = text;
+    stele__matrix_request *m = &r->matrix[r->data.n_matrices++];
+    *m = (stele__matrix_request){ .name = text, .from = from, .beside = i + 1 };
+    m->place = place_of(stele__node_find(instance->node, "encoder"), "from", NULL);
+    request_known(q->state, m);
+    return STELE_OK;
 }
 
 /* Groups of new data are others than those of the training: the categories that a trained model
@@ -185,10 +222,11 @@ static stele_status make_request(const stele__run_request *q, const stele__run *
         const stele__head_spec *host = stele__head_host(&q->spec->head[i]);
         n_labels += host->target.n + host->covariates.n;
     }
-    r->matrix = stele__calloc(n, sizeof *r->matrix);
+    r->matrix = stele__calloc(2 * n, sizeof *r->matrix);
+    r->seen = stele__calloc(n, sizeof *r->seen);
     r->label = stele__calloc(n_labels, sizeof *r->label);
     r->group = stele__calloc(n, sizeof *r->group);
-    if (r->matrix == NULL || r->label == NULL || r->group == NULL) {
+    if (r->matrix == NULL || r->label == NULL || r->group == NULL || r->seen == NULL) {
         return STELE_E_NOMEM;
     }
     r->data = (stele__data_request){ .source = run->source,
@@ -212,7 +250,11 @@ static stele_status make_request(const stele__run_request *q, const stele__run *
     add_other_labels(r, q);
     add_groups(r, q);
     r->data.label = r->label;
-    return STELE_OK;
+    stele_status status = STELE_OK;
+    for (size_t i = 0; i < n && status == STELE_OK; i++) {
+        status = request_seen(q, i, r);
+    }
+    return status;
 }
 
 static const stele__label *split_label(const stele__run *run, const char *name)

@@ -18,15 +18,19 @@ typedef struct chunks {
     float *value;
 } chunks;
 
-static stele_status chunks_init(const stele__model *m, uint32_t i, const stele__dataset *data,
-                                const int64_t *row, int64_t n, chunks *c)
+/* Of modality i, or of what its encoder sees in place of it. */
+static stele_status chunks_init(const stele__model *m, uint32_t i, int seen,
+                                const stele__dataset *data, const int64_t *row, int64_t n,
+                                chunks *c)
 {
     memset(c, 0, sizeof *c);
-    int64_t matrix = stele__dataset_matrix(data, m->modality[i].name);
+    const stele__modality *md = &m->modality[i];
+    int64_t matrix = stele__dataset_matrix(data, md->name);
+    matrix = seen ? stele__dataset_beside(data, (size_t)matrix) : matrix;
     c->data = data;
     c->matrix = (size_t)matrix;
-    c->field = &m->modality[i].input;
-    c->n_features = m->modality[i].n_features;
+    c->field = seen ? &md->seen : &md->input;
+    c->n_features = seen ? md->n_seen : md->n_features;
     c->row = stele__calloc((size_t)n, sizeof *c->row);
     if (c->row == NULL) {
         return STELE_E_NOMEM;
@@ -117,7 +121,7 @@ static stele_status chunks_of_all(const stele__model *m, uint32_t i, const stele
     for (int64_t r = 0; r < data->n_rows; r++) {
         all[r] = r;
     }
-    stele_status status = chunks_init(m, i, data, all, data->n_rows, c);
+    stele_status status = chunks_init(m, i, 0, data, all, data->n_rows, c);
     stele__free(all);
     return status;
 }
@@ -182,14 +186,18 @@ stele_status stele__modality_drop(stele__model *m, uint32_t i, stele__dataset *d
 stele_status stele__modality_fit(stele__model *m, uint32_t i, const stele__dataset *data,
                                  const stele__split *split, stele__diag *diag)
 {
-    chunks c;
-    stele_status status =
-        chunks_init(m, i, data, split->row[STELE__TRAIN], split->n[STELE__TRAIN], &c);
+    chunks c, seen = { 0 };
+    const int64_t *train = split->row[STELE__TRAIN], n = split->n[STELE__TRAIN];
+    stele_status status = chunks_init(m, i, 0, data, train, n, &c);
+    if (status == STELE_OK && m->modality[i].sees) {
+        status = chunks_init(m, i, 1, data, train, n, &seen);
+    }
     stele__fit_source source = { .n_rows = c.n, .next = chunks_next, .ctx = &c };
+    source.seen = m->modality[i].sees ? &seen : NULL;
     if (status == STELE_OK && c.n == 0) {
         status = stele__diag_error(diag, STELE_E_DATA, &data->matrix[c.matrix].place,
                                    "%s: none of the %lld training rows has this modality",
-                                   m->modality[i].name, (long long)split->n[STELE__TRAIN]);
+                                   m->modality[i].name, (long long)n);
         const stele__matrix *x = &data->matrix[c.matrix];
         stele__diag_hint(diag, "%lld rows of all have it%s; see data.split and data.missing",
                          (long long)(x->n_present - x->n_dropped),
@@ -199,5 +207,6 @@ stele_status stele__modality_fit(stele__model *m, uint32_t i, const stele__datas
         status = stele__model_fit(m, i, &source, diag);
     }
     chunks_finish(&c);
+    chunks_finish(&seen);
     return status;
 }

@@ -113,6 +113,26 @@ static stele_status covariate_set(const stele__run_request *q, const stele__run 
     return status;
 }
 
+/* Whether an encoder sees another measurement is the plugin's word, which one is the spec's. */
+static stele_status check_seen(const stele__instance *instance, stele__modality *md, int named,
+                               stele__diag *diag)
+{
+    if (md->vt->sees != NULL) {
+        stele__guest_begin(md->part.guest, "sees");
+        md->sees = md->vt->sees(stele__guest_inst(md->part.guest)) != 0;
+        stele__guest_restore(md->part.guest, "sees");
+    }
+    if (md->sees == named) {
+        return STELE_OK;
+    }
+    return stele__config_error(instance->host, STELE_E_OPTION,
+                               named ? "encoder.from: the encoder sees no other measurement with "
+                                       "these options of the plugin"
+                                     : "encoder.from: is missing: with these options of the plugin "
+                                       "the encoder sees another measurement",
+                               diag);
+}
+
 static stele_status start_modality(const stele__run_request *q, stele__run *run, uint32_t i,
                                    stele__diag *diag)
 {
@@ -124,6 +144,11 @@ static stele_status start_modality(const stele__run_request *q, stele__run *run,
     md->vt = &q->plugins->modality[i]->vt.modality;
     md->input = x->field;
     md->n_features = x->n_features;
+    const int64_t seen = stele__dataset_beside(run->data, i);
+    if (seen >= 0) {
+        md->seen = run->data->matrix[seen].field;
+        md->n_seen = run->data->matrix[seen].n_features;
+    }
     md->weight = host->weight;
     md->own.dim = (uint32_t)host->own.dim;
     md->own.learned = host->own.cross == STELE__CROSS_LEARNED;
@@ -148,8 +173,10 @@ static stele_status start_modality(const stele__run_request *q, stele__run *run,
                                .encoder_covariates = (uint32_t)md->encoder_covariates.width,
                                .decoder_covariates = (uint32_t)md->decoder_covariates.width,
                                .window_bins = md->window_bins,
-                               .window_at = md->window_at };
-    return start_guest(q, q->plugins->modality[i], instance, &args, &md->part.guest, diag);
+                               .window_at = md->window_at,
+                               .seen = seen >= 0 ? &md->seen : NULL };
+    status = start_guest(q, q->plugins->modality[i], instance, &args, &md->part.guest, diag);
+    return status == STELE_OK ? check_seen(instance, md, seen >= 0, diag) : status;
 }
 
 static stele_status start_head(const stele__run_request *q, stele__run *run, uint32_t i,

@@ -109,7 +109,7 @@ static void check_field(rig *r, uint32_t i, const stele_field *f)
         return;
     }
     if (f->content == STELE_FIELD_MATRIX) {
-        int laid = f->layout == STELE_DENSE || (f->layout == STELE_CSR && f->sample.ndim == 1);
+        int laid = f->layout == STELE_DENSE || (f->layout == STELE_CSR && f->sample.ndim <= RIG_SPARSE_DIMS);
         if (stele__dtype_size(f->dtype) == 0 || !laid || f->sample.ndim < 1 || f->sample.ndim >= STELE_MAX_DIMS) {
             check_fail(t, "`%s` is a matrix of element type %u, layout %u, %u extents", f->name, f->dtype, f->layout,
                        f->sample.ndim);

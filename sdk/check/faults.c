@@ -127,6 +127,15 @@ GRAPH(rsample, (stele_graph * g, const stele_dist *d, uint32_t stream, stele_ten
 GRAPH(log_prob, (stele_graph * g, const stele_dist *d, stele_tensor *x, stele_tensor **ret_rows), (g, d, x, ret_rows))
 GRAPH(kl, (stele_graph * g, const stele_dist *q, const stele_dist *p, stele_tensor **ret_rows), (g, q, p, ret_rows))
 
+static void *w_scratch(stele_graph *g, uint64_t bytes)
+{
+    if (fails("scratch")) {
+        stele__op_fail(g, STELE_E_NOMEM, "scratch: made to fail");
+        return NULL;
+    }
+    return stele__ops.scratch(g, bytes);
+}
+
 static const stele_ops wrapped = {
     .struct_size = sizeof wrapped,
     .shape = w_shape,
@@ -199,6 +208,7 @@ static const stele_ops wrapped = {
     .rsample = w_rsample,
     .log_prob = w_log_prob,
     .kl = w_kl,
+    .scratch = w_scratch,
 };
 
 #define BUILD(name_, params_, args_)                                                                                   \
@@ -225,6 +235,7 @@ BUILD(frozen,
        uint32_t *ret_id),
       (b, name, path, tensor, ret_shape, ret_id))
 FIT(next, (stele_fit * f, stele_view *ret_x), (f, ret_x))
+FIT(next_seen, (stele_fit * f, stele_view *ret_x), (f, ret_x))
 FIT(set, (stele_fit * f, uint32_t id, uint64_t n, const double *values), (f, id, n, values))
 FIT(scale, (stele_fit * f, uint32_t id, double factor), (f, id, factor))
 
@@ -242,6 +253,7 @@ const stele__host_tables *faults_tables(void)
         (stele_build_api){ .struct_size = sizeof build, .param = w_declare, .buffer = w_buffer, .frozen = w_frozen };
     fit = rig_fit_api;
     fit.next = w_fit_next;
+    fit.next_seen = w_fit_next_seen;
     fit.set = w_fit_set;
     fit.scale = w_fit_scale;
     tables = *rig_tables();

@@ -190,11 +190,17 @@ static stele_status create_instance(rig *r)
         .columns = kind == STELE_HEAD ? column : NULL,
         .n_columns = r->n_columns,
     };
+    const int may_see = kind == STELE_MODALITY && r->vt->modality.sees != NULL && p->window == 0;
+    args.seen = may_see ? &r->seen : NULL;
     stele_status status = stele__guest_create(r->plugin, "checked", r->config, tables, &silent, &r->guest);
     if (status == STELE_OK) {
         status = stele__guest_start(r->guest, &args, &r->diag);
     }
     r->inst = status == STELE_OK ? stele__guest_inst(r->guest) : NULL;
+    if (status == STELE_OK && may_see) {
+        r->sees = r->vt->modality.sees(r->inst) != 0;
+        stele__guest_restore(r->guest, "sees");
+    }
     return status;
 }
 

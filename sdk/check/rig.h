@@ -3,8 +3,9 @@
  * All computing kinds are brought to one form: named inputs (double arrays whose first axis mostly is the rows) and
  * named outputs (the same). Checks of derivatives, repetition, rows and failures then do not know the kind:
  *
- *   modality  inputs x, z, encoder and decoder covariates, with windows these; outputs mean, log-variance and log p(x |
- * z) fusion    inputs mean and log-variance of each expert, of the prior, log p(x | z); outputs the components and
+ *   modality  inputs x, z, encoder and decoder covariates, what the encoder sees besides, with windows these; outputs
+ *             mean, log-variance and log p(x | z)
+ *   fusion    inputs mean and log-variance of each expert, of the prior, log p(x | z); outputs the components and
  *             log-weights where a row has them, and the loss if the plugin has one of its own
  *   head      inputs z, covariates; outputs prediction and loss
  */
@@ -77,6 +78,9 @@ typedef struct rig {
     stele_graph *graph;
     stele__diag diag;
     stele_field field; /* modality: measurement; head: target */
+    stele_field seen;  /* modality with the slot `sees`: what its encoder may see in place of that */
+    int sees;          /* and whether it does; then in input[at_seen] */
+    uint32_t at_seen;
     rig_support support;
     uint32_t n_inputs;
     rig_input input[RIG_MOST_INPUTS];

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define NOISE 0.3 /* standard deviation of a head's target around the first dimension of z */
+enum { SEEN_ROWS = 5, SEEN_WIDTH = 3 };
 enum { CLASSES = 3, STRIDE = 19 /* of subsets: has no factor in common with 1, 3, 7, ... 63 */ };
 
 void rig_field_init(rig *r, size_t choice)
@@ -31,6 +32,9 @@ void rig_field_init(rig *r, size_t choice)
     } else if (r->plugin->desc.kind == STELE_MODALITY) {
         r->field.content = STELE_FIELD_MATRIX;
         r->field.dtype = STELE_F32;
+        r->seen = r->field;
+        r->seen.name = "seen";
+        r->seen.sample = STELE__SHAPE(SEEN_ROWS, SEEN_WIDTH);
         r->plan.features = stele__shape_count(&r->field.sample);
     }
 }
@@ -53,6 +57,20 @@ static void fill_normal(rig *r, rig_input *in, double centre, double scale)
     uint64_t stream = 100 + r->n_inputs + 1000 * r->plan.seed;
     for (int64_t i = 0; i < n; i++) {
         in->value[i] = (double)(float)(centre + scale * rig_normal(r->t, stream, i));
+    }
+}
+
+/* Anything, as nobody validates it; an entry is missing here and there, and zeros end one row in three. */
+static void seen_input(rig *r)
+{
+    r->at_seen = r->n_inputs;
+    rig_input *in = add_input(r, 1, 0, SEEN_ROWS * SEEN_WIDTH);
+    snprintf(in->name, sizeof in->name, "seen");
+    in->shape = STELE__SHAPE(r->plan.rows, SEEN_ROWS, SEEN_WIDTH);
+    fill_normal(r, in, 1.0, 2.0);
+    for (int64_t i = 0; i < r->plan.rows * in->width; i++) {
+        const int64_t row = i / in->width, at = i % in->width;
+        in->value[i] = row % 3 == 1 && at >= 2 * SEEN_WIDTH ? 0.0 : row % 3 == 2 && at == 4 ? NAN : in->value[i];
     }
 }
 
@@ -107,6 +125,9 @@ static void modality_inputs(rig *r)
         rig_input *c = add_input(r, 1, 1, r->plan.covariates);
         snprintf(c->name, sizeof c->name, k == 0 ? "encoder covariates" : "decoder covariates");
         fill_normal(r, c, 0.0, 1.0);
+    }
+    if (r->sees) {
+        seen_input(r);
     }
     if (r->plan.window > 0) {
         window_input(r);
@@ -197,9 +218,9 @@ void rig_inputs_init(rig *r)
 
 struct stele_fit {
     rig *r;
-    int64_t at;
+    int64_t at, at_seen;
     int buffers_alone; /* calibration: no rows, and parameters stay */
-    float *chunk;      /* (rows, features) */
+    float *chunk;      /* (rows, features), or what is seen */
     int64_t *row_start;
     int32_t *column;
 };
@@ -227,22 +248,13 @@ static stele_status fit_targets(stele_fit *f, stele_view *ret)
 }
 
 /* Two chunks, so that a plugin which takes the first for all of them is found out. */
-static stele_status fit_next(stele_fit *f, stele_view *ret)
+static void next_chunk(stele_fit *f, const rig_input *x, int sparse, int64_t *at, stele_view *ret)
 {
     rig *r = f->r;
-    if (f->buffers_alone) {
-        *ret = (stele_view){ .struct_size = sizeof *ret, .shape = { .ndim = 1 } };
-        return STELE_OK;
-    }
-    if (r->plugin->desc.kind == STELE_HEAD) {
-        return fit_targets(f, ret);
-    }
-    const rig_input *x = &r->input[0];
-    int64_t half = (r->plan.rows + 1) / 2, n = r->plan.rows - f->at < half ? r->plan.rows - f->at : half, k = 0;
-    int sparse = r->field.layout == STELE_CSR;
+    int64_t half = (r->plan.rows + 1) / 2, n = r->plan.rows - *at < half ? r->plan.rows - *at : half, k = 0;
     for (int64_t i = 0; i < n; i++) {
         for (int64_t j = 0; j < x->width; j++) {
-            double v = x->value[(f->at + i) * x->width + j];
+            double v = x->value[(*at + i) * x->width + j];
             if (!sparse || v != 0.0) {
                 f->column[k] = (int32_t)j;
                 f->chunk[k++] = (float)v;
@@ -255,7 +267,30 @@ static stele_status fit_next(stele_fit *f, stele_view *ret)
     ret->row_start = sparse ? f->row_start : NULL;
     ret->column = sparse ? f->column : NULL;
     ret->shape.dim[0] = n;
-    f->at += n;
+    *at += n;
+}
+
+static stele_status fit_next(stele_fit *f, stele_view *ret)
+{
+    rig *r = f->r;
+    if (f->buffers_alone) {
+        *ret = (stele_view){ .struct_size = sizeof *ret, .shape = { .ndim = 1 } };
+        return STELE_OK;
+    }
+    if (r->plugin->desc.kind == STELE_HEAD) {
+        return fit_targets(f, ret);
+    }
+    next_chunk(f, &r->input[0], r->field.layout == STELE_CSR, &f->at, ret);
+    return STELE_OK;
+}
+
+static stele_status fit_next_seen(stele_fit *f, stele_view *ret)
+{
+    rig *r = f->r;
+    if (!r->sees) {
+        return STELE_E_STATE;
+    }
+    next_chunk(f, &r->input[r->at_seen], r->seen.layout == STELE_CSR, &f->at_seen, ret);
     return STELE_OK;
 }
 
@@ -303,6 +338,7 @@ const stele_fit_api rig_fit_api = {
     .next = fit_next,
     .set = fit_set,
     .scale = fit_scale,
+    .next_seen = fit_next_seen,
 };
 
 stele_status rig_fit(rig *r)
@@ -317,7 +353,9 @@ stele_status rig_fit(rig *r)
     if (fit == NULL) {
         return STELE_OK;
     }
-    size_t n = (size_t)(fit_rows(r) * (head ? (int64_t)r->n_columns : r->plan.features));
+    const int64_t seen = r->sees ? r->input[r->at_seen].width : 0;
+    const int64_t width = r->plan.features > seen ? r->plan.features : seen;
+    size_t n = (size_t)(fit_rows(r) * (head ? (int64_t)r->n_columns : width));
     stele_fit f = { .r = r };
     f.chunk = rig_take(r, n * sizeof *f.chunk);
     f.column = rig_take(r, n * sizeof *f.column);

@@ -57,7 +57,8 @@ static void *longer(rig *r, stele_graph *g, const void *args, size_t size)
     return p;
 }
 
-static stele_tensor *sparse(stele_graph *g, int64_t n, int64_t width, const double *value)
+/* `missing`: NaN is an entry like others; else nothing is stored of it, as of an absent bin. */
+static stele_tensor *sparse(stele_graph *g, int64_t n, int64_t width, const double *value, int missing)
 {
     size_t room = (size_t)(n * width) + 1;
     int64_t *start = stele__op_take(g, (size_t)n + 1, sizeof *start), k = 0;
@@ -69,7 +70,7 @@ static stele_tensor *sparse(stele_graph *g, int64_t n, int64_t width, const doub
     start[0] = 0;
     for (int64_t i = 0; i < n; i++) {
         for (int64_t j = 0; j < width; j++) {
-            if (value[i * width + j] != 0.0 && !isnan(value[i * width + j])) { /* of an absent bin nothing is stored */
+            if (value[i * width + j] != 0.0 && (missing || !isnan(value[i * width + j]))) {
                 column[k] = (int32_t)j;
                 kept[k++] = value[i * width + j];
             }
@@ -83,7 +84,7 @@ static stele_tensor *sparse(stele_graph *g, int64_t n, int64_t width, const doub
 
 stele_tensor *rig_measurement(rig *r, stele_graph *g, int64_t n, stele_tensor *x, const double *value)
 {
-    return r->field.layout == STELE_CSR ? sparse(g, n, r->plan.features, value) : x;
+    return r->field.layout == STELE_CSR ? sparse(g, n, r->plan.features, value, 0) : x;
 }
 
 /* Windows in place of the rows, and which bins are there. */
@@ -100,7 +101,7 @@ static stele_status see_window(rig *r, stele_graph *g, int64_t n, stele_tensor *
     }
     stele_shape s = STELE__SHAPE(n, bins);
     a->present = rig_constant(g, &s, there);
-    a->x = r->field.layout == STELE_CSR ? sparse(g, n, bins * width, value) : x;
+    a->x = r->field.layout == STELE_CSR ? sparse(g, n, bins * width, value, 0) : x;
     return a->x != NULL && a->present != NULL ? STELE_OK : STELE_E_NOMEM;
 }
 
@@ -175,6 +176,10 @@ stele_status rig_modality(rig *r, stele_graph *g, int64_t n, stele_tensor *const
         encode.covariates = in[2];
         decode.covariates = in[3];
     }
+    if (r->sees) {
+        const uint32_t s = r->at_seen;
+        encode.x = r->seen.layout == STELE_CSR ? sparse(g, n, r->input[s].width, value[s], 1) : in[s];
+    }
     const uint32_t w = r->n_inputs - 1;
     if (r->plan.window > 0 && see_window(r, g, n, in[w], value[w], &encode) != STELE_OK) {
         return STELE_E_NOMEM;
@@ -182,7 +187,7 @@ stele_status rig_modality(rig *r, stele_graph *g, int64_t n, stele_tensor *const
     const stele_encode_args *a = longer(r, g, &encode, sizeof encode);
     const stele_decode_args *b = longer(r, g, &decode, sizeof decode);
     stele_dist q = { 0 };
-    if (x == NULL || a == NULL || b == NULL) {
+    if (x == NULL || encode.x == NULL || a == NULL || b == NULL) {
         return STELE_E_NOMEM;
     }
     r->raw = r->vt->modality.encode(r->inst, g, a, &q);

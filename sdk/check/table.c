@@ -97,6 +97,8 @@ const check_case check_table[] = {
     { "window",
       "The expert of a window depends on its rows and on which bins are absent, the likelihood on the row alone.",
       CHECK_MODALITY, STELE_CAP_WINDOW, check_window },
+    { "seen", "An encoder that sees another measurement depends on that alone, the likelihood on its own alone.",
+      CHECK_MODALITY, CHECK_HAS_SEES, check_seen },
     { "likelihood-normalised", "exp(log_prob) sums or integrates to one over x.", CHECK_MODALITY, 0,
       check_likelihood_normalised },
     { "likelihood-gradient", "d_eta, d_feature and d_row agree with 4-point differences of log_prob in double.",

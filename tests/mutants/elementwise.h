@@ -1,6 +1,6 @@
 /* A linear encoder and decoder around an elementwise likelihood with one linear predictor eta and
- * one parameter theta per feature; the encoder takes windows of rows. Who includes this file says
- * what the likelihood is. */
+ * one parameter theta per feature; the encoder takes windows of rows, or with HAS_SEES another
+ * measurement. Who includes this file says what the likelihood is. */
 #include <stele/draw.h>
 #include <stele/plugin.h>
 
@@ -20,6 +20,7 @@ static stele_status absent(const stele_inst *self, const stele_view *x, uint8_t 
 struct stele_inst {
     const stele_host *host;
     int64_t features, latent, bins, at; /* bins 0: no window */
+    int64_t glimpsed;                   /* elements of what the encoder sees besides; 0: nothing */
     uint32_t mean, log_variance, decoder, weight, bias, theta;
 };
 
@@ -40,6 +41,12 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
 #endif
     self->bins = a->window_bins;
     self->at = a->window_at;
+#ifdef HAS_SEES
+    self->glimpsed = a->seen != NULL;
+    for (uint32_t d = 0; a->seen != NULL && d < a->seen->sample.ndim; d++) {
+        self->glimpsed *= a->seen->sample.dim[d];
+    }
+#endif
     *ret = self;
     return STELE_OK;
 }
@@ -65,7 +72,9 @@ static stele_status declare(const stele_inst *self, stele_build *b, const char *
 
 static stele_status build(stele_inst *self, stele_build *b)
 {
-    const int64_t seen = self->bins > 0 ? self->bins * (self->features + 1) : self->features;
+    const int64_t seen = self->glimpsed > 0 ? self->glimpsed
+                         : self->bins > 0   ? self->bins * (self->features + 1)
+                                            : self->features;
     struct {
         const char *name;
         int64_t n, m;
@@ -124,6 +133,36 @@ static stele_tensor *unroll(const stele_inst *self, stele_graph *g, const stele_
     return ops->concat(g, 2, part, 1);
 }
 
+#ifdef HAS_SEES
+static int32_t sees(const stele_inst *self)
+{
+    (void)self;
+    return 1;
+}
+
+static stele_status glimpse(const stele_inst *self, stele_graph *g, stele_tensor *x,
+                            stele_tensor **ret)
+{
+    const stele_ops *ops = self->host->ops;
+    stele_shape shape;
+    stele_status status = ops->shape(x, &shape);
+    if (status != STELE_OK) {
+        return status;
+    }
+    stele_shape flat = { 2, 0, { shape.dim[0], self->glimpsed } };
+    x = ops->reshape(g, x, &flat);
+#ifdef DEFECT_BLIND
+    x = ops->scale(g, x, 0.0);
+#endif
+#ifdef DEFECT_NEIGHBOUR
+    stele_tensor *part[] = { ops->slice(g, x, 0, 0, 1), ops->slice(g, x, 0, 0, shape.dim[0] - 1) };
+    x = shape.dim[0] > 1 ? ops->concat(g, 2, part, 0) : x;
+#endif
+    *ret = x;
+    return STELE_OK;
+}
+#endif
+
 static stele_status encode(const stele_inst *self, stele_graph *g, const stele_encode_args *a,
                            stele_dist *ret_q)
 {
@@ -131,6 +170,12 @@ static stele_status encode(const stele_inst *self, stele_graph *g, const stele_e
     stele_shape scalar = { 0 };
     stele_tensor *x = ops->where(g, ops->is_nan(g, a->x), ops->full(g, &scalar, 0.0), a->x);
     x = self->bins > 0 ? unroll(self, g, a, x) : x;
+#ifdef HAS_SEES
+    stele_status status = self->glimpsed > 0 ? glimpse(self, g, x, &x) : STELE_OK;
+    if (status != STELE_OK) {
+        return status;
+    }
+#endif
     ret_q->family = STELE_NORMAL;
     ret_q->n = 2;
     ret_q->p[0] = ops->linear(g, x, ops->param(g, self->mean), NULL);
@@ -254,6 +299,9 @@ static const stele_modality_vt vtable = {
     .draw = draw,
 #ifdef HAS_ABSENT
     .absent = absent,
+#endif
+#ifdef HAS_SEES
+    .sees = sees,
 #endif
 };
 

@@ -6,7 +6,8 @@
 FOLDER keeps the runs; what is finished there is not done again. Every cell is held out once a seed; the type of a cell is
 told from its posterior mean given its tree, by a linear probe or by neighbours among the cells that are not held out. Tables:
 
-  types           the spec as it is, seeds 1 to 5, beside the same two ways on published morphometrics
+  types           the spec as it is, seeds 1 to 5, and with a tree encoder in place of morphometrics, beside the same two ways
+                  on published morphometrics
   types-ablation  the spec with one thing changed at a time, seeds 11 and 12: other folds than those above
 
 Numbers are means over seeds with standard errors of those means. Needs numpy and the data set that the spec names.
@@ -23,6 +24,8 @@ SPEC = TOP / "configs/morphology.yaml"
 DATA = TOP.parent / "shared/data/morphology-l4"
 OTHER_SEEDS, FOLDS, NEIGHBOURS = range(11, 13), 5, 15
 VIEWS = [("shape,map", "trees: morphometrics and map"), ("shape", "morphometrics alone"), ("map", "map alone")]
+TREE = ["modalities.shape.encoder={kind: tree, from: 'trees:branches', hidden: [64], input_dropout: 0.2}"]
+TREE_VIEWS = [("shape", "branches, by the tree encoder"), ("shape,map", "branches, by the tree encoder, and map")]
 ABLATION = [
     ("base", "as the spec is", []),
     ("poisson", "map as Poisson counts", ["modalities.map.likelihood=poisson"]),
@@ -118,8 +121,9 @@ def published():
 def types(cells):
     theirs = cells.scores("base", cells.seeds, [], VIEWS[0][0], published())
     rows = []
-    for view, title in VIEWS:
-        ours = cells.scores("base", cells.seeds, [], view)
+    runs = [("base", [], *v) for v in VIEWS] + [("tree", TREE, *v) for v in TREE_VIEWS]
+    for name, sets, view, title in runs:
+        ours = cells.scores(name, cells.seeds, sets, view)
         rows.append([f"z of {title}", *(show(a, 3) for a in ours), *(show(difference(a, b), 3, "+")
                                                                   for a, b in zip(ours, theirs))])
     rows.append(["22 published morphometrics, standardised", *(show(a, 3) for a in theirs), "", ""])

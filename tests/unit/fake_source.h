@@ -20,6 +20,7 @@ typedef struct fake_field {
     const char *const *text;  /* TEXT: (n) */
     const char *const *names; /* features or categories */
     int64_t n_categories;
+    int64_t inner; /* MATRIX: features of a second extent; 0: there is one extent */
 } fake_field;
 
 typedef struct fake_source {
@@ -67,6 +68,9 @@ static inline stele_status fake_describe(const stele_inst *self, uint32_t f, ste
     if (x->content == STELE_FIELD_MATRIX) {
         ret->sample.ndim = 1;
         ret->sample.dim[0] = x->n_features;
+    }
+    if (x->inner > 0) {
+        ret->sample = (stele_shape){ .ndim = 2, .dim = { x->n_features / x->inner, x->inner } };
     }
     return STELE_OK;
 }

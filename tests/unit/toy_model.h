@@ -131,6 +131,14 @@ static void toy_read_data(toy *t, const fake_source *from, const char *const *ot
         matrix[request.n_matrices].name = others[i];
         matrix[request.n_matrices++].from = others[i];
     }
+    for (size_t i = 0; i < t->spec->n_modalities; i++) {
+        const stele__modality_spec *host = stele__modality_host(&t->spec->modality[i]);
+        if (host->encoder.from != NULL) {
+            matrix[request.n_matrices++] = (stele__matrix_request){ .name = host->encoder.from,
+                                                                    .from = host->encoder.from,
+                                                                    .beside = i + 1 };
+        }
+    }
     stele__split_spec split = { .fraction = { 1.0, 0.0, 0.0 } };
     TOY_OK(t, stele__dataset_create(&request, &t->data, &t->diag));
     TOY_OK(t, stele__split_create(t->data, &split, &t->split, &t->diag));
@@ -169,6 +177,12 @@ static void toy_start_modality(toy *t, uint32_t i)
     md->vt = &t->cast.modality[i]->vt.modality;
     md->input = t->data->matrix[i].field;
     md->n_features = t->data->matrix[i].n_features;
+    const int64_t seen = stele__dataset_beside(t->data, i);
+    md->sees = seen >= 0;
+    if (seen >= 0) {
+        md->seen = t->data->matrix[seen].field;
+        md->n_seen = t->data->matrix[seen].n_features;
+    }
     md->weight = host->weight;
     md->own.dim = (uint32_t)host->own.dim;
     md->own.learned = host->own.cross == STELE__CROSS_LEARNED;
@@ -185,7 +199,8 @@ static void toy_start_modality(toy *t, uint32_t i)
                                .encoder_covariates = (uint32_t)md->encoder_covariates.width,
                                .decoder_covariates = (uint32_t)md->decoder_covariates.width,
                                .window_bins = md->window_bins,
-                               .window_at = md->window_at };
+                               .window_at = md->window_at,
+                               .seen = md->sees ? &md->seen : NULL };
     toy_start(t, t->cast.modality[i], &t->spec->modality[i], &args, &md->part.guest);
 }
 

@@ -15,6 +15,8 @@
  *                            ~ NB(shape sum_j exp(eta_j), scale beta), beta a function of z
  * A row may have any extents; the encoder sees log(1 + x).
  *
+ * The encoder sees the same, or a tree of branches (tree.c) that another field holds.
+ *
  * One plugin, since both halves share encoder and decoder: a spec has an entry for each that it
  * wants, and presence, weight and latent are then each one's own. */
 #include "morphology.h"
@@ -23,6 +25,7 @@
 
 static const char *const likelihood_names[] = { "features", "poisson", "dirichlet_multinomial",
                                                 NULL };
+static const char *const encoder_names[] = { "dense", "tree", NULL };
 static const char *const kind_names[] = { "auto", "real", "positive", "count", NULL };
 
 static const stele_option options[] = {
@@ -43,9 +46,16 @@ static const stele_option options[] = {
     STELE_OPTION_F64(morphology_config, clump, "clump", 10.0, 1e-3, 1e6,
                      "dirichlet_multinomial: start of the scale beta; the variance of a count is "
                      "its mean times 1 + beta."),
+    STELE_OPTION_ENUM(morphology_config, sees, "encoder.kind", encoder_names, ENCODER_DENSE,
+                      "What the encoder's dense layers see: the measurement; or the state of a "
+                      "recursive unit that goes from the tips of a tree to its soma, over the "
+                      "branches in `encoder.from` (Tree-LSTM)."),
+    STELE_OPTION_I64(morphology_config, state, "encoder.state", 32, 1, 4096,
+                     "tree: width of the unit's states."),
     STELE_DENSE_OPTIONS(morphology_config, encoder, "encoder", "[128]", 0.0),
     STELE_OPTION_BOOL(morphology_config, indicator, "encoder.indicator", 1,
-                      "features: show the encoder which entries are missing, beside a 0 in their "
+                      "dense encoder of features: show the encoder which entries are missing, "
+                      "beside a 0 in their "
                       "place."),
     STELE_OPTION_F64(morphology_config, input_dropout, "encoder.input_dropout", 0.0, 0.0, 0.9,
                      "Mean share of a row's entries hidden from the encoder while training; every "
@@ -56,6 +66,11 @@ static const stele_option options[] = {
     STELE_OPTION_F64(morphology_config, output_decay, "decoder.output_decay", 1.0, 0.0, 1e6,
                      "Factor on the weight decay of the decoder's output layer."),
 };
+
+static int sees_tree(const stele_inst *self)
+{
+    return self->config->sees == ENCODER_TREE;
+}
 
 static int has_features(const stele_inst *self)
 {
@@ -89,13 +104,20 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
                               .output_decay = c->output_decay,
                               .size = STELE_SIZE_NONE };
     stele_count_model_init(a, &self->model, 0, &self->counts);
+    stele_status status = STELE_OK;
     if (has_features(self)) {
         self->counts.n_inputs *= c->indicator ? 2 : 1;
         self->counts.layers_before = 1; /* its inputs are standardised, not counts */
-        return features_init(self);
+        status = features_init(self);
+    } else {
+        self->counts.n_features = self->counts.n_inputs = n;
     }
-    self->counts.n_features = self->counts.n_inputs = n;
-    return STELE_OK;
+    return status == STELE_OK && sees_tree(self) ? tree_init(self, a) : status;
+}
+
+static int32_t sees(const stele_inst *self)
+{
+    return sees_tree(self);
 }
 
 static void destroy(stele_inst *self)
@@ -108,6 +130,9 @@ static stele_status build(stele_inst *self, stele_build *b)
     stele_status status = stele_count_model_build(&self->counts, b);
     if (status == STELE_OK) {
         status = stele_count_output_build(&self->counts, b, "output", &self->weight, &self->bias);
+    }
+    if (status == STELE_OK && sees_tree(self)) {
+        status = tree_build(self, b);
     }
     if (status != STELE_OK) {
         return status;
@@ -124,15 +149,17 @@ static stele_status validate(const stele_inst *self, const stele_view *x, stele_
 
 static stele_status fit(const stele_inst *self, stele_fit *f)
 {
-    return has_features(self) ? features_fit(self, f) : map_fit(self, f);
+    stele_status status = has_features(self) ? features_fit(self, f) : map_fit(self, f);
+    return status == STELE_OK && sees_tree(self) ? tree_fit(self, f) : status;
 }
 
 static stele_status encode(const stele_inst *self, stele_graph *g, const stele_encode_args *a,
                            stele_dist *ret_q)
 {
     stele_tensor *x = NULL;
-    stele_status status =
-        has_features(self) ? features_input(self, g, a->x, &x) : map_input(self, g, a->x, &x);
+    stele_status status = sees_tree(self)      ? tree_input(self, g, a->x, &x)
+                          : has_features(self) ? features_input(self, g, a->x, &x)
+                                               : map_input(self, g, a->x, &x);
     return status != STELE_OK ? status
                               : stele_count_expert(&self->counts, g, x, a->covariates, ret_q);
 }
@@ -226,6 +253,7 @@ static const stele_modality_vt vtable = {
     .score_size = score_size,
     .score_add = score_add,
     .score_end = score_end,
+    .sees = sees,
 };
 
 static const stele_plugin plugin = {

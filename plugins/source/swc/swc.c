@@ -35,18 +35,23 @@ static const stele_option options[] = {
                      "radius divide."),
     STELE_OPTION_F64(swc_config, map_unit, "map_unit", 10.0, 1e-3, 1e6,
                      "Micrometres of cable that the map counts as one."),
+    STELE_OPTION_I64(
+        swc_config, branches, "branches", 4096, 1, 1000000,
+        "Room for the branches of a tree, in rows of the field `branches`; a tree with "
+        "more is refused there."),
 };
 
-enum { MEASURES = 0, MAP, N_FIELDS };
-static const char *const field_names[N_FIELDS] = { "morphometrics", "density" };
+enum { MEASURES = 0, MAP, BRANCHES, N_FIELDS };
+static const char *const field_names[N_FIELDS] = { "morphometrics", "density", "branches" };
 
 struct stele_inst {
     const stele_host *host;
     const swc_config *config;
     input *archive;
     zip zip;
-    texts id, file;  /* of each row: file in the folder, or name of the archive's member */
-    int64_t *member; /* of each row: number of that */
+    texts id, file;      /* of each row: file in the folder, or name of the archive's member */
+    int64_t *member;     /* of each row: number of that */
+    int64_t *n_branches; /* of each row */
     texts feature;
 };
 
@@ -89,6 +94,7 @@ static void destroy(stele_inst *s)
     texts_finish(&s->file);
     texts_finish(&s->feature);
     free(s->member);
+    free(s->n_branches);
     free(s);
 }
 
@@ -181,14 +187,17 @@ static stele_status open_row(const stele_inst *s, int64_t row, input **ret)
     return st;
 }
 
-/* The tree of a row and, if `ret` is not NULL, the values of a field for it. */
-static stele_status take_row(const stele_inst *s, int64_t row, uint32_t field, float *ret)
+/* The values of a field for a row; `ret` NULL: the number of its tree's branches alone. */
+static stele_status take_row(const stele_inst *s, int64_t row, uint32_t field, float *ret,
+                             int64_t *ret_branches)
 {
     input *in = NULL;
     swc_tree t = { 0 };
     stele_status st = open_row(s, row, &in);
     st = st == STELE_OK ? swc_tree_read(in, s->config->any_root, &t) : st;
-    if (st == STELE_OK && ret != NULL) {
+    if (st == STELE_OK && (ret == NULL || field == BRANCHES)) {
+        st = swc_branches(s->config, in, &t, ret, ret_branches);
+    } else if (st == STELE_OK) {
         st = (field == MAP ? swc_map : swc_measure)(s->config, in, &t, ret);
     }
     swc_tree_finish(&t);
@@ -214,8 +223,10 @@ static stele_status build(stele_inst *s, stele_build *b)
     if (st == STELE_OK && swc_measure_names(s->config, &s->feature) != 0) {
         st = no_memory(s);
     }
+    s->n_branches = malloc(((size_t)s->id.n + 1) * sizeof *s->n_branches);
+    st = st == STELE_OK && s->n_branches == NULL ? no_memory(s) : st;
     for (int64_t row = 0; row < s->id.n && st == STELE_OK; row++) {
-        st = take_row(s, row, 0, NULL);
+        st = take_row(s, row, 0, NULL, &s->n_branches[row]);
     }
     return st;
 }
@@ -264,6 +275,9 @@ static stele_status field(const stele_inst *s, uint32_t index, stele_field *ret)
                       .sample = { .ndim = 1, .dim = { s->feature.n } } };
     if (index == MAP) {
         d.sample = (stele_shape){ .ndim = 3, .dim = { SWC_PARTS - SWC_AXON, bins[0], bins[1] } };
+    } else if (index == BRANCHES) {
+        d.layout = STELE_CSR;
+        d.sample = (stele_shape){ .ndim = 2, .dim = { s->config->branches, SWC_BRANCH_COLUMNS } };
     }
     *ret = d;
     return STELE_OK;
@@ -282,13 +296,33 @@ static const char *category(const stele_inst *s, uint32_t index, int64_t code)
     return NULL;
 }
 
+static stele_status check_row(const stele_inst *s, int64_t row)
+{
+    return row >= 0 && row < s->id.n
+               ? STELE_OK
+               : STELE_FAIL(s->host, STELE_E_ARG, "there are %lld rows, none with number %lld",
+                            (long long)s->id.n, (long long)row);
+}
+
+/* Stored are all columns of a row's branches, zeros among them. */
 static stele_status count(const stele_inst *s, uint32_t index, uint64_t n, const int64_t *row,
                           int64_t *ret_n)
 {
-    (void)n;
-    (void)row;
-    (void)ret_n;
-    return STELE_FAIL(s->host, STELE_E_ARG, "field %u is not sparse", index);
+    stele_status st = STELE_OK;
+    if (index != BRANCHES) {
+        return STELE_FAIL(s->host, STELE_E_ARG, "field %u is not sparse", index);
+    }
+    for (uint64_t i = 0; i < n && st == STELE_OK; i++) {
+        st = check_row(s, row[i]);
+        if (st == STELE_OK && s->n_branches[row[i]] > s->config->branches) {
+            st = STELE_FAIL(s->host, STELE_E_DATA,
+                            "branches: `%s` has %lld branches, and there is room for %lld",
+                            texts_at(&s->file, row[i]), (long long)s->n_branches[row[i]],
+                            (long long)s->config->branches);
+        }
+        ret_n[i] = st == STELE_OK ? s->n_branches[row[i]] * SWC_BRANCH_COLUMNS : 0;
+    }
+    return st;
 }
 
 static stele_status read_rows(const stele_inst *s, const stele_read *r)
@@ -299,11 +333,15 @@ static stele_status read_rows(const stele_inst *s, const stele_read *r)
     }
     const int64_t width = width_of(s, r->field);
     for (uint64_t i = 0; i < r->n_rows && st == STELE_OK; i++) {
-        if (r->row[i] < 0 || r->row[i] >= s->id.n) {
-            return STELE_FAIL(s->host, STELE_E_ARG, "there are %lld rows, none with number %lld",
-                              (long long)s->id.n, (long long)r->row[i]);
+        const int64_t at = r->field == BRANCHES ? r->row_start[i] : (int64_t)i * width;
+        int64_t n = 0;
+        st = check_row(s, r->row[i]);
+        if (st == STELE_OK) {
+            st = take_row(s, r->row[i], r->field, (float *)r->data + at, &n);
         }
-        st = take_row(s, r->row[i], r->field, (float *)r->data + (int64_t)i * width);
+        for (int64_t k = 0; k < n * SWC_BRANCH_COLUMNS; k++) {
+            r->column[at + k] = (int32_t)k;
+        }
     }
     return st;
 }

@@ -1,5 +1,5 @@
 /* plugins/source/swc: reconstructed neurons as trees, one SWC file each, in a folder or a zip
- * archive. A row is a file: its morphometrics and a map of where its cable lies.
+ * archive. A row is a file: its morphometrics, a map of where its cable lies, and its branches.
  *
  * swc.h - what the files of this plugin share. When a source is built every file is parsed once, so
  * that all of them are known to be trees; reading parses those that are asked for again. Memory
@@ -15,6 +15,7 @@ typedef struct swc_config {
     double sholl_step;
     stele_i64_list map_bins;
     double map_depth, map_radius, map_unit;
+    int64_t branches;
     int32_t depth_axis, any_root;
 } swc_config;
 
@@ -66,5 +67,28 @@ stele_status swc_measure(const swc_config *c, const input *in, const swc_tree *t
 /* Cable of axon and dendrite in (2, map_bins) bins of depth and distance from the axis of depth, in
  * whole units of length; NaN for a part that the tree lacks. */
 stele_status swc_map(const swc_config *c, const input *in, const swc_tree *t, float *ret);
+
+/* --- branches.c ------------------------------------------------------------------------------ */
+
+/* Columns of a branch; units are micrometres and degrees. Flags say what type it has. */
+enum {
+    SWC_BRANCH_BACK =
+        0, /* how many branches before this one its parent is; the soma's number is -1 */
+    SWC_BRANCH_LENGTH,
+    SWC_BRANCH_TORTUOSITY, /* length over the distance of its ends; NaN: they are one place */
+    SWC_BRANCH_RADIUS,     /* mean by length; NaN: not known */
+    SWC_BRANCH_ANGLE,  /* between the straight ways of its parent and its own; NaN: from the soma */
+    SWC_BRANCH_ORDER,  /* branch points above, the soma among them if it is one */
+    SWC_BRANCH_PATH,   /* from the soma to its end, along the tree */
+    SWC_BRANCH_DEPTH,  /* of its end, from the soma along depth_axis */
+    SWC_BRANCH_ACROSS, /* distance of its end from that axis through the soma */
+    SWC_BRANCH_AXON,
+    SWC_BRANCH_BASAL,
+    SWC_BRANCH_APICAL,
+    SWC_BRANCH_COLUMNS
+};
+/* Number of branches and, if ret is not NULL, all columns of each. */
+stele_status swc_branches(const swc_config *c, const input *in, const swc_tree *t, float *ret,
+                          int64_t *ret_n);
 
 #endif

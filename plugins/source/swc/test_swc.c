@@ -18,19 +18,21 @@ static const int64_t bins[] = { 4, 2 };
 
 enum { BARE = 0, FORK, SHUFFLED, SOMA, N_ROWS, MOST = 256 };
 
+static swc_config config;
+
 static stele_inst *open_at(const char *path)
 {
-    static swc_config c;
     stele_inst *s = NULL;
-    c = (swc_config){ .path = path,
-                      .sholl_radii = { radii, 2 },
-                      .sholl_step = 10.0,
-                      .map_bins = { bins, 2 },
-                      .map_depth = 20.0,
-                      .map_radius = 10.0,
-                      .map_unit = 0.5,
-                      .depth_axis = 1 };
-    if (host_open_source(&c, &vt, &s) != STELE_OK) {
+    config = (swc_config){ .path = path,
+                           .sholl_radii = { radii, 2 },
+                           .sholl_step = 10.0,
+                           .map_bins = { bins, 2 },
+                           .map_depth = 20.0,
+                           .map_radius = 10.0,
+                           .map_unit = 0.5,
+                           .branches = 100,
+                           .depth_axis = 1 };
+    if (host_open_source(&config, &vt, &s) != STELE_OK) {
         fail_msg("%s", host_message);
     }
     return s;
@@ -206,6 +208,96 @@ static void map_holds_the_cable(void **state)
     vt->destroy(s);
 }
 
+/* --- branches -------------------------------------------------------------------------------- */
+
+/* All columns of a row's branches: their number, in ret (MOST). */
+static int64_t read_branches(const stele_inst *s, int64_t row, float *ret)
+{
+    int64_t row_start[2] = { 0, 0 };
+    int32_t column[MOST];
+    stele_read r = { .struct_size = sizeof r,
+                     .field = 2,
+                     .n_rows = 1,
+                     .row = &row,
+                     .data = ret,
+                     .row_start = row_start,
+                     .column = column };
+    assert_int_equal(vt->count(s, 2, 1, &row, &row_start[1]), STELE_OK);
+    assert_in_range(row_start[1], 0, MOST);
+    assert_int_equal(vt->read(s, &r), STELE_OK);
+    for (int64_t k = 0; k < row_start[1]; k++) {
+        assert_int_equal(column[k], k);
+    }
+    return row_start[1] / SWC_BRANCH_COLUMNS;
+}
+
+static void expect_branches(const stele_inst *s, int64_t row, int64_t n,
+                            const double want[][SWC_BRANCH_COLUMNS])
+{
+    float is[MOST];
+    assert_int_equal(read_branches(s, row, is), n);
+    for (int64_t k = 0; k < n * SWC_BRANCH_COLUMNS; k++) {
+        char name[32];
+        snprintf(name, sizeof name, "branch %d, column %d", (int)k / SWC_BRANCH_COLUMNS,
+                 (int)k % SWC_BRANCH_COLUMNS);
+        near(name, (double)is[k], want[k / SWC_BRANCH_COLUMNS][k % SWC_BRANCH_COLUMNS]);
+    }
+}
+
+/* Parent, length, tortuosity, radius, angle, order, path, depth, across, axon, basal, apical. */
+static void branches_are_those_of_the_tree(void **state)
+{
+    static const double fork[][SWC_BRANCH_COLUMNS] = {
+        { 1, 10, 1, 1, NAN, 1, 10, 10, 0, 0, 1, 0 },
+        { 1, 10, 1, 1, 36.8698976, 2, 20, 18, 6, 0, 1, 0 },
+        { 2, 10, 1, 1, 36.8698976, 2, 20, 18, 6, 0, 1, 0 },
+        { 4, 20, 1, 0.5, NAN, 1, 20, -20, 0, 1, 0, 0 },
+    };
+    static const double bare[][SWC_BRANCH_COLUMNS] = {
+        { 1, 30, 1, NAN, NAN, 1, 30, 0, 30, 0, 1, 0 },
+        { 2, 40, 1, NAN, NAN, 1, 40, 0, 40, 0, 1, 0 },
+    };
+    stele_field d = { .struct_size = sizeof d };
+    stele_inst *s = open_at(fixture("swc"));
+    (void)state;
+    assert_int_equal(vt->field(s, 2, &d), STELE_OK);
+    assert_string_equal(d.name, "branches");
+    assert_true(d.layout == STELE_CSR && d.sample.ndim == 2 && d.sample.dim[0] == 100 &&
+                d.sample.dim[1] == SWC_BRANCH_COLUMNS);
+    expect_branches(s, FORK, 4, fork);
+    expect_branches(s, BARE, 2, bare);
+    expect_branches(s, SOMA, 0, NULL);
+    vt->destroy(s);
+}
+
+/* A bend makes a branch longer than its ends are apart; a change of type ends it. */
+static void branches_end_where_types_change(void **state)
+{
+    static const double want[][SWC_BRANCH_COLUMNS] = {
+        { 1, 20, 1.41421356, 1.5, NAN, 0, 20, 10, 10, 0, 0, 1 },
+        { 1, 30, 1, 2, 45, 0, 50, 10, 40, 1, 0, 0 },
+    };
+    (void)state;
+    free(file_of("bend.swc", "1 1 0 0 0 3 -1\n2 4 0 10 0 1 1\n3 4 10 10 0 2 2\n"
+                             "4 2 20 10 0 2 3\n5 2 40 10 0 2 4\n"));
+    stele_inst *s = open_at(test_folder);
+    expect_branches(s, 0, 2, want);
+    vt->destroy(s);
+}
+
+static void more_branches_than_room_are_refused(void **state)
+{
+    const int64_t row = FORK;
+    int64_t n = 0;
+    stele_inst *s = open_at(fixture("swc"));
+    (void)state;
+    config.branches = 3;
+    assert_int_equal(vt->count(s, 2, 1, &row, &n), STELE_E_DATA);
+    assert_non_null(strstr(host_message, "has 4 branches, and there is room for 3"));
+    assert_int_equal(vt->count(s, 0, 1, &row, &n), STELE_E_ARG);
+    vt->destroy(s);
+}
+
 /* A soma of several nodes has no cable inside; what is not known is NaN, not 0. */
 static void absent_parts_are_missing(void **state)
 {
@@ -331,6 +423,9 @@ int main(void)
         cmocka_unit_test(axons_begin_where_they_leave),
         cmocka_unit_test(order_and_container_do_not_matter),
         cmocka_unit_test(map_holds_the_cable),
+        cmocka_unit_test(branches_are_those_of_the_tree),
+        cmocka_unit_test(branches_end_where_types_change),
+        cmocka_unit_test(more_branches_than_room_are_refused),
         cmocka_unit_test(absent_parts_are_missing),
         cmocka_unit_test(any_root_may_stand_for_the_soma),
         cmocka_unit_test(figures_are_those_published),

@@ -59,6 +59,10 @@ typedef struct stele_fit_api {
     stele_status (*set)(stele_fit *f, uint32_t id, uint64_t n, const double *values);
     /* Multiply all elements of a parameter or buffer. [main; none] */
     stele_status (*scale)(stele_fit *f, uint32_t id, double factor);
+    /* 0.2 */
+    /* As next, of what a modality's encoder sees in the same rows, where `sees` of its vtable says so: chunks of their
+     * own, of other sizes. Else E_STATE. [main; host] */
+    stele_status (*next_seen)(stele_fit *f, stele_view *ret_x);
     /* append only below this line */
 } stele_fit_api;
 

@@ -39,7 +39,8 @@ typedef struct stele_field {
     const char *name;     /* how the spec's `from` and `target` name it */
     uint32_t content;     /* STELE_FIELD_* */
     uint32_t dtype;       /* of the elements; CATEGORY: I32, NUMBER: F64 */
-    uint32_t layout;      /* STELE_DENSE or STELE_CSR */
+    uint32_t layout;      /* STELE_DENSE; or STELE_CSR, with one or two extents, whose elements are columns in
+                             row-major order */
     uint32_t axis;        /* which of the source's row axes it lies along */
     stele_shape sample;   /* one row: (features) or (channels, height, width); -1 as first extent: varies by row, then
                              reads give lengths */
@@ -70,6 +71,8 @@ typedef struct stele_create_args {
     const char *const *columns; /* head: n_columns names of the target's columns, as the spec names them; else NULL.
                                    They live as long as the instance */
     uint64_t n_columns;
+    const stele_field *seen; /* modality: the measurement that the spec names for the encoder alone; NULL: it names
+                                none. See `sees` of the vtable */
 } stele_create_args;
 
 /* First slots of every kind, same order, same meaning. destroy accepts NULL and a half-built instance: what a
@@ -86,7 +89,8 @@ typedef struct stele_create_args {
 typedef struct stele_encode_args {
     uint64_t struct_size;
     stele_tensor *x;       /* (n, sample...) dense or CSR; only rows in which the modality is present; missing entries
-                              inside a row are NaN. With a window (n, window_bins, sample...) or CSR (n, window_bins *
+                              inside a row are NaN. Rows of the measurement, or of `seen` where `sees` says so, CSR then
+                              (n, features of that). With a window (n, window_bins, sample...) or CSR (n, window_bins *
                               features), earliest bin first */
     stele_tensor *lengths; /* (n) I64 or NULL */
     stele_tensor *covariates; /* (n, encoder_covariates) or NULL */
@@ -241,6 +245,12 @@ typedef struct stele_modality_vt {
      * has, (n_rows) at least 0, such as the tokens of a text with its end. Evaluation gives exp(-log p / factors), the
      * perplexity, over all rows together. Optional. [compute & built; none] */
     stele_status (*factors)(const stele_inst *self, stele_graph *g, stele_tensor *x, int64_t *ret_n);
+    /* 0.2 */
+    /* 1: encode gets rows of create's `seen` in place of the measurement's own: the tree of a cell, say, whose
+     * measurement is a row of numbers about its shape. A row has the modality if it has both. All other slots are
+     * about the measurement, and nobody has validated what is seen. Asked once; the host refuses a spec that names no
+     * such measurement where one is wanted, or one that is not. Optional: 0. [any & new; none] */
+    int32_t (*sees)(const stele_inst *self);
 } stele_modality_vt;
 
 /* --- fusion: experts and their presence -> a mixture ----------------------------------------------------------------

@@ -178,6 +178,9 @@ typedef struct stele_ops {
                              stele_tensor **ret_rows); /* [compute; graph] */
     stele_status (*kl)(stele_graph *g, const stele_dist *q, const stele_dist *p, stele_tensor **ret_rows); /* closed
         form: same family [compute; graph] */
+    /* 0.2 */
+    void *(*scratch)(stele_graph *g, uint64_t bytes); /* memory for the length of the pass, for any type, not cleared:
+        passes that have come into their stride take none from the system; NULL: there is none [compute; graph] */
     /* append only below this line */
 } stele_ops;
 
