@@ -242,8 +242,9 @@ static void a_schema_joins_the_keys_of_host_and_plugin(void **state)
     at = json_object_get(json_object_get(at, "properties"), "encoder");
     assert_true(json_is_false(json_object_get(at, "additionalProperties")));
     at = json_object_get(at, "properties");
-    assert_int_equal(json_object_size(at), 2);
+    assert_int_equal(json_object_size(at), 3);
     assert_non_null(json_object_get(at, "covariates"));
+    assert_non_null(json_object_get(at, "from"));
     assert_non_null(json_object_get(at, "other"));
     json_decref(schema);
 }
@@ -262,9 +263,10 @@ static void options_of_an_unknown_plugin_are_kept(void **state)
     stele__config_destroy(t.spec->modality[0].config);
     t.spec->modality[0].config = NULL;
     assert_int_equal(stele__spec_resolve(t.spec, &text), STELE_OK);
-    assert_non_null(strstr(text.data, "    encoder:\n      covariates: [age]\n      hidden: [4]\n"
-                                      "    decoder:\n      covariates: [batch]\n      hidden: [3]\n"
-                                      "  b:\n"));
+    assert_non_null(strstr(
+        text.data, "    encoder:\n      from: null\n      covariates: [age]\n      hidden: [4]\n"
+                   "    decoder:\n      covariates: [batch]\n      hidden: [3]\n"
+                   "  b:\n"));
     stele__str_finish(&text);
     toy_close(&t);
 }
