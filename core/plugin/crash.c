@@ -89,6 +89,26 @@ static note *sit_down(void)
     return &spare;
 }
 
+stele_status stele__culprit_init(stele__culprit *who, const stele__diag *diag)
+{
+    char *whole = NULL;
+    stele_status status =
+        diag->n > 0 ? stele__message_format(&diag->message[0], &whole) : STELE_E_NOMEM;
+    char *middle = status == STELE_OK ? strstr(whole, STELE__CULPRIT_MARK) : NULL;
+    *who = (stele__culprit){ whole, NULL };
+    if (middle != NULL) {
+        *middle = '\0';
+        who->after = stele__strdup(middle + 1);
+    }
+    return who->after != NULL ? STELE_OK : STELE_E_NOMEM;
+}
+
+void stele__culprit_finish(stele__culprit *who)
+{
+    stele__free(who->before);
+    stele__free(who->after);
+}
+
 void stele__crash_enter(const stele__culprit *who, const char *slot)
 {
     if (mine == NULL) {

@@ -4,12 +4,21 @@
 #ifndef STELE_PLUGIN_CRASH_H
 #define STELE_PLUGIN_CRASH_H
 
+#include "base/diag.h"
+
 /* The message about a plugin but for the words in its middle: "spec.yaml:7:3: NAME: " and
  * " (modality/x 0.1.0)\n    in FILE ...\n". Strings are owned by whoever fills it; they stay while
  * a thread is inside. */
 typedef struct stele__culprit {
     char *before, *after;
 } stele__culprit;
+
+/* Fill it from the first message of `diag`, in whose text STELE__CULPRIT_MARK stands where the
+ * slot and the words go; what it holds then is owned. STELE_E_NOMEM: the message, or memory, is
+ * lacking. stele__culprit_finish in any case. */
+#define STELE__CULPRIT_MARK "\x01"
+STELE_NODISCARD stele_status stele__culprit_init(stele__culprit *who, const stele__diag *diag);
+void stele__culprit_finish(stele__culprit *who);
 
 /* The calling thread runs `slot` ("encode") from here on. Calls do not nest: who calls a plugin in
  * the middle of another's slot enters that one again afterwards. Both strings stay valid until

@@ -76,27 +76,16 @@ static const void *host_extension(const stele_host *h, const char *id)
 /* The message of a crash is that of any failure, with the hint that the file can be looked into. */
 static stele_status prepare_culprit(stele__guest *guest)
 {
-    static const char mark[] = "\x01";
     const char *origin = guest->plugin->origin;
     stele__diag diag;
-    char *whole = NULL;
     stele__diag_init(&diag);
-    stele__guest_report(guest, STELE_E_INTERNAL, mark, "", "", &diag);
+    stele__guest_report(guest, STELE_E_INTERNAL, STELE__CULPRIT_MARK, "", "", &diag);
     if (origin != NULL && strcmp(origin, STELE__BUILT_IN) != 0) {
         stele__diag_hint(&diag, "in %s; to look into it: stele-check %s", origin, origin);
     }
-    stele_status status = STELE_E_NOMEM;
-    if (diag.n > 0) {
-        status = stele__message_format(&diag.message[0], &whole);
-    }
-    char *middle = status == STELE_OK ? strstr(whole, mark) : NULL;
-    guest->culprit.before = whole;
-    if (middle != NULL) {
-        *middle = '\0';
-        guest->culprit.after = stele__strdup(middle + 1);
-    }
+    stele_status status = stele__culprit_init(&guest->culprit, &diag);
     stele__diag_finish(&diag);
-    return guest->culprit.after != NULL ? STELE_OK : STELE_E_NOMEM;
+    return status;
 }
 
 stele_status stele__guest_create(const stele__plugin *plugin, const char *name,
@@ -148,8 +137,7 @@ void stele__guest_destroy(stele__guest *guest)
         stele__guest_restore(guest, "destroy");
     }
     pthread_mutex_destroy(&guest->lock);
-    stele__free(guest->culprit.before);
-    stele__free(guest->culprit.after);
+    stele__culprit_finish(&guest->culprit);
     stele__free(guest->name);
     stele__free(guest);
 }

@@ -63,28 +63,27 @@ static stele_status load(const char *path, const char *stem, stele__library **re
     return stele__library_accept(query, path, stem, ret, diag);
 }
 
-static stele_status load_named(const char *path, const char *stem, stele__library **ret,
-                               stele__diag *diag)
+static stele_status load_named(const char *path, const char *stem, const stele__place *at,
+                               stele__library **ret, stele__diag *diag)
 {
-    stele__str before, after;
-    stele__str_init(&before);
-    stele__str_init(&after);
-    stele__str_printf(&before, "%s: ", path);
-    stele__str_printf(&after, "\n    to look into it: stele-check %s\n", path);
-    stele__culprit file = { before.data, after.data };
-    stele_status status = STELE_E_NOMEM;
-    if (!before.failed && !after.failed) {
+    stele__diag crash;
+    stele__culprit file;
+    stele__diag_init(&crash);
+    (void)stele__diag_error(&crash, STELE_E_INTERNAL, at, "%s: " STELE__CULPRIT_MARK, path);
+    stele__diag_hint(&crash, "to look into it: stele-check %s", path);
+    stele_status status = stele__culprit_init(&file, &crash);
+    stele__diag_finish(&crash);
+    if (status == STELE_OK) {
         stele__crash_enter(&file, "loading it");
         status = load(path, stem, ret, diag);
         stele__crash_leave();
     }
-    stele__str_finish(&before);
-    stele__str_finish(&after);
+    stele__culprit_finish(&file);
     return status;
 }
 
-static stele_status open_real(const char *path, int allow_unsafe, stele__library **ret,
-                              stele__diag *diag)
+static stele_status open_real(const char *path, int allow_unsafe, const stele__place *at,
+                              stele__library **ret, stele__diag *diag)
 {
     stele__environment before;
     stele_status status = stele__file_trust(path, allow_unsafe, diag);
@@ -101,14 +100,14 @@ static stele_status open_real(const char *path, int allow_unsafe, stele__library
         return STELE_E_NOMEM;
     }
     stele__environment_save(&before);
-    status = load_named(path, stem, ret, diag);
+    status = load_named(path, stem, at, ret, diag);
     restore(&before, path, diag);
     stele__free(stem);
     return status;
 }
 
-stele_status stele__library_open(const char *path, int allow_unsafe, stele__library **ret,
-                                 stele__diag *diag)
+stele_status stele__library_open(const char *path, int allow_unsafe, const stele__place *at,
+                                 stele__library **ret, stele__diag *diag)
 {
     /* A link may lead out of a safe folder, and one file must not be loaded under two names. */
     char real[PATH_MAX];
@@ -116,5 +115,5 @@ stele_status stele__library_open(const char *path, int allow_unsafe, stele__libr
         return stele__diag_error(diag, STELE_E_IO, NULL, "%s: cannot open: %s", path,
                                  strerror(errno));
     }
-    return open_real(real, allow_unsafe, ret, diag);
+    return open_real(real, allow_unsafe, at, ret, diag);
 }

@@ -38,9 +38,11 @@ typedef struct stele__library {
 /* Open a file. Refused with the true reason as a message: what others can change (trust.h, unless
  * `allow_unsafe`), what dlopen cannot load with all symbols bound, and what stele__library_accept
  * refuses. Should the file change the floating-point environment or the locale, that is put back
- * and a warning tells. Main thread, before any worker starts. */
+ * and a warning tells. A crash in it is reported with the place `at` that wants it; NULL: none.
+ * Main thread, before any worker starts. */
 STELE_NODISCARD stele_status stele__library_open(const char *path, int allow_unsafe,
-                                                 stele__library **ret, stele__diag *diag);
+                                                 const stele__place *at, stele__library **ret,
+                                                 stele__diag *diag);
 
 /* Judge what a plugin file says about itself and copy it. `origin` names the file in messages,
  * every plugin has to be called `stem`. STELE_E_ABI and one message for a refusal. */

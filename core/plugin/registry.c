@@ -182,7 +182,7 @@ static stele_status take_file(const search *s, const char *path, const stele__pl
         }
     }
     stele__diag_init(&local);
-    stele_status status = stele__library_open(path, s->registry->allow_unsafe, &lib, &local);
+    stele_status status = stele__library_open(path, s->registry->allow_unsafe, s->at, &lib, &local);
     if (status == STELE_OK) {
         status = take(s, lib, ret, &local);
     }
@@ -400,7 +400,7 @@ stele_status stele__candidate_open(const stele__registry *registry,
                                    stele__diag *diag)
 {
     if (candidate->path != NULL) {
-        return stele__library_open(candidate->path, registry->allow_unsafe, ret, diag);
+        return stele__library_open(candidate->path, registry->allow_unsafe, NULL, ret, diag);
     }
     return stele__preload_open(registry->preload, candidate->kind, candidate->name, ret, diag);
 }

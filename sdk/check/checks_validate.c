@@ -60,6 +60,13 @@ static stele_status ask(rig *r, int64_t rows, const double *x, unsigned how, ste
     return status;
 }
 
+/* What a plugin gets of x. Through memory: compilers have been seen to drop the rounding from a cast there and back. */
+static double as_stored(double x)
+{
+    volatile float kept = (float)x;
+    return (double)kept;
+}
+
 static int same(double a, double b)
 {
     return a == b || (isnan(a) && isnan(b));
@@ -69,22 +76,22 @@ static int same(double a, double b)
 static int expect_found(rig *r, const double *x, unsigned how, int64_t row, int64_t column)
 {
     check_trial *t = r->t;
-    const double v = x[row * r->plan.features + column];
+    const double v = as_stored(x[row * r->plan.features + column]);
     const char *layout = layout_of(how);
     stele_bad_value bad;
     stele_status status = ask(r, ROWS, x, how, &bad);
     const int already = t->verdict >= CHECK_FAIL; /* it wrote where it must not */
     if (status == STELE_OK) {
-        check_fail(t, "%s: validate accepts %g in row %lld, column %lld, which it refuses elsewhere", layout, v,
+        check_fail(t, "%s: validate accepts %.9g in row %lld, column %lld, which it refuses elsewhere", layout, v,
                    (long long)row, (long long)column);
     } else if (status != STELE_E_DATA) {
-        check_fail(t, "%s: validate answers %g with `%s` in place of STELE_E_DATA", layout, v,
+        check_fail(t, "%s: validate answers %.9g with `%s` in place of STELE_E_DATA", layout, v,
                    stele__status_text(status));
     } else if (bad.row != row || bad.column != column || !same(bad.value, v)) {
-        check_fail(t, "%s: of %g in row %lld, column %lld validate says row %lld, column %lld, value %g", layout, v,
+        check_fail(t, "%s: of %.9g in row %lld, column %lld validate says row %lld, column %lld, value %.9g", layout, v,
                    (long long)row, (long long)column, (long long)bad.row, (long long)bad.column, bad.value);
     } else if (bad.reason == NULL || bad.reason[0] == '\0') {
-        check_fail(t, "%s: validate gives no reason why %g is refused", layout, v);
+        check_fail(t, "%s: validate gives no reason why %.9g is refused", layout, v);
     }
     return !already && t->verdict < CHECK_FAIL;
 }
@@ -141,7 +148,7 @@ static int try_value(rig *r, const double *good, double v, unsigned how)
         }
         stele_status status = ask(r, ROWS, x, how, &bad);
         if (status != STELE_E_DATA || bad.row != LAST || bad.reason == NULL) {
-            check_fail(r->t, "%s: a row of %g is refused alone; as the last of %d, validate gives `%s`, row %lld",
+            check_fail(r->t, "%s: a row of %.9g is refused alone; as the last of %d, validate gives `%s`, row %lld",
                        layout_of(how), v, ROWS, stele__status_text(status), (long long)bad.row);
         }
         return 1;
@@ -169,7 +176,7 @@ static void expect_good(rig *r, unsigned how)
 {
     stele_bad_value bad;
     if (ask(r, ROWS, r->input[0].value, how, &bad) != STELE_OK) {
-        check_fail(r->t, "%s: validate refuses rows that it accepts dense: row %lld, column %lld, value %g %s",
+        check_fail(r->t, "%s: validate refuses rows that it accepts dense: row %lld, column %lld, value %.9g %s",
                    layout_of(how), (long long)bad.row, (long long)bad.column, bad.value,
                    bad.reason != NULL ? bad.reason : "");
     }
@@ -195,8 +202,8 @@ static void look_at(check_trial *t, uint32_t layout)
                                  -0.5,
                                  0.5,
                                  1e9,
-                                 (double)(float)(r.support.low - 1.0),
-                                 (double)(float)(r.support.high + 1.0) };
+                                 as_stored(r.support.low - 1.0),
+                                 as_stored(r.support.high + 1.0) };
         for (size_t k = 0; k < sizeof tried / sizeof tried[0] && t->verdict < CHECK_FAIL; k++) {
             n += try_value(&r, good, tried[k], how);
         }

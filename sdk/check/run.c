@@ -46,11 +46,16 @@ void check_say(check_trial *t, check_verdict v, const char *fmt, ...)
         return;
     }
     t->verdict = v;
-    size_t lines = 0;
-    for (size_t i = 0; i < t->n_text; i++) {
-        lines += t->text[i] == '\n';
+    size_t lines = 0, n = strlen(line);
+    for (size_t i = 0, begin = 0; i < t->n_text; i++) {
+        if (t->text[i] == '\n') {
+            if (i - begin == n && memcmp(t->text + begin, line, n) == 0) {
+                return; /* said already, of other rows or calls */
+            }
+            begin = i + 1;
+            lines++;
+        }
     }
-    size_t n = strlen(line);
     if (lines < 6 && t->n_text + n + 2 < sizeof t->text) {
         memcpy(t->text + t->n_text, line, n);
         t->n_text += n;

@@ -11,11 +11,14 @@
 #include <string.h>
 #include <unistd.h>
 
-static void first_message(const stele__diag *diag, stele_status status, char *why, size_t size)
+/* The first error, and what to do about it where `hint` is set. */
+static void first_message(const stele__diag *diag, stele_status status, int hint, char *why, size_t size)
 {
     for (size_t i = 0; i < diag->n; i++) {
-        if (diag->message[i].severity == STELE__ERROR) {
-            snprintf(why, size, "%s", diag->message[i].text);
+        const stele__message *m = &diag->message[i];
+        if (m->severity == STELE__ERROR) {
+            hint = hint && m->hint != NULL;
+            snprintf(why, size, "%s%s%s", m->text, hint ? "; " : "", hint ? m->hint : "");
             return;
         }
     }
@@ -51,7 +54,7 @@ int check_settings(const check_subject *s, char *why, size_t size)
         status = stele__spec_doc_set_as(doc, s->option[i], s->option[i], &diag);
         if (status != STELE_OK) {
             char text[512];
-            first_message(&diag, status, text, sizeof text);
+            first_message(&diag, status, 0, text, sizeof text);
             snprintf(why, size, "`%s`: %s", s->option[i], text);
         }
     }
@@ -66,7 +69,7 @@ int check_trust(const check_subject *s, char *why, size_t size)
     stele__diag_init(&diag);
     stele_status status = stele__file_trust(s->file, s->allow_unsafe, &diag);
     if (status != STELE_OK) {
-        first_message(&diag, status, why, size);
+        first_message(&diag, status, 1, why, size);
     } else {
         snprintf(why, size, "%s", diag.n > 0 ? diag.message[0].text : "");
     }
@@ -79,10 +82,10 @@ int check_open(const check_subject *s, stele__library **ret, char *why, size_t s
     stele__diag diag;
     stele__diag_init(&diag);
     snprintf(why, size, "has no such plugin");
-    stele_status status =
-        s->file != NULL ? stele__library_open(s->file, s->allow_unsafe, ret, &diag) : open_preloaded(s, ret, &diag);
+    stele_status status = s->file != NULL ? stele__library_open(s->file, s->allow_unsafe, NULL, ret, &diag)
+                                          : open_preloaded(s, ret, &diag);
     if (status != STELE_OK) {
-        first_message(&diag, status, why, size);
+        first_message(&diag, status, 1, why, size);
     }
     stele__diag_finish(&diag);
     return status == STELE_OK;

@@ -139,7 +139,7 @@ const check_case check_table[] = {
       CHECK_MODALITY, 0, check_score },
     { "head-target",
       "Trained on a toy problem the loss gets near that of the true probabilities (or of the number, and what the head "
-      "shows with it), for every class; every row's loss has a derivative.",
+      "shows with it), for every class; rows of every class move it.",
       CHECK_HEAD, 0, check_head_target },
     { "head-score",
       "Metrics of a head prefer what training makes of it, depend on no order of rows or calls, and fit the room "

@@ -84,7 +84,8 @@ class Cases:
             path = pathlib.Path(folder).resolve() / "product_constructor_crash.so"
             path.write_bytes(self.so("product_constructor_crash").read_bytes())
             path.chmod(0o666)
-            self.says([path], 2, f"stele-check: {path}: every user may write to this file: not loaded")
+            self.says([path], 2, f"stele-check: {path}: every user may write to this file: not loaded; a plugin can do "
+                      "whatever you can: make it yours alone to write, or say --allow-unsafe-plugins")
             code, out, err = run(self.checker, path, "--allow-unsafe-plugins", "--only", "^abi-exports$")
             assert code == 1 and "died of signal 6" in out, (code, out)
             want = f"stele-check: warning: {path}: every user may write to this file: loaded all the same"

@@ -26,7 +26,7 @@ static void expect(const char *name, stele_status code, const char *want)
     stele__diag diag;
     stele__diag_init(&diag);
     snprintf(path, sizeof path, "%s%s.so", FOLDER, name);
-    stele_status status = stele__library_open(path, 0, &lib, &diag);
+    stele_status status = stele__library_open(path, 0, NULL, &lib, &diag);
     for (size_t i = 0; i < diag.n; i++) {
         /* Every message starts with the whole path of the culprit. */
         assert_memory_equal(diag.message[i].text, FOLDER, strlen(FOLDER));
@@ -94,7 +94,7 @@ static void floating_point_environment_survives(void **state)
     stele__library *lib = NULL;
     stele__diag diag;
     stele__diag_init(&diag);
-    assert_int_equal(stele__library_open(path, 0, &lib, &diag), STELE_OK);
+    assert_int_equal(stele__library_open(path, 0, NULL, &lib, &diag), STELE_OK);
     assert_true(diag.n == 0 || strstr(diag.message[0].text, "linked with -ffast-math") != NULL);
     assert_true(subnormal * one != 0.0f);
     stele__library_destroy(lib);
@@ -105,7 +105,7 @@ static void copies_are_whole(void **state)
 {
     (void)state;
     stele__library *lib = NULL;
-    assert_int_equal(stele__library_open(FOLDER "sound.so", 0, &lib, NULL), STELE_OK);
+    assert_int_equal(stele__library_open(FOLDER "sound.so", 0, NULL, &lib, NULL), STELE_OK);
     assert_int_equal(lib->n, 1);
     const stele__plugin *p = &lib->plugin[0];
     assert_string_equal(p->desc.id, "fusion/sound");
@@ -162,37 +162,37 @@ static void what_others_can_change_is_refused(void **state)
     snprintf(path, sizeof path, "%s/sound.so", folder);
     copy_file(FOLDER "sound.so", path);
     assert_int_equal(chmod(path, 0666), 0);
-    assert_int_equal(stele__library_open(path, 0, &lib, &diag), STELE_E_IO);
+    assert_int_equal(stele__library_open(path, 0, NULL, &lib, &diag), STELE_E_IO);
     assert_non_null(strstr(diag.message[0].text, "every user may write to this file: not loaded"));
     assert_int_equal(chmod(path, 0644), 0);
     assert_int_equal(chmod(folder, 01777), 0);
-    assert_int_equal(stele__library_open(path, 0, &lib, &diag), STELE_E_IO);
+    assert_int_equal(stele__library_open(path, 0, NULL, &lib, &diag), STELE_E_IO);
     assert_non_null(strstr(diag.message[1].text, "every user may write to its folder: not loaded"));
     /* A folder further up could be renamed and replaced; the sticky bit forbids that. */
     assert_int_equal(chmod(folder, 0755), 0);
     assert_int_equal(chmod(*state, 0777), 0);
-    assert_int_equal(stele__library_open(path, 0, &lib, &diag), STELE_E_IO);
+    assert_int_equal(stele__library_open(path, 0, NULL, &lib, &diag), STELE_E_IO);
     assert_non_null(strstr(diag.message[2].text, " above it: not loaded"));
-    assert_int_equal(stele__library_open(path, 1, &lib, &diag), STELE_OK);
+    assert_int_equal(stele__library_open(path, 1, NULL, &lib, &diag), STELE_OK);
     assert_int_equal(diag.message[3].severity, STELE__WARNING);
     assert_non_null(strstr(diag.message[3].text, " above it: loaded all the same"));
     stele__library_destroy(lib);
     assert_int_equal(chmod(*state, 01777), 0);
-    assert_int_equal(stele__library_open(path, 0, &lib, NULL), STELE_OK);
+    assert_int_equal(stele__library_open(path, 0, NULL, &lib, NULL), STELE_OK);
     stele__library_destroy(lib);
     assert_int_equal(chmod(*state, 0755), 0);
     if (geteuid() == 0) {
         /* Only root can give files away. */
         assert_int_equal(chown(path, 12345, 0), 0);
-        assert_int_equal(stele__library_open(path, 0, &lib, &diag), STELE_E_IO);
+        assert_int_equal(stele__library_open(path, 0, NULL, &lib, &diag), STELE_E_IO);
         assert_non_null(strstr(diag.message[4].text, "this file belongs to user 12345, who"));
         assert_int_equal(chown(path, 0, 0), 0);
         assert_int_equal(chown(folder, 12345, 0), 0);
-        assert_int_equal(stele__library_open(path, 0, &lib, &diag), STELE_E_IO);
+        assert_int_equal(stele__library_open(path, 0, NULL, &lib, &diag), STELE_E_IO);
         assert_non_null(strstr(diag.message[5].text, "its folder belongs to user 12345, who"));
         assert_int_equal(chown(folder, 0, 0), 0);
     }
-    assert_int_equal(stele__library_open(path, 0, &lib, NULL), STELE_OK);
+    assert_int_equal(stele__library_open(path, 0, NULL, &lib, NULL), STELE_OK);
     stele__library_destroy(lib);
     stele__diag_finish(&diag);
 }
