@@ -101,7 +101,8 @@ def normals(seed, step, row, sample, n, purpose="latent"):
 
 # Buffers that fit() sets: not to be learned.
 FIXED = (".log_median_size", ".class_weight", ".kind", ".centre", ".log_scale", ".bin_centre", ".bin_log_scale",
-         ".temperature", ".target_mean", ".target_sd", ".sd_factor", ".interval_end", ".time_unit", ".least_time")
+         ".temperature", ".target_mean", ".target_sd", ".sd_factor", ".interval_end", ".time_unit", ".least_time",
+         ".least_log_variance")
 ACTIVATIONS = {"relu": F.relu, "leaky_relu": lambda x: F.leaky_relu(x, 0.01), "gelu": F.gelu, "silu": F.silu,
                "tanh": torch.tanh}
 
@@ -215,7 +216,8 @@ class Table(Modality):
             total = total + torch.where(there, log_p, 0.0)
 
         y = self.normals(x)
-        variance = self.spec.get("least_variance", 1e-4) + self.get("output.log_variance").exp()
+        least = self.get("least_log_variance")
+        variance = self.spec.get("least_variance", 1e-4) + torch.maximum(self.get("output.log_variance"), least).exp()
         for k in self.NORMAL:
             there = ~y[:, k].isnan()
             v = y[:, k].nan_to_num(0.0)
