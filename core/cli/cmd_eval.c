@@ -59,7 +59,9 @@ static int parse(int argc, char **argv, options *o)
                                            STELE__INTERVAL_OPTIONS,
                                            STELE__OPEN_OPTIONS,
                                            { 0 } };
-    o->open = (stele__open_request){ .part = STELE__TEST, .checkpoint = "best", .spec_labels = 1 };
+    o->open = (stele__open_request){
+        .part = STELE__TEST, .checkpoint = "best", .spec_labels = 1, .prior = 1
+    };
     for (int c; (c = stele__cli_option(argc, argv, ":", longs)) != -1;) {
         switch (c) {
         case 'l': o->open.plan.labels = optarg; break;

@@ -197,6 +197,7 @@ static int parse(int argc, char **argv, options *o)
             return stele__cli_option_error(c, argv);
         }
     }
+    o->open.prior = o->between == NULL && o->traverse == NULL;
     return check(argc, argv, o);
 }
 

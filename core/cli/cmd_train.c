@@ -7,6 +7,7 @@
 #include "eval/evaluation.h"
 #include "plugin/crash.h"
 #include "train/folder.h"
+#include "train/prior.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -223,6 +224,9 @@ static stele_status train_in_folder(job *j, stele__diag *diag)
                           .report = stele__display_report,
                           .report_ctx = &display };
     status = stele__train(&t, &trained, diag);
+    if (status == STELE_OK) {
+        status = stele__prior_keep(&j->run, j->dir, j->fingerprint, diag);
+    }
     /* A training that was killed between its last checkpoint and its summary has all but that. */
     if (status == STELE_OK && (!trained.was_done || !stele__folder_has(j->dir, "summary.json"))) {
         status = stele__folder_end(j->dir, &j->run, &j->loaded.cast, &trained, diag);

@@ -221,14 +221,18 @@ static void put_coherence(grid *t, int row, const json_t *one)
             stele__grid_figure(t, row, c, one, column[i].key, 3);
         }
     }
-    for (int k = 1;; k++) {
+    for (int k = 1;; k++, c++) {
         snprintf(key, sizeof key, "given_%d", k);
         if (json_object_get(one, key) == NULL) {
-            return;
+            break;
         }
         snprintf(title, sizeof title, "given %d", k);
         stele__grid_put(t, 0, c, title);
-        stele__grid_figure(t, row, c++, one, key, 3);
+        stele__grid_figure(t, row, c, one, key, 3);
+    }
+    if (json_object_get(one, "joint_standard") != NULL) {
+        stele__grid_put(t, 0, c, "joint, N(0, I)");
+        stele__grid_figure(t, row, c, one, "joint_standard", 3);
     }
 }
 

@@ -214,6 +214,11 @@ static stele_status load_model(stele__opened *o, const stele__open_request *q,
                                .data = o->run.data,
                                .graph = o->graph,
                                .seed = (uint64_t)o->loaded.spec->top->seed };
+    if (status == STELE_OK && q->prior &&
+        o->loaded.spec->latent->prior.kind == STELE__PRIOR_MIXTURE) {
+        status = stele__prior_open(&o->run, q->dir, q->data == NULL, o->graph, &o->prior, diag);
+        o->judge.prior = &o->prior;
+    }
     return status;
 }
 
@@ -253,6 +258,7 @@ stele_status stele__opened_init(stele__opened *o, const stele__open_request *q, 
 
 void stele__opened_finish(stele__opened *o)
 {
+    stele__mixture_finish(&o->prior);
     stele__graph_destroy(o->graph);
     stele__run_close(&o->run);
     stele__state_destroy(o->state);

@@ -6,7 +6,7 @@
 #include "cli/load.h"
 #include "eval/evaluation.h"
 #include "eval/judge.h"
-#include "train/run.h"
+#include "train/prior.h"
 
 /* The options that all commands on a run folder have: a part of their list for getopt_long. */
 #define STELE__RUN_OPTIONS                                                                         \
@@ -29,6 +29,7 @@ typedef struct stele__open_request {
     const char *checkpoint;   /* "best" or "last" */
     const char *threads;      /* --threads, NULL: as trained */
     int encode_only;          /* decoders stay unused */
+    int prior;                /* draws without a row are made, or may be */
     int spec_labels;          /* also read the labels that the spec splits by */
     stele__plan_request plan; /* whose labels are read too */
     int quiet;
@@ -42,6 +43,7 @@ typedef struct stele__opened {
     stele__plan plan;
     stele__run run;
     stele_graph *graph;
+    stele__mixture prior; /* n 0: N(0, I), or not asked for */
     stele__judge judge;
 } stele__opened;
 

@@ -201,7 +201,7 @@ static stele_status make_columns(work *w)
     const uint32_t n_modalities = n_bits(w->q->mask);
     const size_t most = (size_t)n_modalities << n_modalities;
     c->most_given = n_modalities > 0 ? n_modalities - 1 : 0;
-    c->column = stele__calloc(most + 2, sizeof *c->column);
+    c->column = stele__calloc(most + 3, sizeof *c->column);
     if (c->column == NULL) {
         return STELE_E_NOMEM;
     }
@@ -221,7 +221,8 @@ static stele_status make_columns(work *w)
             } while (given != 0);
         }
     }
-    c->n_columns++; /* joint */
+    c->n_joint = w->j->prior != NULL ? 2 : 1;
+    c->n_columns += c->n_joint;
     c->hit = stele__calloc((size_t)c->n * c->n_columns + 1, sizeof *c->hit);
     for (size_t i = 0; c->hit != NULL && i < (size_t)c->n * c->n_columns; i++) {
         c->hit[i] = NAN;
@@ -285,7 +286,7 @@ static stele_status hear_given(work *w, uint64_t given, int64_t at, int64_t n, u
 {
     stele_status status =
         stele__sample_posterior(w->j, w->row + at, n, given, draw, &w->sampling, w->z, diag);
-    for (size_t i = 0; i + 1 < w->c->n_columns && status == STELE_OK; i++) {
+    for (size_t i = 0; i + w->c->n_joint < w->c->n_columns && status == STELE_OK; i++) {
         if (w->c->column[i].given != given) {
             continue;
         }
@@ -300,13 +301,12 @@ static stele_status hear_given(work *w, uint64_t given, int64_t at, int64_t n, u
 
 /* Draws of the prior stand at rows for their covariates, and so that they are resampled with them.
  */
-static stele_status hear_joint(work *w, uint64_t given, int64_t at, int64_t n, uint32_t draw,
-                               stele__diag *diag)
+static stele_status hear_prior(work *w, const stele__judge *j, size_t column, int64_t at, int64_t n,
+                               uint32_t draw, stele__diag *diag)
 {
     stele_status status = STELE_OK;
     int first = 1;
-    (void)given;
-    stele__sample_prior(w->j, (int64_t)draw * w->q->n + at, n, &w->sampling, w->z);
+    stele__sample_prior(j, (int64_t)draw * w->q->n + at, n, &w->sampling, w->z);
     for (uint32_t m = 0; m < w->j->model->n_modalities && status == STELE_OK; m++) {
         if ((w->c->mask >> m & 1) == 0) {
             continue;
@@ -318,10 +318,22 @@ static stele_status hear_joint(work *w, uint64_t given, int64_t at, int64_t n, u
         first = 0;
     }
     for (int64_t r = 0; r < n && status == STELE_OK; r++) {
-        add_hit(w, w->place[at + r], w->c->n_columns - 1,
-                (w->all[r] >= 0) / (double)w->q->n_samples);
+        add_hit(w, w->place[at + r], column, (w->all[r] >= 0) / (double)w->q->n_samples);
     }
     return status;
+}
+
+static stele_status hear_joint(work *w, uint64_t given, int64_t at, int64_t n, uint32_t draw,
+                               stele__diag *diag)
+{
+    const size_t column = w->c->n_columns - w->c->n_joint;
+    stele__judge standard = *w->j;
+    standard.prior = NULL;
+    (void)given;
+    stele_status status = hear_prior(w, w->j, column, at, n, draw, diag);
+    return status == STELE_OK && w->c->n_joint > 1
+               ? hear_prior(w, &standard, column + 1, at, n, draw, diag)
+               : status;
 }
 
 typedef stele_status hear(work *w, uint64_t given, int64_t at, int64_t n, uint32_t draw,
@@ -347,7 +359,7 @@ static stele_status for_rows(work *w, uint64_t given, hear *listen, stele__diag 
 static stele_status listen_to_all(work *w, stele__diag *diag)
 {
     stele_status status = STELE_OK;
-    for (size_t i = 0; i + 1 < w->c->n_columns && status == STELE_OK; i++) {
+    for (size_t i = 0; i + w->c->n_joint < w->c->n_columns && status == STELE_OK; i++) {
         status = w->c->column[i].given == 0 ? hear_real(w, i, diag) : STELE_OK;
     }
     for (uint64_t given = next_subset(w->q->mask, 0);

@@ -6,7 +6,8 @@
  * others: the share of rows whose class it names from the modality generated given that subset. By
  * the number of modalities given: the mean over subsets of that size (Sutter et al. 2021). Joint
  * coherence: the share of draws of z from the prior in which the classifiers of all modalities
- * generated from it agree. What is generated is the mean of x given a drawn z, of modalities
+ * generated from it agree; where the judge has a prior of its own also that of N(0, I). What is
+ * generated is the mean of x given a drawn z, of modalities
  * whose columns differ in kind (STELE_CAP_COLUMNS) the most likely value. */
 #ifndef STELE_EVAL_COHERENCE_H
 #define STELE_EVAL_COHERENCE_H
@@ -35,12 +36,13 @@ typedef struct stele__coherence_column {
 
 typedef struct stele__coherence {
     uint64_t mask;       /* modalities that have a classifier and can be generated */
-    size_t n_columns;    /* of real measurements, then by the number given; the last one is joint */
+    size_t n_columns;    /* of real measurements, then by the number given, then joint */
+    size_t n_joint;      /* 1: joint from the prior; 2: then from N(0, I) */
     int64_t n;           /* rows of the request */
     uint32_t most_given; /* the largest subset that there is, of the modalities asked for */
     int64_t n_train[64]; /* rows that a modality's classifier was trained on */
     stele__coherence_column *column; /* (n_columns) */
-    double *hit; /* (n, n_columns) share of a row's draws with its class, of the last column: in
+    double *hit; /* (n, n_columns) share of a row's draws with its class, of joint columns: in
                     which all agree; NaN: the row does not count */
 } stele__coherence;
 

@@ -38,7 +38,7 @@ static double by_number(const stele__coherence *c, const double *figure, uint32_
                         int64_t to)
 {
     double sum = 0.0, n = 0.0;
-    for (size_t i = 0; i + 1 < c->n_columns; i++) {
+    for (size_t i = 0; i + c->n_joint < c->n_columns; i++) {
         if (c->column[i].n_given == n_given && (to < 0 || (int64_t)c->column[i].to == to) &&
             !isnan(figure[i])) {
             sum += figure[i];

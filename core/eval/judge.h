@@ -7,12 +7,14 @@
 #define STELE_EVAL_JUDGE_H
 
 #include "model/infer.h"
+#include "model/mixture.h"
 
 typedef struct stele__judge {
     const stele__model *model;
     const stele__dataset *data;
     stele_graph *graph; /* of dtype F32, as the model */
     uint64_t seed;
+    const stele__mixture *prior; /* what z is drawn from without a row; NULL: N(0, I) */
 } stele__judge;
 
 /* Begin a pass without dropout and without a tape. */

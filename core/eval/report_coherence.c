@@ -76,14 +76,17 @@ static void put_all(const figures *f, json_t *at)
     const stele__coherence *c = f->c;
     json_t *modalities = json_object(), *conditional = json_array();
     size_t n = 0;
-    while (n + 1 < c->n_columns && c->column[n].n_given == 0) {
+    while (n + c->n_joint < c->n_columns && c->column[n].n_given == 0) {
         n++;
     }
-    put(f, at, "joint", c->n_columns - 1);
+    put(f, at, "joint", c->n_columns - c->n_joint);
+    if (c->n_joint > 1) {
+        put(f, at, "joint_standard", c->n_columns - 1);
+    }
     put_by_number(f, at, n, n);
     json_object_set_new(at, "modalities", modalities);
     json_object_set_new(at, "conditional", conditional);
-    for (size_t i = 0; i + 1 < c->n_columns; i++) {
+    for (size_t i = 0; i + c->n_joint < c->n_columns; i++) {
         const stele__coherence_column *column = &c->column[i];
         const char *to = stele__report_name(f->q, column->to);
         json_t *one = json_object();

@@ -19,6 +19,12 @@ static uint64_t key_of(const stele__sampling *s, const char *purpose)
 static void draw_prior(const stele__judge *j, const stele__stream *at, double temperature,
                        float *ret)
 {
+    if (j->prior != NULL) {
+        stele__stream which = *at;
+        which.key = stele__noise_mix(at->key, stele__noise_hash("component"));
+        stele__mixture_draw(j->prior, &which, at, temperature, ret);
+        return;
+    }
     stele__noise_normal(at, j->model->latent_dim, ret);
     for (uint32_t d = 0; d < j->model->latent_dim; d++) {
         ret[d] = (float)(temperature * (double)ret[d]);

@@ -9,7 +9,7 @@
 typedef struct stele__sampling {
     uint64_t seed;
     double temperature; /* factor on the deviation from the mean: of the posterior's component, and
-                           of the prior; at least 0 */
+                           of the prior, of a mixture from that of a component; at least 0 */
 } stele__sampling;
 
 /* The `sample`-th draw of q(z | x of the modalities in `mask`) for n distinct rows of the data set:
@@ -20,7 +20,8 @@ STELE_NODISCARD stele_status stele__sample_posterior(const stele__judge *j, cons
                                                      const stele__sampling *s, float *ret,
                                                      stele__diag *diag);
 
-/* Draws first .. first + n - 1 from the prior: ret (n, latent_dim). [any] */
+/* Draws first .. first + n - 1 from the prior, the judge's own if it has one: ret (n, latent_dim).
+ * [any] */
 void stele__sample_prior(const stele__judge *j, int64_t first, int64_t n, const stele__sampling *s,
                          float *ret);
 

@@ -391,8 +391,7 @@ stele_status stele__draw(const stele__model *m, stele_graph *g, const stele__exp
     return status == STELE_OK ? stele__draw_from(m, g, e, &p, sample, ratio, ret, ret_n) : status;
 }
 
-/* Variance of one component: NORMAL exp(p1), LAPLACE 2 exp(2 p1). */
-static double variance_at(const stele_dist *q, int64_t i)
+double stele__dist_variance(const stele_dist *q, int64_t i)
 {
     double p = stele__tensor_real(q->p[1], i);
     return q->family == STELE_LAPLACE ? 2.0 * exp(2.0 * p) : exp(p);
@@ -413,7 +412,7 @@ static void moments_at(const stele_joint *j, int64_t r, int64_t i, double *ret_m
             j->log_weight == NULL ? 1.0 : exp(stele__tensor_real(j->log_weight, r * j->n + c));
         if (w > 0.0) {
             double distance = stele__tensor_real(j->component[c].p[0], i) - mean;
-            var += w * (variance_at(&j->component[c], i) + distance * distance);
+            var += w * (stele__dist_variance(&j->component[c], i) + distance * distance);
         }
     }
     *ret_mean = mean;

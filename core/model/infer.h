@@ -111,6 +111,9 @@ STELE_NODISCARD stele_status stele__metrics_check(const stele__part *part, const
                                                   const stele_metric *metric, uint32_t n,
                                                   uint32_t capacity, stele__diag *diag);
 
+/* Variance of element i of a distribution: NORMAL exp(p1), LAPLACE 2 exp(2 p1). [compute] */
+double stele__dist_variance(const stele_dist *q, int64_t i);
+
 /* Moments of the joint posterior of the rows given the modalities in `mask`: mean and standard
  * deviation (B, D) each; a row without any gets the prior's. A mixture gives the moments of the
  * mixture. [compute] */

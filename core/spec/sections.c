@@ -51,9 +51,23 @@ static const stele_option DATA[] = {
                       "The same of data.mismatched."),
 };
 
+static const char *const PRIORS[] = { "normal", "mixture", NULL };
+static const char *const COVARIANCES[] = { "full", "diagonal", NULL };
 static const stele_option LATENT[] = {
     STELE_OPTION_I64(stele__latent_spec, dim, "dim", 20, 1, 65536,
                      "Number of dimensions of the shared latent."),
+    STELE_OPTION_ENUM(
+        stele__latent_spec, prior.kind, "prior.kind", PRIORS, STELE__PRIOR_NORMAL,
+        "What z is drawn from where nothing is given: N(0, I), or a mixture of normal "
+        "distributions that is fitted to the posteriors of the training rows when "
+        "training has ended. Training itself and bounds keep N(0, I)."),
+    STELE_OPTION_I64(stele__latent_spec, prior.components, "prior.components", 10, 1, 4096,
+                     "mixture: number of its components, at most that of the training rows."),
+    STELE_OPTION_ENUM(
+        stele__latent_spec, prior.covariance, "prior.covariance", COVARIANCES,
+        STELE__COVARIANCE_FULL,
+        "mixture: covariances of its components; diagonal ones suit many dimensions and "
+        "few rows."),
 };
 
 static const char *const BOUNDS[] = { "elbo", "iwae", "dreg", NULL };

@@ -34,8 +34,16 @@ typedef struct stele__data_spec {
     int32_t missing_in, mismatched_in; /* STELE__ROWS_... */
 } stele__data_spec;
 
+enum { STELE__PRIOR_NORMAL = 0, STELE__PRIOR_MIXTURE };
+enum { STELE__COVARIANCE_FULL = 0, STELE__COVARIANCE_DIAGONAL };
+
 typedef struct stele__latent_spec {
     int64_t dim; /* >= 1 */
+    struct {
+        int32_t kind;       /* STELE__PRIOR_...: what z is drawn from without a row */
+        int32_t covariance; /* STELE__COVARIANCE_... of a mixture's components */
+        int64_t components; /* of a mixture, >= 1 */
+    } prior;
 } stele__latent_spec;
 
 enum { STELE__WINDOW_CENTRE = 0, STELE__WINDOW_PAST };

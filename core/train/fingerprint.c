@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What does not count. The first ones never do; a training may also end later and its data lie
- * elsewhere, and still be the same one. */
+/* What does not count. The first ones never do; a training may also end later, its data lie
+ * elsewhere and draws without a row come from another distribution, and still be the same one. */
 static const char *const left_out[] = {
-    "name",         "output",           "train.threads",       "evaluate",
-    "train.epochs", "train.checkpoint", "train.early_stopping"
+    "name",         "output",           "train.threads",        "evaluate",
+    "train.epochs", "train.checkpoint", "train.early_stopping", "latent.prior"
 };
 enum { N_LEFT_OUT = sizeof left_out / sizeof left_out[0], N_NEVER = 4 };
 

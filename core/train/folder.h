@@ -43,8 +43,8 @@ STELE_NODISCARD stele_status stele__folder_end(const char *dir, const stele__run
                                                const stele__trained *trained, stele__diag *diag);
 
 /* 16 hexadecimal digits over all that decides what a training computes: the resolved spec without
- * name, output.dir, train.epochs, train.threads, train.checkpoint, train.early_stopping, evaluate,
- * and the paths of data files.
+ * name, output.dir, train.epochs, train.threads, train.checkpoint, train.early_stopping,
+ * latent.prior, evaluate, and the paths of data files.
  */
 STELE_NODISCARD stele_status stele__spec_fingerprint(const stele__spec *spec, char ret[17],
                                                      stele__diag *diag);

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "train/load.h"
+#include "train/prior.h"
 #include "train/room.h"
 #include "train/target.h"
 
@@ -262,6 +263,18 @@ static stele_status check_calibration(const stele__run_request *q, const stele__
     return STELE_OK;
 }
 
+/* A component without a training row of its own stands for nothing. */
+static stele_status check_prior(const stele__run_request *q, const stele__run *run,
+                                stele__diag *diag)
+{
+    const stele__latent_spec *l = q->spec->latent;
+    if (!q->training || l->prior.kind != STELE__PRIOR_MIXTURE ||
+        l->prior.components <= run->split->n[STELE__TRAIN]) {
+        return STELE_OK;
+    }
+    return stele__prior_refuse(q->spec, run->split->n[STELE__TRAIN], diag);
+}
+
 /* A weight that is learned for a head that the latent is not to serve would leave the latent alone.
  */
 static stele_status check_uncertainty(const stele__run_request *q, const stele__run *run,
@@ -329,6 +342,7 @@ static stele_status open_model(const stele__run_request *q, stele__run *run, ste
     if (status == STELE_OK) {
         status = stele__model_build(m, STELE_F32, diag);
     }
+    status = status == STELE_OK ? check_prior(q, run, diag) : status;
     status = status == STELE_OK ? check_private(q, run, diag) : status;
     status = status == STELE_OK ? check_uncertainty(q, run, diag) : status;
     if (status == STELE_OK) {

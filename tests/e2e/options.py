@@ -132,6 +132,9 @@ def outcome(stele, sets, see, codes):
             return str(folder.relative_to(scratch))
         if see == "kept":
             return (folder / "last.safetensors").read_bytes()
+        if see == "prior":
+            kept = folder / "prior.safetensors"
+            return kept.is_file() and kept.read_bytes()
         if see == "metrics":
             return (folder / "metrics.jsonl").read_text(encoding="utf-8")
         if see == "figures":

@@ -33,7 +33,8 @@ def neighbours(report):
 FIGURES = [  # title, the object that has it, its key, required and aim
     ("`small` given `mnist`", lambda r: conditional(r, "small"), "coherence", ".85 / .95"),
     ("`mnist` given `small`", lambda r: conditional(r, "mnist"), "coherence", ".85 / .95"),
-    ("joint", lambda r: r["coherence"], "joint", ".85 / .95"),
+    ("joint, z from the mixture", lambda r: r["coherence"], "joint", ".85 / .95"),
+    ("joint, z from N(0, I)", lambda r: r["coherence"], "joint_standard", ""),
     ("real `small`", lambda r: r["coherence"]["modalities"]["small"], "accuracy", ""),
     ("real `mnist`", lambda r: r["coherence"]["modalities"]["mnist"], "accuracy", ""),
     ("neighbours of z, joint", neighbours, "knn", ""),
