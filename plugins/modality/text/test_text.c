@@ -140,8 +140,7 @@ static void factors_are_tokens(void **state)
                       : "decoder: {kind: bag}, encoder: {kind: bag}",
                   STELE_F32);
         const stele__modality *md = begin(&t, 0);
-        TOY_OK(&t, md->vt->factors(stele__guest_inst(md->part.guest), t.graph,
-                                   real(&t, ROWS, WIDTH, text_bytes), n));
+        TOY_OK(&t, md->vt->factors(stele__guest_inst(md->part.guest), t.graph, tokens(&t), n));
         assert_memory_equal(n, want[cut], sizeof n);
         toy_close(&t);
     }
