@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "train/checkpoint.h"
 #include "train/folder.h"
+#include "train/load.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -207,6 +208,9 @@ static stele_status load_model(stele__opened *o, const stele__open_request *q,
         path != NULL ? stele__checkpoint_read(path, o->run.model.params, 0, fingerprint, NULL, diag)
                      : STELE_E_NOMEM;
     stele__free(path);
+    if (status == STELE_OK) {
+        status = stele__modalities_prepare(&o->run.model, o->run.data, diag);
+    }
     if (status == STELE_OK) {
         status = stele__graph_create(o->run.pool, STELE_F32, &o->graph);
     }

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "data/window.h"
+#include "model/prepared.h"
 
 #include <string.h>
 
@@ -40,16 +41,13 @@ void stele__batch_destroy(stele__batch *b)
     stele__free(b);
 }
 
-/* Rows of `bins` times `width` elements of matrix m. */
-static stele_status values_create(const stele__batch *b, size_t m, uint32_t layout, int64_t width,
-                                  int64_t bins, stele__batch_values *v)
+/* Rows of `width` elements, sparse ones with room for that many entries in a batch. */
+static stele_status values_create(const stele__batch *b, int64_t width, int is_csr, int64_t entries,
+                                  stele__batch_values *v)
 {
     size_t rows = (size_t)b->capacity;
-    v->width = bins * width;
-    int64_t entries = b->capacity * v->width;
-    if (layout == STELE_CSR) {
-        /* At one distance from their rows, the bins of distinct rows are distinct. */
-        entries = bins * stele__dataset_most_entries(b->data, m, b->capacity);
+    v->width = width;
+    if (is_csr) {
         v->row_start = stele__calloc(rows + 1, sizeof *v->row_start);
         v->column = stele__calloc((size_t)entries, sizeof *v->column);
         if (v->row_start == NULL || v->column == NULL) {
@@ -66,6 +64,19 @@ static stele_status values_create(const stele__batch *b, size_t m, uint32_t layo
     return v->value != NULL ? STELE_OK : STELE_E_NOMEM;
 }
 
+/* Of `bins` rows of matrix m each. */
+static stele_status rows_create(const stele__batch *b, size_t m, const stele_field *field,
+                                int64_t n_features, int64_t bins, stele__batch_values *v)
+{
+    const int is_csr = field->layout == STELE_CSR;
+    const int64_t width = bins * n_features;
+    /* At one distance from their rows, the bins of distinct rows are distinct. */
+    return values_create(b, width, is_csr,
+                         is_csr ? bins * stele__dataset_most_entries(b->data, m, b->capacity)
+                                : b->capacity * width,
+                         v);
+}
+
 static stele_status part_create(const stele__batch *b, uint32_t i, stele__batch_part *p)
 {
     size_t rows = (size_t)b->capacity, m = b->matrix[i], seen = b->beside[i];
@@ -80,15 +91,18 @@ static stele_status part_create(const stele__batch *b, uint32_t i, stele__batch_
     if (m == SIZE_MAX) {
         return STELE_OK;
     }
-    stele_status status = values_create(b, m, md->input.layout, md->n_features, 1, &p->x);
+    const stele__prepared *prepared = md->prepared;
+    stele_status status = prepared != NULL
+                              ? values_create(b, prepared->width, 1,
+                                              stele__prepared_most(prepared, b->capacity), &p->x)
+                              : rows_create(b, m, &md->input, md->n_features, 1, &p->x);
     if (status == STELE_OK && bins > 0) {
         p->bin = stele__calloc(rows, (size_t)bins * sizeof *p->bin);
-        status = p->bin != NULL
-                     ? values_create(b, m, md->input.layout, md->n_features, bins, &p->seen)
-                     : STELE_E_NOMEM;
+        status = p->bin != NULL ? rows_create(b, m, &md->input, md->n_features, bins, &p->seen)
+                                : STELE_E_NOMEM;
     }
     if (status == STELE_OK && seen != SIZE_MAX) {
-        status = values_create(b, seen, md->seen.layout, md->n_seen, 1, &p->seen);
+        status = rows_create(b, seen, &md->seen, md->n_seen, 1, &p->seen);
     }
     return status;
 }
@@ -176,7 +190,13 @@ static void gather(stele__batch *b, uint32_t i, stele__batch_part *p)
 {
     stele__batch_values *seen = &p->seen;
     size_t m = b->matrix[i];
-    gather_rows(b, m, p, &p->x);
+    const stele__prepared *prepared = b->model->modality[i].prepared;
+    if (prepared != NULL) {
+        stele__prepared_gather(prepared, p->n, p->row, p->x.row_start, p->x.column, p->x.value);
+        widen(p->n, &p->x);
+    } else {
+        gather_rows(b, m, p, &p->x);
+    }
     if (b->beside[i] != SIZE_MAX) {
         gather_rows(b, b->beside[i], p, seen);
     }

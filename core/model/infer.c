@@ -21,7 +21,7 @@ static stele_tensor *measurements(stele_graph *g, const stele_field *field,
 {
     int f64 = stele__graph_dtype(g) == STELE_F64;
     const void *values = f64 ? (const void *)v->value64 : v->value;
-    if (field->layout == STELE_CSR) {
+    if (v->row_start != NULL) {
         return stele__graph_csr(g, stele__graph_dtype(g), n, v->width, v->row_start, v->column,
                                 values);
     }

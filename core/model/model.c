@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "data/safetensors.h"
 #include "graph/noise.h"
+#include "model/prepared.h"
 #include "model/private.h"
 #include "model/uncertainty.h"
 
@@ -242,6 +243,7 @@ void stele__model_finish(stele__model *m)
     for (uint32_t i = 0; i < m->n_modalities; i++) {
         part_finish(&m->modality[i].part);
         stele__free(m->modality[i].own.at.name);
+        stele__prepared_destroy(m->modality[i].prepared);
         stele__free(m->modality[i].encoder_covariates.index);
         stele__free(m->modality[i].decoder_covariates.index);
     }

@@ -68,7 +68,9 @@ typedef struct stele__modality {
     uint32_t window_bins, window_at; /* what encode gets, as in stele_create_args; 0: the row */
     int sees;                        /* 1: encode gets another measurement, `seen` */
     stele_field seen;
-    int64_t n_seen; /* product of seen.sample */
+    int64_t n_seen;                   /* product of seen.sample */
+    struct stele__prepared *prepared; /* prepared.h: what encode and log_prob get in place of the
+                                         rows of the data that the model works with; NULL: these */
     stele__covariate_set encoder_covariates, decoder_covariates;
     stele__private own;
 } stele__modality;

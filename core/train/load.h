@@ -33,6 +33,9 @@ STELE_NODISCARD stele_status stele__modality_validate(stele__model *m, uint32_t 
 /* Rows whose measurement says nothing, by the plugin's word, lack the modality from here on. */
 STELE_NODISCARD stele_status stele__modality_drop(stele__model *m, uint32_t i, stele__dataset *data,
                                                   stele__diag *diag);
+/* Rows of all modalities in the form that their plugins ask for, by the parameters as they are. */
+STELE_NODISCARD stele_status stele__modalities_prepare(stele__model *m, const stele__dataset *data,
+                                                       stele__diag *diag);
 /* fit() over the training rows that have the modality. */
 STELE_NODISCARD stele_status stele__modality_fit(stele__model *m, uint32_t i,
                                                  const stele__dataset *data,

@@ -2,6 +2,7 @@
 #include "train/load.h"
 
 #include "base/mem.h"
+#include "model/prepared.h"
 
 #include <string.h>
 
@@ -208,5 +209,66 @@ stele_status stele__modality_fit(stele__model *m, uint32_t i, const stele__datas
     }
     chunks_finish(&c);
     chunks_finish(&seen);
+    return status;
+}
+
+/* Ask the plugin for the numbers of a chunk's rows, and keep them. */
+static stele_status prepare_chunk(stele__modality *md, const chunks *c, const stele_view *x,
+                                  int64_t *n, float *value, stele__diag *diag)
+{
+    const int64_t width = md->prepared->width, first = c->at - x->shape.dim[0];
+    const stele_reader reader = stele__part_reader(&md->part);
+    stele__guest_begin(md->part.guest, "prepare");
+    stele_status status = stele__guest_check(
+        md->part.guest, "prepare",
+        md->vt->prepare(stele__guest_inst(md->part.guest), &reader, x, n, value), diag);
+    for (int64_t k = 0; k < x->shape.dim[0] && status == STELE_OK; k++) {
+        if (n[k] < 0 || n[k] > width) {
+            return stele__diag_error(diag, STELE_E_INTERNAL, NULL,
+                                     "%s: prepare gave %lld numbers for a row, of at most %lld",
+                                     md->name, (long long)n[k], (long long)width);
+        }
+        status = stele__prepared_add(md->prepared, c->row[first + k], n[k], value + k * width);
+    }
+    return status;
+}
+
+static stele_status prepare_one(stele__model *m, uint32_t i, const stele__dataset *data,
+                                stele__diag *diag)
+{
+    stele__modality *md = &m->modality[i];
+    chunks c;
+    int64_t n[CHUNK];
+    stele__guest_begin(md->part.guest, "prepared_width");
+    const int64_t width = md->vt->prepared_width(stele__guest_inst(md->part.guest));
+    stele__guest_restore(md->part.guest, "prepared_width");
+    float *value = stele__calloc(CHUNK, (size_t)width * sizeof *value);
+    stele_status status = chunks_of_all(m, i, data, &c);
+    status = status == STELE_OK && value == NULL ? STELE_E_NOMEM : status;
+    if (status == STELE_OK) {
+        status = stele__prepared_create(data->n_rows, width, &md->prepared);
+    }
+    while (status == STELE_OK && c.at < c.n) {
+        stele_view x;
+        status = chunks_next(&c, &x);
+        status = status == STELE_OK ? prepare_chunk(md, &c, &x, n, value, diag) : status;
+    }
+    status = status == STELE_OK ? stele__prepared_end(md->prepared) : status;
+    stele__free(value);
+    chunks_finish(&c);
+    return status;
+}
+
+stele_status stele__modalities_prepare(stele__model *m, const stele__dataset *data,
+                                       stele__diag *diag)
+{
+    stele_status status = STELE_OK;
+    for (uint32_t i = 0; i < m->n_modalities && status == STELE_OK; i++) {
+        stele__prepared_destroy(m->modality[i].prepared);
+        m->modality[i].prepared = NULL;
+        if (m->modality[i].vt->prepare != NULL) {
+            status = prepare_one(m, i, data, diag);
+        }
+    }
     return status;
 }

@@ -243,6 +243,9 @@ static stele_status fit_model(const stele__run_request *q, stele__run *run, stel
     for (uint32_t i = 0; i < m->n_heads && status == STELE_OK && q->state == NULL; i++) {
         status = stele__head_fit(m, i, run->data, run->split, diag);
     }
+    if (status == STELE_OK && q->state == NULL) { /* else when the parameters have been read */
+        status = stele__modalities_prepare(m, run->data, diag);
+    }
     return status;
 }
 

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 
+#include "train/load.h"
 #include "train/loop.h"
 
 #include <math.h>
@@ -209,6 +210,17 @@ static stele_status read_stage(stele__loop *l)
     return STELE_OK;
 }
 
+/* What is made of rows goes by the parameters that were read, and batches by what is made. */
+static stele_status prepare_again(stele__loop *l, stele__diag *diag)
+{
+    const int64_t capacity = l->batch->capacity;
+    stele__batch_destroy(l->batch);
+    l->batch = NULL;
+    stele_status status = stele__modalities_prepare(l->t->model, l->t->data, diag);
+    return status == STELE_OK ? stele__batch_create(l->t->model, l->t->data, capacity, &l->batch)
+                              : status;
+}
+
 static stele_status start(stele__loop *l, stele__diag *diag)
 {
     if (!l->t->resume) {
@@ -222,6 +234,9 @@ static stele_status start(stele__loop *l, stele__diag *diag)
     stele_status status =
         stele__checkpoint_read(path, l->t->model->params, 1, l->t->fingerprint, &l->at, diag);
     stele__free(path);
+    if (status == STELE_OK) {
+        status = prepare_again(l, diag);
+    }
     if (status == STELE_OK) {
         status = read_stage(l);
     }

@@ -85,6 +85,7 @@ struct check_case {
 #define CHECK_HAS_VALIDATE  (UINT64_C(1) << 58) /* modality: says which values it cannot hold */
 #define CHECK_HAS_FIT       (UINT64_C(1) << 59) /* modality, head: starts from statistics of the rows */
 #define CHECK_HAS_OUTPUTS   (UINT64_C(1) << 60) /* head: predictions in terms of its target */
+#define CHECK_HAS_PREPARE   (UINT64_C(1) << 57) /* modality: makes another form of its rows */
 #define CHECK_HAS_SEES      (UINT64_C(1) << 60) /* modality: may see another measurement than its own */
 #define CHECK_HAS_CALIBRATE (UINT64_C(1) << 57) /* head: corrects how sure it is */
 #define CHECK_HAS_LOSS      (UINT64_C(1) << 58) /* fusion: a loss of its own in place of the bound */
@@ -196,6 +197,7 @@ CHECK_DECLARE(check_modality_absent);
 CHECK_DECLARE(check_validate);
 CHECK_DECLARE(check_window);
 CHECK_DECLARE(check_seen);
+CHECK_DECLARE(check_prepare);
 CHECK_DECLARE(check_head_target);
 CHECK_DECLARE(check_head_score);
 CHECK_DECLARE(check_head_outputs);

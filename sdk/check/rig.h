@@ -170,6 +170,9 @@ stele_status rig_fusion(rig *r, stele_graph *g, int64_t n, const int64_t *index,
                         rig_result *ret);
 stele_status rig_head(rig *r, stele_graph *g, int64_t n, const int64_t *index, stele_tensor *const *in,
                       rig_result *ret);
+/* What the plugin makes of rows of values (n, features): ret_n (n), ret_value (n, prepared_width). `g` NULL: outside of
+ * a pass. */
+stele_status rig_prepare(rig *r, stele_graph *g, int64_t n, const double *value, int64_t *ret_n, float *ret_value);
 /* x of the run as the plugin gets it: dense leaf or CSR. */
 stele_tensor *rig_measurement(rig *r, stele_graph *g, int64_t n, stele_tensor *x, const double *value);
 void rig_output_add(rig_result *ret, const char *name, stele_tensor *t);

@@ -82,8 +82,74 @@ static stele_tensor *sparse(stele_graph *g, int64_t n, int64_t width, const doub
     return data != NULL ? stele__graph_csr(g, g->dtype, n, width, start, column, data->data) : NULL;
 }
 
+/* For one pass, or as long as the rig. */
+static void *room_of(rig *r, stele_graph *g, size_t size)
+{
+    void *p = g != NULL ? stele__op_take(g, size + 1, 1) : rig_take(r, size + 1);
+    if (p != NULL) {
+        memset(p, 0, size);
+    }
+    return p;
+}
+
+stele_status rig_prepare(rig *r, stele_graph *g, int64_t n, const double *value, int64_t *ret_n, float *ret_value)
+{
+    const int64_t width = r->plan.features;
+    const int csr = r->field.layout == STELE_CSR;
+    float *x = room_of(r, g, (size_t)(n * width) * sizeof *x);
+    int64_t *start = room_of(r, g, (size_t)(n + 1) * sizeof *start), k = 0;
+    int32_t *column = room_of(r, g, (size_t)(n * width) * sizeof *column);
+    if (x == NULL || start == NULL || column == NULL) {
+        return STELE_E_NOMEM;
+    }
+    for (int64_t i = 0; i < n * width; i++) {
+        if (!csr || value[i] != 0.0) {
+            column[k] = (int32_t)(i % width);
+            x[k++] = (float)value[i];
+        }
+        start[i / width + 1] = k;
+    }
+    stele_view v = { .struct_size = sizeof v, .dtype = STELE_F32, .shape = r->input[0].shape, .data = x };
+    v.layout = csr ? STELE_CSR : STELE_DENSE;
+    v.row_start = csr ? start : NULL;
+    v.column = csr ? column : NULL;
+    v.shape.dim[0] = n;
+    r->raw = r->vt->modality.prepare(r->inst, &r->reader, &v, ret_n, ret_value);
+    stele__guest_restore(r->guest, "prepare");
+    return r->raw;
+}
+
+/* What the plugin makes of rows, as sparse ones. */
+static stele_tensor *prepared(rig *r, stele_graph *g, int64_t n, const double *value)
+{
+    const int64_t width = r->vt->modality.prepared_width(r->inst);
+    int64_t *of = room_of(r, g, (size_t)n * sizeof *of);
+    int64_t *start = stele__op_take(g, (size_t)n + 1, sizeof *start), k = 0;
+    float *values = room_of(r, g, (size_t)(n * width) * sizeof *values);
+    int32_t *column = stele__op_take(g, (size_t)(n * width) + 1, sizeof *column);
+    double *kept = stele__op_take(g, (size_t)(n * width) + 1, sizeof *kept);
+    if (of == NULL || values == NULL || start == NULL || column == NULL || kept == NULL ||
+        rig_prepare(r, g, n, value, of, values) != STELE_OK) {
+        return NULL;
+    }
+    start[0] = 0;
+    for (int64_t i = 0; i < n; i++) {
+        for (int64_t j = 0; j < of[i] && j < width; j++) {
+            column[k] = (int32_t)j;
+            kept[k++] = (double)values[i * width + j];
+        }
+        start[i + 1] = k;
+    }
+    stele_shape s = STELE__SHAPE(k);
+    stele_tensor *data = rig_constant(g, &s, kept);
+    return data != NULL ? stele__graph_csr(g, g->dtype, n, width, start, column, data->data) : NULL;
+}
+
 stele_tensor *rig_measurement(rig *r, stele_graph *g, int64_t n, stele_tensor *x, const double *value)
 {
+    if (r->vt->modality.prepare != NULL) {
+        return prepared(r, g, n, value);
+    }
     return r->field.layout == STELE_CSR ? sparse(g, n, r->plan.features, value, 0) : x;
 }
 
@@ -169,6 +235,7 @@ static stele_status expect_filled(rig *r, const char *slot, uint32_t number, con
 stele_status rig_modality(rig *r, stele_graph *g, int64_t n, stele_tensor *const *in, const double *const *value,
                           rig_result *ret)
 {
+    r->raw = STELE_OK;
     stele_tensor *x = rig_measurement(r, g, n, in[0], value[0]);
     stele_encode_args encode = { .struct_size = sizeof encode, .x = x };
     stele_decode_args decode = { .struct_size = sizeof decode, .z = in[1], .target = x };
@@ -188,7 +255,7 @@ stele_status rig_modality(rig *r, stele_graph *g, int64_t n, stele_tensor *const
     const stele_decode_args *b = longer(r, g, &decode, sizeof decode);
     stele_dist q = { 0 };
     if (x == NULL || encode.x == NULL || a == NULL || b == NULL) {
-        return STELE_E_NOMEM;
+        return r->raw != STELE_OK ? r->raw : STELE_E_NOMEM;
     }
     r->raw = r->vt->modality.encode(r->inst, g, a, &q);
     stele__guest_restore(r->guest, "encode");

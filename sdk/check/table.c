@@ -99,6 +99,8 @@ const check_case check_table[] = {
       CHECK_MODALITY, STELE_CAP_WINDOW, check_window },
     { "seen", "An encoder that sees another measurement depends on that alone, the likelihood on its own alone.",
       CHECK_MODALITY, CHECK_HAS_SEES, check_seen },
+    { "prepare", "What a plugin makes of a row once depends on that row alone, and has room in prepared_width.",
+      CHECK_MODALITY, CHECK_HAS_PREPARE, check_prepare },
     { "likelihood-normalised", "exp(log_prob) sums or integrates to one over x.", CHECK_MODALITY, 0,
       check_likelihood_normalised },
     { "likelihood-gradient", "d_eta, d_feature and d_row agree with 4-point differences of log_prob in double.",

@@ -73,6 +73,32 @@ static stele_status validate(const stele_inst *self, const stele_view *x, stele_
     return STELE_OK;
 }
 
+static int64_t prepared_width(const stele_inst *self)
+{
+    return self->features;
+}
+
+/* The same numbers, as sparse rows. */
+static stele_status prepare(const stele_inst *self, const stele_reader *reader, const stele_view *x,
+                            int64_t *ret_n, float *ret_value)
+{
+    const float *v = x->data;
+    (void)reader;
+    for (int64_t r = 0; r < x->shape.dim[0]; r++) {
+        ret_n[r] = self->features;
+        for (int64_t j = 0; j < self->features; j++) {
+            ret_value[r * self->features + j] = v[r * self->features + j];
+        }
+#ifdef DEFECT_PREPARED_AFTER
+        ret_value[r * self->features] = r > 0 ? v[(r - 1) * self->features] : v[0];
+#endif
+#ifdef DEFECT_PREPARED_WIDE
+        ret_n[r]++;
+#endif
+    }
+    return STELE_OK;
+}
+
 static stele_status encode(const stele_inst *self, stele_graph *g, const stele_encode_args *a,
                            stele_dist *ret_q)
 {
@@ -142,6 +168,8 @@ static const stele_modality_vt vtable = {
     .encode = encode,
     .log_prob = log_prob,
     .generate = generate,
+    .prepared_width = prepared_width,
+    .prepare = prepare,
 };
 
 static const stele_plugin plugin = {

@@ -3,6 +3,7 @@
  * search, which works position by position, against the same. Derivatives are stele-check's. */
 #include "test.h"
 
+#include "allocations.h"
 #include "text_case.h"
 
 enum { STATE = 4, HEADS = 2, BLOCKS = 2, EMBEDDING = 3, MOST = 6 };
@@ -176,7 +177,7 @@ static void the_encoder_by_hand(void **state)
     open_attention(&t, "t", ", max_tokens: 4", STELE_F64);
     const stele__modality *md = begin(&t, 0);
     stele_encode_args a = { .struct_size = sizeof a };
-    a.x = real(&t, ROWS, WIDTH, text_bytes);
+    a.x = tokens(&t);
     TOY_OK(&t, md->vt->encode(stele__guest_inst(md->part.guest), t.graph, &a, &q));
     for (int r = 0; r < ROWS; r++) {
         const int n = length_of(r, 4);
@@ -195,6 +196,36 @@ static void the_encoder_by_hand(void **state)
         }
     }
     toy_close(&t);
+}
+
+/* Of a recurrent unit and of attention: tokens are there already, and indices are the pass's. */
+static void passes_allocate_nothing(void **state)
+{
+    static const char *const kind[] = { "gru", "attention" };
+    (void)state;
+    if (!bench_allocations_counted()) {
+        skip();
+    }
+    for (int k = 0; k < 2; k++) {
+        toy t;
+        char options[160];
+        double got[ROWS];
+        uint64_t before = 0;
+        snprintf(options, sizeof options,
+                 "encoder: {kind: %s, state: 4}, decoder: {kind: %s, state: 4, hidden: [2]}",
+                 kind[k], kind[k]);
+        open_text(&t, "t", options, STELE_F32);
+        for (int i = 0; i < 6; i++) {
+            stele_dist q = { 0 };
+            before = i == 3 ? bench_allocations() : before;
+            log_probs(&t, 1, got);
+            stele_encode_args a = { .struct_size = sizeof a, .x = tokens(&t) };
+            TOY_OK(&t, t.model.modality[0].vt->encode(
+                           stele__guest_inst(t.model.modality[0].part.guest), t.graph, &a, &q));
+        }
+        assert_int_equal(bench_allocations(), before);
+        toy_close(&t);
+    }
 }
 
 static void the_search_finds_the_likeliest(void **state)
@@ -241,9 +272,8 @@ static void greedy_texts_are_greedy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_decoder_by_hand),
-        cmocka_unit_test(the_encoder_by_hand),
-        cmocka_unit_test(the_search_finds_the_likeliest),
+        cmocka_unit_test(the_decoder_by_hand),     cmocka_unit_test(the_encoder_by_hand),
+        cmocka_unit_test(passes_allocate_nothing), cmocka_unit_test(the_search_finds_the_likeliest),
         cmocka_unit_test(greedy_texts_are_greedy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,6 +60,15 @@ static stele_tensor *real(toy *t, int64_t n, int64_t m, const double *value)
                                f64 ? (const void *)value : narrow);
 }
 
+/* The batch's rows as the plugin gets them: tokens that it made of the bytes. */
+static stele_tensor *tokens(toy *t)
+{
+    const stele__batch_values *x = &t->batch->part[0].x;
+    const uint32_t dtype = stele__graph_dtype(t->graph);
+    return stele__graph_csr(t->graph, dtype, ROWS, x->width, x->row_start, x->column,
+                            dtype == STELE_F64 ? (const void *)x->value64 : x->value);
+}
+
 static const double latent[ROWS * 2] = { 0.3, -1.2, 0.8, 0.1, -0.5, 0.6, 1.5, -0.4 };
 
 static void log_probs(toy *t, int training, double ret[ROWS])
@@ -67,7 +76,7 @@ static void log_probs(toy *t, int training, double ret[ROWS])
     const stele__modality *md = begin(t, training);
     stele_decode_args a = { .struct_size = sizeof a, .z = real(t, ROWS, 2, latent) };
     stele_tensor *l = NULL;
-    a.target = real(t, ROWS, WIDTH, text_bytes);
+    a.target = tokens(t);
     TOY_OK(t, md->vt->log_prob(stele__guest_inst(md->part.guest), t->graph, &a, &l));
     for (int64_t r = 0; r < ROWS; r++) {
         ret[r] = stele__tensor_real(l, r);

@@ -261,6 +261,7 @@ static void toy_build(toy *t, uint32_t dtype)
     for (uint32_t i = 0; i < m->n_heads; i++) {
         TOY_OK(t, stele__head_fit(m, i, t->data, t->split, &t->diag));
     }
+    TOY_OK(t, stele__modalities_prepare(m, t->data, &t->diag));
 }
 
 static void toy_open(toy *t, const char *spec, const fake_source *from, const char *const *others,

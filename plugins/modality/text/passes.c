@@ -1,8 +1,6 @@
 /* Encoder and decoder. */
 #include "text.h"
 
-#include <stdlib.h>
-
 /* --- encoder ---------------------------------------------------------------------------------- */
 
 /* Indices as a tensor of the graph, which copies them. */
@@ -65,43 +63,16 @@ static stele_status read_tokens(const stele_inst *self, stele_graph *g, const te
     return ops->status(g);
 }
 
-/* Tokens of a pass's measurement, with room for `per_row` numbers more than the longest text has in
- * each row. Both are the caller's on success. */
-static stele_status tokens_of_tensor(const stele_inst *self, stele_graph *g, stele_tensor *x,
-                                     text_tokens *ret, int64_t **ret_room)
-{
-    bpe b;
-    stele_view v = { .struct_size = sizeof v };
-    stele_status status = self->host->ops->view(x, &v);
-    if (status != STELE_OK) {
-        return status;
-    }
-    status = text_tokenizer(self, g, &b);
-    status = status == STELE_OK ? text_tokens_of(self, &b, &v, ret) : status;
-    bpe_finish(&b);
-    if (status == STELE_OK) {
-        *ret_room = malloc((size_t)(ret->n * (ret->most + 1) + 1) * sizeof **ret_room);
-        if (*ret_room == NULL) {
-            text_tokens_finish(ret);
-            status = STELE_E_NOMEM;
-        }
-    }
-    return status;
-}
-
 stele_status text_encode(const stele_inst *self, stele_graph *g, const stele_encode_args *a,
                          stele_dist *ret_q)
 {
     text_tokens t;
-    int64_t *room = NULL;
-    stele_status status = tokens_of_tensor(self, g, a->x, &t, &room);
+    stele_status status = text_tokens_of(self, g, a->x, &t);
     if (status != STELE_OK) {
         return status;
     }
     stele_tensor *x = NULL;
-    status = read_tokens(self, g, &t, room, &x);
-    text_tokens_finish(&t);
-    free(room);
+    status = read_tokens(self, g, &t, t.room, &x);
     if (status != STELE_OK) {
         return status;
     }
@@ -172,11 +143,12 @@ typedef struct targets {
     int64_t n, *at, *text, *token; /* (n) place in (texts, width); text; token */
 } targets;
 
-static int targets_init(const text_tokens *t, int64_t width, targets *ret)
+static int targets_init(const stele_ops *ops, stele_graph *g, const text_tokens *t, int64_t width,
+                        targets *ret)
 {
     size_t most = (size_t)(t->n * width);
     ret->n = 0;
-    ret->at = malloc(3 * most * sizeof *ret->at);
+    ret->at = ops->scratch(g, (3 * most + 1) * sizeof *ret->at);
     if (ret->at == NULL) {
         return -1;
     }
@@ -244,37 +216,25 @@ static stele_tensor *log_p(const stele_inst *self, stele_graph *g, const stele_d
 stele_status text_log_prob(const stele_inst *self, stele_graph *g, const stele_decode_args *a,
                            stele_tensor **ret_rows)
 {
+    const stele_ops *ops = self->host->ops;
     text_tokens t;
     targets to;
-    int64_t *room = NULL;
-    stele_status status = tokens_of_tensor(self, g, a->target, &t, &room);
+    stele_status status = text_tokens_of(self, g, a->target, &t);
     if (status != STELE_OK) {
         return status;
     }
-    if (targets_init(&t, t.most + 1, &to) == 0) {
-        *ret_rows = log_p(self, g, a, &t, &to, room);
-        status = self->host->ops->status(g);
-        free(to.at);
-    } else {
-        status = STELE_E_NOMEM;
+    if (targets_init(ops, g, &t, t.most + 1, &to) == 0) {
+        *ret_rows = log_p(self, g, a, &t, &to, t.room);
     }
-    text_tokens_finish(&t);
-    free(room);
-    return status;
+    return ops->status(g);
 }
 
 stele_status text_factors(const stele_inst *self, stele_graph *g, stele_tensor *x, int64_t *ret_n)
 {
     text_tokens t;
-    int64_t *room = NULL;
-    stele_status status = tokens_of_tensor(self, g, x, &t, &room);
-    if (status != STELE_OK) {
-        return status;
-    }
-    for (int64_t r = 0; r < t.n; r++) {
+    stele_status status = text_tokens_of(self, g, x, &t);
+    for (int64_t r = 0; status == STELE_OK && r < t.n; r++) {
         ret_n[r] = t.length[r] + !t.cut[r];
     }
-    text_tokens_finish(&t);
-    free(room);
-    return self->host->ops->status(g);
+    return status;
 }

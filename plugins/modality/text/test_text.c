@@ -140,8 +140,7 @@ static void factors_are_tokens(void **state)
                       : "decoder: {kind: bag}, encoder: {kind: bag}",
                   STELE_F32);
         const stele__modality *md = begin(&t, 0);
-        TOY_OK(&t, md->vt->factors(stele__guest_inst(md->part.guest), t.graph,
-                                   real(&t, ROWS, WIDTH, text_bytes), n));
+        TOY_OK(&t, md->vt->factors(stele__guest_inst(md->part.guest), t.graph, tokens(&t), n));
         assert_memory_equal(n, want[cut], sizeof n);
         toy_close(&t);
     }
@@ -182,8 +181,7 @@ static void weights_are_those_of_tf_idf(void **state)
             }
         }
         const stele__modality *md = begin(&t, 0);
-        stele_encode_args a = { .struct_size = sizeof a,
-                                .x = real(&t, ROWS, WIDTH, repeated_bytes) };
+        stele_encode_args a = { .struct_size = sizeof a, .x = tokens(&t) };
         TOY_OK(&t, md->vt->encode(stele__guest_inst(md->part.guest), t.graph, &a, &q));
         for (int j = 0; j < 2; j++) {
             assert_float_equal(stele__tensor_real(q.p[0], j), expert_mean(&t, e[0], j), exact);

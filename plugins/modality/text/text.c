@@ -200,7 +200,9 @@ static const stele_modality_vt vt = { .struct_size = sizeof vt,
                                       .encode = text_encode,
                                       .log_prob = text_log_prob,
                                       .generate = text_generate,
-                                      .factors = text_factors };
+                                      .factors = text_factors,
+                                      .prepared_width = text_prepared_width,
+                                      .prepare = text_prepare };
 
 static const stele_plugin plugin = {
     .struct_size = sizeof plugin,

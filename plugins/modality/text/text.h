@@ -51,19 +51,24 @@ struct stele_inst {
 
 enum { STREAM_WORDS = 1, STREAM_SAMPLE, STREAM_READ, STREAM_ENCODER = 16, STREAM_DECODER = 32 };
 
-/* Texts as tokens. */
+/* Texts as tokens, in memory of the pass. */
 typedef struct text_tokens {
     int64_t n, most; /* texts; tokens of the longest, at most max_tokens */
     int32_t *id;     /* (n, most) */
     int64_t *length; /* (n) */
     uint8_t *cut;    /* (n) there were more than max_tokens */
+    int64_t *room;   /* (n, most + 1) for whoever puts indices together */
 } text_tokens;
 
 /* tokens.c. The tokenizer of a pass; bpe_finish either way. */
 stele_status text_tokenizer(const stele_inst *self, stele_graph *g, bpe *ret);
-stele_status text_tokens_of(const stele_inst *self, const bpe *b, const stele_view *x,
+/* Slots: a row's tokens, and behind them its end unless it is cut. */
+int64_t text_prepared_width(const stele_inst *self);
+stele_status text_prepare(const stele_inst *self, const stele_reader *reader, const stele_view *x,
+                          int64_t *ret_n, float *ret_value);
+/* Of such rows. */
+stele_status text_tokens_of(const stele_inst *self, stele_graph *g, stele_tensor *x,
                             text_tokens *ret);
-void text_tokens_finish(text_tokens *t);
 /* Bytes of row r behind a blank, as if a word came before, so that the first word has the tokens
  * that it has elsewhere; none of an empty text. Their number, in ret (width + 1). */
 int64_t text_row(const stele_view *x, int64_t r, unsigned char *ret);

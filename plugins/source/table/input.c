@@ -1,5 +1,6 @@
 /* Files of text. What is packed with gzip is unpacked once into a temporary file without a name,
  * because rows are asked for in any order and a packed file cannot be entered in its middle. */
+#include "input.h"
 #include "csv.h"
 
 #include <errno.h>
@@ -10,7 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #define CHUNK ((size_t)1 << 18)
 
@@ -113,141 +113,60 @@ static int temporary_file(const char **ret_folder)
     return fd;
 }
 
-typedef struct unpacking {
-    const stele_host *host;
-    csv_file *f;
-    int from, to;
-    const char *folder; /* of the temporary file */
-    z_stream z;
-    unsigned char in[CHUNK], out[CHUNK];
-    int64_t taken, written;
-} unpacking;
-
-static stele_status refill(unpacking *u, int *ret_end)
+/* n bytes behind what the temporary file has. */
+static stele_status append(const stele_host *host, const csv_file *f, int to, const char *folder,
+                           const char *from, size_t n)
 {
-    ssize_t got;
-    do {
-        got = read(u->from, u->in, sizeof u->in);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0) {
-        return csv_fail(u->host, STELE_E_IO, u->f, -1, "cannot be read: %s", strerror(errno));
-    }
-    u->z.next_in = u->in;
-    u->z.avail_in = (unsigned)got;
-    u->taken += got;
-    *ret_end = got == 0;
-    return STELE_OK;
-}
-
-static stele_status flush(unpacking *u)
-{
-    size_t n = sizeof u->out - u->z.avail_out;
-    for (const unsigned char *p = u->out; n > 0;) {
-        ssize_t put = write(u->to, p, n);
+    while (n > 0) {
+        ssize_t put = write(to, from, n);
         if (put < 0 && errno == EINTR) {
             continue;
         }
         if (put <= 0) {
-            return csv_fail(u->host, STELE_E_IO, u->f, -1,
-                            "cannot be unpacked into %s: %s; TMPDIR names another folder",
-                            u->folder, strerror(errno));
+            return csv_fail(host, STELE_E_IO, f, -1,
+                            "cannot be unpacked into %s: %s; TMPDIR names another folder", folder,
+                            strerror(errno));
         }
-        p += put;
+        from += put;
         n -= (size_t)put;
-        u->written += put;
     }
-    u->z.next_out = u->out;
-    u->z.avail_out = sizeof u->out;
     return STELE_OK;
 }
 
-/* Behind the end of a member another may begin; zeros are padding. */
-static stele_status next_member(unpacking *u, int *ret_done)
+/* All of it, once; *ret_size: its bytes. */
+static stele_status copy_content(const stele_host *host, const csv_file *f, int to,
+                                 const char *folder, int64_t *ret_size)
 {
-    int end = 0;
-    stele_status st = STELE_OK;
-    while (st == STELE_OK && !end) {
-        while (u->z.avail_in > 0 && *u->z.next_in == 0) {
-            u->z.next_in++;
-            u->z.avail_in--;
-        }
-        if (u->z.avail_in > 0) {
-            break;
-        }
-        st = refill(u, &end);
+    input *in = NULL;
+    char *chunk = malloc(CHUNK);
+    size_t n = CHUNK;
+    stele_status st = chunk != NULL ? input_open(host, "path", f->path, &in) : csv_nomem(host, f);
+    for (*ret_size = 0; st == STELE_OK && n == CHUNK; *ret_size += (int64_t)n) {
+        n = 0;
+        st = input_read(in, *ret_size, CHUNK, chunk, &n);
+        st = st == STELE_OK ? append(host, f, to, folder, chunk, n) : st;
     }
-    *ret_done = end;
-    if (st == STELE_OK && !end && *u->z.next_in != 0x1f) {
-        st = csv_fail(u->host, STELE_E_DATA, u->f, -1,
-                      "is damaged: something that is no gzip follows byte %lld",
-                      (long long)(u->taken - u->z.avail_in));
-    }
-    if (st == STELE_OK && !end) {
-        inflateReset(&u->z);
-    }
-    return st;
-}
-
-static stele_status unpack_all(unpacking *u)
-{
-    int done = 0;
-    stele_status st = flush(u);
-    while (st == STELE_OK && !done) {
-        int end = 0;
-        if (u->z.avail_in == 0) {
-            st = refill(u, &end);
-        }
-        if (st == STELE_OK && end) {
-            return csv_fail(u->host, STELE_E_DATA, u->f, -1,
-                            "is cut short: the gzip stream ends after %lld bytes",
-                            (long long)u->taken);
-        }
-        int code = st == STELE_OK ? inflate(&u->z, Z_NO_FLUSH) : Z_OK;
-        if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR) {
-            return csv_fail(u->host, code == Z_MEM_ERROR ? STELE_E_NOMEM : STELE_E_DATA, u->f, -1,
-                            "is damaged: gzip says `%s` at byte %lld",
-                            u->z.msg != NULL ? u->z.msg : zError(code),
-                            (long long)(u->taken - u->z.avail_in));
-        }
-        st = st == STELE_OK ? flush(u) : st;
-        if (st == STELE_OK && code == Z_STREAM_END) {
-            st = next_member(u, &done);
-        }
-    }
+    input_close(in);
+    free(chunk);
     return st;
 }
 
 /* Afterwards f->fd is the unpacked text. */
 static stele_status unpack(const stele_host *host, csv_file *f)
 {
-    unpacking *u = calloc(1, sizeof *u);
-    if (u == NULL) {
-        return csv_nomem(host, f);
+    const char *folder = "";
+    int64_t size = 0;
+    const int to = temporary_file(&folder);
+    if (to < 0) {
+        return csv_fail(host, STELE_E_IO, f, -1,
+                        "cannot be unpacked into %s: %s; TMPDIR names another folder", folder,
+                        strerror(errno));
     }
-    u->host = host;
-    u->f = f;
-    u->from = f->fd;
-    u->to = temporary_file(&u->folder);
-    stele_status st = STELE_OK;
-    if (u->to < 0) {
-        st = csv_fail(host, STELE_E_IO, f, -1,
-                      "cannot be unpacked into %s: %s; TMPDIR names another folder", u->folder,
-                      strerror(errno));
-    } else if (inflateInit2(&u->z, 15 + 16) != Z_OK) { /* 16: gzip, nothing else */
-        st = csv_nomem(host, f);
-    } else {
-        u->z.next_out = u->out;
-        u->z.avail_out = sizeof u->out;
-        st = unpack_all(u);
-        inflateEnd(&u->z);
-    }
-    if (u->to >= 0) {
-        close(u->from);
-        f->fd = u->to;
-        f->size = u->written;
-        f->unpacked = 1;
-    }
-    free(u);
+    stele_status st = copy_content(host, f, to, folder, &size);
+    close(f->fd);
+    f->fd = to;
+    f->size = size;
+    f->unpacked = 1;
     return st;
 }
 

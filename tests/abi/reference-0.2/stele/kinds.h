@@ -251,6 +251,16 @@ typedef struct stele_modality_vt {
      * about the measurement, and nobody has validated what is seen. Asked once; the host refuses a spec that names no
      * such measurement where one is wanted, or one that is not. Optional: 0. [any & new; none] */
     int32_t (*sees)(const stele_inst *self);
+    /* Rows in the form that encode, log_prob and factors compute with, made once instead of at every step: the tokens
+     * of a text for its bytes. These get it in place of x: sparse rows of `prepared_width` columns, row r of which
+     * holds the first ret_n[r] numbers of its own, zeros among them. The host asks after fit, or when a model has been
+     * loaded, with chunks of rows (n_rows, ...) F32 in the layout of `input`, and keeps the answer, which depends on
+     * the row and on the instance's buffers alone. ret_value is (n_rows,
+     * prepared_width), zeroed or not. All other slots are about the measurement. Optional, both, where there is a
+     * log_prob. [any & built; none], [main & built; none] */
+    int64_t (*prepared_width)(const stele_inst *self);
+    stele_status (*prepare)(const stele_inst *self, const stele_reader *reader, const stele_view *x, int64_t *ret_n,
+                            float *ret_value);
 } stele_modality_vt;
 
 /* --- fusion: experts and their presence -> a mixture ----------------------------------------------------------------
