@@ -121,7 +121,7 @@ void small_model(check_trial *t)
         small.option[at] = text;
         small.subject.n_options++;
         const int64_t n = n_elements(t);
-        if (n < 0 || n >= least) {
+        if (n < 0 || n > least) { /* one without a part in this model may have one in another */
             small.subject.n_options--;
         } else {
             least = n;
