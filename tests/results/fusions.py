@@ -23,17 +23,19 @@ import pathlib
 from cortex import Runs, TOP, table, write
 from folds import spread
 
+CAREFUL = "{plugin: poe, precision_scale: calibrated, conflict: temper}"
 RULES = {
-    "`poe`": "poe",
-    "`poe`, calibrated": "{plugin: poe, precision_scale: calibrated}",
-    "`poe`, tempered": "{plugin: poe, conflict: temper}",
-    "`poe`, calibrated and tempered": "{plugin: poe, precision_scale: calibrated, conflict: temper}",
-    "`gpoe`": "gpoe",
-    "`moe`": "moe",
-    "`mopoe`": "mopoe",
-    "`mvtcae`": "mvtcae",
-    "`code`": "code",
-    "`jsd`": "jsd",
+    "`poe`": ["fusion=poe"],
+    "`poe`, calibrated": ["fusion={plugin: poe, precision_scale: calibrated}"],
+    "`poe`, tempered": ["fusion={plugin: poe, conflict: temper}"],
+    "`poe`, calibrated and tempered": [f"fusion={CAREFUL}"],
+    "the same with `distil: 1`": [f"fusion={CAREFUL}", "objective.distil=1"],
+    "`gpoe`": ["fusion=gpoe"],
+    "`moe`": ["fusion=moe"],
+    "`mopoe`": ["fusion=mopoe"],
+    "`mvtcae`": ["fusion=mvtcae"],
+    "`code`": ["fusion=code"],
+    "`jsd`": ["fusion=jsd"],
 }
 
 
@@ -43,7 +45,7 @@ class Conflict(Runs):
     def run(self, name, rule, seed, sets):
         """The report of the test rows and the lines of its fusion report."""
         folder = self.folder / f"{name}-{''.join(c for c in rule if c.isalnum())}-{seed}"
-        changes = [f"seed={seed}", f"fusion={RULES[rule]}", *sets]
+        changes = [f"seed={seed}", *RULES[rule], *sets]
         if not (folder / "summary.json").is_file():
             words = [word for change in changes for word in ("--set", change)]
             self.call("train", TOP / f"configs/{name}.yaml", "--run", folder, "--resume", "--quiet", *words)
