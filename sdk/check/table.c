@@ -152,7 +152,7 @@ const check_case check_table[] = {
       "whatever is behind them.",
       CHECK_HEAD, CHECK_HAS_OUTPUTS, check_head_outputs },
     { "head-calibrate",
-      "Calibration of a head makes its loss or one of its metrics better, or changes nothing; it leaves parameters "
+      "Calibration of a head makes a metric better or leaves its loss about as good as it is; it leaves parameters "
       "alone and gives the same from the same rows.",
       CHECK_HEAD, CHECK_HAS_CALIBRATE, check_head_calibrate },
     { "source-fields", "Axes, ids, fields, element types, names, categories and levels are complete and consistent.",

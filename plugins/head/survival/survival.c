@@ -13,8 +13,9 @@
  * -log h_k of the event's interval and -log(1 - h_k) of all that were lived through to their ends
  * (Brown 1975; Gensheimer and Narasimhan 2019).
  *
- * predict gives r (R, 1), or the logits of h (R, intervals). Intervals end where equally many
- * events of the training rows lie between them. */
+ * predict gives r (R, 1), or the logits of h (R, intervals), times a slope and with an offset,
+ * which are 1 and 0 in training and fitted to the validation rows afterwards (survival_calibrate).
+ * Intervals end where equally many events of the training rows lie between them. */
 #include "survival.h"
 
 #include <stele/metrics.h>
@@ -56,9 +57,8 @@ struct stele_inst {
     const config *config;
     const char *column[2];
     stele_predictor predictor;
-    uint32_t end, unit, least; /* buffers (intervals), (1), (1) */
-    uint32_t log_rate;         /* cox: parameter (intervals) */
-    stele_custom efron;
+    survival_parts parts;
+    uint32_t slope, offset; /* buffers (1), (outputs): calibration */
 };
 
 static int is_cox(const stele_inst *self)
@@ -66,17 +66,14 @@ static int is_cox(const stele_inst *self)
     return self->config->model == COX;
 }
 
+static int64_t n_outputs(const stele_inst *self)
+{
+    return is_cox(self) ? 1 : self->config->intervals;
+}
+
 static void destroy(stele_inst *self)
 {
     free(self);
-}
-
-static stele_status run_efron(void *user, uint32_t n, const stele_view *const *in, void *out)
-{
-    (void)user;
-    (void)n;
-    survival_efron(in[0]->dtype, in[0]->shape.dim[0], in[0]->data, out);
-    return STELE_OK;
 }
 
 static stele_status create(const stele_create_args *a, stele_inst **ret)
@@ -90,8 +87,7 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
     self->config = a->config;
     self->column[0] = a->columns[0];
     self->column[1] = a->columns[1];
-    self->efron =
-        (stele_custom){ .struct_size = sizeof self->efron, .name = "efron", .forward = run_efron };
+    self->parts = (survival_parts){ .host = a->host, .intervals = self->config->intervals };
     stele_predictor_init(a, &self->config->stack, &self->predictor);
     return STELE_OK;
 }
@@ -100,20 +96,27 @@ static stele_status build(stele_inst *self, stele_build *b)
 {
     const stele_host *h = self->host;
     int64_t n = self->config->intervals;
-    stele_shape grid = stele_shape1(n), one = stele_shape1(1);
-    stele_status status =
-        stele_predictor_build(h, b, "output", is_cox(self) ? 1 : n, &self->predictor);
+    stele_shape grid = stele_shape1(n), one = stele_shape1(1),
+                outputs = stele_shape1(n_outputs(self));
+    stele_status status = stele_predictor_build(h, b, "output", n_outputs(self), &self->predictor);
+    if (status == STELE_OK) {
+        status = h->build->buffer(b, "slope", &one, 1.0, &self->slope);
+    }
+    if (status == STELE_OK) {
+        status = h->build->buffer(b, "offset", &outputs, 0.0, &self->offset);
+    }
     if (status == STELE_OK && is_cox(self)) {
         status = stele_declare(h, b, "baseline", "log_rate", grid, STELE_INIT_ZERO, 0.0, 0.0,
-                               &self->log_rate);
+                               &self->parts.log_rate);
     }
     if (status == STELE_OK) {
-        status = h->build->buffer(b, "interval_end", &grid, 1.0, &self->end);
+        status = h->build->buffer(b, "interval_end", &grid, 1.0, &self->parts.end);
     }
     if (status == STELE_OK) {
-        status = h->build->buffer(b, "time_unit", &one, 1.0, &self->unit);
+        status = h->build->buffer(b, "time_unit", &one, 1.0, &self->parts.unit);
     }
-    return status == STELE_OK ? h->build->buffer(b, "least_time", &one, 0.0, &self->least) : status;
+    return status == STELE_OK ? h->build->buffer(b, "least_time", &one, 0.0, &self->parts.least)
+                              : status;
 }
 
 static stele_status traits(const stele_inst *self, stele_head_traits *ret)
@@ -177,16 +180,16 @@ static stele_status fit(const stele_inst *self, stele_fit *f)
         status = survival_grid_fit(&rows, &g);
     }
     if (status == STELE_OK) {
-        status = h->fit->set(f, self->end, (uint64_t)g.n, g.end);
+        status = h->fit->set(f, self->parts.end, (uint64_t)g.n, g.end);
     }
     if (status == STELE_OK) {
-        status = h->fit->set(f, self->unit, 1, &g.unit);
+        status = h->fit->set(f, self->parts.unit, 1, &g.unit);
     }
     if (status == STELE_OK) {
-        status = h->fit->set(f, self->least, 1, &g.least);
+        status = h->fit->set(f, self->parts.least, 1, &g.least);
     }
     if (status == STELE_OK && is_cox(self)) {
-        status = h->fit->set(f, self->log_rate, (uint64_t)g.n, g.log_rate);
+        status = h->fit->set(f, self->parts.log_rate, (uint64_t)g.n, g.log_rate);
     }
     grid_finish(&g);
     free(target);
@@ -198,114 +201,19 @@ static stele_status fit(const stele_inst *self, stele_fit *f)
 static stele_status predict(const stele_inst *self, stele_graph *g, stele_tensor *z,
                             stele_tensor *covariates, stele_tensor **ret_y)
 {
-    *ret_y = stele_predictor_apply(self->host, g, &self->predictor, z, covariates);
-    return self->host->ops->status(g);
-}
-
-/* Columns of the target, (R, 1), and the intervals, (intervals) each. */
-typedef struct observed {
-    stele_status status;
-    int64_t n; /* rows */
-    stele_tensor *time, *event, *begin, *end;
-    stele_tensor *after; /* as begin, but that the first interval holds the time 0, too */
-} observed;
-
-static observed observe(const stele_inst *self, stele_graph *g, stele_tensor *target)
-{
     const stele_ops *ops = self->host->ops;
-    stele_shape one = stele_shape1(1), shape = { 0, 0, { 0 } };
-    observed o = { 0 };
-    o.status = ops->shape(target, &shape);
-    if (o.status != STELE_OK) {
-        return o;
-    }
-    o.n = shape.dim[0];
-    o.time = ops->slice(g, target, -1, 0, 1);
-    o.event = ops->slice(g, target, -1, 1, 2);
-    o.end = ops->param(g, self->end);
-    for (int below = 0; below < 2; below++) {
-        stele_tensor *part[2], **to = below ? &o.after : &o.begin;
-        int64_t n = self->config->intervals - 1;
-        part[0] = ops->full(g, &one, below ? -1.0 : 0.0);
-        part[1] = n > 0 ? ops->slice(g, o.end, 0, 0, n) : NULL;
-        *to = n > 0 ? ops->concat(g, 2, part, 0) : part[0];
-    }
-    return o;
-}
-
-/* 1 in the interval (begin, end] that the time lies in, (R, intervals); 0 is in the first. */
-static stele_tensor *interval_of(const stele_ops *ops, stele_graph *g, const observed *o)
-{
-    return ops->sub(g, ops->less(g, o->after, o->time), ops->less(g, o->end, o->time));
-}
-
-static stele_tensor *rows_of(const stele_ops *ops, stele_graph *g, stele_tensor *t)
-{
-    return ops->sum(g, t, -1, 0);
-}
-
-/* -r_i + log sum_j w_ij exp(r_j) of rows with an event; (R). */
-static stele_tensor *partial(const stele_inst *self, stele_graph *g, const observed *o,
-                             stele_tensor *target, stele_tensor *r)
-{
-    const stele_ops *ops = self->host->ops;
-    stele_shape square = stele_shape2(o->n, o->n), row = stele_shape2(1, o->n);
-    stele_tensor *w = ops->custom(g, &self->efron, NULL, 1, &target, &square);
-    stele_tensor *sum = ops->logsumexp(g, ops->add(g, w, ops->reshape(g, r, &row)), -1, 1);
-    return rows_of(ops, g, ops->mul(g, ops->sub(g, sum, r), o->event));
-}
-
-/* exp(r) sum_k rate_k time_k, less the logarithm of the hazard at an event; (R). */
-static stele_tensor *baseline(const stele_inst *self, stele_graph *g, const observed *o,
-                              stele_tensor *r)
-{
-    const stele_ops *ops = self->host->ops;
-    stele_tensor *rate = ops->param(g, self->log_rate);
-    stele_tensor *time = ops->maximum(g, o->time, ops->param(g, self->least));
-    time = ops->sub(g, ops->minimum(g, time, o->end), o->begin);
-    time = ops->div(g, ops->relu(g, time), ops->param(g, self->unit));
-    stele_tensor *sum = ops->sum(g, ops->mul(g, time, ops->exp(g, ops->add(g, rate, r))), -1, 1);
-    stele_tensor *log_hazard = ops->mul(g, interval_of(ops, g, o), ops->add(g, rate, r));
-    stele_tensor *at_event = ops->mul(g, ops->sum(g, log_hazard, -1, 1), o->event);
-    return rows_of(ops, g, ops->sub(g, sum, at_event));
-}
-
-/* softplus(l) = -log(1 - h) of what was lived through, softplus(-l) = -log h of the event's; (R).
- */
-static stele_tensor *hazards(const stele_inst *self, stele_graph *g, const observed *o,
-                             stele_tensor *logits)
-{
-    const stele_ops *ops = self->host->ops;
-    stele_tensor *dies = ops->mul(g, interval_of(ops, g, o), o->event);
-    /* Whose end is not beyond the time, and no event stands there; those of no length say nothing.
-     */
-    stele_tensor *short_of = ops->less(g, o->time, o->end);
-    stele_tensor *lives = ops->shift(g, ops->scale(g, short_of, -1.0), 1.0);
-    lives = ops->mul(g, lives, ops->less(g, o->begin, o->end));
-    lives = ops->relu(g, ops->sub(g, lives, dies));
-    stele_tensor *survive = ops->mul(g, lives, ops->softplus(g, logits));
-    stele_tensor *fall = ops->mul(g, dies, ops->softplus(g, ops->scale(g, logits, -1.0)));
-    return rows_of(ops, g, ops->add(g, survive, fall));
+    stele_tensor *y = stele_predictor_apply(self->host, g, &self->predictor, z, covariates);
+    y = ops->mul(g, y, ops->param(g, self->slope));
+    *ret_y = ops->add(g, y, ops->param(g, self->offset));
+    return ops->status(g);
 }
 
 static stele_status loss(const stele_inst *self, stele_graph *g, stele_tensor *y,
                          stele_tensor *target, stele_tensor **ret_rows)
 {
-    const stele_ops *ops = self->host->ops;
-    observed o = observe(self, g, target);
-    if (o.status != STELE_OK) {
-        return o.status;
-    }
-    if (is_cox(self)) {
-        *ret_rows = partial(self, g, &o, target, y);
-        if (self->config->baseline_weight > 0.0) {
-            stele_tensor *whole = baseline(self, g, &o, y);
-            *ret_rows = ops->add(g, *ret_rows, ops->scale(g, whole, self->config->baseline_weight));
-        }
-    } else {
-        *ret_rows = hazards(self, g, &o, y);
-    }
-    return ops->status(g);
+    return is_cox(self) ? survival_cox_loss(&self->parts, g, y, target,
+                                            self->config->baseline_weight, ret_rows)
+                        : survival_hazard_loss(&self->parts, g, y, target, ret_rows);
 }
 
 /* --- predictions --- */
@@ -314,14 +222,41 @@ static stele_status grid_read(const stele_inst *self, const stele_reader *reader
 {
     stele_status status = grid_init(self, g);
     if (status == STELE_OK) {
-        status = reader->get(reader, self->end, (uint64_t)g->n, g->end);
+        status = reader->get(reader, self->parts.end, (uint64_t)g->n, g->end);
     }
     if (status == STELE_OK) {
-        status = reader->get(reader, self->unit, 1, &g->unit);
+        status = reader->get(reader, self->parts.unit, 1, &g->unit);
+    }
+    if (status == STELE_OK) {
+        status = reader->get(reader, self->parts.least, 1, &g->least);
     }
     if (status == STELE_OK && is_cox(self)) {
-        status = reader->get(reader, self->log_rate, (uint64_t)g->n, g->log_rate);
+        status = reader->get(reader, self->parts.log_rate, (uint64_t)g->n, g->log_rate);
     }
+    return status;
+}
+
+static stele_status calibrate(const stele_inst *self, const stele_head_scored *s, stele_fit *f)
+{
+    const stele_host *h = self->host;
+    const survival_rows rows = { .n = s->n_rows, .target = s->number };
+    survival_calibration c = { .offset = calloc((size_t)n_outputs(self), sizeof *c.offset) };
+    survival_grid g;
+    stele_status status = grid_read(self, s->reader, &g);
+    if (c.offset == NULL) {
+        status = STELE_E_NOMEM;
+    }
+    if (status == STELE_OK) {
+        status = survival_calibrate(&g, is_cox(self), &rows, s->predicted, &c);
+    }
+    if (status == STELE_OK) {
+        status = h->fit->set(f, self->slope, 1, &c.slope);
+    }
+    if (status == STELE_OK) {
+        status = h->fit->set(f, self->offset, (uint64_t)n_outputs(self), c.offset);
+    }
+    grid_finish(&g);
+    free(c.offset);
     return status;
 }
 
@@ -456,6 +391,7 @@ static const stele_head_vt vtable = {
     .columns = columns,
     .outputs = outputs,
     .show = show,
+    .calibrate = calibrate,
 };
 
 static const stele_plugin plugin = {

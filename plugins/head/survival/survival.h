@@ -42,6 +42,21 @@ stele_status survival_check(const stele_host *h, const survival_rows *rows,
  * events gets half of one. */
 stele_status survival_grid_fit(const survival_rows *rows, survival_grid *g);
 
+/* What losses read of an instance. */
+typedef struct survival_parts {
+    const stele_host *host;
+    int64_t intervals;
+    uint32_t end, unit, least; /* buffers (intervals), (1), (1) */
+    uint32_t log_rate;         /* cox: parameter (intervals) */
+} survival_parts;
+
+/* Losses (R) of predictions y, (R, 1) or (R, intervals), and targets (R, 2). */
+stele_status survival_cox_loss(const survival_parts *p, stele_graph *g, stele_tensor *y,
+                               stele_tensor *target, double baseline_weight,
+                               stele_tensor **ret_rows);
+stele_status survival_hazard_loss(const survival_parts *p, stele_graph *g, stele_tensor *y,
+                                  stele_tensor *target, stele_tensor **ret_rows);
+
 /* log w (rows, rows): row i of the partial likelihood is -risk_i + log sum_j w_ij exp(risk_j), with
  * w_ij 0 where j is no longer at risk when i has its event, else 1, less the share of i's rank
  * among the events of that time for all of those (Efron 1977). Rows without an event have their own
@@ -56,5 +71,18 @@ double survival_concordance(const survival_rows *rows, const double *risk);
  * (rows, n). The censoring is that of the rows themselves. NaN below two times. */
 stele_status survival_brier(const survival_grid *g, const survival_rows *rows,
                             const double *cumulative, double *ret);
+
+/* Predictions y become slope y + offset, so that curves are neither too far apart nor too high:
+ * with m the mean prediction of the rows, offset = (1 - slope) m + level. log slope and level
+ * maximise the likelihood of the rows (the first 4096), of proportional hazards that with the
+ * baseline, times normal priors around 0 with standard deviation log 2. */
+typedef struct survival_calibration {
+    double slope;
+    double *offset; /* (width) */
+} survival_calibration;
+
+/* predicted: (rows, width), width 1 with proportional hazards, else g->n. */
+stele_status survival_calibrate(const survival_grid *g, int proportional, const survival_rows *rows,
+                                const float *predicted, survival_calibration *ret);
 
 #endif

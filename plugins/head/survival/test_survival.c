@@ -241,6 +241,89 @@ static void rows_without_time_or_event_are_left_out(void **state)
     toy_close(&t);
 }
 
+/* --- calibration --- */
+
+static const double many_end[] = { 2.0, 5.0, 9.0 }, many_rate[] = { 0.4, 0.7, 1.2 };
+
+/* Sum of the losses of y (N, width) by the head's own loss: of cox what the baseline adds. */
+static double loss_of_rows(int64_t width, const double *y)
+{
+    double sum = 0.0;
+    for (int with = 0; with < (width == 1 ? 2 : 1); with++) {
+        toy t;
+        double rows[N];
+        open_head(&t, width > 1 ? ", model: hazard, intervals: 3"
+                      : with    ? ", intervals: 3"
+                                : ", intervals: 3, baseline_weight: 0");
+        set_grid(&t, 3, many_end, width > 1 ? NULL : many_rate);
+        losses(&t, width, y, rows);
+        for (int r = 0; r < N; r++) {
+            sum += with || width > 1 ? rows[r] : -rows[r];
+        }
+        toy_close(&t);
+    }
+    return sum;
+}
+
+/* What is minimised, by hand but for the losses. */
+static double objective(int64_t width, const float *y, double slope, double level)
+{
+    double moved[MOST * N], u = log(slope) / log(2.0), v = level / log(2.0);
+    for (int64_t k = 0; k < width; k++) {
+        double mean = 0.0;
+        for (int r = 0; r < N; r++) {
+            mean += (double)y[r * width + k] / N;
+        }
+        for (int r = 0; r < N; r++) {
+            moved[r * width + k] = mean + slope * ((double)y[r * width + k] - mean) + level;
+        }
+    }
+    return loss_of_rows(width, moved) + 0.5 * u * u + 0.5 * v * v;
+}
+
+static void check_calibration(int64_t width, double sign, double shift)
+{
+    toy t;
+    float y[MOST * N];
+    double mean = 0.0;
+    open_head(&t, width > 1 ? ", model: hazard, intervals: 3" : ", intervals: 3");
+    set_grid(&t, 3, many_end, width > 1 ? NULL : many_rate);
+    for (int64_t i = 0; i < N * width; i++) { /* in a column as many steps apart as in another */
+        y[i] = (float)(sign * risk[i / width] + shift - 0.5 * (double)(i % width));
+        mean += i % width == 0 ? (double)y[i] / N : 0.0;
+    }
+    stele_head_scored s = {
+        .struct_size = sizeof s, .n_rows = N, .n_outputs = width, .predicted = y, .number = target
+    };
+    stele_reader reader = stele__part_reader(&t.model.head[0].part);
+    s.reader = &reader;
+    TOY_OK(&t, stele__model_calibrate_head(&t.model, 0, &s, &t.diag));
+    const double slope = *(const double *)param(&t, "heads.k.slope")->values;
+    const double *offset = param(&t, "heads.k.offset")->values;
+    const double level = offset[0] - (1.0 - slope) * mean;
+    for (int64_t k = 1; k < width; k++) { /* levels of the columns are 0.5 apart */
+        assert_float_equal(offset[k] - offset[0], -0.5 * (double)k * (1.0 - slope), 1e-6);
+    }
+    const double least = objective(width, y, slope, level);
+    for (int i = 0; i < 9; i++) {
+        double by = 1.0 + 0.03 * (i % 3 - 1), more = 0.03 * (i / 3 - 1);
+        assert_true(objective(width, y, slope * by, level + more) > least - 1e-9);
+    }
+    assert_true(least < objective(width, y, 1.0, 0.0) - 1e-3);
+    assert_true(shift > 0.0 ? level < -0.1 : level > 0.1);
+    toy_close(&t);
+}
+
+/* Risks that are wrong come nearer to each other; too many events expected, fewer are. */
+static void curves_are_calibrated(void **state)
+{
+    (void)state;
+    check_calibration(1, 1.0, 2.0);
+    check_calibration(1, -1.0, -2.0);
+    check_calibration(3, 1.0, 1.5);
+    check_calibration(3, -1.0, -3.0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +334,7 @@ int main(void)
         cmocka_unit_test(an_event_at_once_does_not_run_away),
         cmocka_unit_test(intervals_have_equally_many_events),
         cmocka_unit_test(rows_without_time_or_event_are_left_out),
+        cmocka_unit_test(curves_are_calibrated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,136 @@
+/* How far apart curves of survival are to be, and how high, by rows that training did not see. */
+#include "survival.h"
+#include "temperature.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_ROWS = 4096, SECTIONS = 40 };
+
+#define MOST_LEVEL 3.0
+#define WIDTH      0.693147180559945 /* standard deviation of the prior */
+
+typedef struct fitted {
+    const survival_grid *g;
+    int proportional;
+    survival_rows rows;
+    const float *predicted;
+    int64_t width;
+    double *mean;   /* (width) */
+    double *hazard; /* (rows) proportional: of the baseline, cumulative up to the row's time */
+    double level;   /* the best one at the slope looked at last */
+} fitted;
+
+static double softplus(double x)
+{
+    return fmax(x, 0.0) + log1p(exp(-fabs(x)));
+}
+
+static double begin_of(const survival_grid *g, int64_t k)
+{
+    return k > 0 ? g->end[k - 1] : 0.0;
+}
+
+static double baseline_until(const survival_grid *g, double t)
+{
+    double sum = 0.0;
+    t = fmax(t, g->least);
+    for (int64_t k = 0; k < g->n; k++) {
+        double length = fmax(fmin(t, g->end[k]) - begin_of(g, k), 0.0);
+        sum += exp(g->log_rate[k]) * length / g->unit;
+    }
+    return sum;
+}
+
+/* Of interval k: 1 it was lived through, -1 the event lies in it, 0 neither. */
+static int lived(const survival_grid *g, int64_t k, double t, int event)
+{
+    const double begin = begin_of(g, k), after = k > 0 ? begin : -1.0;
+    if (event && t > after && t <= g->end[k]) {
+        return -1;
+    }
+    return begin < g->end[k] && g->end[k] <= t;
+}
+
+/* -log p of a row, less what does not depend on its prediction. */
+static double row_loss(const fitted *f, int64_t r, double slope, double level)
+{
+    const float *y = f->predicted + r * f->width;
+    const double t = f->rows.target[2 * r];
+    const int event = f->rows.target[2 * r + 1] > 0.5;
+    double sum = 0.0;
+    for (int64_t k = 0; k < f->width; k++) {
+        double x = f->mean[k] + slope * ((double)y[k] - f->mean[k]) + level;
+        if (f->proportional) {
+            return exp(x) * f->hazard[r] - (event && t <= f->g->end[f->g->n - 1] ? x : 0.0);
+        }
+        int what = lived(f->g, k, t, event);
+        sum += what > 0 ? softplus(x) : what < 0 ? softplus(-x) : 0.0;
+    }
+    return sum;
+}
+
+static double loss_at(const fitted *f, double slope, double level)
+{
+    double sum = 0.5 * (level / WIDTH) * (level / WIDTH);
+    for (int64_t r = 0; r < f->rows.n; r++) {
+        sum += row_loss(f, r, slope, level);
+    }
+    return sum;
+}
+
+/* At the best level, which is between the ends of a convex function. */
+static double profile(const void *ctx, double factor)
+{
+    fitted *f = (fitted *)(uintptr_t)ctx;
+    const double golden = 0.618033988749895, slope = 1.0 / factor;
+    double low = -MOST_LEVEL, high = MOST_LEVEL;
+    for (int i = 0; i < SECTIONS; i++) {
+        double a = high - golden * (high - low), b = low + golden * (high - low);
+        if (loss_at(f, slope, a) < loss_at(f, slope, b)) {
+            high = b;
+        } else {
+            low = a;
+        }
+    }
+    f->level = 0.5 * (low + high);
+    return loss_at(f, slope, f->level);
+}
+
+static stele_status prepare(fitted *f)
+{
+    const size_t n = (size_t)f->rows.n;
+    f->mean = calloc((size_t)f->width, sizeof *f->mean);
+    f->hazard = calloc(n + 1, sizeof *f->hazard);
+    if (f->mean == NULL || f->hazard == NULL) {
+        return STELE_E_NOMEM;
+    }
+    for (int64_t r = 0; r < f->rows.n; r++) {
+        f->hazard[r] = f->proportional ? baseline_until(f->g, f->rows.target[2 * r]) : 0.0;
+        for (int64_t k = 0; k < f->width; k++) {
+            f->mean[k] += (double)f->predicted[r * f->width + k] / (double)f->rows.n;
+        }
+    }
+    return STELE_OK;
+}
+
+stele_status survival_calibrate(const survival_grid *g, int proportional, const survival_rows *rows,
+                                const float *predicted, survival_calibration *ret)
+{
+    fitted f = { .g = g, .proportional = proportional, .rows = *rows, .predicted = predicted };
+    f.width = proportional ? 1 : g->n;
+    f.rows.n = rows->n < MOST_ROWS ? rows->n : MOST_ROWS;
+    stele_status status = prepare(&f);
+    if (status == STELE_OK) {
+        double factor = head_factor_fit(profile, &f);
+        (void)profile(&f, factor);
+        ret->slope = 1.0 / factor;
+    }
+    for (int64_t k = 0; status == STELE_OK && k < f.width; k++) {
+        ret->offset[k] = (1.0 - ret->slope) * f.mean[k] + f.level;
+    }
+    free(f.mean);
+    free(f.hazard);
+    return status;
+}
