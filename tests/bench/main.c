@@ -1,11 +1,14 @@
-/* stele-bench [--json FILE] [--rounds N] [--threads N] [--quick | --border | --conv | --missing]:
+/* stele-bench [--json FILE] [--rounds N] [--threads N]
+ *     [--quick | --border | --conv | --sequence | --missing]:
  * a training step against the floor of the machine and against PyTorch, and what it costs in
- * memory; one of convolutions against PyTorch; one whose rows lack modalities. */
+ * memory; one of convolutions and those of texts, signals and spikes against PyTorch; one whose
+ * rows lack modalities. */
 #include "conv.h"
 #include "floor.h"
 #include "measure.h"
 #include "missing.h"
 #include "report.h"
+#include "sequence.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -13,17 +16,20 @@
 
 typedef struct options {
     const char *json;
-    int rounds, threads, quick, border, conv, missing;
+    int rounds, threads, quick, border, conv, sequence, missing;
 } options;
 
 static int parse(int argc, char **argv, options *o)
 {
-    static const struct option longs[] = {
-        { "json", required_argument, NULL, 'j' },    { "rounds", required_argument, NULL, 'r' },
-        { "threads", required_argument, NULL, 't' }, { "quick", no_argument, NULL, 'q' },
-        { "border", no_argument, NULL, 'b' },        { "conv", no_argument, NULL, 'c' },
-        { "missing", no_argument, NULL, 'm' },       { 0 }
-    };
+    static const struct option longs[] = { { "json", required_argument, NULL, 'j' },
+                                           { "rounds", required_argument, NULL, 'r' },
+                                           { "threads", required_argument, NULL, 't' },
+                                           { "quick", no_argument, NULL, 'q' },
+                                           { "border", no_argument, NULL, 'b' },
+                                           { "conv", no_argument, NULL, 'c' },
+                                           { "missing", no_argument, NULL, 'm' },
+                                           { "sequence", no_argument, NULL, 's' },
+                                           { 0 } };
     for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
         if (c == 'j') {
             o->json = optarg;
@@ -37,6 +43,8 @@ static int parse(int argc, char **argv, options *o)
             o->border = 1;
         } else if (c == 'c') {
             o->conv = 1;
+        } else if (c == 's') {
+            o->sequence = 1;
         } else if (c == 'm') {
             o->missing = 1;
         } else {
@@ -118,6 +126,19 @@ static int measure_conv(const options *o, json_t *figures)
     return 0;
 }
 
+static int measure_sequences(const options *o, json_t *figures)
+{
+    for (int kind = 0; kind < BENCH_N_SEQUENCES; kind++) {
+        bench_shape s = complete((bench_shape){ .kind = bench_sequence_name[kind] }, o);
+        double seconds = 0.0;
+        if (bench_sequence_measure(kind, s.batch, s.threads, o->rounds, &seconds) != 0) {
+            return -1;
+        }
+        report_conv(figures, &s, seconds, twin_ms(&s));
+    }
+    return 0;
+}
+
 static int measure_missing(const options *o, json_t *figures)
 {
     bench_shape s = complete(shapes[0], o);
@@ -132,9 +153,10 @@ static int measure_missing(const options *o, json_t *figures)
 /* All there is, or the one part that was asked for. */
 static int measure_wanted(const options *o, json_t *figures)
 {
-    const int all = !o->border && !o->conv && !o->missing;
+    const int all = !o->border && !o->conv && !o->sequence && !o->missing;
     int failed = all && measure(o, figures) != 0;
     failed = failed || ((all || o->conv) && measure_conv(o, figures) != 0);
+    failed = failed || ((all || o->sequence) && measure_sequences(o, figures) != 0);
     failed = failed || ((all || o->missing) && measure_missing(o, figures) != 0);
     failed = failed || ((all || o->border) && measure_border(o, figures) != 0);
     return failed ? -1 : 0;
@@ -146,7 +168,7 @@ int main(int argc, char **argv)
     if (parse(argc, argv, &o) != 0) {
         fprintf(stderr,
                 "usage: %s [--json FILE] [--rounds N] [--threads N] [--quick | --border | "
-                "--conv | --missing]\n",
+                "--conv | --sequence | --missing]\n",
                 argv[0]);
         return 2;
     }

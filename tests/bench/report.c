@@ -97,7 +97,12 @@ void report_conv(json_t *figures, const bench_shape *shape, double seconds, doub
 {
     char name[96];
     double times = 1e-3 * pytorch_ms / seconds;
-    snprintf(name, sizeof name, "conv/%lldx%lld", (long long)shape->side, (long long)shape->side);
+    if (shape->kind != NULL) {
+        snprintf(name, sizeof name, "sequence/%s", shape->kind);
+    } else {
+        snprintf(name, sizeof name, "conv/%lldx%lld", (long long)shape->side,
+                 (long long)shape->side);
+    }
     printf("\n%s: step %.2f ms", name, 1e3 * seconds);
     if (isfinite(times)) {
         printf("   PyTorch %.2f ms, %.2f x as long", pytorch_ms, times);
@@ -132,10 +137,10 @@ double twin_ms(const bench_shape *shape)
     double ms = NAN;
     int n = snprintf(command, sizeof command,
                      "'%s' '%s' --genes %lld --peaks %lld --side %lld --batch %d --hidden %d "
-                     "--threads %d",
+                     "--threads %d --kind '%s'",
                      python != NULL ? python : "python3", BENCH_TWIN, (long long)shape->genes,
                      (long long)shape->peaks, (long long)shape->side, shape->batch, shape->hidden,
-                     shape->threads);
+                     shape->threads, shape->kind != NULL ? shape->kind : "");
     fflush(NULL);
     FILE *out = n > 0 && (size_t)n < sizeof command ? popen(command, "r") : NULL;
     if (out != NULL) {

@@ -54,6 +54,9 @@ static const char image_text[] = "stele: 1\n"
 /* Length of the text, which fits. */
 static int write_spec(const bench_shape *s, size_t size, char *text)
 {
+    if (s->spec != NULL) {
+        return snprintf(text, size, "%s", s->spec);
+    }
     if (s->side > 0) {
         return snprintf(text, size, image_text, (long long)s->rows, (long long)(s->side * s->side),
                         (long long)s->atac_depth, (long long)s->side, (long long)s->side, s->batch,

@@ -13,12 +13,14 @@
 typedef struct bench_shape {
     int64_t rows, genes, peaks, rna_depth, atac_depth, side;
     int hidden, batch, threads;  /* threads 0: one per core */
+    const char *kind;            /* of the twin's sequence; NULL: none */
     double clip_norm;            /* 0: none */
     double no_rna, no_atac;      /* shares of the rows that lack them */
     const char *fusion;          /* plugin; NULL: the product of experts */
     const char *table;           /* CSV file with further columns of the cells; NULL: none */
     const char *heads;           /* the section of that name; NULL: none */
     const char *objective;       /* the section of that name; NULL: one joint bound */
+    const char *spec;            /* the whole text; NULL: what the others say */
     const char *folder;          /* searched for plugins first; NULL: none */
     const lt_dlsymlist *preload; /* plugins linked into the program; NULL: none */
 } bench_shape;

@@ -358,6 +358,71 @@ class Morphology(Modality):
         return torch.where(self.get("kind") == 3, count, real).sum(1)
 
 
+class Text(Modality):
+    """Texts of bytes, without merges: blocks of self-attention read and write them (Vaswani et al. 2017, norms before).
+
+    The bias of keys adds the same to all scores, so that its derivative is rounding alone: the case has an eps that keeps
+    AdamW from making steps of it.
+    """
+    END = 256
+
+    def __init__(self, name, spec, inputs, p):
+        super().__init__(name, spec, inputs, p)
+        most = spec["max_tokens"]
+        self.tokens, self.cut = [], []
+        for row in self.x.nan_to_num(0.0):
+            text = [int(v) for v in row if v > 0]
+            text = [ord(" ")] + text if text else text
+            self.tokens.append(text[:most])
+            self.cut.append(len(text) > most)
+
+    def attention(self, which, x, causal):
+        """x (T, width) -> the same."""
+        heads, t, width = self.spec[which]["heads"], *x.shape
+
+        def norm(name, v):
+            return F.layer_norm(v, (width,), self.get(f"{which}.{name.replace('*', 'gain')}"),
+                                self.get(f"{which}.{name.replace('*', 'shift')}"), 1e-5)
+
+        def linear(name, v):
+            return v @ self.get(f"{which}.{name}.weight") + self.get(f"{which}.{name}.bias")
+
+        for k in range(self.spec[which]["layers"]):
+            block = f"block{k}"
+            q, key, v = linear(block + ".in", norm(block + ".*0", x)).chunk(3, 1)
+            q, key, v = (a.reshape(t, heads, width // heads).transpose(0, 1) for a in (q, key, v))
+            score = q @ key.transpose(1, 2) / math.sqrt(width // heads)
+            if causal:
+                score = score.masked_fill(torch.ones(t, t).triu(1).bool(), -math.inf)
+            seen = (torch.softmax(score, 2) @ v).transpose(0, 1).reshape(t, width)
+            x = x + linear(block + ".out", seen)
+            x = x + linear(block + ".narrow", F.gelu(linear(block + ".wide", norm(block + ".*1", x))))
+        return norm("*", x)
+
+    def states(self, which, tokens, step, causal):
+        x = self.get(which + ".embedding")[tokens] @ self.get(which + ".enter.weight") + self.get(which + ".enter.bias")
+        return self.attention(which, x + self.get(which + ".position")[:len(tokens)] + step, causal)
+
+    def seen(self, rows):
+        out = []
+        for r in rows.tolist():
+            tokens = self.tokens[r]
+            out.append(self.states("encoder", torch.tensor(tokens), 0.0, False).mean(0) if tokens
+                       else torch.zeros(self.spec["encoder"]["state"]))
+        return torch.stack(out)
+
+    def log_px(self, z, rows):
+        d, out = self.stack("decoder", z, rows), []
+        step = d @ self.get("decoder.step.weight") + self.get("decoder.step.bias")
+        for k, r in enumerate(rows.tolist()):
+            written = self.tokens[r] + ([] if self.cut[r] else [self.END])
+            before = torch.tensor([self.END] + written[:-1])
+            h = self.states("decoder", before, step[k], True)
+            log_p = F.log_softmax(h @ self.get("output.weight").T + self.get("output.bias"), 1)
+            out.append(log_p[torch.arange(len(written)), torch.tensor(written)].sum())
+        return torch.stack(out)
+
+
 def covariates(names, inputs):
     """One column per category, all 0 where missing; numbers standardised by all rows, 0 where missing."""
     columns = []
@@ -372,7 +437,7 @@ def covariates(names, inputs):
     return torch.stack(columns, 1) if columns else None
 
 
-PLUGINS = {"morphology": Morphology, "signal": Signal, "spectrum": Spectrum, "table": Table}
+PLUGINS = {"morphology": Morphology, "text": Text, "signal": Signal, "spectrum": Spectrum, "table": Table}
 
 
 class Head:
@@ -790,7 +855,7 @@ def scaled_back(t, factor):
 def decay_of(name, spec):
     """Weights decay, biases, gains and dispersions do not; some layers by a factor of their own."""
     head, _, tail = name.partition(".")
-    if not (tail.endswith(".weight") or tail.endswith("covariates")):
+    if not tail.endswith((".weight", "covariates", ".embedding", ".unknown", ".position")):
         return 0.0
     if head == "heads":
         return spec["heads"][tail.partition(".")[0]].get("decay", 1.0)

@@ -5,7 +5,7 @@
 
 #include "fake_source.h"
 
-enum { TOY_ROWS = 12, TOY_A = 9, TOY_B = 11, TOY_C = 7, TOY_TABLE = 9 };
+enum { TOY_ROWS = 12, TOY_A = 9, TOY_B = 11, TOY_C = 7, TOY_TABLE = 9, TOY_TEXT = 9 };
 
 static const char *const toy_all_ids[TOY_ROWS] = { "r0", "r1", "r2", "r3", "r4",  "r5",
                                                    "r6", "r7", "r8", "r9", "r10", "r11" };
@@ -59,6 +59,18 @@ static const double toy_table[9 * TOY_TABLE] = {
     3.5,  4,    0.625,  0.0,  5, 0,   1, 20, 4, /* r6 */
     -2.5, 32,   0.375,  0.5,  1, 1,   2, 10, 4, /* r7 */
 };
+/* Texts of a's rows as bytes, one of nothing and one of eight. */
+static const double toy_text[9 * TOY_TEXT] = {
+    'a', 'b', ' ', 'a', 0,   0,   0,   0,   0, /* r11 */
+    'b', 0,   0,   0,   0,   0,   0,   0,   0, /* r0 */
+    0,   0,   0,   0,   0,   0,   0,   0,   0, /* r2 */
+    'a', 'b', 'c', 'a', 'b', 'c', 'a', 'b', 0, /* r1 */
+    'c', ' ', 'c', ' ', 'c', 0,   0,   0,   0, /* r9 */
+    'a', 'a', 0,   0,   0,   0,   0,   0,   0, /* r4 */
+    'b', 'a', ' ', 'b', 'c', 0,   0,   0,   0, /* r3 */
+    'c', 'b', 'a', 0,   0,   0,   0,   0,   0, /* r6 */
+    ' ', 'a', 0,   0,   0,   0,   0,   0,   0, /* r7 */
+};
 static const char *const toy_table_names[TOY_TABLE] = { "real",   "positive", "share",
                                                         "ended",  "count",    "flag",
                                                         "ranked", "class",    "same" };
@@ -81,8 +93,9 @@ static const fake_field toy_fields[] = {
     { "table", STELE_FIELD_MATRIX, STELE_DENSE, 1, TOY_TABLE, toy_table, NULL, toy_table_names, 0 },
     { "dead", STELE_FIELD_NUMBER, STELE_DENSE, 0, 0, toy_dead, NULL, NULL, 0 },
     { "years", STELE_FIELD_NUMBER, STELE_DENSE, 0, 0, toy_years, NULL, NULL, 0 },
+    { "text", STELE_FIELD_MATRIX, STELE_CSR, 1, TOY_TEXT, toy_text, NULL, NULL, 0 },
 };
-static const fake_source toy_source = { toy_axes, 4, toy_fields, 11 };
+static const fake_source toy_source = { toy_axes, 4, toy_fields, 12 };
 static const char *const toy_others[] = { "everywhere" };
 
 #endif
