@@ -113,20 +113,20 @@ stele_status text_weigh(const stele_inst *self, stele_graph *g, const text_token
     const stele_shape shape = { 3, 0, { t->n, width, 1, 0, 0, 0 } };
     const uint32_t dtype = ops->dtype(g);
     stele_view idf = { .struct_size = sizeof idf };
-    void *weight = calloc((size_t)(t->n * width) + 1, sizeof(double));
-    int32_t *times = calloc((size_t)self->config->vocab_size, sizeof *times);
-    stele_status status = weight != NULL && times != NULL
-                              ? ops->view(ops->param(g, self->weights), &idf)
-                              : STELE_E_NOMEM;
-    if (status == STELE_OK) {
-        for (int64_t r = 0; r < t->n; r++) {
-            weigh_text(&idf, t->id + r * t->most, t->length[r], times, dtype, weight, r * width);
-        }
-        stele_tensor *w = ops->constant(g, dtype, &shape, weight);
-        *ret = ops->sum(g, ops->mul(g, x, w), 1, 0);
-        status = ops->status(g);
+    const size_t n_weights = (size_t)(t->n * width) + 1,
+                 n_tokens = (size_t)self->config->vocab_size;
+    double *weight = ops->scratch(g, n_weights * sizeof *weight);
+    int32_t *times = ops->scratch(g, n_tokens * sizeof *times);
+    stele_status status = ops->view(ops->param(g, self->weights), &idf);
+    if (status != STELE_OK || weight == NULL || times == NULL) {
+        return status != STELE_OK ? status : ops->status(g);
     }
-    free(weight);
-    free(times);
-    return status;
+    memset(weight, 0, n_weights * sizeof *weight);
+    memset(times, 0, n_tokens * sizeof *times);
+    for (int64_t r = 0; r < t->n; r++) {
+        weigh_text(&idf, t->id + r * t->most, t->length[r], times, dtype, weight, r * width);
+    }
+    stele_tensor *w = ops->constant(g, dtype, &shape, weight);
+    *ret = ops->sum(g, ops->mul(g, x, w), 1, 0);
+    return ops->status(g);
 }
