@@ -9,8 +9,8 @@ FOLDER keeps the runs; what is finished there is not done again. Needs NumPy and
   patchseq-predict  one modality predicted from others, beside the mean of the cell's family
   patchseq-choice   the spec with one thing changed at a time, judged on validation rows of other seeds (11 and 12)
 
-z is a posterior mean. A cell's family is the vote of the 15 nearest training cells, which are embedded from the same
-modalities; cells of low quality have no family that could be relied on and are neither judged nor asked. Cells are
+z is a posterior mean. A cell's family is the vote of the 15 nearest training cells, or what a logistic regression fitted on
+them says, all embedded from the same modalities; cells of low quality have no family that could be relied on and are neither judged nor asked. Cells are
 judged that have all of the modalities named ("all": whatever they have). A prediction is the mean at the posterior mean,
 judged on cells with a family: R2 of each feature, from which the mean is taken over features; of RNA the correlation of
 log(1 + count brought to the median size of the training cells) over cells, mean over genes. Figures are means over the
@@ -26,7 +26,7 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from cortex import TOP, table  # noqa: E402
-from folds import Folds, correlation, main, r2, short, spread  # noqa: E402
+from folds import Folds, correlation, main, probe, r2, short, spread  # noqa: E402
 
 SPEC = TOP / "configs/patchseq.yaml"
 DATA = TOP.parent / "shared/data/patchseq-m1"
@@ -88,25 +88,26 @@ class Cells(Folds):
         return r2(x, guess), r2(x, means)
 
     def figures(self, run, part):
-        """(accuracies of VIEWS, scores of PREDICT, the same of the families' means)."""
+        """(accuracies of VIEWS, scores of PREDICT, the same of the families' means, accuracies by the probe)."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a feature that no cell of a family has
             both = np.array([self.predict(run, *pair, part) for pair in PREDICT])
-        return np.array([self.accuracy(run, have, part) for have in VIEWS]), both[:, 0], both[:, 1]
+        near, linear = (np.array([self.accuracy(run, have, part, *how) for have in VIEWS]) for how in ((), (probe,)))
+        return near, both[:, 0], both[:, 1], linear
 
     def by_seed(self):
         """Figures of each seed: means over its folds."""
         jobs = [(f"fold-{seed}-{fold}", seed, f"{{folds: {FOLDS}, fold: {fold}, valid: 0.1, stratify: family}}", [])
                 for seed in self.seeds for fold in range(1, FOLDS + 1)]
         found = [self.figures(run, "test") for run in self.train_all(jobs)]
-        return [[np.mean([f[k] for f in found[i:i + FOLDS]], 0) for k in range(3)] for i in range(0, len(found), FOLDS)]
+        return [[np.mean([f[k] for f in found[i:i + FOLDS]], 0) for k in range(4)] for i in range(0, len(found), FOLDS)]
 
     def choice(self, key, sets):
         """Means over the other seeds, on validation rows; there are no test rows."""
         found = [self.figures(run, "valid") for run in self.train_all(
             [(f"choice-{key}-{seed}", seed, "{train: 0.75, valid: 0.25, test: 0, stratify: family}", sets)
              for seed in OTHER_SEEDS])]
-        return [np.mean([f[k] for f in found], 0) for k in range(3)]
+        return [np.mean([f[k] for f in found], 0) for k in range(4)]
 
 
 def name(have):
@@ -115,8 +116,8 @@ def name(have):
 
 def family(cells):
     found = cells.by_seed()
-    return table(["given", "z", "neighbours of features", "gradient boosting", "required"],
-                 [[name(have), spread([f[0][k] for f in found]), *FAMILY.get(name(have), ("", "", ""))]
+    return table(["given", "z, 15 neighbours", "z, linear probe", "neighbours of features", "gradient boosting", "required"],
+                 [[name(have), spread([f[0][k] for f in found]), spread([f[3][k] for f in found]), *FAMILY.get(name(have), ("", "", ""))]
                   for k, have in enumerate(VIEWS)])
 
 
@@ -132,7 +133,7 @@ def predict(cells):
 def choice(cells):
     rows = []
     for key, title, sets in CHOICE:
-        accuracy, predicted, _ = cells.choice(key, sets)
+        accuracy, predicted, _, _ = cells.choice(key, sets)
         rows.append([title, *(" / ".join(short(v) for v in values) for values in (accuracy, predicted[:4]))])
     return table(["run", "family from " + " / ".join(name(v) for v in VIEWS),
                   " / ".join(f"{name(have)} -> {to}" for have, to in PREDICT[:4])], rows)
