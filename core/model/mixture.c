@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum { MOST_STEPS = 200 };
-#define LEAST_GAIN 1e-5
+#define LEAST_GAIN 1e-4
 
 stele_status stele__mixture_init(stele__mixture *m, uint32_t n, uint32_t dim, int full)
 {

@@ -54,7 +54,7 @@ void stele__mixture_start(stele__mixture_work *w, uint64_t seed, stele__mixture 
 /* One step of expectation maximisation: the bound of `m` as it comes, per weight of the points. */
 double stele__mixture_step(stele__mixture_work *w, stele__mixture *m);
 
-/* Start, then steps until one gains less than 1e-5 nats, at most 200. *ret_bound: what was
+/* Start, then steps until one gains less than 1e-4 nats, at most 200. *ret_bound: what was
  * reached. */
 STELE_NODISCARD stele_status stele__mixture_fit(const stele__points *points, double floor,
                                                 uint64_t seed, stele__pool *pool, stele__mixture *m,

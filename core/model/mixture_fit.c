@@ -8,8 +8,10 @@
 /* Points of a task of the first half of a step, whatever the number of threads; a component is one
  * of the second half. */
 enum { BLOCK = 128, STARTS = 4, ROUNDS = 10 };
-/* Responsibilities below are none. */
+/* Responsibilities below are none, and so are those of components whose logarithm is so much lower
+ * than another's. */
 #define NEGLIGIBLE 1e-12
+#define FAR        40.0
 
 struct stele__mixture_work {
     const stele__points *points;
@@ -120,8 +122,10 @@ static void prepare_component(void *ctx, size_t k, unsigned thread)
     w->constant[k] = m->log_weight[k] - log_determinant - 0.5 * (double)d * log(2.0 * M_PI);
 }
 
-/* The expected log-density of one point under component k, with the component's weight. */
-static double expected(const stele__mixture_work *w, int64_t i, size_t k, double *room)
+/* The expected log-density of one point under component k, with the component's weight; -inf if it
+ * is below `least`. */
+static double expected(const stele__mixture_work *w, int64_t i, size_t k, double least,
+                       double *room)
 {
     const stele__mixture *m = w->m;
     const size_t d = m->dim;
@@ -137,6 +141,9 @@ static double expected(const stele__mixture_work *w, int64_t i, size_t k, double
     }
     for (size_t j = 0; j < d; j++) {
         double x = 0.0;
+        if (w->constant[k] - 0.5 * sum < least) {
+            return -HUGE_VAL;
+        }
         if (m->full) {
             for (size_t c = 0; c <= j; c++) {
                 x += inverse[j * d + c] * room[c];
@@ -159,7 +166,7 @@ static void share_block(void *ctx, size_t block, unsigned thread)
     for (int64_t i = begin; i < end; i++) {
         double *share = w->share + (size_t)i * n, most = -HUGE_VAL, sum = 0.0;
         for (size_t k = 0; k < n; k++) {
-            share[k] = expected(w, i, k, room);
+            share[k] = expected(w, i, k, most - FAR, room);
             most = share[k] > most ? share[k] : most;
         }
         for (size_t k = 0; k < n; k++) {
