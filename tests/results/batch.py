@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Train configs/batch.yaml with several seeds and make the table `batch` of docs/results.md.
 
-    batch.py STELE FOLDER [--write docs/results.md] [--threads N]
+    batch.py STELE FOLDER [--write docs/results.md] [--rows N] [--threads N]
 
 FOLDER keeps the runs; what is finished there is not done again. Cells that the genotype caller takes for doublets are left
 out (anndata is needed for it). All cells are trained on (10 % choose nothing: the last epoch counts) and judged, as is usual
 for this question. Numbers are means over seeds with standard errors of those means. --write puts the table between the marks
-<!-- table batch --> and <!-- end --> of a document; without it it is printed. Needs the data set that the spec names.
+<!-- table batch --> and <!-- end --> of a document; without it it is printed. --rows makes the first N rows of the table
+alone. Needs the data set that the spec names.
 """
 import argparse
 import json
@@ -58,12 +59,13 @@ def main():
     parser.add_argument("stele", type=pathlib.Path)
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--write", type=pathlib.Path, metavar="FILE")
+    parser.add_argument("--rows", type=int, default=len(ROWS))
     parser.add_argument("--threads", type=int, default=0)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     runs = Runs(options.stele.resolve(), options.folder.resolve(), options.threads)
     data, rows, last = singlets(runs.folder), [], None
-    for i, (title, sets) in enumerate(ROWS):
+    for i, (title, sets) in enumerate(ROWS[:options.rows]):
         last = [report(runs, data, f"row{i}", seed, sets) for seed in SEEDS]
         rows.append([title, *figures(last)])
         if i == 0:
