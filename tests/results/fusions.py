@@ -45,7 +45,7 @@ class Conflict(Runs):
     def run(self, name, rule, seed, sets):
         """The report of the test rows and the lines of its fusion report."""
         folder = self.folder / f"{name}-{''.join(c for c in rule if c.isalnum())}-{seed}"
-        changes = [f"seed={seed}", *RULES[rule], *sets]
+        changes = [f"seed={seed}", *sets, *RULES[rule]]
         if not (folder / "summary.json").is_file():
             words = [word for change in changes for word in ("--set", change)]
             self.call("train", TOP / f"configs/{name}.yaml", "--run", folder, "--resume", "--quiet", *words)
@@ -92,7 +92,8 @@ def neighbours(name):
 
 
 def patchseq(runs):
-    return conflict(runs, "patchseq", "ephys", ["rna", "ephys", "morphology"], ["train.epochs=40"], {
+    return conflict(runs, "patchseq", "ephys", ["rna", "ephys", "morphology"],
+                    ["objective.distil=0", "train.batch_size=64", "train.epochs=40"], {
         "family, neighbours of z: joint": neighbours("joint"),
         "rna": neighbours("rna"),
         "ephys": neighbours("ephys"),
