@@ -4,6 +4,7 @@
 #include "graph/tensor.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static const char *const names[] = { "", "mean", "mode", "sample", "detail" };
 
@@ -88,13 +89,46 @@ static double correlation(int64_t n, int64_t stride, const double *x, const doub
     return xx > 0.0 && yy > 0.0 ? xy / sqrt(xx * yy) : (double)NAN;
 }
 
+typedef struct ranked {
+    double value;
+    int64_t row;
+} ranked;
+
+static int by_value(const void *a, const void *b)
+{
+    const double x = ((const ranked *)a)->value, y = ((const ranked *)b)->value;
+    return x < y ? -1 : x > y;
+}
+
+/* Ranks of the rows of a feature, the mean of them where values are the same: one value far out, as heavy tails have
+ * them, would decide alone what the values' own correlation is. */
+static void rank(const block_rig *b, const double *x, int64_t feature, double *ret)
+{
+    ranked sorted[ROWS];
+    for (int64_t i = 0; i < b->rows; i++) {
+        sorted[i] = (ranked){ x[i * b->features + feature], i };
+    }
+    qsort(sorted, (size_t)b->rows, sizeof *sorted, by_value);
+    for (int64_t i = 0, end; i < b->rows; i = end) {
+        for (end = i + 1; end < b->rows && sorted[end].value == sorted[i].value; end++) {
+        }
+        for (int64_t k = i; k < end; k++) {
+            ret[sorted[k].row * b->features + feature] = 0.5 * (double)(i + end - 1);
+        }
+    }
+}
+
 /* Of independent samples one correlation in 1e14 would be as large, were they normal. */
 static const double too_large = 0.5;
 
 /* Returns how many pairs of features told something. */
-static int compare_features(block_rig *b, const double *x)
+static int compare_features(block_rig *b, const double *samples)
 {
     int n = 0;
+    double *x = rig_take(&b->r, (size_t)(b->rows * b->features) * sizeof *x);
+    for (int64_t j = 0; j < b->features; j++) {
+        rank(b, samples, j, x);
+    }
     for (int64_t j = 0; j + 1 < b->features && j < NEIGHBOURS; j++) {
         const int64_t other[] = { j + 1, b->features - 1 };
         for (int k = 0; k < 2; k++) {
@@ -102,7 +136,8 @@ static int compare_features(block_rig *b, const double *x)
             n += !isnan(c);
             if (fabs(c) > too_large) {
                 check_fail(b->r.t,
-                           "samples of features %lld and %lld correlate by %.3g over %lld rows alike: each element has "
+                           "ranks of samples of features %lld and %lld correlate by %.3g over %lld rows alike: each "
+                           "element has "
                            "random numbers of its own",
                            (long long)j, (long long)other[k], c, (long long)b->rows);
                 return n;

@@ -169,6 +169,20 @@ static int any_nonzero(const rig *r, const stele__param *p)
     return 0;
 }
 
+static void expect_covariates(rig *r, const double *const *d)
+{
+    for (uint32_t i = 0; i < r->n_inputs; i++) {
+        const rig_input *in = &r->input[i];
+        int used = strstr(in->name, "covariates") == NULL;
+        for (int64_t k = 0; d[i] != NULL && !used && k < r->plan.rows * in->width; k++) {
+            used = d[i][k] != 0.0;
+        }
+        if (!used) {
+            check_say(r->t, CHECK_WARN, "%s are given and never used", in->name);
+        }
+    }
+}
+
 void check_grad_flow(check_trial *t)
 {
     rig r;
@@ -181,6 +195,7 @@ void check_grad_flow(check_trial *t)
             check_fail(t, "derivatives failed: %s", rig_message(&r));
         }
         rig_result_finish(&res);
+        expect_covariates(&r, d);
         for (uint32_t e = 0; e < stele__params_count(r.params); e++) {
             const stele__param *p = stele__params_entry(r.params, e);
             n_trained += p->kind == STELE__TRAINED;

@@ -1,5 +1,6 @@
 /* Checks of modalities beside the elementwise likelihood itself. */
 #include "block.h"
+#include "guard.h"
 #include "metric.h"
 #include "rig.h"
 
@@ -207,41 +208,69 @@ void check_modality_absent(check_trial *t)
 
 enum { SCORED = 40, SCORED_FEATURES = 6, MOST_METRICS = 16 };
 
-/* Metrics of SCORED rows, `step` features at a time. 0: failed, which was said. */
-static uint32_t score_by(rig *r, const float *truth, const float *predicted, int64_t step, stele_metric *ret)
+/* How score_by goes about it. */
+typedef struct scoring {
+    int64_t step;      /* features at a time */
+    uint32_t capacity; /* room for metrics */
+    int beginning;     /* see guard_at_beginning */
+} scoring;
+
+/* One block of features, all arrays of it in memory whose borders are watched. */
+static stele_status score_block(rig *r, const float *truth, const float *predicted, int64_t first, int64_t n,
+                                void *state)
+{
+    const size_t size = (size_t)(SCORED * n) * sizeof(float);
+    float *a = guard_take(size, "truth"), *b = guard_take(size, "predicted");
+    float *detail = r->plugin->desc.detail != NULL ? guard_take(size, "detail") : NULL;
+    double *known = guard_take((size_t)n * sizeof *known, "known");
+    stele_scored s = { .struct_size = sizeof s, .n_rows = SCORED, .first = first, .n_features = n };
+    s.truth = a;
+    s.predicted = b;
+    s.detail = detail;
+    s.known = known;
+    for (int64_t i = 0; i < SCORED * n; i++) {
+        const int64_t at = i / n * SCORED_FEATURES + first + i % n;
+        a[i] = truth[at];
+        b[i] = predicted[at];
+        known[i % n] += (double)truth[at] / SCORED;
+        if (detail != NULL) {
+            detail[i] = (float)rig_uniform(r->t, 502, at);
+        }
+    }
+    s.likely = rig_likely(r, (size_t)(SCORED * n), b);
+    return r->vt->modality.score_add(r->inst, state, &s);
+}
+
+/* Metrics of SCORED rows. 0: failed, which was said; or refused for want of room. */
+static uint32_t score_by(rig *r, const float *truth, const float *predicted, scoring how, stele_metric *ret)
 {
     const stele_modality_vt *vt = &r->vt->modality;
-    void *state = rig_take(r, (size_t)vt->score_size(r->inst) + 1);
-    float *a = rig_take(r, sizeof(float) * SCORED * SCORED_FEATURES);
-    float *b = rig_take(r, sizeof(float) * SCORED * SCORED_FEATURES);
-    float *detail = rig_take(r, sizeof(float) * SCORED * SCORED_FEATURES);
-    int detailed = r->plugin->desc.detail != NULL;
-    for (int64_t first = 0; first < SCORED_FEATURES; first += step) {
-        stele_scored s = { .struct_size = sizeof s, .n_rows = SCORED, .first = first, .truth = a, .predicted = b };
-        double known[SCORED_FEATURES] = { 0 };
-        s.n_features = SCORED_FEATURES - first < step ? SCORED_FEATURES - first : step;
-        s.known = known;
-        s.detail = detailed ? detail : NULL;
-        for (int64_t i = 0; i < SCORED; i++) {
-            for (int64_t j = 0; j < s.n_features; j++) {
-                a[i * s.n_features + j] = truth[i * SCORED_FEATURES + first + j];
-                b[i * s.n_features + j] = predicted[i * SCORED_FEATURES + first + j];
-                known[j] += (double)truth[i * SCORED_FEATURES + first + j] / SCORED;
-                detail[i * s.n_features + j] = (float)rig_uniform(r->t, 502, i * SCORED_FEATURES + first + j);
-            }
-        }
-        s.likely = rig_likely(r, (size_t)(SCORED * s.n_features), b);
-        if (vt->score_add(r->inst, state, &s) != STELE_OK) {
-            check_fail(r->t, "score_add failed");
-            return 0;
-        }
-    }
+    const size_t mark = guard_mark();
+    guard_at_beginning(how.beginning);
+    void *state = guard_take_aligned((size_t)vt->score_size(r->inst), 16, "the state of the metrics");
+    stele_metric *metric = guard_take(how.capacity * sizeof *metric, "the metrics");
+    stele_status status = STELE_OK;
     uint32_t n = 0;
-    if (vt->score_end(r->inst, state, MOST_METRICS, ret, &n) != STELE_OK || n < 1 || n > MOST_METRICS) {
-        check_fail(r->t, "score_end failed, or gave %u metrics", n);
-        return 0;
+    for (int64_t first = 0; first < SCORED_FEATURES && status == STELE_OK; first += how.step) {
+        const int64_t left = SCORED_FEATURES - first;
+        status = score_block(r, truth, predicted, first, left < how.step ? left : how.step, state);
     }
-    return n;
+    if (status != STELE_OK) {
+        check_fail(r->t, "score_add failed");
+    } else {
+        status = vt->score_end(r->inst, state, how.capacity, metric, &n);
+        const int refused = status != STELE_OK && how.capacity < MOST_METRICS;
+        if (!refused && (status != STELE_OK || n < 1 || n > how.capacity)) {
+            check_fail(r->t, "score_end failed, or gave %u metrics where there is room for %u", n, how.capacity);
+            status = STELE_E_INTERNAL;
+        }
+    }
+    if (status == STELE_OK) {
+        memcpy(ret, metric, n * sizeof *ret);
+    }
+    guard_free(r->t, mark);
+    guard_at_beginning(0);
+    return status == STELE_OK ? n : 0;
 }
 
 static void compare_metrics(check_trial *t, uint32_t n, const stele_metric *whole, const stele_metric *blocks,
@@ -275,7 +304,7 @@ void check_score(check_trial *t)
 {
     float truth[SCORED * SCORED_FEATURES], near_it[SCORED * SCORED_FEATURES], bad[SCORED * SCORED_FEATURES];
     stele_metric whole[MOST_METRICS], blocks[MOST_METRICS], best[MOST_METRICS], worst[MOST_METRICS],
-        again[MOST_METRICS];
+        again[MOST_METRICS + 1];
     rig r;
     rig_plan plan = { .features = SCORED_FEATURES };
     if (t->plugin->vt.modality.score_size == NULL) {
@@ -291,11 +320,12 @@ void check_score(check_trial *t)
             bad[i] = truth[SCORED * SCORED_FEATURES - 1 - i] *
                      (r.support.low == -HUGE_VAL && r.support.high == HUGE_VAL ? -1.0f : 1.0f);
         }
-        uint32_t n = score_by(&r, truth, near_it, SCORED_FEATURES, whole);
-        if (n > 0 && score_by(&r, truth, near_it, 4, blocks) == n &&
-            score_by(&r, truth, truth, SCORED_FEATURES, best) == n &&
-            score_by(&r, truth, bad, SCORED_FEATURES, worst) == n &&
-            score_by(&r, truth, near_it, SCORED_FEATURES, again) == n) {
+        const scoring all = { SCORED_FEATURES, MOST_METRICS, 0 }, by_four = { 4, MOST_METRICS, 0 },
+                      beginning = { SCORED_FEATURES, MOST_METRICS, 1 }, narrow = { SCORED_FEATURES, 1, 0 };
+        uint32_t n = score_by(&r, truth, near_it, all, whole);
+        if (n > 0 && score_by(&r, truth, near_it, by_four, blocks) == n && score_by(&r, truth, truth, all, best) == n &&
+            score_by(&r, truth, bad, all, worst) == n && score_by(&r, truth, near_it, beginning, again) == n) {
+            score_by(&r, truth, near_it, narrow, again + MOST_METRICS); /* refused, or one metric */
             compare_metrics(t, n, whole, blocks, best, worst, again);
         }
     }

@@ -1,4 +1,5 @@
 /* Checks of a likelihood as a distribution: it sums to one, and draws come from it. */
+#include "large.h"
 #include "law.h"
 #include "mass.h"
 
@@ -6,6 +7,20 @@
 #include <string.h>
 
 enum { GRID = 512 };
+
+/* Once more where counts are large. */
+static void check_large_counts(check_trial *t, block_rig *b, const law *l)
+{
+    double mass;
+    for (uint64_t s = 0; large_applies(b, l) && s < LARGE_SETTINGS; s++) {
+        if (large_set(b, l, s, &mass) == LARGE_NO_LAW) {
+            char place[160];
+            block_place(b, place, sizeof place);
+            check_fail(t, "exp(log_prob) %s comes to %.8g for %s: counts are large there", law_name(l), mass, place);
+            return;
+        }
+    }
+}
 
 /* The sum or integral over one element. */
 static void check_one_element(check_trial *t, block_rig *b)
@@ -25,6 +40,9 @@ static void check_one_element(check_trial *t, block_rig *b)
             check_fail(t, "exp(log_prob) %s comes to %.8g for %s", law_name(&l), mass, place);
             break;
         }
+    }
+    if (t->verdict < CHECK_FAIL) {
+        check_large_counts(t, b, &l);
     }
 }
 
@@ -149,7 +167,7 @@ static void expect_mode(block_rig *b, const law *l, const char *place, double mo
     }
 }
 
-static void compare_draws(block_rig *b, const law *l, double *x)
+static void compare_draws(block_rig *b, const law *l, double *x, large_tail *tail)
 {
     static double samples[MOST_SAMPLES];
     check_trial *t = b->r.t;
@@ -175,6 +193,9 @@ static void compare_draws(block_rig *b, const law *l, double *x)
     const average a = average_of(n, samples);
     if (!(fabs(a.value - mean) <= 5.0 * a.error + 1e-5 * (1.0 + fabs(mean)))) {
         check_fail(t, "%s: draw's mean is %.6g, %zu samples average %.6g +- %.2g", place, mean, n, a.value, a.error);
+    }
+    if (large_applies(b, l)) {
+        large_count(b, l, n, samples, tail);
     }
     compare_spread(b, l, place, mean, n, samples);
 }
@@ -222,13 +243,22 @@ void check_draw_agrees(check_trial *t)
         const int several = b.own && b.features > 1;
         law_start(&b);
         const law l = several ? (law){ 0 } : law_choose(&b, &worst);
+        large_tail tail = { 0 };
         for (uint64_t s = 0; s < LAW_SETTINGS && t->verdict < CHECK_FAIL; s++) {
             law_set_parameters(&b, s);
             if (several) {
                 compare_rows_drawn(&b, x);
             } else {
-                compare_draws(&b, &l, x);
+                compare_draws(&b, &l, x, &tail);
             }
+        }
+        for (uint64_t s = 0; !several && large_applies(&b, &l) && s < LARGE_SETTINGS && t->verdict < CHECK_FAIL; s++) {
+            if (large_set(&b, &l, s, &worst) == LARGE_REACHED) {
+                compare_draws(&b, &l, x, &tail);
+            }
+        }
+        if (t->verdict < CHECK_FAIL) {
+            large_judge(t, &tail);
         }
     }
     block_finish(&b);

@@ -106,6 +106,29 @@ void check_repeat_bitwise(check_trial *t)
     }
 }
 
+/* Evaluation is a function of the rows: what a user is told must not hang on the seed of a run. */
+void check_evaluation(check_trial *t)
+{
+    rig r;
+    rig_result first, second;
+    rig_plan plan = { .rows = 14, .covariates = 2 };
+    if (rig_start(t, &plan, &r) && rig_compute(&r, r.plan.rows, NULL, 0, &first)) {
+        r.plan.pass = 1;
+        if (rig_compute(&r, r.plan.rows, NULL, 0, &second)) {
+            for (uint32_t i = 0; i < first.n && t->verdict < CHECK_FAIL; i++) {
+                const rig_output *a = &first.out[i], *b = &second.out[i];
+                if (memcmp(a->value, b->value, (size_t)(a->rows * a->width) * sizeof(double)) != 0) {
+                    check_fail(t, "outside of training another pass changes the %s: noise is for ops->training(g)",
+                               a->name);
+                }
+            }
+            rig_result_finish(&second);
+        }
+        rig_result_finish(&first);
+    }
+    rig_finish(&r);
+}
+
 /* --- threads ------------------------------------------------------------------------------------------------------ */
 
 enum { LOOKS = 4, MOST_ROWS = 400 };

@@ -53,6 +53,31 @@ static void check_axes(rig *r)
     }
 }
 
+/* Names of features live as long as the instance: the first ones are still there when all were asked for. */
+static void check_feature_names(rig *r, uint32_t i, const stele_field *f)
+{
+    const stele_source_vt *vt = &r->vt->source;
+    const int64_t n = f->sample.dim[0] < 1000 ? f->sample.dim[0] : 1000;
+    const char **name = rig_take(r, (size_t)n * sizeof *name + 1);
+    char **copy = rig_take(r, (size_t)n * sizeof *copy + 1);
+    for (int64_t j = 0; j < n; j++) {
+        name[j] = vt->feature_name(r->inst, i, j);
+        if ((name[j] != NULL) != (name[0] != NULL)) {
+            check_fail(r->t, "`%s`: some features have a name, feature %lld differs", f->name, (long long)j);
+            return;
+        }
+        copy[j] = rig_take(r, name[j] != NULL ? strlen(name[j]) + 1 : 1);
+        memcpy(copy[j], name[j] != NULL ? name[j] : "", name[j] != NULL ? strlen(name[j]) + 1 : 1);
+    }
+    for (int64_t j = 0; j < n && name[j] != NULL; j++) {
+        if (strcmp(name[j], copy[j]) != 0) {
+            check_fail(r->t, "`%s`: the name of feature %lld was `%s`, and is `%s` after others were asked for",
+                       f->name, (long long)j, copy[j], name[j]);
+            return;
+        }
+    }
+}
+
 /* Names of the levels of a feature of texts. */
 static void check_levels(rig *r, uint32_t i, const stele_field *f)
 {
@@ -86,13 +111,7 @@ static void check_names(rig *r, uint32_t i, const stele_field *f)
         }
         expect_distinct(r->t, "category", name, (size_t)f->n_categories);
     } else if (f->content == STELE_FIELD_MATRIX && f->sample.ndim == 1 && f->sample.dim[0] > 0) {
-        int named = vt->feature_name(r->inst, i, 0) != NULL;
-        for (int64_t j = 0; j < f->sample.dim[0] && j < 1000; j++) {
-            if ((vt->feature_name(r->inst, i, j) != NULL) != named) {
-                check_fail(r->t, "`%s`: some features have a name, feature %lld differs", f->name, (long long)j);
-                break;
-            }
-        }
+        check_feature_names(r, i, f);
         check_levels(r, i, f);
     }
 }

@@ -96,12 +96,18 @@ static double whole_at(const law *l, int64_t k)
     return isfinite(l->high) ? l->high - (double)k : (double)(k % 2 == 0 ? k / 2 : -(k + 1) / 2);
 }
 
+enum { MOST_TERMS = 400000 };
+
 /* One after the other, until what is left is negligible. */
 static moments sum_over(block_rig *b, const law *l, double centre, double clip)
 {
-    moments m = { 0 };
+    moments m = { .cut = 1 };
     const double n = floor((l->high - l->low) / l->step + 1.5);
-    for (int64_t first = 0; first < 400000 && (double)first < n; first += b->rows) {
+    for (int64_t first = 0; first < MOST_TERMS; first += b->rows) {
+        if ((double)first >= n) {
+            m.cut = 0;
+            break;
+        }
         double before = m.mass;
         for (int64_t i = 0; i < b->rows; i++) {
             law_set_x(b, i, whole_at(l, (double)(first + i) < n ? first + i : 0));
@@ -111,7 +117,10 @@ static moments sum_over(block_rig *b, const law *l, double centre, double clip)
             add(&m, p[i], whole_at(l, first + i), centre, clip);
         }
         double part = m.mass - before;
-        if (!isfinite(m.mass) || m.mass > 1e3 || (part < 1e-11 && (m.mass > 0.5 || first > 100000))) {
+        /* Much of a law may be at 0, and the rest beyond a thousand. */
+        const int all = m.mass > 1.0 - 1e-6 || (m.mass > 0.5 && first > 20000) || first > 100000;
+        if (!isfinite(m.mass) || m.mass > 1e3 || (part < 1e-11 && all)) {
+            m.cut = 0;
             break;
         }
     }
@@ -194,6 +203,26 @@ static moments integrate(block_rig *b, const law *l, double centre, double clip)
 moments law_moments(block_rig *b, const law *l, double centre, double clip)
 {
     return l->whole ? sum_over(b, l, centre, clip) : integrate(b, l, centre, clip);
+}
+
+double law_tail(block_rig *b, const law *l, double share, double *ret_from)
+{
+    const moments m = law_moments(b, l, 0.0, 1.0);
+    double rest = m.mass;
+    for (int64_t first = 0; first < MOST_TERMS; first += b->rows) {
+        for (int64_t i = 0; i < b->rows; i++) {
+            law_set_x(b, i, whole_at(l, first + i));
+        }
+        const double *p = probabilities(b);
+        for (int64_t i = 0; i < b->rows; i++) {
+            rest -= p[i];
+            if (rest <= share) {
+                *ret_from = whole_at(l, first + i);
+                return m.cut || !(fabs(m.mass - 1.0) < 1e-2) ? 0.0 : fmax(rest, 0.0);
+            }
+        }
+    }
+    return 0.0;
 }
 
 enum { MOST_LAWS = 5 };

@@ -15,6 +15,7 @@ typedef struct law {
 /* Of exp(log_prob) over a law. */
 typedef struct moments {
     double mass, mean;
+    int cut;       /* there was more to sum than there is time for */
     double spread; /* mean of min((x - centre)^2, clip^2): heavy tails would drown a plain second moment */
 } moments;
 
@@ -33,6 +34,9 @@ double *law_log_probabilities(block_rig *b);
 void law_set_parameters(block_rig *b, uint64_t number);
 /* The law whose mass is nearest to one, and how far off it is in the worst setting. */
 law law_choose(block_rig *b, double *ret_worst);
+/* Of whole numbers without an upper bound: the least one beyond which no more than `share` is left, and how much that
+ * is (0: cannot be known). */
+double law_tail(block_rig *b, const law *l, double share, double *ret_from);
 moments law_moments(block_rig *b, const law *l, double centre, double clip);
 
 #endif

@@ -47,6 +47,7 @@ typedef struct rig_plan {
     uint32_t loaded;                  /* 1: as when a model is loaded: no fit, the caller sets the parameters */
     uint32_t create_only;             /* 1: stop before build */
     uint32_t training;                /* 1: passes are those of training */
+    uint64_t pass;                    /* number of the pass: others have other random numbers */
     uint32_t window;                  /* modality: bins of the windows that encode gets; 0: rows */
     double beta;                      /* fusion: weight of divergences in its own loss; 0: RIG_BETA */
     uint64_t seed;                    /* added to that of the subject */

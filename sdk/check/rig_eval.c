@@ -346,7 +346,7 @@ static stele_status own_loss(rig *r, stele_graph *g, const stele_experts *e, con
     return r->raw;
 }
 
-/* An array for fuse to write, and behind it bytes that it must not. */
+/* An array for fuse, and behind it bytes that it must not. */
 enum { FENCE = 4096, FENCE_BYTE = 0xA5 };
 
 static void *fenced(stele_graph *g, uint32_t n, size_t size)
@@ -369,9 +369,13 @@ static int fence_holds(const void *array, uint32_t n, size_t size)
     return good;
 }
 
-/* What is wrong with the joint as a whole; it was said, then. */
-static stele_status expect_joint(rig *r, const stele_joint *j)
+/* What is wrong with the joint as a whole, or was done to the experts, `given` in copy; it was said, then. */
+static stele_status expect_joint(rig *r, const stele_joint *j, const stele_experts *e, const stele_dist *given)
 {
+    if (!fence_holds(e->q, e->n, sizeof *e->q) || memcmp(e->q, given, e->n * sizeof *given) != 0) {
+        return stele__diag_error(&r->diag, STELE_E_INTERNAL, NULL,
+                                 "fuse wrote to the %u experts, which are only to be read, or behind them", e->n);
+    }
     if (!fence_holds(j->component, j->capacity, sizeof *j->component) ||
         !fence_holds(j->subset, j->capacity, sizeof *j->subset)) {
         return stele__diag_error(&r->diag, STELE_E_INTERNAL, NULL,
@@ -394,10 +398,15 @@ stele_status rig_fusion(rig *r, stele_graph *g, int64_t n, const int64_t *index,
     const stele_fusion_vt *vt = &r->vt->fusion;
     const uint32_t n_experts = r->plan.experts;
     stele_tensor *const *after = in + 2 * n_experts; /* the prior, then log p(x | z) */
-    stele_dist q[RIG_MOST_EXPERTS], prior = { .family = STELE_NORMAL, .n = 2, .p = { after[0], after[1] } };
+    stele_dist given[RIG_MOST_EXPERTS], prior = { .family = STELE_NORMAL, .n = 2, .p = { after[0], after[1] } };
     for (uint32_t m = 0; m < n_experts; m++) {
-        q[m] = (stele_dist){ .family = STELE_NORMAL, .n = 2, .p = { in[2 * m], in[2 * m + 1] } };
+        given[m] = (stele_dist){ .family = STELE_NORMAL, .n = 2, .p = { in[2 * m], in[2 * m + 1] } };
     }
+    stele_dist *q = fenced(g, n_experts, sizeof *q);
+    if (q == NULL) {
+        return STELE_E_NOMEM;
+    }
+    memcpy(q, given, n_experts * sizeof *q);
     stele_experts experts = { .struct_size = sizeof experts, .n = n_experts, .q = q, .prior = &prior };
     stele_joint joint = { .struct_size = sizeof joint, .capacity = vt->max_components(r->inst, n_experts) };
     if (joint.capacity < 1 || joint.capacity > 4096) {
@@ -416,7 +425,7 @@ stele_status rig_fusion(rig *r, stele_graph *g, int64_t n, const int64_t *index,
     if (r->raw != STELE_OK || stele__graph_status(g) != STELE_OK) {
         return r->raw;
     }
-    stele_status status = expect_joint(r, j);
+    stele_status status = expect_joint(r, j, e, given);
     if (status != STELE_OK) {
         return status;
     }

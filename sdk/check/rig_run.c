@@ -78,7 +78,9 @@ static stele_status copy_outputs(rig *r, rig_result *ret)
 
 stele_status rig_run(rig *r, int64_t n, const int64_t *index, int record, rig_result *ret)
 {
-    stele__pass pass = { .training = r->plan.training, .record = (uint32_t)record, .seed = 11, .step = 3 };
+    stele__pass pass = { .training = r->plan.training, .record = (uint32_t)record };
+    pass.seed = 11 + r->plan.pass;
+    pass.step = 3 + r->plan.pass;
     memset(ret, 0, sizeof *ret);
     stele__graph_begin(r->graph, &pass);
     stele_status status = call(r, n, index, ret);

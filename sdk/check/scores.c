@@ -11,7 +11,9 @@ static uint32_t modality_scores(rig *r, stele_metric *ret)
     uint32_t n = 0;
     float *truth = rig_take(r, count * sizeof *truth), *predicted = rig_take(r, count * sizeof *predicted);
     double *known = rig_take(r, (size_t)r->plan.features * sizeof *known); /* taken to be those of the scored rows */
-    void *state = rig_take(r, (size_t)vt->score_size(r->inst) + 1);
+    enum { MORE = 64 }; /* what is written past the end is `score`'s business, and nobody else's harm */
+    void *state = rig_take(r, (size_t)vt->score_size(r->inst) + MORE);
+    stele_metric *room = rig_take(r, (SCORES_MOST + 1) * sizeof *room);
     for (size_t i = 0; i < count; i++) {
         truth[i] = (float)r->input[0].value[i];
         known[i % (size_t)r->plan.features] += r->input[0].value[i] / (double)r->plan.rows;
@@ -23,7 +25,8 @@ static uint32_t modality_scores(rig *r, stele_metric *ret)
     s.known = known;
     s.likely = rig_likely(r, count, predicted);
     int good = vt->score_add(r->inst, state, &s) == STELE_OK &&
-               vt->score_end(r->inst, state, SCORES_MOST, ret, &n) == STELE_OK;
+               vt->score_end(r->inst, state, SCORES_MOST, room, &n) == STELE_OK;
+    memcpy(ret, room, SCORES_MOST * sizeof *ret);
     return good && n <= SCORES_MOST ? n : 0;
 }
 

@@ -83,6 +83,11 @@ static stele_status loss(const stele_inst *self, stele_graph *g, stele_tensor *y
 #ifdef DEFECT_SOFTMAX_TWICE
     y = ops->exp(g, ops->log_softmax(g, y, -1));
 #endif
+#ifdef DEFECT_LOG_OF_SOFTMAX
+    stele_tensor *log_p = ops->log(g, ops->softmax(g, y, -1));
+#else
+    stele_tensor *log_p = ops->log_softmax(g, y, -1);
+#endif
     double *unit = calloc((size_t)(self->classes * self->classes), sizeof *unit);
     float *narrow = calloc((size_t)(self->classes * self->classes), sizeof *narrow);
     if (unit == NULL || narrow == NULL) {
@@ -99,8 +104,7 @@ static stele_status loss(const stele_inst *self, stele_graph *g, stele_tensor *y
     stele_tensor *one_hot = ops->embedding(g, ops->constant(g, ops->dtype(g), &s, data), target);
     free(unit);
     free(narrow);
-    *ret_rows =
-        ops->scale(g, ops->sum(g, ops->mul(g, ops->log_softmax(g, y, -1), one_hot), -1, 0), -1.0);
+    *ret_rows = ops->scale(g, ops->sum(g, ops->mul(g, log_p, one_hot), -1, 0), -1.0);
     return ops->status(g);
 }
 

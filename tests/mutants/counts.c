@@ -39,6 +39,12 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
         return STELE_E_NOMEM;
     }
     stele_count_model_init(a, &((const config *)a->config)->counts, 0, &self->counts);
+#ifdef DEFECT_ENCODER_COVARIATES
+    self->counts.encoder_covariates = 0;
+#endif
+#ifdef DEFECT_DECODER_COVARIATES
+    self->counts.decoder_covariates = 0;
+#endif
 #ifdef DEFECT_OPTION_IGNORED
     static stele_count_config own; /* the options, with one that nobody passes on */
     own = *self->counts.config;
@@ -147,7 +153,20 @@ static stele_status fit(const stele_inst *self, stele_fit *f)
 static stele_status encode(const stele_inst *self, stele_graph *g, const stele_encode_args *a,
                            stele_dist *ret_q)
 {
+#ifdef DEFECT_ENCODER_COVARIATES
+    stele_encode_args without = *a;
+    without.covariates = NULL;
+    a = &without;
+#endif
     stele_status status = stele_count_encode(&self->counts, g, a, ret_q);
+#ifdef DEFECT_NOISE_ALWAYS
+    const stele_ops *ops = self->counts.host->ops;
+    stele_shape shape;
+    if (status == STELE_OK && (status = ops->shape(ret_q->p[0], &shape)) == STELE_OK) {
+        ret_q->p[0] = ops->add(g, ret_q->p[0], ops->scale(g, ops->noise(g, &shape, 7), 0.1));
+        status = ops->status(g);
+    }
+#endif
 #ifdef DEFECT_BATCH_STATISTICS
     const stele_ops *ops = self->counts.host->ops;
     ret_q->p[0] = ops->sub(g, ret_q->p[0], ops->mean(g, ret_q->p[0], 0, 1));
@@ -196,6 +215,11 @@ static stele_status decode(const stele_inst *self, stele_graph *g, const stele_d
 {
 #ifdef DEFECT_REMEMBERS_SIZE
     static double size;
+#endif
+#ifdef DEFECT_DECODER_COVARIATES
+    stele_decode_args without = *a;
+    without.covariates = NULL;
+    a = &without;
 #endif
     stele_count_decode(&self->counts, g, a, ret);
     ret->n_eta = 1;
@@ -262,6 +286,9 @@ static int64_t absolute(const stele_block *b, int64_t j)
 static double poisson(double log_rate, double x, double *ret_d)
 {
     double rate = exp(log_rate);
+#ifdef DEFECT_CLIPS_COUNTS
+    x = fmin(x, 100.0);
+#endif
     *ret_d = x - rate;
 #ifdef DEFECT_GRADIENT_SIGN
     *ret_d = rate - x;
@@ -374,18 +401,20 @@ static double draw_one(const stele_block *b, uint32_t what, int64_t row, int64_t
 #ifdef DEFECT_FIT_KEEPS_STATIC
     rate *= exp(depth);
 #endif
-    double p = exp(-rate), total = p, x = 0.0;
 #ifdef DEFECT_DRAW_IGNORES_FEATURE
     rate = what == STELE_DRAW_MEAN ? rate / exp(stele_block_feature(b, 0, j)) : rate;
 #endif
     if (what == STELE_DRAW_MEAN) {
+#ifdef DEFECT_MEAN_CUT
+        return fmin(rate, 20.0);
+#endif
         return rate;
     }
     if (what == STELE_DRAW_DETAIL) { /* probability of no count */
 #ifdef DEFECT_DETAIL_NAN
         return NAN;
 #endif
-        return p;
+        return exp(-rate);
     }
     if (what == STELE_DRAW_MODE) {
 #ifdef DEFECT_MODE_BESIDE
@@ -393,11 +422,16 @@ static double draw_one(const stele_block *b, uint32_t what, int64_t row, int64_t
 #endif
         return floor(rate);
     }
-    while (total < u[0] && x < 1e6) {
-        x += 1.0;
-        p *= rate / x;
-        total += p;
-    }
+    double x = stele_poisson_quantile(rate, u[0]);
+#ifdef DEFECT_DRAW_HALVED
+    x = rate < 20.0 ? x : floor(0.5 * x);
+#endif
+#ifdef DEFECT_DRAW_NARROW
+    x = rate < 500.0 ? x : floor(rate + sqrt(rate) * (2.0 * u[0] - 1.0));
+#endif
+#ifdef DEFECT_DRAW_TAIL_CUT
+    x = fmin(x, ceil(rate + 3.0 * sqrt(rate)));
+#endif
 #ifdef DEFECT_DRAW_NOT_WHOLE
     x += 0.25;
 #endif
@@ -418,6 +452,9 @@ typedef struct score {
 static uint64_t score_size(const stele_inst *self)
 {
     (void)self;
+#ifdef DEFECT_STATE_SHORT
+    return sizeof(score) - sizeof(double);
+#endif
     return sizeof(score);
 }
 
@@ -452,6 +489,12 @@ static stele_status score_end(const stele_inst *self, void *state, uint32_t capa
 #endif
 #ifdef DEFECT_SCORE_DIRECTION
     ret->higher_is_better = 1;
+#endif
+#ifdef DEFECT_METRIC_PAST
+    ret[capacity] = ret[0];
+#endif
+#ifdef DEFECT_METRIC_BEFORE
+    ret[-1] = ret[0];
 #endif
     *ret_n = 1;
     return STELE_OK;

@@ -20,6 +20,9 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
     self->host = a->host;
     self->latent = a->latent_dim;
     self->covariates = a->decoder_covariates;
+#ifdef DEFECT_COVARIATES_UNKNOWN
+    self->covariates = 0;
+#endif
     *ret = self;
     return STELE_OK;
 }
@@ -64,7 +67,7 @@ static stele_status predict(const stele_inst *self, stele_graph *g, stele_tensor
     const stele_ops *ops = self->host->ops;
     stele_tensor *y = ops->add(g, ops->linear(g, z, ops->param(g, self->weight), NULL),
                                ops->param(g, self->bias));
-    if (covariates != NULL) {
+    if (covariates != NULL && self->covariates > 0) {
         y = ops->add(g, y, ops->linear(g, covariates, ops->param(g, self->covariate_weight), NULL));
     }
     *ret_y = y;
@@ -75,6 +78,16 @@ static double real_at(const stele_view *v, int64_t i)
 {
     return v->dtype == STELE_F64 ? ((const double *)v->data)[i]
                                  : (double)((const float *)v->data)[i];
+}
+
+/* Of mutants: one more number in an array of the operation. */
+__attribute__((unused)) static void spill(const stele_view *like, void *array, int64_t at)
+{
+    if (like->dtype == STELE_F64) {
+        ((double *)array)[at] = 1.0;
+    } else {
+        ((float *)array)[at] = 1.0f;
+    }
 }
 
 static stele_status square_forward(void *user, uint32_t n, const stele_view *const *in, void *out)
@@ -92,12 +105,34 @@ static stele_status square_forward(void *user, uint32_t n, const stele_view *con
 #ifdef DEFECT_SHARED_ERRORS
         e = error[i];
 #endif
+#ifdef DEFECT_SQUARE_IN_PLACE
+        /* The error, for backward to find. */
+        if (in[0]->dtype == STELE_F64) {
+            ((double *)(uintptr_t)in[0]->data)[i] = e;
+        } else {
+            ((float *)(uintptr_t)in[0]->data)[i] = (float)e;
+        }
+#endif
+#ifdef DEFECT_SQUARE_SHORT
+        if (i > 0 && i == in[0]->shape.dim[0] - 1) {
+            break;
+        }
+#endif
         if (in[0]->dtype == STELE_F64) {
             ((double *)out)[i] = e * e;
         } else {
             ((float *)out)[i] = (float)(e * e);
         }
     }
+#ifdef DEFECT_SQUARE_PAST
+    spill(in[0], out, in[0]->shape.dim[0]);
+#endif
+#ifdef DEFECT_SQUARE_FAR_PAST
+    spill(in[0], out, in[0]->shape.dim[0] + 300);
+#endif
+#ifdef DEFECT_SQUARE_BEFORE
+    spill(in[0], out, -1);
+#endif
     return STELE_OK;
 }
 
@@ -109,11 +144,29 @@ static stele_status square_backward(void *user, uint32_t n, const stele_view *co
     (void)out;
     for (int64_t i = 0; d_in[0] != NULL && i < in[0]->shape.dim[0]; i++) {
         double e = 2.0 * (real_at(in[0], i) - real_at(in[1], i));
+#ifdef DEFECT_SQUARE_IN_PLACE
+        e = 2.0 * real_at(in[0], i);
+#endif
 #ifdef DEFECT_CUSTOM_SIGN
         e = -e;
 #endif
 #ifdef DEFECT_CUSTOM_FACTOR
         e *= 0.5;
+#endif
+#ifdef DEFECT_TARGET_WANTED
+        if (in[0]->dtype == STELE_F64) {
+            ((double *)d_in[1])[i] -= e * ((const double *)d_out)[i];
+        } else {
+            ((float *)d_in[1])[i] -= (float)e * ((const float *)d_out)[i];
+        }
+#endif
+#ifdef DEFECT_SLOPE_ASSIGNED
+        if (in[0]->dtype == STELE_F64) {
+            ((double *)d_in[0])[i] = e * ((const double *)d_out)[i];
+        } else {
+            ((float *)d_in[0])[i] = (float)e * ((const float *)d_out)[i];
+        }
+        continue;
 #endif
         if (in[0]->dtype == STELE_F64) {
             ((double *)d_in[0])[i] += e * ((const double *)d_out)[i];
@@ -121,6 +174,16 @@ static stele_status square_backward(void *user, uint32_t n, const stele_view *co
             ((float *)d_in[0])[i] += (float)e * ((const float *)d_out)[i];
         }
     }
+#ifdef DEFECT_SLOPE_PAST
+    if (d_in[0] != NULL) {
+        spill(in[0], d_in[0], in[0]->shape.dim[0]);
+    }
+#endif
+#ifdef DEFECT_SLOPE_BEFORE
+    if (d_in[0] != NULL) {
+        spill(in[0], d_in[0], -1);
+    }
+#endif
     return STELE_OK;
 }
 
@@ -147,6 +210,12 @@ static stele_status loss(const stele_inst *self, stele_graph *g, stele_tensor *y
     stele_tensor *in[2] = { ops->reshape(g, y, &s), ops->reshape(g, target, &s) };
 #ifdef DEFECT_IGNORES_TARGET
     in[1] = ops->scale(g, in[1], 0.0);
+#endif
+#ifdef DEFECT_TARGET_WANTED
+    /* A target that hangs on a parameter, though by nothing. */
+    stele_shape one = { 1, 0, { 1 } };
+    stele_tensor *bias = ops->reshape(g, ops->param(g, self->bias), &one);
+    in[1] = ops->add(g, in[1], ops->scale(g, bias, 0.0));
 #endif
     *ret_rows = ops->custom(g, &square, (void *)(uintptr_t)self->error, 2, in, &s);
 #ifdef DEFECT_LOW_WITHOUT_LOSS
