@@ -38,6 +38,8 @@ PREDICT = [(("rna",), "ephys"), (("rna",), "morphology"), (("rna", "ephys"), "mo
 WEIGHTS = "modalities.{}.weight={}".format
 CHOICE = [
     ("base", "as the spec is", []),
+    ("untaught", "without distillation", ["objective.distil=0"]),
+    ("steps", "batches of 64", ["train.batch_size=64"]),
     ("weights", "RNA x 1, recordings x 10, shapes x 5",
      [WEIGHTS("rna", 1), WEIGHTS("ephys", 10), WEIGHTS("morphology", 5)]),
     ("small", "RNA x 1, recordings x 4, shapes x 2", [WEIGHTS("rna", 1), WEIGHTS("ephys", 4), WEIGHTS("morphology", 2)]),
