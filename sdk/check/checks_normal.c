@@ -84,13 +84,13 @@ void check_likelihood_normalised(check_trial *t)
 
 enum { MOST_SAMPLES = 16 * GRID };
 
-/* Draws of the first element of every row, again and again; rows of many elements take their time. */
-static size_t take_samples(block_rig *b, double *x, double *ret)
+/* Draws of the first element of every row, from *number on; rows of many elements take their time. */
+static size_t take_samples(block_rig *b, uint64_t *number, double *x, double *ret)
 {
     const uint64_t rounds = b->features > 1 ? 6 : 16;
     size_t n = 0;
     for (uint64_t k = 0; k < rounds; k++) {
-        if (block_draw(b, STELE_DRAW_SAMPLE, k, x) != STELE_OK || !rig_accepts(&b->r, b->rows, x)) {
+        if (block_draw(b, STELE_DRAW_SAMPLE, (*number)++, x) != STELE_OK || !rig_accepts(&b->r, b->rows, x)) {
             check_fail(b->r.t, "a sample is refused by validate, or draw failed");
             return 0;
         }
@@ -185,7 +185,7 @@ static void compare_draws(block_rig *b, const law *l, double *x, large_tail *tai
     if (t->plugin->desc.detail != NULL && (block_draw(b, STELE_DRAW_DETAIL, 0, x) != STELE_OK || !isfinite(x[0]))) {
         check_fail(t, "draw of the detail failed, or is %g", x[0]);
     }
-    const size_t n = take_samples(b, x, samples);
+    const size_t n = take_samples(b, &tail->drawn, x, samples);
     if (n == 0) {
         return;
     }
@@ -201,7 +201,7 @@ static void compare_draws(block_rig *b, const law *l, double *x, large_tail *tai
 }
 
 /* Rows that cannot have one element alone: what is known of a law in one dimension is not known of them. */
-static void compare_rows_drawn(block_rig *b, double *x)
+static void compare_rows_drawn(block_rig *b, double *x, uint64_t *number)
 {
     static double samples[MOST_SAMPLES];
     check_trial *t = b->r.t;
@@ -211,7 +211,7 @@ static void compare_rows_drawn(block_rig *b, double *x)
         return;
     }
     const double mean = x[0];
-    const size_t n = take_samples(b, x, samples);
+    const size_t n = take_samples(b, number, x, samples);
     const average a = average_of(n, samples);
     if (n > 0 && !(fabs(a.value - mean) <= 5.0 * a.error + 1e-5 * (1.0 + fabs(mean)))) {
         check_fail(t, "the first element of draw's mean is %.6g, %zu samples average %.6g +- %.2g", mean, n, a.value,
@@ -247,7 +247,7 @@ void check_draw_agrees(check_trial *t)
         for (uint64_t s = 0; s < LAW_SETTINGS && t->verdict < CHECK_FAIL; s++) {
             law_set_parameters(&b, s);
             if (several) {
-                compare_rows_drawn(&b, x);
+                compare_rows_drawn(&b, x, &tail.drawn);
             } else {
                 compare_draws(&b, &l, x, &tail);
             }

@@ -17,9 +17,11 @@ int large_applies(const block_rig *b, const law *l);
 /* Parameters of setting `number`, with one predictor raised until the mean of the likelihood is 30, 150 or 800. */
 large_found large_set(block_rig *b, const law *l, uint64_t number, double *ret_mass);
 
-/* How many samples lie far above the means, and how many should. */
+/* How many samples lie far above the means, and how many should; chance is known only if none is drawn from the random
+ * numbers of another. */
 typedef struct large_tail {
     double expected, found;
+    uint64_t drawn; /* number of the next sample */
 } large_tail;
 void large_count(block_rig *b, const law *l, size_t n, const double *sample, large_tail *tail);
 /* Says FAIL where chance can hardly be the reason. */

@@ -110,8 +110,8 @@ const check_case check_table[] = {
     { "prepare", "What a plugin makes of a row once depends on that row alone, and has room in prepared_width.",
       CHECK_MODALITY, CHECK_HAS_PREPARE, check_prepare },
     { "likelihood-normalised",
-      "exp(log_prob) sums or integrates to one over x; over counts with means up to a thousand, too.", CHECK_MODALITY,
-      0, check_likelihood_normalised },
+      "exp(log_prob) sums or integrates to one over x; over counts with means in the hundreds, too.", CHECK_MODALITY, 0,
+      check_likelihood_normalised },
     { "likelihood-gradient", "d_eta, d_feature and d_row agree with 4-point differences of log_prob in double.",
       CHECK_MODALITY, CHECK_HAS_BLOCKS, check_likelihood_gradient },
     { "likelihood-dtype", "Float and double give the same value and derivatives up to rounding.", CHECK_MODALITY,
@@ -169,7 +169,9 @@ const check_case check_table[] = {
       "Calibration of a head makes a metric better or leaves its loss about as good as it is; it leaves parameters "
       "alone and gives the same from the same rows.",
       CHECK_HEAD, CHECK_HAS_CALIBRATE, check_head_calibrate },
-    { "source-fields", "Axes, ids, fields, element types, names, categories and levels are complete and consistent.",
+    { "source-fields",
+      "Axes, ids, fields, element types, names, categories and levels are complete and consistent; names of features "
+      "last.",
       CHECK_SOURCE, 0, check_source_fields },
     { "source-read",
       "Reversed, repeated and single rows at random read as all rows do, and every value is written; rows that do not "
