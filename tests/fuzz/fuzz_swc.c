@@ -46,7 +46,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                      .map_depth = 100.0,
                      .map_radius = 50.0,
                      .map_unit = 1.0,
-                     .depth_axis = 2 };
+                     .depth_axis = 2,
+                     .branches = 4096 };
     one_tree(&c, path);
     c.any_root = 1;
     one_tree(&c, path);
