@@ -58,11 +58,7 @@ static stele_status choose(scoring *s)
             continue;
         }
         memcpy(s->z + (size_t)s->n * width, q->mean + (size_t)r * width, width * sizeof *s->z);
-        for (uint32_t k = 0; k < t->n; k++) {
-            const stele__label *l = t->column[k];
-            s->code[s->n] = l->code != NULL ? l->code[row] : 0;
-            s->number[s->n * t->n + k] = l->number != NULL ? l->number[row] : 0.0;
-        }
+        stele__target_of_row(t, row, &s->code[s->n], s->number + s->n * t->n);
         s->place[s->n] = r;
         s->row[s->n++] = row;
     }

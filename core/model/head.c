@@ -29,6 +29,16 @@ int stele__head_has_target(const stele__batch *b, uint32_t h, int64_t row)
     return has;
 }
 
+void stele__target_of_row(const stele__target *t, int64_t row, int32_t *ret_code,
+                          double *ret_number)
+{
+    for (uint32_t c = 0; c < t->n; c++) {
+        const stele__label *l = t->column[c];
+        *ret_code = l->code != NULL ? l->code[row] : 0;
+        ret_number[c] = l->number != NULL ? l->number[row] : 0.0;
+    }
+}
+
 static stele_tensor *rows_of(stele_graph *g, stele_tensor *t, int64_t n, const int64_t *index)
 {
     stele_shape shape = STELE__SHAPE(n);

@@ -10,6 +10,10 @@ enum { STELE__MOST_HEAD_METRICS = 16 };
 
 /* Does a row of the data set have head h's target? */
 int stele__head_has_target(const stele__batch *b, uint32_t h, int64_t row);
+/* That row's target, where it has one: the code of a class (else 0) and the numbers of its columns
+ * (columns; of a class 0). [any] */
+void stele__target_of_row(const stele__target *t, int64_t row, int32_t *ret_code,
+                          double *ret_number);
 
 /* What head h predicts for z (n, D) of those rows of the data set, rows outermost. `sample` (n) as
  * in stele__graph_rows. NULL after an error of the graph, which names the head. */

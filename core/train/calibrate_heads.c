@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "graph/op.h"
 #include "graph/tensor.h"
+#include "model/head.h"
 #include "model/infer.h"
 #include "train/loop.h"
 
@@ -50,11 +51,7 @@ int stele__loop_has_heads(const stele__loop *l)
 static void note_target(rows *s, int64_t row)
 {
     const stele__target *t = &s->l->batch->target[s->head];
-    for (uint32_t k = 0; k < t->n; k++) {
-        const stele__label *label = t->column[k];
-        s->code[s->n] = label->code != NULL ? label->code[row] : 0;
-        s->number[s->n * t->n + k] = label->number != NULL ? label->number[row] : 0.0;
-    }
+    stele__target_of_row(t, row, &s->code[s->n], s->number + s->n * t->n);
     s->row[s->n++] = row;
 }
 
