@@ -1,4 +1,5 @@
 #include "cli/command.h"
+#include "cli/data_table.h"
 #include "cli/sweep.h"
 
 #include <stdio.h>
@@ -37,7 +38,8 @@ static stele_status check(const stele__spec_arguments *a, int resolved, int data
         status = check_points(&s, diag);
     }
     if (status == STELE_OK && data) {
-        status = stele__loaded_check_data(&s.base, 0, &bytes, diag);
+        status =
+            stele__loaded_check_data(&s.base, 0, resolved ? NULL : stele__data_table, &bytes, diag);
     }
     if (status == STELE_OK && resolved) {
         status = print_resolved(s.base.spec);

@@ -77,7 +77,8 @@ stele_status stele__loaded_from(stele__registry *registry, stele__spec_doc *doc,
     return STELE_OK;
 }
 
-stele_status stele__loaded_check_data(const stele__loaded *loaded, int quiet, double *ret_bytes,
+stele_status stele__loaded_check_data(const stele__loaded *loaded, int quiet,
+                                      void (*show)(const struct stele__run *run), double *ret_bytes,
                                       stele__diag *diag)
 {
     stele__plan plan;
@@ -96,6 +97,9 @@ stele_status stele__loaded_check_data(const stele__loaded *loaded, int quiet, do
         status = stele__run_open(&q, &run, diag);
         if (status == STELE_OK) {
             status = stele__state_check(run.data, run.split, &run.model, diag);
+        }
+        if (status == STELE_OK && show != NULL) {
+            show(&run);
         }
         *ret_bytes = status == STELE_OK ? stele__room_needed(&run.model, 1) : 0.0;
         stele__run_close(&run);

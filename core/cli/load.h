@@ -4,6 +4,8 @@
 
 #include "plugin/use.h"
 
+struct stele__run;
+
 enum { STELE__MOST_SETS = 256 };
 
 /* What the commands that read a spec were given. */
@@ -34,8 +36,10 @@ STELE_NODISCARD stele_status stele__arguments_apply(const stele__spec_arguments 
  * came through a pipe. */
 int stele__arguments_put(const stele__spec_arguments *arguments, stele__str *out);
 /* Everything that a training does before its first step: sources open, rows join and split, columns
- * are there, values legal, the model is built. *ret_bytes: what its parameters would take. */
+ * are there, values legal, the model is built. *ret_bytes: what its parameters would take. `show`:
+ * called with what was opened if all is well; NULL: nothing is. */
 STELE_NODISCARD stele_status stele__loaded_check_data(const stele__loaded *loaded, int quiet,
+                                                      void (*show)(const struct stele__run *run),
                                                       double *ret_bytes, stele__diag *diag);
 void stele__loaded_finish(stele__loaded *loaded);
 

@@ -31,7 +31,7 @@ static void check_child(stele__sweep *s, size_t i)
     stele__diag_init(&diag);
     stele_status status = stele__sweep_point(s, i, &loaded, &diag);
     if (status == STELE_OK) {
-        status = stele__loaded_check_data(&loaded, 1, &s->room[i], &diag);
+        status = stele__loaded_check_data(&loaded, 1, NULL, &s->room[i], &diag);
     }
     int code = stele__cli_finish(&diag, status);
     stele__loaded_finish(&loaded);

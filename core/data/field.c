@@ -12,14 +12,18 @@ static int content_fits(uint32_t content, int what)
                                       : content != STELE_FIELD_MATRIX;
 }
 
-/* How well a field's name answers to `from`: 2 the same, 1 its last component, 0 not at all. */
-static int match(const char *name, const char *from, int what)
+/* How well a field answers to `from`: 2 by its name; 1 by the last component of a label's, or as a
+ * measurement of the source that `from` names; 0 not at all. */
+static int match(const char *source, const char *name, const char *from, int what)
 {
     if (strcmp(name, from) == 0) {
         return 2;
     }
+    if (what == STELE__FIND_MATRIX) {
+        return strcmp(source, from) == 0;
+    }
     const char *last = strrchr(name, '/');
-    return what == STELE__FIND_LABEL && last != NULL && strcmp(last + 1, from) == 0;
+    return last != NULL && strcmp(last + 1, from) == 0;
 }
 
 /* Call `visit` for each field of the right content; a negative status ends the walk. */
@@ -76,7 +80,7 @@ static stele_status visit_search(void *ctx, size_t source, uint32_t index, const
     if (s->only != s->request->n_sources && s->only != source) {
         return STELE_OK;
     }
-    int quality = match(field->name, s->from, s->what);
+    int quality = match(s->request->source[source].name, field->name, s->from, s->what);
     if (quality == 0 || quality < s->best) {
         return STELE_OK;
     }
