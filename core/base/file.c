@@ -123,7 +123,7 @@ stele_status stele__writer_commit(stele__writer *w, stele__diag *diag)
 {
     int bad = ferror(w->stream) != 0 || w->reason != 0;
     int reason = !bad ? 0 : w->reason != 0 ? w->reason : EIO;
-    if ((fflush(w->stream) != 0 && !bad) || (!bad && fsync(fileno(w->stream)) != 0)) {
+    if ((fflush(w->stream) != 0 && !bad) || (!bad && !w->hasty && fsync(fileno(w->stream)) != 0)) {
         reason = errno;
         bad = 1;
     }
@@ -141,13 +141,30 @@ stele_status stele__writer_commit(stele__writer *w, stele__diag *diag)
         status = stele__diag_error(diag, STELE_E_IO, NULL, "%s: cannot write: %s", w->path,
                                    strerror(reason));
     } else {
-        sync_folder(w->path);
+        if (!w->hasty) {
+            sync_folder(w->path);
+        }
         unfinished = NULL;
         stele__free(w->temporary);
         w->temporary = NULL;
     }
     stele__writer_abandon(w);
     return status;
+}
+
+stele_status stele__file_sync(const char *path, stele__diag *diag)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int reason = fd < 0 || fsync(fd) != 0 ? errno : 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (reason != 0) {
+        return stele__diag_error(diag, STELE_E_IO, NULL, "%s: cannot write: %s", path,
+                                 strerror(reason));
+    }
+    sync_folder(path);
+    return STELE_OK;
 }
 
 void stele__writer_abandon(stele__writer *w)

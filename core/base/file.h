@@ -12,15 +12,19 @@ typedef struct stele__writer {
     FILE *stream; /* write here with stdio; errors are caught by commit */
     char *path, *temporary;
     int reason; /* errno of the first failed write, where it is known; commit names it */
+    int hasty;  /* 1: commit leaves fsync out, which stele__file_sync makes up for */
 } stele__writer;
 
 STELE_NODISCARD stele_status stele__writer_open(stele__writer *w, const char *path,
                                                 stele__diag *diag);
 /* As fwrite of n bytes, keeping the reason for commit. 0, or -1 once a write has failed. */
 int stele__writer_write(stele__writer *w, const void *bytes, size_t n);
-/* Flush, fsync, rename, fsync of the folder. On failure the temporary file is removed and PATH is
- * as it was. */
+/* Flush, fsync, rename, fsync of the folder; of a hasty writer a crash of the machine, not one of
+ * the program, may leave a damaged PATH behind. On failure the temporary file is removed and PATH
+ * is as it was. */
 STELE_NODISCARD stele_status stele__writer_commit(stele__writer *w, stele__diag *diag);
+/* fsync of a file that is there, and of its folder. Errors: E_IO with a message. */
+STELE_NODISCARD stele_status stele__file_sync(const char *path, stele__diag *diag);
 /* Give up: remove the temporary file. Legal after a failed open and after commit (then a no-op). */
 void stele__writer_abandon(stele__writer *w);
 

@@ -109,6 +109,11 @@ stele_status stele__metrics_write(stele__metrics *log, const json_t *line, stele
     return status;
 }
 
+stele_status stele__metrics_sync(stele__metrics *log, stele__diag *diag)
+{
+    return fsync(fileno(log->stream)) == 0 ? STELE_OK : io_error(log->path, "write", diag);
+}
+
 void stele__metrics_close(stele__metrics *log)
 {
     if (log == NULL) {

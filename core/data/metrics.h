@@ -22,6 +22,8 @@ STELE_NODISCARD stele_status stele__metrics_open(const char *path, int64_t last_
 /* Append one object; borrowed. Errors: E_ARG if it is not an object, E_IO, E_NOMEM. */
 STELE_NODISCARD stele_status stele__metrics_write(stele__metrics *log, const json_t *line,
                                                   stele__diag *diag);
+/* Make the lines so far last through a crash of the machine. Errors: E_IO. */
+STELE_NODISCARD stele_status stele__metrics_sync(stele__metrics *log, stele__diag *diag);
 /* Close; every written line has been handed over already. NULL is legal. */
 void stele__metrics_close(stele__metrics *log);
 

@@ -28,6 +28,12 @@ STELE_NODISCARD stele_status stele__safetensors_write(const char *path,
                                                       const stele__safetensor *tensor, size_t n,
                                                       const stele__metadata *metadata,
                                                       size_t n_metadata, stele__diag *diag);
+/* The same, hastily (base/file.h). */
+STELE_NODISCARD stele_status stele__safetensors_write_hasty(const char *path,
+                                                            const stele__safetensor *tensor,
+                                                            size_t n,
+                                                            const stele__metadata *metadata,
+                                                            size_t n_metadata, stele__diag *diag);
 
 /* An open file, mapped read-only. Only its pages that are looked at are read. A file must not be
  * shortened while it is open; stele__safetensors_write replaces files and never does that. Safe to

@@ -160,9 +160,9 @@ static void put_all(stele__writer *w, const stele__safetensor *tensor, size_t n,
     (void)stele__writer_write(w, text, STELE__SAFETENSORS_CRC_DIGITS);
 }
 
-stele_status stele__safetensors_write(const char *path, const stele__safetensor *tensor, size_t n,
-                                      const stele__metadata *metadata, size_t n_metadata,
-                                      stele__diag *diag)
+static stele_status write_all(const char *path, const stele__safetensor *tensor, size_t n,
+                              const stele__metadata *metadata, size_t n_metadata, int hasty,
+                              stele__diag *diag)
 {
     stele__str header;
     stele__writer w;
@@ -172,9 +172,24 @@ stele_status stele__safetensors_write(const char *path, const stele__safetensor 
         status = stele__writer_open(&w, path, diag);
     }
     if (status == STELE_OK) {
+        w.hasty = hasty;
         put_all(&w, tensor, n, &header);
         status = stele__writer_commit(&w, diag);
     }
     stele__str_finish(&header);
     return status;
+}
+
+stele_status stele__safetensors_write(const char *path, const stele__safetensor *tensor, size_t n,
+                                      const stele__metadata *metadata, size_t n_metadata,
+                                      stele__diag *diag)
+{
+    return write_all(path, tensor, n, metadata, n_metadata, 0, diag);
+}
+
+stele_status stele__safetensors_write_hasty(const char *path, const stele__safetensor *tensor,
+                                            size_t n, const stele__metadata *metadata,
+                                            size_t n_metadata, stele__diag *diag)
+{
+    return write_all(path, tensor, n, metadata, n_metadata, 1, diag);
 }

@@ -153,8 +153,10 @@ static const stele_option TRAIN[] = {
       .type = STELE_OPT_F64,
       .offset = STELE_FIELD(stele__train_spec, early_stopping.min_delta, double),
       .max = { .f = DBL_MAX } },
-    STELE_OPTION_I64(stele__train_spec, checkpoint.every_epochs, "checkpoint.every_epochs", 1, 1,
-                     INT64_MAX, "Epochs between two checkpoints of the last state."),
+    STELE_OPTION_I64(stele__train_spec, checkpoint.every_epochs, "checkpoint.every_epochs", 0, 0,
+                     INT64_MAX,
+                     "Epochs between two checkpoints of the last state; 0: one, or as many as take "
+                     "two seconds."),
 };
 
 static const stele_option OUTPUT[] = {

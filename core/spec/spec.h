@@ -141,7 +141,7 @@ typedef struct stele__train_spec {
         double min_delta; /* smaller improvements do not count, nats per row, >= 0 */
     } early_stopping;
     struct {
-        int64_t every_epochs; /* >= 1; `best` and `last` are always written */
+        int64_t every_epochs; /* 0: by time; `best` and `last` are always written */
     } checkpoint;
 } stele__train_spec;
 

@@ -171,7 +171,10 @@ stele_status stele__loop_calibrate(stele__loop *l, stele__diag *diag)
             status = stele__loop_calibrate_heads(l, diag);
         }
         if (status == STELE_OK) {
-            status = stele__loop_write(l, "best.safetensors", 0, diag);
+            status = stele__loop_write_best(l, diag);
+        }
+        if (status == STELE_OK) {
+            status = stele__loop_keep_best(l, diag);
         }
     } else if (status == STELE_OK) {
         status = stele__loop_calibrate_heads(l, diag);

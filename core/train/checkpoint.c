@@ -206,7 +206,8 @@ stele_status stele__checkpoint_write(const char *path, stele__params *params, in
         status = STELE_E_NOMEM;
     }
     if (status == STELE_OK) {
-        status = stele__safetensors_write(path, l.tensor, l.n, meta, n, diag);
+        status = moments ? stele__safetensors_write(path, l.tensor, l.n, meta, n, diag)
+                         : stele__safetensors_write_hasty(path, l.tensor, l.n, meta, n, diag);
     }
     listing_finish(&l);
     stele__str_finish(&sums);

@@ -20,8 +20,9 @@ typedef struct stele__position {
     stele__loss_terms sums;
 } stele__position;
 
-/* Tensors NAME (trained values and buffers); with `moments` also moment1.NAME and moment2.NAME.
- * `fingerprint` names the spec. Whole or not at all. */
+/* Tensors NAME (trained values and buffers); with `moments` also moment1.NAME and moment2.NAME, for
+ * a checkpoint to go on from. `fingerprint` names the spec. Whole or not at all. Without moments it
+ * is written hastily (base/file.h): it lasts once stele__file_sync has been called. */
 STELE_NODISCARD stele_status stele__checkpoint_write(const char *path, stele__params *params,
                                                      int moments, const stele__position *at,
                                                      const char *fingerprint, stele__diag *diag);

@@ -41,6 +41,8 @@ typedef struct stele__loop {
     double ended[STELE__N_PHASES]; /* when each part of the last step was over, as stele__now */
     stele__head_calibration *calibrated; /* (heads) NULL: not yet; stele__trained takes it over */
     int64_t saved_step;                  /* of the `last` checkpoint; -1: there is none */
+    double saved_at;                     /* when it was written, as stele__now */
+    int best_is_hasty;                   /* `best` is written, but may not outlast a crash */
 } stele__loop;
 
 /* Everything but checkpoints and the log. `t` is borrowed; stele__loop_finish in any case. */
@@ -80,9 +82,13 @@ STELE_NODISCARD stele_status stele__loop_check_valid(const stele__loop *l,
                                                      const stele__loss_terms *valid,
                                                      stele__diag *diag);
 STELE_NODISCARD stele_status stele__loop_check_values(const stele__loop *l, stele__diag *diag);
-/* Write a checkpoint of parameters that are all numbers. */
-STELE_NODISCARD stele_status stele__loop_write(stele__loop *l, const char *name, int moments,
-                                               stele__diag *diag);
+/* Write the checkpoint `best` of parameters that are all numbers. It outlasts a kill; a crash of
+ * the machine once `last` has been written or stele__loop_keep_best has been called: a training
+ * that goes on from an earlier `last` makes the same `best` again. */
+STELE_NODISCARD stele_status stele__loop_write_best(stele__loop *l, stele__diag *diag);
+STELE_NODISCARD stele_status stele__loop_keep_best(stele__loop *l, stele__diag *diag);
+/* The checkpoint `last` to go on from, after what it relies on: `best` and the log. */
+STELE_NODISCARD stele_status stele__loop_write_last(stele__loop *l, stele__diag *diag);
 
 /* After the last epoch, first: fit the parameters that are calibrated, on top of the best
  * parameters, so that posteriors cover samples of the model's own p(z | x) of the validation rows

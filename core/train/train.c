@@ -87,7 +87,19 @@ static char *in_dir(const stele__loop *l, const char *name)
     return stele__path_join(l->t->dir, name);
 }
 
-stele_status stele__loop_write(stele__loop *l, const char *name, int moments, stele__diag *diag)
+static stele_status say_kept(const stele__loop *l, stele_status status, stele__diag *diag)
+{
+    if (status == STELE_E_IO && l->saved_step >= 0) {
+        stele__diag_hint(diag,
+                         "the last good checkpoint, of step %lld, is kept; once there is room, go "
+                         "on with --resume",
+                         (long long)l->saved_step);
+    }
+    return status;
+}
+
+static stele_status write_checkpoint(stele__loop *l, const char *name, int moments,
+                                     stele__diag *diag)
 {
     char *path = in_dir(l, name);
     stele_status status = path != NULL ? stele__loop_check_values(l, diag) : STELE_E_NOMEM;
@@ -96,13 +108,40 @@ stele_status stele__loop_write(stele__loop *l, const char *name, int moments, st
                                          l->t->fingerprint, diag);
     }
     stele__free(path);
-    if (status == STELE_OK && moments) {
+    return say_kept(l, status, diag);
+}
+
+stele_status stele__loop_write_best(stele__loop *l, stele__diag *diag)
+{
+    stele_status status = write_checkpoint(l, "best.safetensors", 0, diag);
+    l->best_is_hasty |= status == STELE_OK;
+    return status;
+}
+
+stele_status stele__loop_keep_best(stele__loop *l, stele__diag *diag)
+{
+    char *path = l->best_is_hasty ? in_dir(l, "best.safetensors") : NULL;
+    if (path == NULL) {
+        return l->best_is_hasty ? STELE_E_NOMEM : STELE_OK;
+    }
+    stele_status status = stele__file_sync(path, diag);
+    stele__free(path);
+    l->best_is_hasty = status != STELE_OK;
+    return say_kept(l, status, diag);
+}
+
+stele_status stele__loop_write_last(stele__loop *l, stele__diag *diag)
+{
+    stele_status status = stele__loop_keep_best(l, diag);
+    if (status == STELE_OK) {
+        status = say_kept(l, stele__metrics_sync(l->metrics, diag), diag);
+    }
+    if (status == STELE_OK) {
+        status = write_checkpoint(l, "last.safetensors", 1, diag);
+    }
+    if (status == STELE_OK) {
         l->saved_step = l->at.step;
-    } else if (status == STELE_E_IO && l->saved_step >= 0) {
-        stele__diag_hint(diag,
-                         "the last good checkpoint, of step %lld, is kept; once there is room, go "
-                         "on with --resume",
-                         (long long)l->saved_step);
+        l->saved_at = stele__now();
     }
     return status;
 }
@@ -225,7 +264,7 @@ static stele_status start(stele__loop *l, stele__diag *diag)
 {
     if (!l->t->resume) {
         stele_status status = open_log(l, diag);
-        return status == STELE_OK ? stele__loop_write(l, "last.safetensors", 1, diag) : status;
+        return status == STELE_OK ? stele__loop_write_last(l, diag) : status;
     }
     char *path = in_dir(l, "last.safetensors");
     if (path == NULL) {
@@ -321,6 +360,17 @@ static void report(stele__loop *l, const stele__loss_terms *terms, const stele__
     }
 }
 
+/* Small models make hundreds of epochs in the time that a disk takes to confirm a file. */
+static int last_is_due(const stele__loop *l)
+{
+    static const double most_seconds = 2.0;
+    const int64_t every = l->spec->checkpoint.every_epochs;
+    if (l->at.finished) {
+        return 1;
+    }
+    return every > 0 ? l->at.epoch % every == 0 : stele__now() - l->saved_at >= most_seconds;
+}
+
 /* Validate, log, keep the best, move to the next epoch. Without validation rows the last epoch is
  * the best. */
 static stele_status end_epoch(stele__loop *l, stele__diag *diag)
@@ -351,11 +401,10 @@ static stele_status end_epoch(stele__loop *l, stele__diag *diag)
     memset(&l->at.sums, 0, sizeof l->at.sums);
     l->at.finished = stage_of(l);
     if (status == STELE_OK && improved) {
-        status = stele__loop_write(l, "best.safetensors", 0, diag);
+        status = stele__loop_write_best(l, diag);
     }
-    if (status == STELE_OK &&
-        (l->at.finished || l->at.epoch % l->spec->checkpoint.every_epochs == 0)) {
-        status = stele__loop_write(l, "last.safetensors", 1, diag);
+    if (status == STELE_OK && last_is_due(l)) {
+        status = stele__loop_write_last(l, diag);
     }
     return status;
 }
@@ -376,13 +425,13 @@ static stele_status run_epoch(stele__loop *l, stele__diag *diag)
         l->steps_run++;
         report(l, &terms, NULL, 0, 0);
         if (l->t->interrupted != NULL && *l->t->interrupted && l->at.batch < l->batches.n_batches) {
-            status = stele__loop_write(l, "last.safetensors", 1, diag);
+            status = stele__loop_write_last(l, diag);
             return status == STELE_OK ? STELE_E_INTERRUPTED : status;
         }
     }
     status = end_epoch(l, diag);
     if (status == STELE_OK && l->t->interrupted != NULL && *l->t->interrupted && !l->at.finished) {
-        status = stele__loop_write(l, "last.safetensors", 1, diag);
+        status = stele__loop_write_last(l, diag);
         return status == STELE_OK ? STELE_E_INTERRUPTED : status;
     }
     return status;
