@@ -112,6 +112,33 @@ static void file_is_whole_or_absent(void **state)
     stele__free(nested);
 }
 
+static void hasty_file_is_whole_and_can_be_synced(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/stele-base-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    char *path = stele__path_join(dir, "f.txt");
+    stele__diag diag;
+    stele__diag_init(&diag);
+    assert_int_equal(stele__file_sync(path, &diag), STELE_E_IO);
+    assert_non_null(strstr(diag.message[0].text, "f.txt: cannot write: No such file"));
+    stele__writer w;
+    assert_int_equal(stele__writer_open(&w, path, NULL), STELE_OK);
+    assert_int_equal(w.hasty, 0);
+    w.hasty = 1;
+    fputs("whole", w.stream);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_int_equal(stele__writer_commit(&w, NULL), STELE_OK);
+    assert_int_equal(stele__file_sync(path, NULL), STELE_OK);
+    char *text = NULL;
+    size_t len = 0;
+    assert_int_equal(stele__file_read(path, 100, &text, &len, NULL), STELE_OK);
+    assert_string_equal(text, "whole");
+    stele__free(text);
+    stele__diag_finish(&diag);
+    stele__free(path);
+}
+
 static void every_failed_allocation_is_survived(void **state)
 {
     (void)state;
@@ -279,6 +306,7 @@ int main(void)
         cmocka_unit_test(nearest_finds_swaps_and_refuses_strangers),
         cmocka_unit_test(map_gives_indices_in_order),
         cmocka_unit_test(file_is_whole_or_absent),
+        cmocka_unit_test(hasty_file_is_whole_and_can_be_synced),
         cmocka_unit_test(every_failed_allocation_is_survived),
         cmocka_unit_test(the_least_that_is_left_is_available),
         cmocka_unit_test(child_is_heard_and_gone),
