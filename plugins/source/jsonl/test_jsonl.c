@@ -148,6 +148,24 @@ static void files_of_a_pattern_follow_each_other(void **state)
     free(path);
 }
 
+/* Programs of Windows begin texts with a byte order mark. */
+static void a_byte_order_mark_is_no_text(void **state)
+{
+    (void)state;
+    char *path = file_of("mark.jsonl", "\xef\xbb\xbf{\"id\": \"a\", \"v\": [1, 2]}\n"
+                                       "{\"id\": \"b\", \"v\": [3, 4]}\n");
+    jsonl_config c = { .path = path, .text_bytes = 64 };
+    stele_inst *s = open_config(&c);
+    stele_field d;
+    int64_t row[] = { 1, 0 };
+    float x[4];
+    read_field(s, field_of(s, "v", &d), 2, row, x);
+    assert_true(x[0] == 3 && x[1] == 4 && x[2] == 1 && x[3] == 2);
+    assert_string_equal(vt->row_id(s, 0, 0), "a");
+    vt->destroy(s);
+    free(path);
+}
+
 static void long_texts_are_cut_between_letters(void **state)
 {
     (void)state;
@@ -351,6 +369,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_is_read),
         cmocka_unit_test(files_of_a_pattern_follow_each_other),
+        cmocka_unit_test(a_byte_order_mark_is_no_text),
         cmocka_unit_test(long_texts_are_cut_between_letters),
         cmocka_unit_test(a_file_that_changes_is_noticed),
         cmocka_unit_test(pixels_are_where_they_belong),
