@@ -70,6 +70,7 @@ stele_status stele__draw_room(work *w, int64_t n)
         return stele__diag_error(w->diag, STELE_E_ARG, NULL, "there is no row to generate from");
     }
     stele_status status = stele__generated_init(&w->t, &w->o, w->to, n);
+    w->t.what = w->q->what;
     if (status == STELE_E_NOMEM) {
         return stele__diag_error(w->diag, status, NULL,
                                  "%lld draws of %lld values do not fit into memory", (long long)n,

@@ -102,12 +102,51 @@ static void free_names(char **name)
     stele__free(name);
 }
 
+/* What the values of a feature stand for if they are codes of texts, else NULL. A mean of codes is
+ * none. */
+static const stele_feature *texts_of(const stele__generated *t, size_t feature)
+{
+    const stele__matrix *m = t->what != STELE_DRAW_MEAN ? matrix_of(t) : NULL;
+    const stele_feature *f =
+        m != NULL && m->field.feature != NULL ? m->field.feature[feature] : NULL;
+    return f != NULL && f->level != NULL ? f : NULL;
+}
+
+static const char *text_at(const stele_feature *f, float v)
+{
+    return v >= 0.0F && v < (float)f->n_values ? f->level[(int64_t)v] : NULL;
+}
+
+/* Columns of codes are written as their texts, which `room` (n_features, n) has. */
+static void add_texts(const stele__generated *t, stele__column *column, const char **room)
+{
+    const size_t n = (size_t)modality_of(t)->n_features;
+    for (size_t i = 0; i < n; i++) {
+        const stele_feature *f = texts_of(t, i);
+        const char **text = room + i * (size_t)t->n;
+        for (size_t r = 0; f != NULL && r < (size_t)t->n; r++) {
+            text[r] = text_at(f, t->value[r * n + i]);
+        }
+        if (f != NULL) {
+            column[i] =
+                (stele__column){ .name = column[i].name, .kind = STELE__TEXT, .text = text };
+        }
+    }
+}
+
 static stele_status write_csv(const stele__generated *t, const char *path, char **name,
                               stele__diag *diag)
 {
     size_t n = (size_t)modality_of(t)->n_features;
+    int any = 0;
+    for (size_t i = 0; i < n; i++) {
+        any |= texts_of(t, i) != NULL;
+    }
     stele__column *column = stele__calloc(n + 1, sizeof *column);
-    if (column == NULL) {
+    const char **room = stele__calloc(any ? n * (size_t)t->n : 1, sizeof *room);
+    if (column == NULL || room == NULL) {
+        stele__free(column);
+        stele__free((void *)(uintptr_t)room);
         return STELE_E_NOMEM;
     }
     column[0] =
@@ -117,8 +156,12 @@ static stele_status write_csv(const stele__generated *t, const char *path, char 
             .name = name[i], .kind = STELE__FLOAT, .f32 = t->value + i, .stride = n
         };
     }
+    if (any) {
+        add_texts(t, column + 1, room);
+    }
     stele_status status = stele__csv_write(path, column, n + 1, (size_t)t->n, diag);
     stele__free(column);
+    stele__free((void *)(uintptr_t)room);
     return status;
 }
 
@@ -161,16 +204,18 @@ static stele_status write_h5ad(const stele__generated *t, const char *path, char
 
 /* --- JSON Lines --- */
 
-/* Numbers of one row, nested as the row is. NULL: out of memory. */
-static json_t *nested(const stele_shape *shape, uint32_t axis, const float **at)
+/* Values of one row, which begin at `row`, nested as the row is. NULL: out of memory. */
+static json_t *nested(const stele__generated *t, uint32_t axis, const float *row, const float **at)
 {
-    if (axis == shape->ndim) {
+    if (axis == t->shape.ndim) {
+        const stele_feature *f = texts_of(t, (size_t)(*at - row));
         double v = (double)*(*at)++;
-        return isfinite(v) ? json_real(v) : json_null();
+        const char *text = f != NULL ? text_at(f, (float)v) : NULL;
+        return text != NULL ? json_string(text) : isfinite(v) ? json_real(v) : json_null();
     }
     json_t *list = json_array();
-    for (int64_t i = 0; i < shape->dim[axis]; i++) {
-        if (json_array_append_new(list, nested(shape, axis + 1, at)) != 0) {
+    for (int64_t i = 0; i < t->shape.dim[axis]; i++) {
+        if (json_array_append_new(list, nested(t, axis + 1, row, at)) != 0) {
             json_decref(list);
             return NULL;
         }
@@ -238,8 +283,8 @@ static int put_line(const char *bytes, size_t n, void *writer)
 static int write_line(const stele__generated *t, int64_t i, stele__writer *w)
 {
     const stele__modality *md = modality_of(t);
-    const float *at = t->value + i * md->n_features;
-    json_t *value = is_text(t) ? text_of(at, md->n_features) : nested(&t->shape, 0, &at);
+    const float *begin = t->value + i * md->n_features, *at = begin;
+    json_t *value = is_text(t) ? text_of(begin, md->n_features) : nested(t, 0, begin, &at);
     json_t *line = json_object();
     int ok = json_object_set_new(line, "id", json_string(t->id[i])) == 0;
     if (t->source[i] >= 0) {

@@ -19,6 +19,7 @@ typedef struct stele__generated {
     float *value;           /* (n, n_features) */
     stele_shape shape;      /* one row, as --shape or the data have it */
     const char *modalities; /* that z comes from: "a,b", or "prior" */
+    uint32_t what;          /* STELE_DRAW_*: of what values are */
 } stele__generated;
 
 /* Which of the above a file name stands for; 0: none. */

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Models trained on tables. tables.py STELE
 
-Three files of the same cells are joined by id, whatever their order; new data may have their columns in another order.
+Three files of the same cells are joined by id, whatever their order; new data may have their columns in another order;
+generated columns of texts are texts.
 The last line is `N passed, N failed, 0 skipped`.
 """
 
 import csv
 import gzip
+import json
 import pathlib
 import random
 import subprocess
@@ -39,6 +41,18 @@ data: {source: table, path: all.csv, key: patient, exclude: [age]}
 latent: {dim: 2}
 modalities:
   signals: {plugin: gaussian, from: X, encoder: {hidden: [8]}, decoder: {hidden: [8]}}
+fusion: poe
+train: {epochs: 2, batch_size: 16}
+"""
+
+
+LEVELS = """\
+stele: 1
+name: levels
+data: {source: table, path: levels.csv, levels: [stage, sex], split: {train: 0.7, valid: 0.1, test: 0.2}}
+latent: {dim: 2}
+modalities:
+  m: {plugin: table, from: X, ordered: ["stage = low < mid < high"], encoder: {hidden: [8]}, decoder: {hidden: [8]}}
 fusion: poe
 train: {epochs: 2, batch_size: 16}
 """
@@ -102,10 +116,34 @@ def other_order(stele, folder):
         assert [row["z_0"], row["z_1"]] == [whole[name]["z_0"], whole[name]["z_1"]], (row, whole[name])
 
 
+def generated_levels(stele, folder):
+    """What is generated of columns of texts are their texts, but for a mean, which is none of them."""
+    draw = random.Random(5)
+    rows = [["id", "stage", "size", "sex"]]
+    for i in range(N):
+        stage = draw.choice(["low", "mid", "high"])
+        rows.append([f"r{i}", stage, round(draw.gauss({"low": 0, "mid": 5, "high": 9}[stage], 1), 3), draw.choice("fm")])
+    (folder / "levels.csv").write_text(text(rows))
+    (folder / "levels.yaml").write_text(LEVELS)
+    run(stele, folder, "train", "levels.yaml", "--run", "levels")
+    for what in ("sample", "mode"):
+        run(stele, folder, "generate", "levels", "-o", "g.csv", "--to", "m", "--prior", 40, "--draw", what)
+        made = read(folder / "g.csv").values()
+        run(stele, folder, "generate", "levels", "-o", "g.jsonl", "--to", "m", "--prior", 40, "--draw", what)
+        lines = [json.loads(line)["m"] for line in (folder / "g.jsonl").read_text().splitlines()]
+        assert [[r["stage"], r["sex"]] for r in made] == [[v[0], v[2]] for v in lines]
+        assert all(abs(float(r["size"]) - v[1]) < 1e-5 for r, v in zip(made, lines))
+        found = {r["stage"] for r in made}, {r["sex"] for r in made}
+        want = {"low", "mid", "high"}, {"f", "m"}
+        assert found == want if what == "sample" else found[0] <= want[0] and found[1] <= want[1], found
+    run(stele, folder, "generate", "levels", "-o", "g.csv", "--to", "m", "--prior", 40)
+    assert all(0.0 <= float(r["stage"]) <= 2.0 and 0.0 <= float(r["sex"]) <= 1.0 for r in read(folder / "g.csv").values())
+
+
 def main():
     stele = pathlib.Path(sys.argv[1]).resolve()
     passed = failed = 0
-    for case in (joined, other_order):
+    for case in (joined, other_order, generated_levels):
         with tempfile.TemporaryDirectory() as scratch:
             try:
                 case(stele, pathlib.Path(scratch))

@@ -229,7 +229,10 @@ static stele_status score(const stele_inst *self, const stele_head_scored *s, ui
     }
     stele_metric_set(&ret[0], "mae", absolute, 0);
     stele_metric_set(&ret[1], "rmse", sqrt(squares / n), 0);
-    stele_metric_set(&ret[2], "r2", total > 0.0 ? 1.0 - squares / total : NAN, 1);
+    stele_metric_set(
+        &ret[2], "r2",
+        stele_varies((int64_t)s->n_rows, s->number) && total > 0.0 ? 1.0 - squares / total : NAN,
+        1);
     if (gaussian) {
         stele_metric_set(&ret[3], "coverage_90", inside / n, 1);
         stele_metric_set(&ret[4], "negative_log_likelihood", nats, 0);

@@ -156,6 +156,34 @@ static void metrics_by_hand(void **state)
     toy_close(&t);
 }
 
+/* The mean of ten times 0.1 is not 0.1, and what is left of its square is no variance. */
+static void equal_targets_explain_nothing(void **state)
+{
+    enum { SAME = 10 };
+    float predicted[2 * SAME];
+    double same[SAME];
+    toy t;
+    stele_metric metric[8];
+    uint32_t n = 0;
+    (void)state;
+    for (int r = 0; r < SAME; r++) {
+        predicted[2 * r] = 0.2F;
+        predicted[2 * r + 1] = 1.0F;
+        same[r] = 0.1;
+    }
+    open_head(&t, "");
+    stele_head_scored s = { .struct_size = sizeof s,
+                            .n_rows = SAME,
+                            .n_outputs = 2,
+                            .predicted = predicted,
+                            .number = same };
+    const stele__head *h = &t.model.head[0];
+    TOY_OK(&t, h->vt->score(stele__guest_inst(h->part.guest), &s, 8, metric, &n));
+    assert_string_equal(metric[2].name, "r2");
+    assert_true(isnan(metric[2].value));
+    toy_close(&t);
+}
+
 /* With q the mean of squared errors over predicted variances, the factor k solves
  * N (1 - q / k^2) + log(k) / log(2)^2 = 0. */
 static void a_factor_corrects_the_standard_deviation(void **state)
@@ -218,6 +246,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(targets_are_standardised),
+        cmocka_unit_test(equal_targets_explain_nothing),
         cmocka_unit_test(losses_by_hand),
         cmocka_unit_test(predictions_are_in_the_unit_of_the_target),
         cmocka_unit_test(metrics_by_hand),

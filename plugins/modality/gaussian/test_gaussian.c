@@ -219,12 +219,48 @@ static void test_far_away(void **state)
     toy_close(&t);
 }
 
+/* The mean of seven times 0.1 is not 0.1, and what is left of its square is no variance. */
+static void test_equal_values_are_not_scored(void **state)
+{
+    enum { N = 7 };
+    float truth[2 * N], predicted[2 * N];
+    double known[2] = { 0.0, 0.0 };
+    unsigned char store[64] = { 0 };
+    stele_metric m[3];
+    uint32_t n = 0;
+    toy t;
+    (void)state;
+    for (int r = 0; r < N; r++) {
+        truth[2 * r] = (float)r;
+        predicted[2 * r] = r % 2 ? (float)r : (float)r + 1.0F;
+        truth[2 * r + 1] = 0.1F;
+        predicted[2 * r + 1] = 0.1001F;
+    }
+    open_spec(&t, "  a: {plugin: gaussian, from: a/dense}\n", POE, OWN, STELE_F32, 1);
+    const stele_modality_vt *vt = t.model.modality[0].vt;
+    const stele_inst *inst = stele__guest_inst(t.model.modality[0].part.guest);
+    stele_scored s = { .struct_size = sizeof s,
+                       .n_rows = N,
+                       .n_features = 2,
+                       .truth = truth,
+                       .predicted = predicted,
+                       .known = known };
+    assert_true(vt->score_size(inst) <= sizeof store);
+    assert_int_equal(vt->score_add(inst, store, &s), STELE_OK);
+    assert_int_equal(vt->score_end(inst, store, 3, m, &n), STELE_OK);
+    assert_string_equal(m[0].name, "r2");
+    near(m[0].value, 1.0 - 4.0 / 28.0, 1e-6);
+    assert_string_equal(m[1].name, "feature_correlation");
+    assert_true(m[1].value > 0.9 && m[1].value < 1.0);
+    toy_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),   cmocka_unit_test(test_student_becomes_normal),
         cmocka_unit_test(test_draws),    cmocka_unit_test(test_linear),
-        cmocka_unit_test(test_far_away),
+        cmocka_unit_test(test_far_away), cmocka_unit_test(test_equal_values_are_not_scored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,15 +37,6 @@ static double correlation(int64_t n, const double *truth, const double *predicte
     return isnan(c) ? 0.0 : c;
 }
 
-static int varies(int64_t n, const double *v)
-{
-    int64_t i = 1;
-    while (i < n && v[i] == v[0]) {
-        i++;
-    }
-    return i < n;
-}
-
 /* --- ranks ------------------------------------------------------------------------------------ */
 
 typedef struct ranked {
@@ -152,7 +143,7 @@ static int score_levels(const table_column *c, pairs *p, score *s)
         right += p->truth[i] == p->likely[i];
     }
     count(c->type == TABLE_ORDERED ? &s->ordered_accuracy : &s->accuracy, right / (double)p->n);
-    if (c->type == TABLE_ORDERED && varies(p->n, p->truth)) {
+    if (c->type == TABLE_ORDERED && stele_varies(p->n, p->truth)) {
         if (!rank(p->n, p->truth) || !rank(p->n, p->likely)) {
             return 0;
         }
@@ -167,7 +158,7 @@ static int score_column(const table_column *c, pairs *p, score *s)
     if (c->type == TABLE_ORDERED || c->type == TABLE_UNORDERED) {
         return score_levels(c, p, s);
     }
-    if (!varies(p->n, p->truth)) {
+    if (!stele_varies(p->n, p->truth)) {
         return 1;
     }
     switch (c->type) {

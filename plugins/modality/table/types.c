@@ -1,6 +1,8 @@
 /* Which type a column has: what the spec says, else what the training rows' values suggest. */
 #include "table.h"
 
+#include <stele/counts.h>
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,7 +94,7 @@ static int32_t infer(const stele_feature *f)
     if (f->n_values == 2 && f->whole) {
         return TABLE_BINARY;
     }
-    if (f->whole && f->least >= 0.0) {
+    if (f->whole && f->least >= 0.0 && f->largest < STELE_COUNT_LIMIT) {
         return TABLE_COUNT;
     }
     if (f->least >= 0.0 && f->largest <= 1.0) {
@@ -396,6 +398,20 @@ stele_status table_settle(stele_inst *self)
 
 /* --- report ---------------------------------------------------------------------------------- */
 
+/* Bytes of a name that are shown: never half a character. */
+static int shown_of(const char *name)
+{
+    enum { MOST = 40 };
+    size_t n = strlen(name);
+    if (n > MOST) {
+        n = MOST;
+        while (n > 0 && ((unsigned char)name[n] & 0xC0) == 0x80) {
+            n--;
+        }
+    }
+    return (int)n;
+}
+
 /* Names of the columns of a type, as far as they fit; their number. */
 static int64_t list_columns(const stele_inst *self, int32_t type, char *ret, size_t size)
 {
@@ -406,8 +422,8 @@ static int64_t list_columns(const stele_inst *self, int32_t type, char *ret, siz
     for (int64_t j = 0; j < self->n_columns; j++) {
         if (self->column[j].type == type && n++ <= SHOWN) {
             const size_t used = strlen(ret);
-            snprintf(ret + used, size - used, "%s%.40s", n > 1 ? ", " : "",
-                     n <= SHOWN ? name_of(self, j, own) : "...");
+            const char *name = n <= SHOWN ? name_of(self, j, own) : "...";
+            snprintf(ret + used, size - used, "%s%.*s", n > 1 ? ", " : "", shown_of(name), name);
         }
     }
     return n;

@@ -1,6 +1,8 @@
 /* Values of columns and what terms make of them. */
 #include "table.h"
 
+#include <stele/counts.h>
+
 #include <float.h>
 #include <math.h>
 
@@ -110,7 +112,10 @@ static const char *wrong_with(const table_column *c, double x)
                        ? "is negative; a column that is no `count` is listed in `real`"
                        : "is not a whole number; a column that is no `count` is listed in `real`";
         }
-        return x < 16777216.0 ? NULL : "is no count below 2^24 (16777216)";
+        return x < STELE_COUNT_LIMIT
+                   ? NULL
+                   : "is no count below 2^24 (16777216); a column of larger numbers is listed in "
+                     "`positive` or `real`";
     default:
         return c->n > 0 && c->feature->level != NULL && table_level(c, x) < 0
                    ? "is no code of the column's texts"

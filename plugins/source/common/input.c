@@ -388,7 +388,13 @@ stele_status lines_next(lines *l, char **ret)
     }
     char *line = l->buffer + l->begin;
     size_t len = feed != NULL ? (size_t)(feed - line) : l->end - l->begin;
+    l->offset = l->at - (int64_t)(l->end - l->begin);
     l->begin += len + (feed != NULL);
+    if (l->number == 1 && len >= 3 && memcmp(line, "\xEF\xBB\xBF", 3) == 0) {
+        line += 3;
+        len -= 3;
+        l->offset += 3;
+    }
     len -= len > 0 && line[len - 1] == '\r';
     line[len] = '\0';
     if (strlen(line) != len) {

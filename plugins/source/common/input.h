@@ -42,6 +42,7 @@ int64_t input_most(const input *in);
 typedef struct lines {
     input *in;
     int64_t at, number; /* of the next byte to be read; of the line, from 1 */
+    int64_t offset;     /* of the line's first byte in the content */
     char *buffer;
     size_t capacity, begin, end;
     int at_end;
@@ -49,7 +50,8 @@ typedef struct lines {
 
 void lines_start(lines *l, input *in);
 /* The next line without its end, ended by NUL, valid until the next call; NULL: there is none. A
- * line is refused if it is longer than a megabyte or holds a NUL. */
+ * line is refused if it is longer than a megabyte or holds a NUL. A byte order mark of UTF-8 before
+ * the first is left out. */
 stele_status lines_next(lines *l, char **ret);
 void lines_finish(lines *l);
 

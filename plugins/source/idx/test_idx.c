@@ -78,6 +78,20 @@ static void images_and_labels_share_their_rows(void **state)
     vt->destroy(s);
 }
 
+static void ids_may_follow_a_byte_order_mark(void **state)
+{
+    (void)state;
+    static const unsigned char two[] = { 0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 1, 5, 6 };
+    char *path = bytes_of("two.idx", two, sizeof two);
+    free(bytes_of("two.txt", "\xef\xbb\xbfr0\r\nr1\r\n", 11));
+    array_config c = { .path = path, .key = "two.txt" };
+    stele_inst *s = open_config(&c);
+    assert_string_equal(vt->row_id(s, 0, 0), "r0");
+    assert_string_equal(vt->row_id(s, 0, 1), "r1");
+    vt->destroy(s);
+    free(path);
+}
+
 /* Counts that the set's description gives. */
 static void digits_are_read(void **state)
 {
@@ -122,6 +136,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_types_are_read),
         cmocka_unit_test(images_and_labels_share_their_rows),
+        cmocka_unit_test(ids_may_follow_a_byte_order_mark),
         cmocka_unit_test(digits_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

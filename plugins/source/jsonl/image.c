@@ -53,6 +53,8 @@ static stele_status read_png(FILE *f, int only_size, pixels *p, char message[IMA
     if (!png_image_begin_read_from_stdio(&png, f)) {
         return say(message, STELE_E_DATA, "is damaged: %s", png.message);
     }
+    /* Else brightness of 16 bits is taken for linear light, and half of white becomes 188. */
+    png.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;
     png.format = p->channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
     p->h = png.height;
     p->w = png.width;
@@ -113,7 +115,11 @@ static stele_status read_jpeg(FILE *f, int only_size, pixels *p, char message[IM
     jpeg_read_header(&j->d, TRUE);
     p->h = j->d.image_height;
     p->w = j->d.image_width;
-    stele_status st = take_pixels(p, only_size, message);
+    stele_status st = STELE_OK;
+    if (j->d.num_components == 4) {
+        st = say(message, STELE_E_DATA, "has the four colours of print (CMYK); save it as RGB");
+    }
+    st = st == STELE_OK ? take_pixels(p, only_size, message) : st;
     if (st == STELE_OK && !only_size) {
         j->d.out_color_space = p->channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
         jpeg_start_decompress(&j->d);

@@ -52,8 +52,10 @@ stele_status jsonl_parse(const stele_inst *s, uint32_t file, int64_t line, const
     }
     if (v == NULL) {
         int nul = json_error_code(&error) == json_error_null_character;
-        return jsonl_fail(s, STELE_E_DATA, &s->file[file], line, "column %d: %s", error.column,
-                          nul ? "a string holds \\u0000, which is in no text" : error.text);
+        int cut = json_error_code(&error) == json_error_premature_end_of_input;
+        return jsonl_fail(s, STELE_E_DATA, &s->file[file], line, "column %d: %s%s", error.column,
+                          nul ? "a string holds \\u0000, which is in no text" : error.text,
+                          cut ? "; every line has to be an object of its own" : "");
     }
     if (!json_is_object(v)) {
         stele_status st = jsonl_fail(s, STELE_E_DATA, &s->file[file], line,
@@ -362,11 +364,12 @@ static stele_status scan_file(stele_inst *s, uint32_t file)
     lines_start(&l, s->file[file].in);
     while (st == STELE_OK) {
         json_t *object = NULL;
-        jsonl_row row = { .file = file, .at = l.at - (int64_t)(l.end - l.begin) };
+        jsonl_row row = { .file = file };
         st = lines_next(&l, &line);
         if (st != STELE_OK || line == NULL) {
             break;
         }
+        row.at = l.offset;
         row.len = (int32_t)strlen(line);
         row.line = l.number;
         if (line[strspn(line, " \t")] == '\0') {

@@ -11,6 +11,7 @@ stele_plugin_query_fn stele_plugin_query;
 
 #include <jpeglib.h>
 #include <math.h>
+#include <png.h>
 #include <sys/stat.h>
 
 static const stele_source_vt *vt;
@@ -147,6 +148,24 @@ static void files_of_a_pattern_follow_each_other(void **state)
     free(path);
 }
 
+/* Programs of Windows begin texts with a byte order mark. */
+static void a_byte_order_mark_is_no_text(void **state)
+{
+    (void)state;
+    char *path = file_of("mark.jsonl", "\xef\xbb\xbf{\"id\": \"a\", \"v\": [1, 2]}\n"
+                                       "{\"id\": \"b\", \"v\": [3, 4]}\n");
+    jsonl_config c = { .path = path, .text_bytes = 64 };
+    stele_inst *s = open_config(&c);
+    stele_field d;
+    int64_t row[] = { 1, 0 };
+    float x[4];
+    read_field(s, field_of(s, "v", &d), 2, row, x);
+    assert_true(x[0] == 3 && x[1] == 4 && x[2] == 1 && x[3] == 2);
+    assert_string_equal(vt->row_id(s, 0, 0), "a");
+    vt->destroy(s);
+    free(path);
+}
+
 static void long_texts_are_cut_between_letters(void **state)
 {
     (void)state;
@@ -215,20 +234,20 @@ static void pixels_are_where_they_belong(void **state)
 }
 
 /* A JPEG of one grey loses nothing. */
-static void write_jpeg(const char *path, int level)
+static void write_jpeg_of(const char *path, int level, int channels, J_COLOR_SPACE space)
 {
     struct jpeg_compress_struct j;
     struct jpeg_error_mgr errors;
     FILE *f = fopen(path, "wb");
-    JSAMPLE line[8];
+    JSAMPLE line[32];
     JSAMPROW rows[1] = { line };
     assert_non_null(f);
     j.err = jpeg_std_error(&errors);
     jpeg_create_compress(&j);
     jpeg_stdio_dest(&j, f);
     j.image_width = j.image_height = 8;
-    j.input_components = 1;
-    j.in_color_space = JCS_GRAYSCALE;
+    j.input_components = channels;
+    j.in_color_space = space;
     jpeg_set_defaults(&j);
     jpeg_set_quality(&j, 100, TRUE);
     jpeg_start_compress(&j, TRUE);
@@ -239,6 +258,45 @@ static void write_jpeg(const char *path, int level)
     jpeg_finish_compress(&j);
     jpeg_destroy_compress(&j);
     fclose(f);
+}
+
+static void write_jpeg(const char *path, int level)
+{
+    write_jpeg_of(path, level, 1, JCS_GRAYSCALE);
+}
+
+static void colours_of_print_are_refused(void **state)
+{
+    (void)state;
+    char why[IMAGE_MESSAGE], *path = path_of("print.jpg");
+    uint32_t h, w;
+    write_jpeg_of(path, 77, 4, JCS_CMYK);
+    assert_int_equal(jsonl_image_size(path, &h, &w, why), STELE_E_DATA);
+    assert_non_null(strstr(why, "CMYK"));
+    free(path);
+}
+
+/* Shades of 16 bits are those of 8 bits, whole bytes of them. */
+static void deep_png_keeps_its_shades(void **state)
+{
+    (void)state;
+    unsigned char line[] = { 0, 0, 0x40, 0x40, 0x80, 0x80, 0xff, 0xff }, x[4], *rows[] = { line };
+    char why[IMAGE_MESSAGE], *path = path_of("deep.png");
+    FILE *f = fopen(path, "wb");
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
+    png_infop info = png_create_info_struct(png);
+    assert_non_null(f);
+    png_init_io(png, f);
+    png_set_IHDR(png, info, 4, 1, 16, PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE,
+                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_rows(png, info, rows);
+    png_write_png(png, info, PNG_TRANSFORM_IDENTITY, NULL);
+    png_destroy_write_struct(&png, &info);
+    fclose(f);
+    assert_int_equal(jsonl_image_read(path, 1, 1, 4, x, why), STELE_OK);
+    const unsigned char want[] = { 0, 0x40, 0x80, 0xff };
+    assert_memory_equal(x, want, sizeof want);
+    free(path);
 }
 
 static void jpeg_comes_grey_and_coloured(void **state)
@@ -311,9 +369,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_is_read),
         cmocka_unit_test(files_of_a_pattern_follow_each_other),
+        cmocka_unit_test(a_byte_order_mark_is_no_text),
         cmocka_unit_test(long_texts_are_cut_between_letters),
         cmocka_unit_test(a_file_that_changes_is_noticed),
         cmocka_unit_test(pixels_are_where_they_belong),
+        cmocka_unit_test(colours_of_print_are_refused),
+        cmocka_unit_test(deep_png_keeps_its_shades),
         cmocka_unit_test(jpeg_comes_grey_and_coloured),
         cmocka_unit_test(shrinking_averages_and_growing_interpolates),
         cmocka_unit_test(size_is_checked_or_made),

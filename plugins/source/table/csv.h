@@ -182,6 +182,8 @@ typedef struct csv_column {
     unsigned asked; /* CSV_CHOSEN ... */
     uint32_t content;
     int64_t n_present;
+    int64_t n_numbers;    /* of these, what reads like a number */
+    int64_t first_text;   /* row of the first that is no number */
     int64_t fallback;     /* column that has the values this one lacks, -1: none */
     int is_number;        /* so far, all present values are */
     int late;             /* the first text came after numbers, which `category` lacks */

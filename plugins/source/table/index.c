@@ -23,11 +23,15 @@ static stele_status check_width(const stele_inst *s, const csv_reader *r)
     if (r->n == s->n_columns) {
         return STELE_OK;
     }
-    /* R leaves the header of row names out unless it is told otherwise. */
-    int from_r = s->n_rows == 0 && r->n == s->n_columns + 1;
+    const char *hint = "";
+    if (s->n_rows == 0 && s->column[0].name[0] == '#') {
+        hint = "; if what begins with # is no header, `comment: '#'` leaves it out";
+    } else if (s->n_rows == 0 && r->n == s->n_columns + 1) {
+        /* R leaves the header of row names out unless it is told otherwise. */
+        hint = "; if these are row names, write the table with col.names = NA";
+    }
     return csv_fail(s->host, STELE_E_DATA, r->file, r->at, "has %zu cells instead of %zu%s", r->n,
-                    s->n_columns,
-                    from_r ? "; if these are row names, write the table with col.names = NA" : "");
+                    s->n_columns, hint);
 }
 
 /* The column that has a row's id. */
@@ -105,6 +109,21 @@ static stele_status not_a_number(const stele_inst *s, const csv_reader *r, int64
                     s->column[column].name, csv_show(cell->text, cell->len, text));
 }
 
+/* `1,5`, `1,000` or `20 %`: meant as a number, and read as a text. */
+static int is_meant_as_number(const csv_cell *cell)
+{
+    int marks = 0;
+    for (size_t i = 0; i < cell->len; i++) {
+        const char c = cell->text[i];
+        const int mark = c == ',' || c == '%', sign = c == '-' || c == '+';
+        if (!mark && !(sign && i == 0) && (c < '0' || c > '9') && c != '.' && c != ' ') {
+            return 0;
+        }
+        marks += mark;
+    }
+    return marks > 0;
+}
+
 static stele_status look_at(stele_inst *s, const csv_reader *r, int64_t k)
 {
     csv_column *c = &s->column[k];
@@ -118,6 +137,7 @@ static stele_status look_at(stele_inst *s, const csv_reader *r, int64_t k)
         (c->asked & (CSV_CHOSEN | CSV_IF_NUMBER | CSV_LEVELS)) != 0) {
         s->seen[s->n_rows] = (int32_t)k;
     }
+    c->n_numbers += kind == CSV_NUMBER || is_meant_as_number(cell);
     if (kind == CSV_NUMBER && c->is_number) {
         c->n_present++;
         return STELE_OK;
@@ -126,6 +146,7 @@ static stele_status look_at(stele_inst *s, const csv_reader *r, int64_t k)
         return not_a_number(s, r, s->n_rows, k);
     }
     c->late |= c->is_number && c->n_present > 0;
+    c->first_text = c->is_number ? s->n_rows : c->first_text;
     c->is_number = 0;
     c->n_present++;
     int failed = !c->many && (c->asked & CSV_TEXTS) == 0 && add_text(c, cell) < 0;
@@ -247,6 +268,58 @@ static stele_status settle_columns(stele_inst *s)
     return st;
 }
 
+/* --- columns with a slip --------------------------------------------------------------------- */
+
+/* Would have been measured, and most of its values are numbers. */
+static int has_slipped(const stele_inst *s, int64_t k)
+{
+    const csv_column *c = &s->column[k];
+    return k != s->key && c->name[0] != '\0' && (c->asked & CSV_IF_NUMBER) != 0 && !c->is_number &&
+           2 * c->n_numbers > c->n_present;
+}
+
+typedef struct slip {
+    const stele_inst *s;
+    const csv_column *column;
+} slip;
+
+static stele_status tell_slip(void *ctx, uint64_t i, int64_t row, const csv_reader *r)
+{
+    const stele_inst *s = ((const slip *)ctx)->s;
+    const csv_column *c = ((const slip *)ctx)->column;
+    const csv_cell *cell = &r->cell[c - s->column];
+    char text[CSV_SHOWN];
+    (void)i;
+    (void)row;
+    s->host->log(
+        s->host, STELE_LOG_WARNING,
+        "%s: column `%s` is a label and not measured: %lld of its %lld values read like "
+        "numbers, but `%s` in line %lld is none: numbers have a decimal point and no unit, "
+        "`missing_values` says what stands for a missing one, `exclude` makes labels",
+        r->file->path, c->name, (long long)c->n_numbers, (long long)c->n_present,
+        csv_show(cell->text, cell->len, text), csv_file_line(r->file, r->at));
+    return STELE_OK;
+}
+
+/* A column that a single cell turns into a label would be lost in silence. */
+static stele_status tell_slips(const stele_inst *s)
+{
+    enum { MOST_TOLD = 5 };
+    stele_status st = STELE_OK;
+    int64_t n = 0;
+    for (int64_t k = 0; k < (int64_t)s->n_columns && st == STELE_OK; k++) {
+        if (has_slipped(s, k) && n++ < MOST_TOLD) {
+            slip told = { s, &s->column[k] };
+            st = csv_visit_rows(s, 1, &s->column[k].first_text, tell_slip, &told);
+        }
+    }
+    if (st == STELE_OK && n > MOST_TOLD) {
+        s->host->log(s->host, STELE_LOG_WARNING, "%s: the same holds for %lld more columns",
+                     s->file[0].path, (long long)(n - MOST_TOLD));
+    }
+    return st;
+}
+
 /* --- presence -------------------------------------------------------------------------------- */
 
 /* Of the rows whose number seen first is not measured (its column has texts too) all cells have to
@@ -303,6 +376,7 @@ stele_status csv_index(stele_inst *s)
     stele_status st = walk(s);
     csv_strings_drop_set(&s->id);
     st = st == STELE_OK ? complete_late(s) : st;
+    st = st == STELE_OK ? tell_slips(s) : st;
     st = st == STELE_OK ? settle_columns(s) : st;
     st = st == STELE_OK ? csv_check_fallbacks(s) : st;
     if (st == STELE_OK && s->n_x > 0) {

@@ -22,7 +22,7 @@ static inline void stele_feature_fit_one(int64_t n, double *truth, double *predi
         total += (truth[i] - mean) * (truth[i] - mean);
         left += (truth[i] - predicted[i]) * (truth[i] - predicted[i]);
     }
-    if (n > 1 && total > 0.0) {
+    if (stele_varies(n, truth) && total > 0.0) {
         double correlation = stele_pearson(n, truth, predicted);
         f->r2 += 1.0 - left / total;
         f->correlation += isnan(correlation) ? 0.0 : correlation;

@@ -66,6 +66,16 @@ static inline double stele_median(int64_t n, double *v)
     return n > 0 ? 0.5 * (v[(n - 1) / 2] + v[n / 2]) : NAN;
 }
 
+/* Do n values differ? Squares of deviations do not tell: a mean that was rounded deviates from equal values, too. */
+static inline int stele_varies(int64_t n, const double *v)
+{
+    int64_t i = 1;
+    while (i < n && v[i] == v[0]) {
+        i++;
+    }
+    return i < n;
+}
+
 /* Pearson correlation of n pairs, NaN if either side is constant. Two passes, in double. */
 static inline double stele_pearson(int64_t n, const double *a, const double *b)
 {
@@ -79,7 +89,7 @@ static inline double stele_pearson(int64_t n, const double *a, const double *b)
         sbb += (b[i] - mb) * (b[i] - mb);
         sab += (a[i] - ma) * (b[i] - mb);
     }
-    return saa > 0.0 && sbb > 0.0 ? sab / sqrt(saa * sbb) : NAN;
+    return stele_varies(n, a) && stele_varies(n, b) && saa * sbb > 0.0 ? sab / sqrt(saa * sbb) : NAN;
 }
 
 /* Mean over features of the correlation across rows between log(1 + count) and log(1 + predicted mean). All zero bytes
@@ -99,17 +109,14 @@ static inline stele_status stele_log1p_correlation_add(stele_log1p_correlation *
     double *b = a + s->n_rows;
     for (int64_t j = 0; j < s->n_features; j++) {
         int64_t n = 0;
-        int varies = 0;
         for (int64_t r = 0; r < s->n_rows; r++) {
             double truth = (double)s->truth[r * s->n_features + j];
             if (!isnan(truth)) {
                 a[n] = log1p(truth);
-                b[n] = log1p((double)s->predicted[r * s->n_features + j]);
-                varies = varies || a[n] != a[0];
-                n++;
+                b[n++] = log1p((double)s->predicted[r * s->n_features + j]);
             }
         }
-        if (varies) {
+        if (stele_varies(n, a)) {
             double corr = stele_pearson(n, a, b);
             c->sum += isnan(corr) ? 0.0 : corr;
             c->n += 1.0;
