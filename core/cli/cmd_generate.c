@@ -97,7 +97,6 @@ static int take_option(options *o, int c, const char *value)
 {
     switch (c) {
     case 'o': o->out = value; return 1;
-    case 'd': o->open.data = value; return 1;
     case 'O': o->to = value; return 1;
     case 'r': o->rows = value; return 1;
     case 'b': o->between = value; return 1;
@@ -180,7 +179,7 @@ static int parse(int argc, char **argv, options *o)
                                            { "seed", required_argument, NULL, 'S' },
                                            { "like", required_argument, NULL, 'l' },
                                            { "shape", required_argument, NULL, 'h' },
-                                           { "data", required_argument, NULL, 'd' },
+                                           { "data", required_argument, NULL, STELE__OPTION_DATA },
                                            STELE__RUN_OPTIONS,
                                            { 0 } };
     *o = (options){ .samples = 1, .what = STELE_DRAW_MEAN };
@@ -309,7 +308,7 @@ int stele__cmd_generate(int argc, char **argv)
     if (!q.seed_given) {
         q.sampling.seed = w.o.judge.seed;
     }
-    status = status == STELE_OK ? stele__opened_keep(&w.o, q.out, q.open.data, &diag) : status;
+    status = status == STELE_OK ? stele__opened_keep(&w.o, q.out, &diag) : status;
     status = status == STELE_OK ? stele__draw_z(&w) : status;
     status = status == STELE_OK ? read_shape(&w) : status;
     status = status == STELE_OK ? make_values(&w) : status;
