@@ -85,16 +85,19 @@ const stele__command stele__commands[] = {
       "  --quiet          only warnings and errors\n",
       stele__cmd_eval },
     { "generate",
-      "RUN -o FILE --to NAME [--from A,B] [--split PART | --rows ID,...] [--first N] | "
+      "RUN -o FILE --to A,B [--from A,B] [--split PART | --rows ID,...] [--first N] | "
       "--between ID,ID [--steps N] | --traverse ID [--dims A,B] [--steps N] | --prior N [--given "
       "HEAD=VALUE]  [--samples N] [--draw WHAT] "
       "[--temperature T] [--seed S] [--like ID] [--shape H,W] [--data PATH] [--checkpoint NAME] "
       "[--threads N] [--quiet]",
-      "Generate one modality from others, from the prior, between two rows, or along the latent.",
+      "Generate modalities from others, from the prior, between two rows, or along the latent.",
       "  -o FILE          (or --output) .h5ad, .csv, .npy, .jsonl (texts, nested numbers) or\n"
       "                   .png (images: what was measured, then the draws)\n"
-      "  --to NAME        the modality to generate\n"
-      "  --from A,B       from these (default: all others); nothing of NAME is used unless named\n"
+      "  --to A,B         what to generate; several modalities are drawn from the same z, each "
+      "into\n"
+      "                   a file of its own: FILE with -NAME before its ending\n"
+      "  --from A,B       from these (default: all others); nothing of what is generated is used\n"
+      "                   unless named\n"
       "  --split PART     rows of train, valid, test (default) or all\n"
       "  --rows ID,...    these rows instead\n"
       "  --first N        only the first N of them (.png: 8)\n"

@@ -275,29 +275,12 @@ static stele_status no_modality(const stele__model *m, const char *option, const
     return STELE_E_ARG;
 }
 
-stele_status stele__opened_modality(const stele__opened *o, const char *option, const char *name,
-                                    uint32_t *ret, stele__diag *diag)
-{
-    int64_t at = modality_named(&o->run.model, name);
-    if (at < 0) {
-        return no_modality(&o->run.model, option, name, diag);
-    }
-    *ret = (uint32_t)at;
-    return STELE_OK;
-}
-
-stele_status stele__opened_mask(const stele__opened *o, const stele__open_request *q, uint64_t *ret,
-                                stele__diag *diag)
+stele_status stele__opened_modalities(const stele__opened *o, const char *option, const char *text,
+                                      uint64_t *ret, stele__diag *diag)
 {
     const stele__model *m = &o->run.model;
     stele_str_list names = { 0 };
-    const char *option = q->from != NULL ? q->from : "--modalities";
-    stele_status status = STELE_OK;
-    *ret = stele__judge_all(&o->judge);
-    if (q->modalities == NULL) {
-        return STELE_OK;
-    }
-    status = stele__split_list(q->modalities, &names);
+    stele_status status = stele__split_list(text, &names);
     *ret = 0;
     for (uint64_t i = 0; i < names.n && status == STELE_OK; i++) {
         int64_t at = modality_named(m, names.v[i]);
@@ -314,6 +297,16 @@ stele_status stele__opened_mask(const stele__opened *o, const stele__open_reques
     }
     stele__split_list_finish(&names);
     return status;
+}
+
+stele_status stele__opened_mask(const stele__opened *o, const stele__open_request *q, uint64_t *ret,
+                                stele__diag *diag)
+{
+    *ret = stele__judge_all(&o->judge);
+    return q->modalities == NULL
+               ? STELE_OK
+               : stele__opened_modalities(o, q->from != NULL ? q->from : "--modalities",
+                                          q->modalities, ret, diag);
 }
 
 stele_status stele__opened_rows(const stele__opened *o, const stele__open_request *q, int64_t **ret,

@@ -64,10 +64,10 @@ void stele__opened_finish(stele__opened *o);
 STELE_NODISCARD stele_status stele__opened_mask(const stele__opened *o,
                                                 const stele__open_request *q, uint64_t *ret,
                                                 stele__diag *diag);
-/* The one modality that `option` names. */
-STELE_NODISCARD stele_status stele__opened_modality(const stele__opened *o, const char *option,
-                                                    const char *name, uint32_t *ret,
-                                                    stele__diag *diag);
+/* Bits of those in "a,b", the value of `option`. */
+STELE_NODISCARD stele_status stele__opened_modalities(const stele__opened *o, const char *option,
+                                                      const char *text, uint64_t *ret,
+                                                      stele__diag *diag);
 /* The rows of the part that the request names: *ret is to be freed. */
 STELE_NODISCARD stele_status stele__opened_rows(const stele__opened *o,
                                                 const stele__open_request *q, int64_t **ret,
