@@ -60,7 +60,7 @@ static int check(int argc, char **argv, options *o)
 static int parse(int argc, char **argv, options *o)
 {
     static const struct option longs[] = { { "output", required_argument, NULL, 'o' },
-                                           { "data", required_argument, NULL, 'd' },
+                                           { "data", required_argument, NULL, STELE__OPTION_DATA },
                                            { "details", no_argument, NULL, 'D' },
                                            STELE__OPEN_OPTIONS,
                                            { 0 } };
@@ -72,8 +72,6 @@ static int parse(int argc, char **argv, options *o)
     for (int c; (c = stele__cli_option(argc, argv, ":o:", longs)) != -1;) {
         if (c == 'o') {
             o->out = optarg;
-        } else if (c == 'd') {
-            o->open.data = optarg;
         } else if (c == 'D') {
             o->details = 1;
             o->open.encode_only = 0;
@@ -320,7 +318,7 @@ static stele_status embed(const options *o, stele__diag *diag)
         status = stele__opened_rows(&opened, &o->open, &t.rows.row, &t.rows.n);
     }
     if (status == STELE_OK) {
-        status = stele__opened_keep(&opened, o->out, o->open.data, diag);
+        status = stele__opened_keep(&opened, o->out, diag);
     }
     if (status == STELE_OK) {
         status = infer(&t, mask, diag);

@@ -1,9 +1,10 @@
-/* stele generate RUN -o FILE --to NAME [--from a,b] [--split PART] [--rows ID,...] [--first N]
+/* stele generate RUN -o FILE --to a,b [--from a,b] [--split PART] [--rows ID,...] [--first N]
  *     [--prior N | --between ID,ID | --traverse ID [--dims A,B]] [--given HEAD=VALUE]
  *     [--samples N] ... */
 #include "base/mem.h"
 #include "cli/command.h"
 #include "cli/draws.h"
+#include "cli/row_table.h"
 #include "eval/generate.h"
 
 #include <stdio.h>
@@ -97,7 +98,6 @@ static int take_option(options *o, int c, const char *value)
 {
     switch (c) {
     case 'o': o->out = value; return 1;
-    case 'd': o->open.data = value; return 1;
     case 'O': o->to = value; return 1;
     case 'r': o->rows = value; return 1;
     case 'b': o->between = value; return 1;
@@ -137,7 +137,7 @@ static int check(int argc, char **argv, options *o)
     if (o->out == NULL || o->to == NULL) {
         return stele__cli_usage_error(argv[0], o->out == NULL
                                                    ? "name the file to write with -o"
-                                                   : "name the modality to generate with --to");
+                                                   : "name the modalities to generate with --to");
     }
     o->format = stele__generated_format(o->out);
     if (o->format == 0) {
@@ -157,6 +157,9 @@ static int check(int argc, char **argv, options *o)
     if (o->between != NULL && (from_rows || o->samples > 1)) {
         return stele__cli_usage_error(
             argv[0], "--between names its rows: leave out --rows, --first, --split, --samples");
+    }
+    if (o->shape != NULL && strchr(o->to, ',') != NULL) {
+        return stele__cli_usage_error(argv[0], "--shape is about one modality");
     }
     return check_traverse(argv[0], o, from_rows);
 }
@@ -180,7 +183,7 @@ static int parse(int argc, char **argv, options *o)
                                            { "seed", required_argument, NULL, 'S' },
                                            { "like", required_argument, NULL, 'l' },
                                            { "shape", required_argument, NULL, 'h' },
-                                           { "data", required_argument, NULL, 'd' },
+                                           { "data", required_argument, NULL, STELE__OPTION_DATA },
                                            STELE__RUN_OPTIONS,
                                            { 0 } };
     *o = (options){ .samples = 1, .what = STELE_DRAW_MEAN };
@@ -247,32 +250,30 @@ static void warn_of_empty(const work *w)
 static stele_status make_values(work *w)
 {
     const int between = w->q->between != NULL, still = between || w->q->traverse != NULL;
-    int64_t *source = stele__calloc((size_t)w->t.n, sizeof *source);
-    if (source == NULL) {
+    int64_t *row = stele__calloc((size_t)w->t.n, sizeof *row);
+    if (row == NULL) {
         return STELE_E_NOMEM;
     }
     for (int64_t i = 0; i < w->t.n; i++) {
-        source[i] = w->t.row[i];
-        w->t.row[i] = w->like >= 0 ? w->like : w->t.row[i];
+        row[i] = w->like >= 0 ? w->like : w->t.row[i];
     }
-    stele__generation g = { .modality = w->to,
+    stele__generation g = { .modality = w->t.modality,
                             .what = w->q->what,
                             .mask = w->mask,
                             .seed = w->q->sampling.seed,
                             .n = w->t.n,
-                            .row = w->t.row,
+                            .row = row,
                             .sample = w->t.sample,
                             .z = w->t.z,
-                            .source = source,
+                            .source = w->t.row,
                             .own = between ? 0 : w->mask,
                             .temperature = still ? 0.0 : w->q->sampling.temperature };
-    warn_of_empty(w);
     stele_status status = stele__generate(&w->o.judge, &g, w->t.value, w->diag);
-    stele__free(source);
+    stele__free(row);
     return status;
 }
 
-static stele_status write_values(work *w)
+static stele_status write_values(work *w, const char *path)
 {
     const stele__model *m = &w->o.run.model;
     stele__str from;
@@ -283,14 +284,53 @@ static stele_status write_values(work *w)
         }
     }
     w->t.modalities = from.len > 0 ? from.data : "prior";
-    stele_status status = from.failed
-                              ? STELE_E_NOMEM
-                              : stele__generated_write(&w->t, w->q->out, w->q->format, w->diag);
+    stele_status status =
+        from.failed ? STELE_E_NOMEM : stele__generated_write(&w->t, path, w->q->format, w->diag);
     if (status == STELE_OK && !w->q->open.quiet) {
-        fprintf(stderr, "%s: %lld draws of %s from %s\n", w->q->out, (long long)w->t.n, w->q->to,
-                w->t.modalities);
+        fprintf(stderr, "%s: %lld draws of %s from %s\n", path, (long long)w->t.n,
+                m->modality[w->t.modality].name, w->t.modalities);
     }
     stele__str_finish(&from);
+    return status;
+}
+
+/* FILE, or of several modalities FILE with "-NAME" before its ending. NULL: out of memory. */
+static char *path_of(const work *w, uint32_t modality)
+{
+    const char *out = w->q->out, *name = w->o.run.model.modality[modality].name;
+    const int len = (int)(stele__extension(out) - out);
+    stele__str path;
+    stele__str_init(&path);
+    if ((w->targets & (w->targets - 1)) == 0) {
+        stele__str_append(&path, out);
+    } else {
+        stele__str_printf(&path, "%.*s-%s%s", len, out, name, out + len);
+    }
+    return stele__str_take(&path);
+}
+
+/* All modalities from the same z: first whether each of the files may be written. */
+static stele_status make_files(work *w)
+{
+    stele_status status = STELE_OK;
+    for (int write = 0; write < 2; write++) {
+        for (uint32_t i = 0; i < w->o.run.model.n_modalities && status == STELE_OK; i++) {
+            if ((w->targets >> i & 1) == 0) {
+                continue;
+            }
+            char *path = path_of(w, i);
+            if (path == NULL) {
+                status = STELE_E_NOMEM;
+            } else if (!write) {
+                status = stele__opened_keep(&w->o, path, w->diag);
+            } else {
+                status = i != w->to ? stele__generated_turn(&w->t, i) : STELE_OK;
+                status = status == STELE_OK ? make_values(w) : status;
+                status = status == STELE_OK ? write_values(w, path) : status;
+            }
+            stele__free(path);
+        }
+    }
     return status;
 }
 
@@ -309,11 +349,12 @@ int stele__cmd_generate(int argc, char **argv)
     if (!q.seed_given) {
         q.sampling.seed = w.o.judge.seed;
     }
-    status = status == STELE_OK ? stele__opened_keep(&w.o, q.out, q.open.data, &diag) : status;
     status = status == STELE_OK ? stele__draw_z(&w) : status;
     status = status == STELE_OK ? read_shape(&w) : status;
-    status = status == STELE_OK ? make_values(&w) : status;
-    status = status == STELE_OK ? write_values(&w) : status;
+    if (status == STELE_OK) {
+        warn_of_empty(&w);
+        status = make_files(&w);
+    }
     stele__generated_finish(&w.t);
     stele__free(w.row);
     stele__opened_finish(&w.o);

@@ -43,7 +43,7 @@ static int check_numbers(char **argv, options *o)
         return stele__cli_usage_error(argv[0], "--samples is a number from 1 to 10000");
     }
     end = NULL;
-    o->open.spec_labels = o->open.data == NULL; /* other data need not have its groups */
+    o->open.spec_labels = o->open.data.n == 0; /* other data need not have its groups */
     o->width = o->level != NULL ? strtod(o->level, &end) : 0.9;
     if ((end != NULL && *end != '\0') || !(o->width > 0.0) || !(o->width < 1.0)) {
         return stele__cli_usage_error(argv[0], "--level is a number between 0 and 1");
@@ -299,7 +299,7 @@ static stele_status predict(const options *o, stele__diag *diag)
         status = stele__opened_rows(&opened, &o->open, &t.row, &t.n);
     }
     if (status == STELE_OK) {
-        status = stele__opened_keep(&opened, o->out, o->open.data, diag);
+        status = stele__opened_keep(&opened, o->out, diag);
     }
     if (status == STELE_OK) {
         status = fill(&t, o, mask, diag);

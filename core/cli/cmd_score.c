@@ -47,7 +47,7 @@ static int check(int argc, char **argv, options *o)
     if (o->out != NULL && strcmp(stele__extension(o->out), ".csv") != 0) {
         return stele__cli_usage_error(argv[0], "`%s` does not end in .csv", o->out);
     }
-    o->open.spec_labels = o->open.data == NULL; /* other data need not have its groups */
+    o->open.spec_labels = o->open.data.n == 0; /* other data need not have its groups */
     return stele__interval_check(argv[0], &o->figures);
 }
 
@@ -55,7 +55,7 @@ static int parse(int argc, char **argv, options *o)
 {
     static const struct option longs[] = { { "output", required_argument, NULL, 'o' },
                                            { "alpha", required_argument, NULL, 'a' },
-                                           { "data", required_argument, NULL, 'd' },
+                                           { "data", required_argument, NULL, STELE__OPTION_DATA },
                                            STELE__INTERVAL_OPTIONS,
                                            STELE__OPEN_OPTIONS,
                                            { 0 } };
@@ -67,7 +67,6 @@ static int parse(int argc, char **argv, options *o)
         char *end = NULL;
         switch (c) {
         case 'o': o->out = optarg; break;
-        case 'd': o->open.data = optarg; break;
         case 'a':
             o->alpha = strtod(optarg, &end);
             if (end == optarg || *end != '\0' || !(o->alpha > 0.0) || !(o->alpha < 1.0)) {
@@ -94,10 +93,28 @@ static void choose_reference(const work *w, stele__consistency_request *r)
     }
 }
 
+/* A pair that hardly any row has is left out: of three modalities two may never meet. */
+static int can_compare(const work *w, uint32_t a, uint32_t b)
+{
+    const stele__model *m = &w->o.run.model;
+    const uint64_t both = UINT64_C(1) << a | UINT64_C(1) << b;
+    int64_t n = 0;
+    for (int64_t r = 0; r < w->n; r++) {
+        n += (stele__judge_present(&w->o.judge, w->row[r]) & both) == both;
+    }
+    if (n < 2) {
+        stele__diag_warning(
+            w->diag, NULL, "%lld of %lld rows have both `%s` and `%s`: the pair is left out",
+            (long long)n, (long long)w->n, m->modality[a].name, m->modality[b].name);
+    }
+    return n >= 2;
+}
+
 static stele_status score_pairs(work *w, uint64_t mask)
 {
     const stele__model *m = &w->o.run.model;
     stele_status status = STELE_OK;
+    int n_asked = 0;
     w->pair = stele__calloc(MOST_PAIRS, sizeof *w->pair);
     if (w->pair == NULL) {
         return STELE_E_NOMEM;
@@ -105,6 +122,10 @@ static stele_status score_pairs(work *w, uint64_t mask)
     for (uint32_t a = 0; a < m->n_modalities; a++) {
         for (uint32_t b = a + 1; b < m->n_modalities && status == STELE_OK; b++) {
             if ((mask >> a & 1) == 0 || (mask >> b & 1) == 0) {
+                continue;
+            }
+            n_asked++;
+            if (!can_compare(w, a, b)) {
                 continue;
             }
             pair *p = &w->pair[w->n_pairs++];
@@ -115,14 +136,13 @@ static stele_status score_pairs(work *w, uint64_t mask)
             p->b = b;
             choose_reference(w, &r);
             status = stele__consistency_compute(&w->o.judge, &r, w->o.run.pool, &p->c, w->diag);
-            if (status == STELE_E_DATA) {
-                stele__diag_hint(w->diag, "modalities `%s` and `%s`", m->modality[a].name,
-                                 m->modality[b].name);
-            }
         }
     }
     if (status == STELE_OK && w->n_pairs == 0) {
-        return stele__diag_error(w->diag, STELE_E_ARG, NULL, "a pair takes two modalities");
+        return n_asked > 0
+                   ? stele__diag_error(w->diag, STELE_E_DATA, NULL,
+                                       "there is no pair of modalities to compare")
+                   : stele__diag_error(w->diag, STELE_E_ARG, NULL, "a pair takes two modalities");
     }
     return status;
 }
@@ -330,7 +350,7 @@ int stele__cmd_score(int argc, char **argv)
     uint64_t mask = 0;
     stele_status status = stele__opened_init(&w.o, &q.open, &diag);
     if (status == STELE_OK && q.out != NULL) {
-        status = stele__opened_keep(&w.o, q.out, q.open.data, &diag);
+        status = stele__opened_keep(&w.o, q.out, &diag);
     }
     status = status == STELE_OK ? stele__opened_mask(&w.o, &q.open, &mask, &diag) : status;
     status = status == STELE_OK ? stele__opened_rows(&w.o, &q.open, &w.row, &w.n) : status;

@@ -78,7 +78,8 @@ int stele__cli_option(int argc, char **argv, const char *shorts, const struct op
     static unsigned char seen[128];
     int c = getopt_long(argc, argv, shorts, longs, NULL);
     for (const struct option *o = longs; o->name != NULL; o++) {
-        if (o->val != c || o->has_arg == no_argument || c == STELE__OPTION_SET) {
+        if (o->val != c || o->has_arg == no_argument || c == STELE__OPTION_SET ||
+            c == STELE__OPTION_DATA) {
             continue;
         }
         if (seen[c]) {

@@ -45,8 +45,8 @@ void stele__command_usage(const stele__command *command); /* to stdout */
 int stele__cli_usage_error(const char *command, const char *fmt, ...) STELE_PRINTF(2, 3);
 /* The next option, as getopt_long says it. One that takes a value stands for one thing and may be
  * given once, or else '!' is the result: the last of two would win without a word. Assignments,
- * STELE__OPTION_SET, may be many. */
-enum { STELE__OPTION_SET = 1 };
+ * STELE__OPTION_SET, and files, STELE__OPTION_DATA, may be many. */
+enum { STELE__OPTION_SET = 1, STELE__OPTION_DATA };
 int stele__cli_option(int argc, char **argv, const char *shorts, const struct option *longs);
 /* The usage error for what stele__cli_option just returned: '?', '!' or, with ':' in front of the
  * short options, ':'. opterr has to be 0. */

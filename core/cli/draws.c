@@ -51,15 +51,22 @@ static stele_status choose_rows(work *w)
     return status;
 }
 
-/* Without --from: all modalities but the one to generate, if there are others. */
+/* Without --from: all modalities but those to generate, if there are several. */
 static stele_status choose_modalities(work *w)
 {
-    stele_status status = stele__opened_modality(&w->o, "--to", w->q->to, &w->to, w->diag);
+    stele_status status = stele__opened_modalities(&w->o, "--to", w->q->to, &w->targets, w->diag);
     if (status == STELE_OK) {
         status = stele__opened_mask(&w->o, &w->q->open, &w->mask, w->diag);
     }
+    while (status == STELE_OK && (w->targets >> w->to & 1) == 0) {
+        w->to++;
+    }
     if (status == STELE_OK && w->q->open.modalities == NULL && w->o.run.model.n_modalities > 1) {
-        w->mask &= ~(UINT64_C(1) << w->to);
+        w->mask &= ~w->targets;
+        if (w->mask == 0 && w->q->prior == 0) {
+            return stele__diag_error(w->diag, STELE_E_ARG, NULL,
+                                     "--to names all modalities: --from says which are given");
+        }
     }
     return status;
 }

@@ -18,7 +18,8 @@ typedef struct stele__draw_work {
     const stele__draw_request *q;
     stele__opened o;
     stele__generated t;
-    uint32_t to;
+    uint64_t targets;     /* of the modalities to generate */
+    uint32_t to;          /* the first of them */
     uint64_t mask;        /* of the modalities that z comes from; 0: the prior */
     int64_t like;         /* row whose covariates all draws get; -1: their own */
     int64_t *row, n_rows; /* that z comes from; owned */

@@ -39,19 +39,24 @@ stele_status stele__generated_init(stele__generated *t, const stele__opened *o, 
                                    int64_t n)
 {
     *t = (stele__generated){ .o = o, .modality = modality, .n = n, .per_group = 1 };
-    const stele__modality *md = modality_of(t);
     size_t rows = (size_t)n;
-    t->shape = md->input.sample;
     t->id = stele__calloc(rows, sizeof *t->id);
     t->row = stele__calloc(rows, sizeof *t->row);
     t->source = stele__calloc(rows, sizeof *t->source);
     t->sample = stele__calloc(rows, sizeof *t->sample);
     t->z = stele__calloc(rows * o->run.model.latent_dim, sizeof *t->z);
-    t->value = stele__calloc(rows * (size_t)md->n_features, sizeof *t->value);
-    return t->id != NULL && t->row != NULL && t->source != NULL && t->sample != NULL &&
-                   t->z != NULL && t->value != NULL
-               ? STELE_OK
+    return t->id != NULL && t->row != NULL && t->source != NULL && t->sample != NULL && t->z != NULL
+               ? stele__generated_turn(t, modality)
                : STELE_E_NOMEM;
+}
+
+stele_status stele__generated_turn(stele__generated *t, uint32_t modality)
+{
+    t->modality = modality;
+    t->shape = modality_of(t)->input.sample;
+    stele__free(t->value);
+    t->value = stele__calloc((size_t)t->n * (size_t)modality_of(t)->n_features, sizeof *t->value);
+    return t->value != NULL ? STELE_OK : STELE_E_NOMEM;
 }
 
 void stele__generated_finish(stele__generated *t)

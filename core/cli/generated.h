@@ -12,7 +12,7 @@ typedef struct stele__generated {
     uint32_t modality;
     int64_t n, per_group;
     char **id;              /* (n) all different; owned */
-    int64_t *row;           /* (n) of the data set, whose covariates the decoder saw */
+    int64_t *row;           /* (n) of the data set, whose covariates it has but for --like */
     int64_t *source;        /* (n) row that z comes from; -1: none */
     uint32_t *sample;       /* (n) number among the draws of its row */
     float *z;               /* (n, latent_dim) */
@@ -27,6 +27,8 @@ int stele__generated_format(const char *path);
 /* Room for n draws, which are the caller's to fill. stele__generated_finish in any case. */
 STELE_NODISCARD stele_status stele__generated_init(stele__generated *t, const stele__opened *o,
                                                    uint32_t modality, int64_t n);
+/* The same draws for the values of another modality. */
+STELE_NODISCARD stele_status stele__generated_turn(stele__generated *t, uint32_t modality);
 void stele__generated_finish(stele__generated *t);
 
 /* Write all of it to `path`: the whole file or none. Errors with a message: E_ARG for a modality

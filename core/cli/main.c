@@ -35,7 +35,8 @@ const stele__command stele__commands[] = {
       "                   .csv: the same as columns; .npy: means\n"
       "  --modalities A,B from these alone\n"
       "  --split PART     train, valid, test or all (default)\n"
-      "  --data PATH      other rows with the same features; several sources: NAME=PATH\n"
+      "  --data PATH      other rows with the same features; several sources: NAME=PATH,\n"
+      "                   once for each that has other data\n"
       "  --checkpoint X   best (default) or last\n"
       "  --details        .h5ad: obsm/MODALITY_DETAIL too, what a modality says besides its mean\n"
       "                   and, as MODALITY_private, the means of its private latent\n"
@@ -43,7 +44,7 @@ const stele__command stele__commands[] = {
       "  --quiet          only warnings and errors\n",
       stele__cmd_embed },
     { "predict",
-      "RUN [DATA] -o FILE [--modalities A,B] [--split PART] [--samples K] [--level P] "
+      "RUN [DATA...] -o FILE [--modalities A,B] [--split PART] [--samples K] [--level P] "
       "[--resamples N] [--json] [--checkpoint NAME] [--threads N] [--quiet]",
       "Write what the heads of a run predict, with intervals, as .csv, .jsonl or .h5ad.",
       "  -o FILE          (or --output) .csv, .jsonl; .h5ad: columns of obs\n"
@@ -58,7 +59,8 @@ const stele__command stele__commands[] = {
       "  --checkpoint X   best (default) or last\n"
       "  --threads N      instead of train.threads\n"
       "  --quiet          only warnings and errors\n"
-      "\nDATA: other rows with the same features; several sources: NAME=PATH.\n",
+      "\nDATA: other rows with the same features; several sources: NAME=PATH, one\n"
+      "for each that has other data.\n",
       stele__cmd_predict },
     { "eval",
       "RUN [--split PART] [--modalities A,B] [--labels COLUMN [--exclude A,B]] [--samples K] "
@@ -83,16 +85,19 @@ const stele__command stele__commands[] = {
       "  --quiet          only warnings and errors\n",
       stele__cmd_eval },
     { "generate",
-      "RUN -o FILE --to NAME [--from A,B] [--split PART | --rows ID,...] [--first N] | "
+      "RUN -o FILE --to A,B [--from A,B] [--split PART | --rows ID,...] [--first N] | "
       "--between ID,ID [--steps N] | --traverse ID [--dims A,B] [--steps N] | --prior N [--given "
       "HEAD=VALUE]  [--samples N] [--draw WHAT] "
       "[--temperature T] [--seed S] [--like ID] [--shape H,W] [--data PATH] [--checkpoint NAME] "
       "[--threads N] [--quiet]",
-      "Generate one modality from others, from the prior, between two rows, or along the latent.",
+      "Generate modalities from others, from the prior, between two rows, or along the latent.",
       "  -o FILE          (or --output) .h5ad, .csv, .npy, .jsonl (texts, nested numbers) or\n"
       "                   .png (images: what was measured, then the draws)\n"
-      "  --to NAME        the modality to generate\n"
-      "  --from A,B       from these (default: all others); nothing of NAME is used unless named\n"
+      "  --to A,B         what to generate; several modalities are drawn from the same z, each "
+      "into\n"
+      "                   a file of its own: FILE with -NAME before its ending\n"
+      "  --from A,B       from these (default: all others); nothing of what is generated is used\n"
+      "                   unless named\n"
       "  --split PART     rows of train, valid, test (default) or all\n"
       "  --rows ID,...    these rows instead\n"
       "  --first N        only the first N of them (.png: 8)\n"
@@ -109,7 +114,8 @@ const stele__command stele__commands[] = {
       "  --like ID        the decoder sees the covariates of this row (default: the row's own;\n"
       "                   of the prior: the first row's)\n"
       "  --shape H,W      how the values of a row lie in a picture: H,W or H,W,3\n"
-      "  --data PATH      other rows with the same features; several sources: NAME=PATH\n"
+      "  --data PATH      other rows with the same features; several sources: NAME=PATH,\n"
+      "                   once for each that has other data\n"
       "  --checkpoint X   best (default) or last\n"
       "  --threads N      instead of train.threads\n"
       "  --quiet          only warnings and errors\n",
@@ -122,7 +128,8 @@ const stele__command stele__commands[] = {
       "  -o FILE          (or --output) .csv: log Bayes factor and p values of every row and pair\n"
       "  --modalities A,B only pairs of these\n"
       "  --split PART     train, valid, test (default) or all\n"
-      "  --data PATH      other rows with the same features; several sources: NAME=PATH\n"
+      "  --data PATH      other rows with the same features; several sources: NAME=PATH,\n"
+      "                   once for each that has other data\n"
       "  --alpha A        pairs whose p_match is below are flagged (default: 0.05)\n"
       "  --intervals      show the interval of each figure, by resampled rows\n"
       "  --resamples N    so many (default: 1000), 0: no intervals\n"

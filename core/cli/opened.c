@@ -31,14 +31,21 @@ int stele__open_option(stele__open_request *q, int option, const char *value)
     case 'c': q->checkpoint = value; return 1;
     case 't': q->threads = value; return 1;
     case 'q': q->quiet = 1; return 1;
+    case STELE__OPTION_DATA: stele__new_data_add(&q->data, value); return 1;
     default: return 0;
     }
 }
 
 int stele__open_check(stele__open_request *q, int argc, char **argv)
 {
-    if (q->takes_data && q->data == NULL && argc - optind == 2) {
-        q->data = argv[--argc];
+    const int behind = q->takes_data && q->data.n == 0;
+    for (int i = optind + 1; behind && i < argc; i++) {
+        stele__new_data_add(&q->data, argv[i]);
+    }
+    argc = behind && argc > optind + 1 ? optind + 1 : argc;
+    if (q->data.n > STELE__MOST_NEW_DATA) {
+        return stele__cli_usage_error(argv[0], "at most %d files of other rows",
+                                      STELE__MOST_NEW_DATA);
     }
     if (argc - optind != 1) {
         return stele__cli_usage_error(argv[0], argc == optind ? "name a run folder"
@@ -50,11 +57,11 @@ int stele__open_check(stele__open_request *q, int argc, char **argv)
     if (strcmp(q->checkpoint, "best") != 0 && strcmp(q->checkpoint, "last") != 0) {
         return stele__cli_usage_error(argv[0], "--checkpoint is best or last");
     }
-    if (q->data != NULL && q->split_given && q->part != STELE__N_PARTS) {
+    if (q->data.n > 0 && q->split_given && q->part != STELE__N_PARTS) {
         return stele__cli_usage_error(argv[0],
                                       "the rows of other data are in no part of the split");
     }
-    q->part = q->data != NULL ? STELE__N_PARTS : q->part;
+    q->part = q->data.n > 0 ? STELE__N_PARTS : q->part;
     q->dir = argv[optind];
     return STELE__EXIT_OK;
 }
@@ -86,62 +93,32 @@ static stele_status fingerprint_of(stele__registry *registry, const char *spec, 
     return status;
 }
 
-/* "PATH", or with several sources "NAME=PATH", as an assignment whose value is quoted YAML. */
-static void put_data(const char *data, int several, stele__str *out)
+/* The run's spec as it is, for what of it other data take the place of. */
+static stele_status load_new_data(stele__opened *o, const stele__open_request *q,
+                                  stele__spec_arguments *a, stele__diag *diag)
 {
-    const char *equals = strchr(data, '=');
-    if (several && equals != NULL) {
-        stele__str_printf(out, "data.sources.%.*s.path='", (int)(equals - data), data);
-        data = equals + 1;
-    } else {
-        stele__str_append(out, "data.path='");
+    stele__loaded own = { 0 };
+    if (q->data.n == 0) {
+        return STELE_OK;
     }
-    for (; *data != '\0'; data++) {
-        stele__str_append_n(out, *data == '\'' ? "''" : data, *data == '\'' ? 2 : 1);
+    stele_status status = stele__loaded_create(o->registry, a, &own, diag);
+    if (status == STELE_OK) {
+        status = stele__new_data_apply(&q->data, &own, a, &o->new_data, diag);
     }
-    stele__str_append(out, "'");
-}
-
-/* Has the source an option for the file that it reads? */
-static int reads_path(const stele__plugin *source)
-{
-    stele__table table = { source->desc.options, source->desc.n_options,
-                           source->desc.option_stride };
-    for (uint32_t i = 0; i < table.n; i++) {
-        if (strcmp(stele__table_row(&table, i).name, "path") == 0) {
-            return 1;
-        }
-    }
-    return 0;
+    stele__loaded_finish(&own);
+    return status;
 }
 
 static stele_status load(stele__opened *o, const stele__open_request *q, const char *spec,
                          char fingerprint[17], stele__diag *diag)
 {
     stele__spec_arguments a = { .path = spec };
-    stele__str data, threads, said, said_threads;
-    stele__str_init(&data);
+    stele__str threads, said_threads;
     stele__str_init(&threads);
-    stele__str_init(&said);
     stele__str_init(&said_threads);
     stele_status status = fingerprint_of(o->registry, spec, fingerprint, diag);
-    if (q->data != NULL && status == STELE_OK) {
-        stele__loaded own = { 0 };
-        status = stele__loaded_create(o->registry, &a, &own, diag);
-        int several = status == STELE_OK && own.spec->data->source == NULL;
-        if (several && strchr(q->data, '=') == NULL) {
-            status = stele__diag_error(diag, STELE_E_ARG, NULL,
-                                       "the run has several sources: write --data NAME=PATH");
-        } else if (status == STELE_OK && !several && !reads_path(own.cast.source[0])) {
-            status = stele__diag_error(diag, STELE_E_ARG, NULL,
-                                       "--data: the run's data come from %s, which reads no file",
-                                       own.cast.source[0]->desc.id);
-        }
-        stele__loaded_finish(&own);
-        put_data(q->data, several, &data);
-        stele__str_printf(&said, "--data %s", q->data);
-        a.said[a.n_sets] = said.data;
-        a.set[a.n_sets++] = data.data;
+    if (status == STELE_OK) {
+        status = load_new_data(o, q, &a, diag);
     }
     if (q->threads != NULL) {
         stele__str_printf(&threads, "train.threads=%s", q->threads);
@@ -150,13 +127,10 @@ static stele_status load(stele__opened *o, const stele__open_request *q, const c
         a.set[a.n_sets++] = threads.data;
     }
     if (status == STELE_OK) {
-        status = data.failed || threads.failed
-                     ? STELE_E_NOMEM
-                     : stele__loaded_create(o->registry, &a, &o->loaded, diag);
+        status = threads.failed ? STELE_E_NOMEM
+                                : stele__loaded_create(o->registry, &a, &o->loaded, diag);
     }
-    stele__str_finish(&data);
     stele__str_finish(&threads);
-    stele__str_finish(&said);
     stele__str_finish(&said_threads);
     return status;
 }
@@ -187,12 +161,16 @@ static stele_status open_run(stele__opened *o, const stele__open_request *q, ste
                              .plugins = &o->loaded.cast,
                              .log = &o->log,
                              .state = o->state,
-                             .new_data = q->data != NULL,
+                             .new_data = q->data.n > 0,
+                             .of_rows = o->new_data.of_rows,
                              .encode_only = q->encode_only,
                              .label = label,
                              .label_place = place,
                              .n_labels = n };
     stele_status status = stele__run_open(&r, &o->run, diag);
+    if (status == STELE_OK) {
+        stele__new_data_warn(&o->run, o->new_data.of_rows, diag);
+    }
     stele__free(label);
     stele__free(place);
     return status;
@@ -220,7 +198,7 @@ static stele_status load_model(stele__opened *o, const stele__open_request *q,
                                .seed = (uint64_t)o->loaded.spec->top->seed };
     if (status == STELE_OK && q->prior &&
         o->loaded.spec->latent->prior.kind == STELE__PRIOR_MIXTURE) {
-        status = stele__prior_open(&o->run, q->dir, q->data == NULL, o->graph, &o->prior, diag);
+        status = stele__prior_open(&o->run, q->dir, q->data.n == 0, o->graph, &o->prior, diag);
         o->judge.prior = &o->prior;
     }
     return status;
@@ -268,6 +246,7 @@ void stele__opened_finish(stele__opened *o)
     stele__state_destroy(o->state);
     stele__plan_finish(&o->plan);
     stele__loaded_finish(&o->loaded);
+    stele__new_data_sets_finish(&o->new_data);
     stele__registry_destroy(o->registry);
     memset(o, 0, sizeof *o);
 }
@@ -296,29 +275,12 @@ static stele_status no_modality(const stele__model *m, const char *option, const
     return STELE_E_ARG;
 }
 
-stele_status stele__opened_modality(const stele__opened *o, const char *option, const char *name,
-                                    uint32_t *ret, stele__diag *diag)
-{
-    int64_t at = modality_named(&o->run.model, name);
-    if (at < 0) {
-        return no_modality(&o->run.model, option, name, diag);
-    }
-    *ret = (uint32_t)at;
-    return STELE_OK;
-}
-
-stele_status stele__opened_mask(const stele__opened *o, const stele__open_request *q, uint64_t *ret,
-                                stele__diag *diag)
+stele_status stele__opened_modalities(const stele__opened *o, const char *option, const char *text,
+                                      uint64_t *ret, stele__diag *diag)
 {
     const stele__model *m = &o->run.model;
     stele_str_list names = { 0 };
-    const char *option = q->from != NULL ? q->from : "--modalities";
-    stele_status status = STELE_OK;
-    *ret = stele__judge_all(&o->judge);
-    if (q->modalities == NULL) {
-        return STELE_OK;
-    }
-    status = stele__split_list(q->modalities, &names);
+    stele_status status = stele__split_list(text, &names);
     *ret = 0;
     for (uint64_t i = 0; i < names.n && status == STELE_OK; i++) {
         int64_t at = modality_named(m, names.v[i]);
@@ -335,6 +297,16 @@ stele_status stele__opened_mask(const stele__opened *o, const stele__open_reques
     }
     stele__split_list_finish(&names);
     return status;
+}
+
+stele_status stele__opened_mask(const stele__opened *o, const stele__open_request *q, uint64_t *ret,
+                                stele__diag *diag)
+{
+    *ret = stele__judge_all(&o->judge);
+    return q->modalities == NULL
+               ? STELE_OK
+               : stele__opened_modalities(o, q->from != NULL ? q->from : "--modalities",
+                                          q->modalities, ret, diag);
 }
 
 stele_status stele__opened_rows(const stele__opened *o, const stele__open_request *q, int64_t **ret,
@@ -362,10 +334,9 @@ static int same_file(const char *a, const char *b)
            x.st_ino == y.st_ino;
 }
 
-stele_status stele__opened_keep(const stele__opened *o, const char *out, const char *data,
-                                stele__diag *diag)
+stele_status stele__opened_keep(const stele__opened *o, const char *out, stele__diag *diag)
 {
-    int is_input = same_file(out, data);
+    int is_input = 0;
     for (size_t i = 0; i < o->run.n_sources; i++) {
         is_input |= same_file(out, o->run.source[i].file);
     }

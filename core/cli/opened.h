@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/load.h"
+#include "cli/new_data.h"
 #include "eval/evaluation.h"
 #include "eval/judge.h"
 #include "train/prior.h"
@@ -24,7 +25,7 @@ typedef struct stele__open_request {
     int split_given;          /* that option was */
     const char *modalities;   /* --modalities: "a,b", NULL for all */
     const char *from;         /* what that option is called; NULL: --modalities */
-    const char *data;         /* other rows of the same features; NULL: its own */
+    stele__new_data data;     /* other rows of the same features; none: its own */
     int takes_data;           /* they may stand behind the run folder as well as in --data */
     const char *checkpoint;   /* "best" or "last" */
     const char *threads;      /* --threads, NULL: as trained */
@@ -38,6 +39,7 @@ typedef struct stele__open_request {
 typedef struct stele__opened {
     stele__registry *registry;
     stele__loaded loaded;
+    stele__new_data_sets new_data;
     stele__state *state;
     stele__log log;
     stele__plan plan;
@@ -62,17 +64,17 @@ void stele__opened_finish(stele__opened *o);
 STELE_NODISCARD stele_status stele__opened_mask(const stele__opened *o,
                                                 const stele__open_request *q, uint64_t *ret,
                                                 stele__diag *diag);
-/* The one modality that `option` names. */
-STELE_NODISCARD stele_status stele__opened_modality(const stele__opened *o, const char *option,
-                                                    const char *name, uint32_t *ret,
-                                                    stele__diag *diag);
+/* Bits of those in "a,b", the value of `option`. */
+STELE_NODISCARD stele_status stele__opened_modalities(const stele__opened *o, const char *option,
+                                                      const char *text, uint64_t *ret,
+                                                      stele__diag *diag);
 /* The rows of the part that the request names: *ret is to be freed. */
 STELE_NODISCARD stele_status stele__opened_rows(const stele__opened *o,
                                                 const stele__open_request *q, int64_t **ret,
                                                 int64_t *ret_n);
-/* Refuse to write over the measurements: those of the run, and `data` of --data (may be NULL). */
+/* Refuse to write over the measurements, those that --data names among them. */
 STELE_NODISCARD stele_status stele__opened_keep(const stele__opened *o, const char *out,
-                                                const char *data, stele__diag *diag);
+                                                stele__diag *diag);
 /* "a,b,c" as a list of texts; free both v and v[0]. */
 STELE_NODISCARD stele_status stele__split_list(const char *text, stele_str_list *ret);
 void stele__split_list_finish(stele_str_list *list);

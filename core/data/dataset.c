@@ -290,6 +290,19 @@ static stele_status none_available(const stele__dataset *ds, stele__diag *diag)
     return STELE_E_DATA;
 }
 
+/* Axes of the sources that are asked for rows; of all if those have no modality. */
+static void choose_axes(stele__dataset *ds, const uint8_t *of_rows)
+{
+    int any = 0;
+    for (int all = of_rows == NULL; all < 2 && !any; all++) {
+        for (size_t a = 0; a < ds->n_axes; a++) {
+            stele__axis *axis = &ds->axis[a];
+            axis->adds_rows = axis->has_matrix && (all || of_rows[axis->source]);
+            any |= axis->adds_rows;
+        }
+    }
+}
+
 static stele_status build(stele__dataset *ds, const stele__data_request *request,
                           stele__found *found, stele__diag *diag)
 {
@@ -305,6 +318,7 @@ static stele_status build(stele__dataset *ds, const stele__data_request *request
     if (st == STELE_OK && !any) {
         st = none_available(ds, diag);
     }
+    choose_axes(ds, request->of_rows);
     if (st == STELE_OK) {
         st = stele__dataset_join(ds, diag);
     }

@@ -75,6 +75,9 @@ typedef struct stele__data_request {
     /* New data for a trained model: a modality that no source has is absent in all rows, a label
      * that no source has is missing in all rows, and modalities need not share rows. */
     int new_data;
+    /* (n_sources) 1: rows are those that one of these sources has a modality of; others say what
+     * they have about these. NULL, or where these have no modality: all sources. */
+    const uint8_t *of_rows;
 } stele__data_request;
 
 /* How the stored entries of a CSR matrix are kept: the narrowest type that holds them all. */

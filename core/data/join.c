@@ -96,8 +96,8 @@ static stele_status order_rows(stele__dataset *ds, stele__map **wanted)
 {
     int others = 0, is_ordered = 1;
     for (size_t a = 0; a < ds->n_axes; a++) {
-        is_ordered = is_ordered && !(others && ds->axis[a].has_matrix);
-        others = others || !ds->axis[a].has_matrix;
+        is_ordered = is_ordered && !(others && ds->axis[a].adds_rows);
+        others = others || !ds->axis[a].adds_rows;
     }
     if (is_ordered) {
         ds->id = *wanted;
@@ -142,7 +142,7 @@ stele_status stele__dataset_join(stele__dataset *ds, stele__diag *diag)
     stele_status st = stele__map_create(&wanted);
     for (size_t a = 0; a < ds->n_axes && st == STELE_OK; a++) {
         if (ds->axis[a].has_matrix || ds->axis[a].has_label) {
-            st = add_ids(ds, &ds->axis[a], ds->axis[a].has_matrix ? wanted : NULL, diag);
+            st = add_ids(ds, &ds->axis[a], ds->axis[a].adds_rows ? wanted : NULL, diag);
         }
     }
     if (st == STELE_OK) {

@@ -11,6 +11,7 @@ typedef struct stele__axis {
     int64_t n_rows;
     int has_matrix;    /* a requested modality lies along it */
     int has_label;     /* a requested label lies along it */
+    int adds_rows;     /* has_matrix, and its rows are among those asked for */
     int64_t *axis_row; /* (rows of the data set): row along this axis, -1 if the id is not in it */
 } stele__axis;
 

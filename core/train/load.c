@@ -234,7 +234,8 @@ static stele_status make_request(const stele__run_request *q, const stele__run *
                                      .matrix = r->matrix,
                                      .n_matrices = n,
                                      .label = r->label,
-                                     .new_data = q->new_data };
+                                     .new_data = q->new_data,
+                                     .of_rows = q->of_rows };
     for (size_t i = 0; i < n; i++) {
         const stele__modality_spec *host = stele__modality_host(&q->spec->modality[i]);
         const stele__node *node = q->spec->modality[i].node;

@@ -30,6 +30,7 @@ typedef struct stele__run_request {
         *state; /* of an earlier training: its features, categories and split; NULL for a new one */
     int new_data; /* rows other than those of the training: no split, and modalities may be missing
                    */
+    const uint8_t *of_rows; /* as in stele__data_request */
     int encode_only; /* no word on labels that are missing, but for those that encoders get */
     int training;    /* rows suffice for one, and there is room for derivatives and moments */
     const char *const

@@ -105,6 +105,18 @@ def check_draws(stele, run_folder):
     assert only == still[::2], "without --from the others are not what is used"
 
 
+def check_several(stele, run_folder):
+    """Several modalities at once are those of one after the other: the same z, a file for each."""
+    folder = run_folder.parent
+    for options in (["--prior", 6, "--samples", 2], ["--from", "rna", "--first", 4, "--draw", "sample"],
+                    ["--prior", 3, "--like", table(stele, run_folder, "--to", "rna", "--first", 1)[0][0]]):
+        run(stele, "generate", run_folder, "-o", folder / "both.csv", "--to", "atac,rna", *options)
+        assert not (folder / "both.csv").exists()
+        for name in ("rna", "atac"):
+            run(stele, "generate", run_folder, "-o", folder / "one.csv", "--to", name, *options)
+            assert (folder / f"both-{name}.csv").read_bytes() == (folder / "one.csv").read_bytes(), (name, options)
+
+
 def check_likelihood_draws(stele, run_folder):
     _, mean = table(stele, run_folder, "--to", "rna", "--first", 40, "--temperature", 0)
     _, x = table(stele, run_folder, "--to", "rna", "--first", 40, "--temperature", 0, "--draw", "sample")
@@ -293,7 +305,7 @@ def main():
         folder = pathlib.Path(scratch)
         (folder / "c.yaml").write_text(CELLS)
         run(stele, "train", folder / "c.yaml", "--run", folder / "c", "--quiet")
-        for check in (check_draws, check_likelihood_draws, check_formats, check_prior, check_between, check_traverse, check_scores):
+        for check in (check_draws, check_several, check_likelihood_draws, check_formats, check_prior, check_between, check_traverse, check_scores):
             check(stele, folder / "c")
         check_pictures(stele, folder)
         check_texts(stele, folder)

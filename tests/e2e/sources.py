@@ -3,6 +3,7 @@
 sets of ../shared/data, skipped one by one where they are absent. sources.py STELE
 """
 
+import csv
 import gzip
 import json
 import pathlib
@@ -93,6 +94,51 @@ def train(stele, spec, folder):
     return int(re.search(r"^t: (\d+) rows", said, re.M)[1]), {k: int(v) for k, v in present.items()}, said
 
 
+def write_traces(folder, ids):
+    (folder / "ids.txt").write_text("\n".join(ids) + "\n")
+    head = f"{{'descr': '>f4', 'fortran_order': False, 'shape': ({len(ids)}, 4), }}".ljust(117) + "\n"
+    numbers = struct.pack(f">{4 * len(ids)}f", *((k * 37 % 101) / 10 for k in range(4 * len(ids))))
+    (folder / "traces.npy").write_bytes(b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head.encode() + numbers)
+
+
+def write_marks(folder, n):
+    (folder / "marks-idx2-ubyte.gz").write_bytes(gzip.compress(
+        struct.pack(">BBBBII", 0, 0, 8, 2, n, 2) + bytes(k * 13 % 200 for k in range(2 * n)), mtime=0))
+    (folder / "group-idx1-ubyte").write_bytes(struct.pack(">BBBBI", 0, 0, 8, 1, n) + bytes(k % 3 for k in range(n)))
+
+
+def check_other_rows(stele, folder):
+    """Other files in place of some of the sources: their rows alone, joined with what other sources have of them."""
+    new = folder / "new"
+    (new / "cells").mkdir(parents=True)
+    write_traces(new, ["new0", "new1", "cell5"])
+    write_marks(new, 3)
+    (new / "cells/barcodes.tsv").write_text("new0\nnew2\nnew3\n")
+
+    def rows(*words):
+        said = run(stele, *words, cwd=folder)
+        with open(folder / "other.csv", newline="", encoding="utf-8") as file:
+            return [[r["id"]] + [r[f"has_{m}"] for m in ("rna", "protein", "trace", "mark")]
+                    for r in csv.DictReader(file)], said
+
+    found, said = rows("predict", "out", "traces=new/traces.npy", "-o", "other.csv", "--quiet")
+    assert sorted(found) == [["cell5", "1", "1", "1", "1"], ["new0", "0", "0", "1", "0"],
+                             ["new1", "0", "0", "1", "0"]], found
+    assert said.count("warning: 1 of 3 rows have `") == 3 and "`mark` from the run's own source `marks`" in said, said
+    found, _ = rows("embed", "out", "--data", "traces=new/traces.npy", "--data", "marks=new", "-o", "other.csv")
+    assert sorted(found) == [["cell5", "1", "1", "1", "0"], ["new0", "0", "0", "1", "1"],
+                             ["new1", "0", "0", "1", "0"], ["new2", "0", "0", "0", "1"],
+                             ["new3", "0", "0", "0", "1"]], found
+    for words, code, text in [
+            (["predict", "out", "traces=new/traces.npy", "traces=new/traces.npy", "-o", "other.csv"], 2,
+             "--data names the source `traces` twice"),
+            (["predict", "out", "trace=new/traces.npy", "-o", "other.csv"], 2, "there are: cells, traces, marks"),
+            (["predict", "out", "new/traces.npy", "-o", "other.csv"], 2, "write --data NAME=PATH"),
+            (["score", "out", "--data", "traces=new/traces.npy"], 3, "1 of 3 rows have both `rna` and `trace`")]:
+        done = subprocess.run([stele, *words], cwd=folder, capture_output=True, text=True)
+        assert done.returncode == code and text in done.stderr, (words, done.returncode, done.stderr)
+
+
 def test_join(stele, folder):
     """120 cells; traces of every second of them and of 30 other rows; marks of all cells."""
     n, genes, proteins = 120, 15, 3
@@ -107,17 +153,13 @@ def test_join(stele, folder):
     (cells / "features.tsv").write_text("".join(f"f{j}\tname{j}\t{t}\n" for j, t in enumerate(types)))
     (cells / "barcodes.tsv").write_text("".join(f"cell{i}\n" for i in range(n)))
     ids = [f"cell{i}" for i in range(n - 2, -1, -2)] + [f"other{i}" for i in range(30)]
-    (folder / "ids.txt").write_text("\n".join(ids) + "\n")
-    head = f"{{'descr': '>f4', 'fortran_order': False, 'shape': ({len(ids)}, 4), }}".ljust(117) + "\n"
-    numbers = struct.pack(f">{4 * len(ids)}f", *((k * 37 % 101) / 10 for k in range(4 * len(ids))))
-    (folder / "traces.npy").write_bytes(b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head.encode() + numbers)
-    (folder / "marks-idx2-ubyte.gz").write_bytes(gzip.compress(
-        struct.pack(">BBBBII", 0, 0, 8, 2, n, 2) + bytes(k * 13 % 200 for k in range(2 * n)), mtime=0))
-    (folder / "group-idx1-ubyte").write_bytes(struct.pack(">BBBBI", 0, 0, 8, 1, n) + bytes(k % 3 for k in range(n)))
+    write_traces(folder, ids)
+    write_marks(folder, n)
     rows, present, _ = train(stele, JOINED, folder)
     assert (rows, present) == (150, {"rna": 120, "protein": 120, "trace": 90, "mark": 120}), (rows, present)
     state = json.loads((folder / "out" / "data.json").read_text(encoding="utf-8"))
     assert "name14" in json.dumps(state) and "name15" in json.dumps(state), "the features' names are not in the run"
+    check_other_rows(stele, folder)
 
 
 def test_citeseq_pbmc(stele, folder):

@@ -129,7 +129,7 @@ static void make_rows(scene *s)
     fake_source inst = { axis, 2, field, 2 };
     stele__source source = { "s", &fake_vt, (const stele_inst *)(const void *)&inst };
     stele__matrix_request m[] = { { .name = "a", .from = "a" }, { .name = "b", .from = "b" } };
-    stele__data_request q = { &source, 1, m, 2, NULL, 0, 0 };
+    stele__data_request q = { &source, 1, m, 2, NULL, 0, 0, NULL };
     assert_int_equal(stele__dataset_create(&q, &s->data, NULL), STELE_OK);
     assert_int_equal(stele__dataset_load(s->data, NULL, NULL), STELE_OK);
     assert_int_equal(s->data->n_rows, N);

@@ -260,7 +260,7 @@ static void blocks_unfold_sparse_rows(void **state)
     fake_source inst = { &axis, 1, &field, 1 };
     stele__source source = { "s", &fake_vt, (const stele_inst *)(const void *)&inst };
     stele__matrix_request m = { .name = "x", .from = "x" };
-    stele__data_request q = { &source, 1, &m, 1, NULL, 0, 0 };
+    stele__data_request q = { &source, 1, &m, 1, NULL, 0, 0, NULL };
     stele__dataset *data = NULL;
     const int64_t row[] = { 2, 0, 1 };
     (void)state;

@@ -27,7 +27,7 @@ static void the_cortex_is_read(void **state)
     stele__matrix_request m[] = { { .name = "rna", .from = "rna", .min_rows = 1 },
                                   { .name = "atac", .from = "atac", .min_rows = 1 } };
     stele__label_request l[] = { { .from = "cell_type" }, { .from = "cell_class" } };
-    stele__data_request rq = { &src, 1, m, 2, l, 2, 0 };
+    stele__data_request rq = { &src, 1, m, 2, l, 2, 0, NULL };
     stele__dataset *ds = NULL;
     assert_int_equal(stele__dataset_create(&rq, &ds, NULL), STELE_OK);
     assert_int_equal(stele__dataset_load(ds, NULL, NULL), STELE_OK);

@@ -60,7 +60,7 @@ static stele__dataset *make(const stele__matrix_request *m, size_t n_m,
     stele__dataset *ds = NULL;
     stele__diag d;
     stele__diag_init(&d);
-    stele__data_request rq = { &source, 1, m, n_m, l, n_l, 0 };
+    stele__data_request rq = { &source, 1, m, n_m, l, n_l, 0, NULL };
     stele_status st = stele__dataset_create(&rq, &ds, &d);
     if (st != STELE_OK) {
         fail_msg("%s", d.n > 0 ? d.message[0].text : "no message");
@@ -311,7 +311,7 @@ static void assert_refused(const stele__source *src, size_t n_src, const stele__
     stele__dataset *ds = NULL;
     stele__diag d;
     stele__diag_init(&d);
-    stele__data_request rq = { src, n_src, m, n_m, l, n_l, 0 };
+    stele__data_request rq = { src, n_src, m, n_m, l, n_l, 0, NULL };
     stele_status st = stele__dataset_create(&rq, &ds, &d);
     st = st == STELE_OK ? stele__dataset_load(ds, NULL, &d) : st;
     assert_int_equal(st, STELE_E_DATA);
@@ -381,7 +381,7 @@ static void new_data_may_lack_modalities_and_labels(void **state)
     stele__matrix_request m[] = { { .name = "L", .from = "left" },
                                   { .name = "N", .from = "none" } };
     stele__label_request l[] = { { .from = "absent", .content = STELE_FIELD_CATEGORY } };
-    stele__data_request rq = { &source, 1, m, 2, l, 1, 1 };
+    stele__data_request rq = { &source, 1, m, 2, l, 1, 1, NULL };
     stele__dataset *ds = NULL;
     stele__diag d;
     stele__diag_init(&d);
@@ -397,6 +397,34 @@ static void new_data_may_lack_modalities_and_labels(void **state)
     stele__diag_finish(&d);
 }
 
+/* Rows of `right` alone, of which `left` has two: with which they are joined as ever. */
+static void rows_may_be_those_of_some_sources(void **state)
+{
+    (void)state;
+    const stele__source two[] = { { "one", source.vt, source.inst },
+                                  { "two", source.vt, source.inst } };
+    const uint8_t second[] = { 0, 1 };
+    const char *const want[] = { "b", "c", "d", "e", "late" };
+    stele__matrix_request m[] = { { .name = "L", .from = "one:left" },
+                                  { .name = "R", .from = "two:right" } };
+    stele__label_request l[] = { { .from = "one:number" } };
+    for (int labels = 0; labels < 2; labels++) {
+        m[1].from = labels ? "one:right" : "two:right";
+        stele__data_request rq = { two, 2, m, 2, l, 1, 1, second };
+        stele__dataset *ds = NULL;
+        assert_int_equal(stele__dataset_create(&rq, &ds, NULL), STELE_OK);
+        assert_int_equal(stele__dataset_load(ds, NULL, NULL), STELE_OK);
+        assert_int_equal(ds->n_rows, labels ? 6 : 5); /* nothing is measured there: all rows */
+        assert_int_equal(ds->matrix[0].n_present, labels ? 3 : 2);
+        assert_int_equal(ds->matrix[1].n_present, 5);
+        for (int64_t i = 0; !labels && i < 5; i++) {
+            assert_string_equal(stele__dataset_row_id(ds, i), want[i]);
+        }
+        assert_true(labels || ds->label[0].number[2] == 4.5);
+        stele__dataset_destroy(ds);
+    }
+}
+
 static void every_failed_allocation_is_reported(void **state)
 {
     (void)state;
@@ -405,7 +433,7 @@ static void every_failed_allocation_is_reported(void **state)
     stele__label_request l[] = { { .from = "class" },
                                  { .from = "text" },
                                  { .from = "whole", .content = STELE_FIELD_CATEGORY } };
-    stele__data_request rq = { &source, 1, m, 2, l, 3, 0 };
+    stele__data_request rq = { &source, 1, m, 2, l, 3, 0, NULL };
     int done = 0;
     for (int64_t at = 0; !done; at++) {
         stele__dataset *ds = NULL;
@@ -433,6 +461,7 @@ int main(void)
         cmocka_unit_test(bad_requests_say_what_is_there),
         cmocka_unit_test(ids_have_to_be_unique_and_to_meet),
         cmocka_unit_test(new_data_may_lack_modalities_and_labels),
+        cmocka_unit_test(rows_may_be_those_of_some_sources),
         cmocka_unit_test(every_failed_allocation_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,7 +48,7 @@ static void make_world(world *w)
 
 static stele__dataset *dataset_of(const world *w, size_t n_matrices)
 {
-    stele__data_request rq = { &w->source, 1, wanted, n_matrices, NULL, 0, 0 };
+    stele__data_request rq = { &w->source, 1, wanted, n_matrices, NULL, 0, 0, NULL };
     stele__dataset *ds = NULL;
     assert_int_equal(stele__dataset_create(&rq, &ds, NULL), STELE_OK);
     return ds;

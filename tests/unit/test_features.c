@@ -196,7 +196,7 @@ static void assert_kept(const char *from, int64_t min_rows, int64_t most, const 
     const stele__matrix_request m = {
         .name = "m", .from = from, .min_rows = min_rows, .most_variable = most
     };
-    const stele__data_request q = { &source, 1, &m, 1, NULL, 0, 0 };
+    const stele__data_request q = { &source, 1, &m, 1, NULL, 0, 0, NULL };
     stele__dataset *ds = NULL;
     char kept[64] = "";
     assert_int_equal(stele__dataset_create(&q, &ds, NULL), STELE_OK);

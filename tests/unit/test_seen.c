@@ -85,7 +85,7 @@ static void no_row_with_both_is_refused(void **state)
         { .name = "shape", .from = "shapes" },
         { .name = "shape.encoder", .from = "trees", .beside = 1 },
     };
-    stele__data_request q = { &source, 1, m, 2, NULL, 0, 0 };
+    stele__data_request q = { &source, 1, m, 2, NULL, 0, 0, NULL };
     stele__dataset *ds = NULL;
     stele__diag diag;
     (void)state;

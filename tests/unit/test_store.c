@@ -28,7 +28,7 @@ static const stele__source source = { "file", &fake_vt,
 static stele__dataset *load(size_t most, const stele__matrix_request *m)
 {
     stele__dataset *ds = NULL;
-    stele__data_request rq = { &source, 1, m, 1, NULL, 0, 0 };
+    stele__data_request rq = { &source, 1, m, 1, NULL, 0, 0, NULL };
     stele__store_set_most(most);
     assert_int_equal(stele__dataset_create(&rq, &ds, NULL), STELE_OK);
     assert_int_equal(stele__dataset_load(ds, NULL, NULL), STELE_OK);

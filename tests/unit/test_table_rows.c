@@ -266,7 +266,7 @@ static void tables_of_the_same_cells_are_joined(void **state)
     stele__matrix_request m[] = { { .name = "e", .from = "ephys:X" },
                                   { .name = "m", .from = "morphology:X" } };
     stele__label_request l[] = { { .from = "family" }, { .from = "mouse_age_days" } };
-    stele__data_request rq = { source, 3, m, 2, l, 2, 0 };
+    stele__data_request rq = { source, 3, m, 2, l, 2, 0, NULL };
     stele__dataset *ds = NULL;
     stele__diag d;
     stele__diag_init(&d);

@@ -40,7 +40,7 @@ static stele__dataset *open_rows(void)
                                                { .name = "dense", .from = "dense" } };
     static const stele__label_request label = { .from = "trial", .content = STELE_FIELD_CATEGORY };
     const stele__source source = { "n", &fake_vt, (const stele_inst *)(const void *)&n_source };
-    stele__data_request q = { &source, 1, m, 3, &label, 1, 0 };
+    stele__data_request q = { &source, 1, m, 3, &label, 1, 0, NULL };
     stele__dataset *ds = NULL;
     assert_int_equal(stele__dataset_create(&q, &ds, NULL), STELE_OK);
     assert_int_equal(stele__dataset_load(ds, NULL, NULL), STELE_OK);
