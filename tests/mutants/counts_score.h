@@ -5,22 +5,22 @@
 #include <string.h>
 
 /* Mean absolute error. */
-typedef struct score {
+typedef struct mean_error {
     double sum, n;
-} score;
+} mean_error;
 
 static uint64_t score_size(const stele_inst *self)
 {
     (void)self;
 #ifdef DEFECT_STATE_SHORT
-    return sizeof(score) - sizeof(double);
+    return sizeof(mean_error) - sizeof(double);
 #endif
-    return sizeof(score);
+    return sizeof(mean_error);
 }
 
 static stele_status score_add(const stele_inst *self, void *state, const stele_scored *s)
 {
-    score *sc = state;
+    mean_error *sc = state;
     (void)self;
 #ifdef DEFECT_SCORE_RESETS
     memset(sc, 0, sizeof *sc);
@@ -35,7 +35,7 @@ static stele_status score_add(const stele_inst *self, void *state, const stele_s
 static stele_status score_end(const stele_inst *self, void *state, uint32_t capacity,
                               stele_metric *ret, uint32_t *ret_n)
 {
-    const score *sc = state;
+    const mean_error *sc = state;
     (void)self;
     if (capacity < 1) {
         return STELE_E_ARG;
