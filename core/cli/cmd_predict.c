@@ -243,6 +243,22 @@ static stele_status show_figures(json_t *heads, const options *o)
     return o->figures.json && text == NULL ? STELE_E_NOMEM : STELE_OK;
 }
 
+/* Figures of rows that were trained on flatter. */
+static void warn_of_training(const stele__row_table *t, stele__diag *diag)
+{
+    const stele__split *s = t->o->run.split;
+    int64_t n = 0;
+    for (int64_t r = 0; s != NULL && r < t->n; r++) {
+        n += s->part[t->row[r]] == STELE__TRAIN;
+    }
+    if (n > 0) {
+        stele__diag_warning(diag, NULL,
+                            "%lld of the %lld rows judged were trained on: --split test judges "
+                            "those that were not",
+                            (long long)n, (long long)t->n);
+    }
+}
+
 /* How well heads do on those rows that have their targets. */
 static stele_status judge(const stele__row_table *t, const options *o, uint64_t mask,
                           stele__diag *diag)
@@ -260,6 +276,9 @@ static stele_status judge(const stele__row_table *t, const options *o, uint64_t 
     }
     status = status == STELE_OK ? stele__report_predictions(&q, &heads, diag) : status;
     status = status == STELE_OK ? show_figures(heads, o) : status;
+    if (status == STELE_OK && json_object_size(heads) > 0) {
+        warn_of_training(t, diag);
+    }
     stele__eval_units_finish(&b);
     json_decref(heads);
     return status;

@@ -311,11 +311,26 @@ static void recode(stele__label *l, int64_t n_rows, const int32_t *to, char **na
     l->n_categories = n;
 }
 
-static void warn_unseen(const stele__label *l, const char *category, stele__diag *diag)
+/* A column of names has hundreds: of more than these the number is told. */
+enum { MOST_UNSEEN = 8 };
+
+static void warn_unseen(const stele__label *l, const char *category, int64_t *n, stele__diag *diag)
 {
-    stele__diag_warning(diag, &l->place,
-                        "`%s`: `%s` did not occur in training and counts as missing", l->name,
-                        category);
+    if (++*n <= MOST_UNSEEN) {
+        stele__diag_warning(diag, &l->place,
+                            "`%s`: `%s` did not occur in training and counts as missing", l->name,
+                            category);
+    }
+}
+
+static void warn_further(const stele__label *l, int64_t n, stele__diag *diag)
+{
+    if (n > MOST_UNSEEN) {
+        stele__diag_warning(diag, &l->place,
+                            "`%s`: %lld further values did not occur in training and count as "
+                            "missing",
+                            l->name, (long long)(n - MOST_UNSEEN));
+    }
 }
 
 /* Keep the categories that occur in these rows (NULL: in any); the values of all others become
@@ -327,7 +342,7 @@ static stele_status keep_used(const stele__dataset *ds, stele__label *l, const u
     int32_t *to = stele__calloc((size_t)l->n_categories + 1, sizeof *to);
     char **name = stele__calloc((size_t)l->n_categories + 1, sizeof *name);
     stele_status st = to != NULL && name != NULL ? STELE_OK : STELE_E_NOMEM;
-    int64_t n = 0;
+    int64_t n = 0, n_unseen = 0;
     for (int64_t i = 0; i < ds->n_rows && st == STELE_OK; i++) {
         if (l->code[i] >= 0) {
             to[l->code[i]] |= in == NULL || in[i] ? USED : UNSEEN;
@@ -340,11 +355,12 @@ static stele_status keep_used(const stele__dataset *ds, stele__label *l, const u
             l->category[c] = NULL;
         } else {
             if (to[c] == UNSEEN) {
-                warn_unseen(l, l->category[c], diag);
+                warn_unseen(l, l->category[c], &n_unseen, diag);
             }
             to[c] = -1;
         }
     }
+    warn_further(l, n_unseen, diag);
     if (st == STELE_OK) {
         recode(l, ds->n_rows, to, name, n);
         name = NULL;
@@ -362,6 +378,7 @@ static stele_status fix_categories(const stele__dataset *ds, stele__label *l,
     int32_t *to = stele__calloc((size_t)l->n_categories + 1, sizeof *to);
     char **name = stele__calloc(n + 1, sizeof *name);
     stele_status st = to != NULL && name != NULL ? STELE_OK : STELE_E_NOMEM;
+    int64_t n_unseen = 0;
     for (size_t k = 0; k < n && st == STELE_OK; k++) {
         name[k] = stele__strdup(request->category[k]);
         st = name[k] != NULL ? STELE_OK : STELE_E_NOMEM;
@@ -372,9 +389,10 @@ static stele_status fix_categories(const stele__dataset *ds, stele__label *l,
             to[c] = strcmp(name[k], l->category[c]) == 0 ? (int32_t)k : -1;
         }
         if (to[c] < 0) {
-            warn_unseen(l, l->category[c], request->quiet ? NULL : diag);
+            warn_unseen(l, l->category[c], &n_unseen, request->quiet ? NULL : diag);
         }
     }
+    warn_further(l, n_unseen, request->quiet ? NULL : diag);
     if (st == STELE_OK) {
         recode(l, ds->n_rows, to, name, (int64_t)n);
         name = NULL;

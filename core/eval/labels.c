@@ -245,7 +245,7 @@ stele_status stele__report_label(const stele__report_request *q, const stele__la
     if (status == STELE_E_DATA) {
         json_t *title = stele__report_title(q, l->mask);
         char mixing[64];
-        snprintf(mixing, sizeof mixing, "mixing among %lld neighbours", (long long)t->k);
+        snprintf(mixing, sizeof mixing, "mixing among %lld neighbours, `k`", (long long)t->k);
         stele__diag_warning(diag, NULL, "%s: too few rows have a label in `%s` for %s",
                             json_string_value(title), t->labels,
                             t->kind == STELE__TASK_KNN          ? "neighbours"

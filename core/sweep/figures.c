@@ -65,10 +65,21 @@ static int flatten(const char *path, const json_t *value, json_t *to)
     return ok;
 }
 
+/* The only posterior is that of all that a model knows, whatever it is called. */
+static int add_joint(const json_t *report, json_t *to)
+{
+    const json_t *posteriors = json_object_get(report, "posteriors");
+    const json_t *only = json_array_get(posteriors, 0);
+    const char *name = json_string_value(json_object_get(only, "name"));
+    const int is_other =
+        json_array_size(posteriors) == 1 && name != NULL && strcmp(name, "joint") != 0;
+    return !is_other || flatten("posteriors.joint", only, to);
+}
+
 json_t *stele__figures_flatten(const json_t *report)
 {
     json_t *to = json_object();
-    if (to != NULL && !flatten("", report, to)) {
+    if (to != NULL && (!flatten("", report, to) || !add_joint(report, to))) {
         json_decref(to);
         to = NULL;
     }

@@ -101,7 +101,7 @@ def normals(seed, step, row, sample, n, purpose="latent"):
 
 # Buffers that fit() sets: not to be learned.
 FIXED = (".log_median_size", ".class_weight", ".kind", ".centre", ".log_scale", ".bin_centre", ".bin_log_scale",
-         ".temperature", ".target_mean", ".target_sd", ".sd_factor", ".interval_end", ".time_unit", ".least_time",
+         ".temperature", ".target_mean", ".target_sd", ".sd_factor", ".noise", ".interval_end", ".time_unit", ".least_time",
          ".least_log_variance", ".slope", ".offset")
 ACTIVATIONS = {"relu": F.relu, "leaky_relu": lambda x: F.leaky_relu(x, 0.01), "gelu": F.gelu, "silu": F.silu,
                "tanh": torch.tanh}

@@ -279,6 +279,21 @@ static void test_figures(void **state)
     json_decref(report);
 }
 
+static void test_figures_of_one_modality(void **state)
+{
+    json_t *report = json_loads("{\"posteriors\": [{\"name\": \"b\", \"elbo\": -2.5, "
+                                "\"heads\": {\"h\": {\"auroc\": 0.75}}}]}",
+                                0, NULL);
+    (void)state;
+    json_t *flat = stele__figures_flatten(report);
+    assert_int_equal(json_object_size(flat), 4);
+    check_near(json_number_value(json_object_get(flat, "posteriors.b.elbo")), -2.5);
+    check_near(json_number_value(json_object_get(flat, "posteriors.joint.elbo")), -2.5);
+    check_near(json_number_value(json_object_get(flat, "posteriors.joint.heads.h.auroc")), 0.75);
+    json_decref(flat);
+    json_decref(report);
+}
+
 /* Two figures of three settings with three seeds, of one of which two runs failed: it has a high
  * mean, but cannot be the best. */
 static void test_table(void **state)
@@ -338,7 +353,8 @@ int main(void)
         cmocka_unit_test(test_random),  cmocka_unit_test(test_twins),
         cmocka_unit_test(test_apply),   cmocka_unit_test(test_student),
         cmocka_unit_test(test_paired),  cmocka_unit_test(test_flip_sampled),
-        cmocka_unit_test(test_figures), cmocka_unit_test(test_table),
+        cmocka_unit_test(test_figures), cmocka_unit_test(test_figures_of_one_modality),
+        cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,9 @@
  *
  * Losses are in the standardised unit, so that a weight means the same whatever the target's unit
  * is; predict gives the mean, and the standard deviation where the loss is Gaussian, in the
- * target's own: (R, 2) or (R, 1). Huber 1964. */
+ * target's own: (R, 2) or (R, 1). Huber 1964. A Huber loss knows no width: that of its errors is
+ * fitted to validation rows after training, see noise.h; until then it is the target's own. */
+#include "noise.h"
 #include "temperature.h"
 
 #include <stele/metrics.h>
@@ -49,6 +51,7 @@ struct stele_inst {
     uint32_t location, scale; /* buffers (1): mean and standard deviation of the training targets */
     uint32_t raw_sd;          /* gaussian, shared: parameter (1) */
     uint32_t sd_factor;       /* gaussian: buffer (1) */
+    uint32_t noise;           /* huber: buffer (1), in the target's unit */
 };
 
 static int64_t n_outputs(const stele_inst *self)
@@ -95,6 +98,9 @@ static stele_status build(stele_inst *self, stele_build *b)
     if (status == STELE_OK && self->config->loss == GAUSSIAN) {
         status = h->build->buffer(b, "sd_factor", &one, 1.0, &self->sd_factor);
     }
+    if (status == STELE_OK && self->config->loss == HUBER) {
+        status = h->build->buffer(b, "noise", &one, 1.0, &self->noise);
+    }
     if (status == STELE_OK) {
         status = h->build->buffer(b, "target_mean", &one, 0.0, &self->location);
     }
@@ -131,6 +137,9 @@ static stele_status fit(const stele_inst *self, stele_fit *f)
     }
     if (status == STELE_OK) {
         status = h->fit->set(f, self->location, 1, &mean);
+    }
+    if (status == STELE_OK && self->config->loss == HUBER) {
+        status = h->fit->set(f, self->noise, 1, &sd);
     }
     return status == STELE_OK ? h->fit->set(f, self->scale, 1, &sd) : status;
 }
@@ -199,31 +208,35 @@ static stele_status loss(const stele_inst *self, stele_graph *g, stele_tensor *y
     return ops->status(g);
 }
 
-/* Mean absolute error, its root of squares, the share of variance explained, and for a Gaussian the
- * share of targets within its 90 % interval and the negative log-likelihood in the target's unit.
- */
+/* Mean absolute error, its root of squares, the share of variance explained, the share of targets
+ * within the 90 % interval, and for a Gaussian the negative log-likelihood in the target's unit. */
 static stele_status score(const stele_inst *self, const stele_head_scored *s, uint32_t capacity,
                           stele_metric *ret, uint32_t *ret_n)
 {
     int gaussian = self->config->loss == GAUSSIAN;
     double n = (double)s->n_rows, mean = 0.0, total = 0.0, squares = 0.0, absolute = 0.0;
-    double inside = 0.0, nats = 0.0;
-    *ret_n = gaussian ? 5 : 3;
+    double inside = 0.0, nats = 0.0, noise = 0.0;
+    *ret_n = gaussian ? 5 : 4;
     if (capacity < *ret_n) {
         return STELE_E_ARG;
     }
+    stele_status status = gaussian ? STELE_OK : s->reader->get(s->reader, self->noise, 1, &noise);
+    if (status != STELE_OK) {
+        return status;
+    }
+    const double reach = gaussian ? 1.6448536269514722 : regressor_robust_quantile(0.95);
     for (int64_t r = 0; r < s->n_rows; r++) {
         mean += s->number[r] / n;
     }
     for (int64_t r = 0; r < s->n_rows; r++) {
         const float *y = s->predicted + r * s->n_outputs;
         double e = s->number[r] - (double)y[0], d = s->number[r] - mean;
+        double sd = gaussian ? (double)y[1] : noise;
         total += d * d;
         squares += e * e;
         absolute += fabs(e) / n;
+        inside += fabs(e) <= reach * sd;
         if (gaussian) {
-            double sd = (double)y[1];
-            inside += fabs(e) <= 1.6448536269514722 * sd;
             nats += (0.5 * (e / sd) * (e / sd) + log(sd) + 0.918938533204672742) / n;
         }
     }
@@ -233,8 +246,8 @@ static stele_status score(const stele_inst *self, const stele_head_scored *s, ui
         &ret[2], "r2",
         stele_varies((int64_t)s->n_rows, s->number) && total > 0.0 ? 1.0 - squares / total : NAN,
         1);
+    stele_metric_set(&ret[3], "coverage_90", inside / n, 1);
     if (gaussian) {
-        stele_metric_set(&ret[3], "coverage_90", inside / n, 1);
         stele_metric_set(&ret[4], "negative_log_likelihood", nats, 0);
     }
     return STELE_OK;
@@ -254,11 +267,19 @@ static double gaussian_loss(const void *ctx, double factor)
     return sum;
 }
 
-/* A Huber loss has no width that there could be too much of. */
 static stele_status calibrate(const stele_inst *self, const stele_head_scored *s, stele_fit *f)
 {
-    if (self->config->loss != GAUSSIAN) {
-        return STELE_OK;
+    if (self->config->loss == HUBER) {
+        double *error = calloc((size_t)s->n_rows + 1, sizeof *error), noise = 0.0;
+        if (error == NULL) {
+            return STELE_E_NOMEM;
+        }
+        for (int64_t r = 0; r < s->n_rows; r++) {
+            error[r] = s->number[r] - (double)s->predicted[r * s->n_outputs];
+        }
+        noise = regressor_robust_scale(error, s->n_rows);
+        free(error);
+        return self->host->fit->set(f, self->noise, 1, &noise);
     }
     double factor = head_factor_fit(gaussian_loss, s);
     return self->host->fit->set(f, self->sd_factor, 1, &factor);
@@ -278,28 +299,20 @@ static stele_status outputs(const stele_inst *self, const stele_reader *reader, 
     return STELE_OK;
 }
 
-/* Where the standard normal distribution reaches p: bisection, as nothing here is in a hurry. */
-static double normal_quantile(double p)
-{
-    double low = -40.0, high = 40.0;
-    for (int i = 0; i < 64; i++) {
-        double middle = 0.5 * (low + high);
-        *(0.5 * erfc(-middle * 0.707106781186547524) < p ? &low : &high) = middle;
-    }
-    return 0.5 * (low + high);
-}
-
 static stele_status show(const stele_inst *self, const stele_head_shown *s)
 {
     int gaussian = self->config->loss == GAUSSIAN;
-    for (int64_t r = 0; r < s->n_rows; r++) {
+    double noise = 0.0;
+    stele_status status = gaussian ? STELE_OK : s->reader->get(s->reader, self->noise, 1, &noise);
+    for (int64_t r = 0; r < s->n_rows && status == STELE_OK; r++) {
         const float *y = s->predicted + r * s->n_outputs;
         s->ret[r] = (double)y[0];
-        if (gaussian && s->uniform != NULL) {
-            s->ret[r] += (double)y[1] * normal_quantile(s->uniform[r]);
+        if (s->uniform != NULL) {
+            s->ret[r] += gaussian ? (double)y[1] * regressor_normal_quantile(s->uniform[r])
+                                  : noise * regressor_robust_quantile(s->uniform[r]);
         }
     }
-    return STELE_OK;
+    return status;
 }
 
 static const stele_head_vt vtable = {

@@ -242,6 +242,89 @@ static void predicted_widths_are_multiplied(void **state)
     }
 }
 
+/* The distribution of Huber's errors, integrated from `low` to `high` with s 1 and not normalised.
+ */
+static double mass(double low, double high)
+{
+    enum { STEPS = 200000 };
+    double sum = 0.0;
+    for (int i = 0; i < STEPS; i++) {
+        double u = low + (high - low) * (i + 0.5) / STEPS;
+        sum += exp(-huber(u, 1.345)) * (high - low) / STEPS;
+    }
+    return sum;
+}
+
+static void shown(toy *t, const float *y, const double *uniform, double *ret)
+{
+    const stele__head *h = &t->model.head[0];
+    stele_reader reader = stele__part_reader(&h->part);
+    stele_head_shown s = { .struct_size = sizeof s,
+                           .n_rows = N,
+                           .n_outputs = 1,
+                           .predicted = y,
+                           .uniform = uniform,
+                           .reader = &reader,
+                           .ret = ret };
+    TOY_OK(t, h->vt->show(stele__guest_inst(h->part.guest), &s));
+}
+
+static double coverage(toy *t, const stele_head_scored *rows)
+{
+    const stele__head *h = &t->model.head[0];
+    stele_reader reader = stele__part_reader(&h->part);
+    stele_head_scored s = *rows;
+    stele_metric metric[8];
+    uint32_t n = 0;
+    s.reader = &reader;
+    TOY_OK(t, h->vt->score(stele__guest_inst(h->part.guest), &s, 8, metric, &n));
+    assert_int_equal(n, 4);
+    assert_string_equal(metric[3].name, "coverage_90");
+    return metric[3].value;
+}
+
+/* Before, errors are as wide as the targets. Afterwards the scale is at the maximum of the
+ * likelihood times its prior, and draws reach the quantiles of the distribution: here 3 / 4 of the
+ * errors lie within the middle 90 %. */
+static void errors_of_a_huber_loss_have_a_width(void **state)
+{
+    static const double error[N] = { 1.0, -0.5, 9.0, 0.8 }, uniform[N] = { 0.5, 0.3, 0.95, 0.01 };
+    const double median = 1.4826022185056018 * 0.9, all = mass(-40.0, 40.0);
+    toy t;
+    float predicted[N];
+    double number[N], drawn[N], slope = 0.0;
+    (void)state;
+    open_head(&t, ", loss: huber");
+    for (int r = 0; r < N; r++) {
+        predicted[r] = (float)mean_of[r];
+        number[r] = (double)predicted[r] + error[r];
+    }
+    stele_head_scored s = { .struct_size = sizeof s,
+                            .n_rows = N,
+                            .n_outputs = 1,
+                            .predicted = predicted,
+                            .number = number };
+    assert_true(buffer(&t, "heads.k.noise") == buffer(&t, "heads.k.target_sd"));
+    assert_float_equal(coverage(&t, &s), 1.0, 1e-12);
+    TOY_OK(&t, stele__model_calibrate_head(&t.model, 0, &s, &t.diag));
+    const double scale = buffer(&t, "heads.k.noise");
+    for (int r = 0; r < N; r++) { /* of rho(e / s) + log s by log s */
+        double u = fabs(error[r]) / scale;
+        slope += 1.0 - u * fmin(u, 1.345);
+    }
+    slope += log(scale / median) / (log(2.0) * log(2.0));
+    assert_true(fabs(slope) < 1e-3 && scale > 1.0 && scale < 4.0);
+    assert_float_equal(coverage(&t, &s), 0.75, 1e-12);
+    shown(&t, predicted, uniform, drawn);
+    for (int r = 0; r < N; r++) {
+        double u = (drawn[r] - (double)predicted[r]) / scale;
+        assert_float_equal(mass(-40.0, u) / all, uniform[r], 1e-6);
+    }
+    shown(&t, predicted, NULL, drawn);
+    assert_true(drawn[3] == (double)predicted[3]);
+    toy_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +335,7 @@ int main(void)
         cmocka_unit_test(metrics_by_hand),
         cmocka_unit_test(a_factor_corrects_the_standard_deviation),
         cmocka_unit_test(predicted_widths_are_multiplied),
+        cmocka_unit_test(errors_of_a_huber_loss_have_a_width),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
