@@ -1,5 +1,6 @@
 /* class_net.h - a classifier of a label from measurements themselves: one hidden layer of rectified
- * units, trained for nothing else.
+ * units, trained for nothing else. Measurements on a grid, as pictures are, go through two
+ * convolutions before it: a class shows in them wherever it lies and whatever lies behind it.
  *
  * Columns are standardised by the training rows and squeezed, asinh((x - mean) / sd), so that
  * neither a unit nor a heavy tail rules; a missing entry counts as the mean, a column that does not
@@ -17,6 +18,8 @@ typedef struct stele__class_rows {
     stele_status (*read)(void *ctx, const int64_t *row, int64_t n, float *ret);
     void *ctx;
     int64_t n_columns;
+    /* Columns are (height, width, channels), channels running fastest; 0, 0: no grid. */
+    int64_t height, width;
 } stele__class_rows;
 
 typedef struct stele__class_request {
@@ -48,10 +51,12 @@ STELE_NODISCARD stele_status stele__class_tell(const stele__class_net *net, stel
 
 /* A classifier as a file with the digest of what it was trained on. Reading gives NULL, and no
  * error, for a file that is absent, damaged, or of another digest or shape: the classifier is
- * trained anew then. [main] */
+ * trained anew then. rows: read is
+ * not called. [main] */
 STELE_NODISCARD stele_status stele__class_write(const stele__class_net *net, const char *path,
                                                 uint64_t digest, stele__diag *diag);
-STELE_NODISCARD stele_status stele__class_read(const char *path, uint64_t digest, int64_t n_columns,
-                                               int32_t n_classes, stele__class_net **ret);
+STELE_NODISCARD stele_status stele__class_read(const char *path, uint64_t digest,
+                                               const stele__class_rows *rows, int32_t n_classes,
+                                               stele__class_net **ret);
 
 #endif

@@ -5,20 +5,20 @@
 #include "eval/class_net.h"
 #include "graph/params.h"
 
-enum { STELE__CLASS_HIDDEN = 256, STELE__CLASS_ENTRIES = 4 };
+enum { STELE__CLASS_HIDDEN = 256, STELE__CLASS_ENTRIES = 8 };
 #define STELE__CLASS_DROPOUT 0.25
 /* Another one with every change of how classifiers are trained: part of their digest. */
 #define STELE__CLASS_VERSION "classifier/1"
 
 struct stele__class_net {
     stele__params *params;
-    uint32_t entry[STELE__CLASS_ENTRIES];
-    int64_t n_columns;
+    uint32_t n_entries, entry[STELE__CLASS_ENTRIES]; /* the last four are those of convolutions */
+    int64_t n_columns, height, width;                /* height 0: no convolutions */
     int32_t n_classes;
     float *mean, *scale; /* (n_columns); scale: 1 / sd, 0 where there is none */
 };
 
-STELE_NODISCARD stele_status stele__class_create(int64_t n_columns, int32_t n_classes,
+STELE_NODISCARD stele_status stele__class_create(const stele__class_rows *rows, int32_t n_classes,
                                                  uint64_t seed, stele__class_net **ret,
                                                  stele__diag *diag);
 /* Standardise and squeeze x (n, n_columns) in place. */

@@ -161,7 +161,7 @@ static stele_status take_step(work *w, int64_t at, int64_t n, stele__diag *diag)
                            .purpose = stele__noise_hash("coherence"),
                            .params = w->net->params,
                            .entry = w->net->entry,
-                           .n = STELE__CLASS_ENTRIES };
+                           .n = w->net->n_entries };
     stele_status status = load(w, at, n);
     if (status != STELE_OK) {
         return status;
@@ -237,8 +237,7 @@ stele_status stele__class_train(stele_graph *g, const stele__class_request *q,
                                 stele__class_net **ret, stele__diag *diag)
 {
     work w = { .g = g, .q = q };
-    stele_status status =
-        stele__class_create(q->rows.n_columns, q->n_classes, q->seed, &w.net, diag);
+    stele_status status = stele__class_create(&q->rows, q->n_classes, q->seed, &w.net, diag);
     if (status == STELE_OK) {
         status = make_room(&w);
         status = status == STELE_OK ? train(&w, diag) : status;

@@ -107,7 +107,7 @@ static stele_status classifier(work *w, uint32_t m, const stele__class_request *
     stele_status status =
         path != NULL || w->q->folder == NULL ? stele__class_digest(q, &digest) : STELE_E_NOMEM;
     if (status == STELE_OK && path != NULL) {
-        status = stele__class_read(path, digest, q->rows.n_columns, q->n_classes, &w->net[m]);
+        status = stele__class_read(path, digest, &q->rows, q->n_classes, &w->net[m]);
     }
     if (status == STELE_OK && w->net[m] == NULL) {
         status = stele__class_train(w->j->graph, q, &w->net[m], diag);
@@ -119,6 +119,17 @@ static stele_status classifier(work *w, uint32_t m, const stele__class_request *
     return status;
 }
 
+static stele__class_rows rows_of(stele__matrix *matrix, int64_t n_features)
+{
+    const stele_shape *s = &matrix->field.sample;
+    const int grid = s->ndim == 2 || s->ndim == 3;
+    return (stele__class_rows){ .read = read_rows,
+                                .ctx = matrix,
+                                .n_columns = n_features,
+                                .height = grid ? s->dim[0] : 0,
+                                .width = grid ? s->dim[1] : 0 };
+}
+
 static stele_status prepare_modality(work *w, uint32_t m, stele__diag *diag)
 {
     const stele__modality *md = &w->j->model->modality[m];
@@ -128,7 +139,7 @@ static stele_status prepare_modality(work *w, uint32_t m, stele__diag *diag)
     stele_status status = row != NULL && code != NULL ? STELE_OK : STELE_E_NOMEM;
     int several = 0;
     if (status == STELE_OK) {
-        stele__class_request q = { .rows = { read_rows, &w->j->data->matrix[at], md->n_features },
+        stele__class_request q = { .rows = rows_of(&w->j->data->matrix[at], md->n_features),
                                    .row = row,
                                    .label = code,
                                    .n =

@@ -103,7 +103,7 @@ static stele_status read_corners(void *ctx, const int64_t *row, int64_t n, float
 
 static stele__class_request request_of(corners *c)
 {
-    return (stele__class_request){ .rows = { read_corners, c, DIMS },
+    return (stele__class_request){ .rows = { .read = read_corners, .ctx = c, .n_columns = DIMS },
                                    .row = c->row,
                                    .label = c->label,
                                    .n = SEEN,
@@ -170,7 +170,8 @@ static void a_classifier_learns_corners_whatever_the_threads(void **state)
 static void refused(const char *path, uint64_t digest, int64_t n_columns)
 {
     stele__class_net *net = NULL;
-    assert_int_equal(stele__class_read(path, digest, n_columns, 2, &net), STELE_OK);
+    const stele__class_rows rows = { .n_columns = n_columns };
+    assert_int_equal(stele__class_read(path, digest, &rows, 2, &net), STELE_OK);
     assert_null(net);
 }
 
@@ -187,11 +188,12 @@ static void a_classifier_is_kept(void **state)
     int open = mkstemp(path);
     assert_true(open >= 0 && close(open) == 0);
     refused(path, 7, DIMS);
+    const stele__class_request q = request_of(&c);
     stele__class_net *net = train_with(&c, 1, told);
     assert_int_equal(stele__class_write(net, path, 7, NULL), STELE_OK);
     stele__class_destroy(net);
     assert_int_equal(stele__graph_create(NULL, STELE_F32, &g), STELE_OK);
-    assert_int_equal(stele__class_read(path, 7, DIMS, 2, &kept), STELE_OK);
+    assert_int_equal(stele__class_read(path, 7, &q.rows, 2, &kept), STELE_OK);
     assert_non_null(kept);
     assert_int_equal(stele__class_tell(kept, g, c.x, POINTS, again, NULL), STELE_OK);
     assert_memory_equal(told, again, sizeof told);
