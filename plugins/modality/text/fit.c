@@ -28,8 +28,10 @@ stele_status text_validate(const stele_inst *self, const stele_view *x, stele_ba
 /* The training rows' texts as words. */
 typedef struct texts_seen {
     corpus words;
+    text_words split;
     int64_t n, n_cut;
     double *count; /* (vocab_size) of each token, each text's end among them */
+    double *idf;   /* (vocab_size) */
 } texts_seen;
 
 static stele_status read_corpus(const stele_inst *self, stele_fit *f, texts_seen *s)
@@ -49,17 +51,20 @@ static stele_status read_corpus(const stele_inst *self, stele_fit *f, texts_seen
     return status;
 }
 
-/* How often each token is written, and how many texts have too many: from the words alone, as no
- * token reaches across their borders. */
-static stele_status count_tokens(const stele_inst *self, texts_seen *s, int64_t n,
-                                 const bpe_merge *merge)
+/* The tokens of all words, how often each is written, and how many texts have too many: from the
+ * words alone, as no token reaches across their borders. */
+static stele_status split_words(const stele_inst *self, texts_seen *s, int64_t n,
+                                const bpe_merge *merge)
 {
     bpe b;
-    int32_t token[BPE_WORD];
     const corpus *c = &s->words;
-    int64_t *len = calloc((size_t)c->n + 1, sizeof *len);
-    stele_status status = bpe_init(&b, n, merge) == 0 && len != NULL ? STELE_OK : STELE_E_NOMEM;
+    int64_t *len = s->split.n = calloc((size_t)c->n + 1, sizeof *len);
+    int32_t *room = s->split.token = malloc(((size_t)c->n_bytes + 1) * sizeof *room);
+    const int ok = len != NULL && room != NULL;
+    stele_status status = bpe_init(&b, n, merge) == 0 && ok ? STELE_OK : STELE_E_NOMEM;
+    s->split.corpus = c;
     for (int64_t k = 0; status == STELE_OK && k < c->n; k++) {
+        int32_t *token = room + c->begin[k];
         len[k] = bpe_encode(&b, c->bytes + c->begin[k], c->begin[k + 1] - c->begin[k], token);
         for (int64_t i = 0; i < len[k]; i++) {
             s->count[token[i]] += (double)c->count[k];
@@ -72,7 +77,6 @@ static stele_status count_tokens(const stele_inst *self, texts_seen *s, int64_t 
     }
     s->count[BPE_END] = (double)s->n;
     bpe_finish(&b);
-    free(len);
     return status;
 }
 
@@ -96,13 +100,16 @@ static stele_status set_tokens(const stele_inst *self, stele_fit *f, texts_seen 
     bpe_merge *merge = malloc((size_t)(most + 1) * sizeof *merge);
     int64_t n = merge != NULL ? corpus_learn(&s->words, most, merge) : -1;
     double total = 0.0;
-    stele_status status = n >= 0 ? count_tokens(self, s, n, merge) : STELE_E_NOMEM;
+    stele_status status = n >= 0 ? split_words(self, s, n, merge) : STELE_E_NOMEM;
     for (int64_t k = 0; status == STELE_OK && k < most; k++) {
         room[2 * k] = k < n ? (double)merge[k].left : -1.0;
         room[2 * k + 1] = k < n ? (double)merge[k].right : -1.0;
     }
     if (status == STELE_OK && text_weighs(self)) {
-        status = text_fit_weights(self, f, &s->words, s->n, n, merge);
+        status = text_fit_weights(self, f, &s->split, s->n, s->idf);
+    }
+    if (status == STELE_OK && text_starts_from_lsa(self)) {
+        status = text_fit_start(self, f, &s->split, s->n, s->idf);
     }
     free(merge);
     if (status == STELE_OK && most > 0) {
@@ -126,11 +133,15 @@ stele_status text_fit(const stele_inst *self, stele_fit *f)
     texts_seen s = { .n = 0 };
     double *room = calloc((size_t)(2 * self->config->vocab_size), sizeof *room);
     s.count = calloc((size_t)self->config->vocab_size, sizeof *s.count);
-    stele_status status =
-        room != NULL && s.count != NULL ? read_corpus(self, f, &s) : STELE_E_NOMEM;
+    s.idf = calloc((size_t)self->config->vocab_size, sizeof *s.idf);
+    const int ok = room != NULL && s.count != NULL && s.idf != NULL;
+    stele_status status = ok ? read_corpus(self, f, &s) : STELE_E_NOMEM;
     status = status == STELE_OK ? set_tokens(self, f, &s, room) : status;
     corpus_finish(&s.words);
+    free(s.split.token);
+    free(s.split.n);
     free(s.count);
+    free(s.idf);
     free(room);
     return status;
 }

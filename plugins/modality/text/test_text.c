@@ -192,6 +192,96 @@ static void weights_are_those_of_tf_idf(void **state)
     }
 }
 
+/* --- where vectors start ------------------------------------------------------------------
+ */
+
+/* What the encoder sums of the four texts of "t/repeated", by hand: "ab ab ba", "ab", nothing. */
+static void sum_vectors(toy *t, int tfidf, double ret[ROWS][3])
+{
+    static const int token[] = { 258, ' ', 'b', 'a' };
+    const double idf[] = { log(5.0 / 3) + 1, log(5.0 / 2) + 1 };
+    const double norm = sqrt(pow((1 + log(2.0)) * idf[0], 2) + 3 * idf[1] * idf[1]);
+    memset(ret, 0, ROWS * sizeof *ret);
+    for (int k = 0; k < 4; k++) {
+        const double w =
+            tfidf ? (k == 0 ? (1 + log(2.0)) * idf[0] : idf[1]) / norm : (k == 0 ? 0.4 : 0.2);
+        for (int j = 0; j < 3; j++) {
+            const double v = value(t, "encoder.embedding", (int64_t)token[k] * 3 + j);
+            ret[0][j] += w * v;
+            ret[1][j] += k == 0 ? v : 0;
+        }
+    }
+}
+
+/* Two directions hold all that the texts differ by, so that products of their sums around the mean
+ * are those of the weights themselves; together they vary by 3 a number. */
+static void check_start(toy *t, int tfidf)
+{
+    const double both = tfidf ? (1 + log(2.0)) * (log(5.0 / 3) + 1) : 2,
+                 one = tfidf ? log(5.0 / 2) + 1 : 1;
+    const double length = tfidf ? sqrt(both * both + 3 * one * one) : 5;
+    const double own = (both * both + 3 * one * one) / (length * length), shared = both / length;
+    const double exact[ROWS][ROWS] = { { own, shared }, { shared, 1 } };
+    double e[ROWS][3], got[ROWS][ROWS], want[ROWS][ROWS], total[2] = { 0 };
+    sum_vectors(t, tfidf, e);
+    for (int r = 0; r < ROWS; r++) {
+        for (int q = 0; q < ROWS; q++) {
+            got[r][q] = want[r][q] = 0;
+            for (int i = 0; i < ROWS; i++) {
+                for (int k = 0; k < ROWS; k++) {
+                    const double w = ((i == r) - 0.25) * ((k == q) - 0.25);
+                    want[r][q] += w * exact[i][k];
+                    for (int j = 0; j < 3; j++) {
+                        got[r][q] += w * e[i][j] * e[k][j];
+                    }
+                }
+            }
+        }
+        total[0] += got[r][r] / ROWS;
+        total[1] += want[r][r] / ROWS;
+    }
+    assert_float_equal(total[0], 3 * 3, 1e-4);
+    for (int i = 0; i < ROWS * ROWS; i++) {
+        const int r = i / ROWS, q = i % ROWS;
+        assert_float_equal(got[r][q] / total[0], want[r][q] / total[1], 1e-5);
+    }
+}
+
+static void open_start(toy *t, const char *weights, const char *start, unsigned threads)
+{
+    char spec[512];
+    snprintf(
+        spec, sizeof spec,
+        "stele: 1\nname: t\nseed: 3\ndata: {source: simulate}\nlatent: {dim: 2}\nmodalities:\n"
+        "  t: {plugin: text, from: t/repeated, vocab_size: %d, embedding: 3, decoder: {kind: bag}, "
+        "encoder: {kind: bag, weights: %s, embedding: %s}}\nfusion: poe\n"
+        "train: {epochs: 1, batch_size: 4}\n",
+        VOCAB, weights, start);
+    toy_open(t, spec, &source, NULL, 0, STELE_F32, threads);
+}
+
+static void vectors_start_where_texts_differ(void **state)
+{
+    (void)state;
+    static const char *const weights[] = { "mean", "tfidf" };
+    for (int tfidf = 0; tfidf < 2; tfidf++) {
+        toy t, other;
+        open_start(&t, weights[tfidf], "lsa", 1);
+        open_start(&other, weights[tfidf], "lsa", 3);
+        check_start(&t, tfidf);
+        for (int i = 0; i < VOCAB * 3; i++) {
+            const double v = value(&t, "encoder.embedding", i);
+            assert_true(v == value(&other, "encoder.embedding", i));
+            assert_true(i % 3 < 2 || v == 0); /* the third direction is none */
+        }
+        toy_close(&other);
+        open_start(&other, weights[tfidf], "random", 1);
+        assert_true(value(&other, "encoder.embedding", 0) != 0);
+        toy_close(&other);
+        toy_close(&t);
+    }
+}
+
 /* Of "ab ab ba" three tokens are read: the last two count in no text. */
 static void what_is_cut_counts_in_no_text(void **state)
 {
@@ -362,6 +452,7 @@ int main(void)
         cmocka_unit_test(factors_are_tokens),
         cmocka_unit_test(weights_are_those_of_tf_idf),
         cmocka_unit_test(what_is_cut_counts_in_no_text),
+        cmocka_unit_test(vectors_start_where_texts_differ),
         cmocka_unit_test(the_search_finds_the_likeliest),
         cmocka_unit_test(random_texts_come_from_the_likely_tokens),
     };

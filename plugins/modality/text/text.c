@@ -12,11 +12,14 @@
  * is cut; its probability is that of beginning so, without an end. */
 #include "text.h"
 
+#include "lsa.h"
+
 #include <math.h>
 #include <stdlib.h>
 
 static const char *const kinds[] = { "gru", "bag", "attention", NULL };
 static const char *const weightings[] = { "mean", "tfidf", NULL };
+static const char *const starts[] = { "random", "lsa", NULL };
 
 #define SEQUENCE_OPTIONS(part_, prefix_)                                                           \
     STELE_OPTION_I64(text_config, part_.state, prefix_ ".state", 128, 1, 4096,                     \
@@ -44,6 +47,11 @@ static const stele_option options[] = {
         "bag: all tokens count alike, or by tf-idf: more the fewer of the training "
         "rows have them, less each time that a text repeats them, and a text's length "
         "does not matter. Tokens that no training row has count nothing then."),
+    STELE_OPTION_ENUM(
+        text_config, start, "encoder.embedding", starts, TEXT_RANDOM,
+        "bag: the tokens' vectors start at random, or at latent semantic analysis of the training "
+        "rows' texts, weighted as `encoder.weights` says: tokens of texts with words in common "
+        "start alike."),
     STELE_OPTION_F64(text_config, read_dropout, "encoder.word_dropout", 0.0, 0.0, 0.95,
                      "Share of the tokens that the encoder cannot read while training."),
     STELE_DENSE_OPTIONS(text_config, encoder, "encoder", "[128]", 0.0),
@@ -77,6 +85,12 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
         return STELE_FAIL(a->host, STELE_E_DATA,
                           "from: a row of `%s` has %u dimensions; a text's has one, its bytes",
                           a->input->name, a->input->sample.ndim);
+    }
+    const text_config *c = a->config;
+    if (c->reader.kind == TEXT_BAG && c->start == TEXT_LSA && c->embedding > LSA_MOST) {
+        return STELE_FAIL(a->host, STELE_E_OPTION,
+                          "embedding: latent semantic analysis gives at most %d numbers a token",
+                          (int)LSA_MOST);
     }
     stele_inst *self = calloc(1, sizeof *self);
     if (self == NULL) {

@@ -10,6 +10,7 @@
 
 enum { TEXT_GRU = 0, TEXT_BAG, TEXT_ATTENTION };
 enum { TEXT_MEAN = 0, TEXT_TFIDF };
+enum { TEXT_RANDOM = 0, TEXT_LSA };
 
 /* What reads or writes tokens one by one. */
 typedef struct text_sequence {
@@ -22,7 +23,7 @@ typedef struct text_config {
     text_sequence reader, writer;
     int64_t vocab_size, max_tokens, embedding, beam;
     double read_dropout, word_dropout, bag_weight, top_p;
-    int32_t weights, reserved;
+    int32_t weights, start;
 } text_config;
 
 /* Parameter ids of a sequence: a recurrent unit on the embeddings; or blocks of attention on linear
@@ -117,14 +118,32 @@ void text_recall_follow(text_recall *r, const int64_t *from, int64_t step);
 stele_status text_recall_write(const stele_inst *self, stele_graph *g, text_recall *r, int64_t step,
                                stele_tensor *x, stele_tensor **ret);
 
+/* The words of a corpus as tokens: word k has n[k], in `token` from where its bytes begin. */
+typedef struct text_words {
+    const corpus *corpus;
+    int32_t *token;
+    int64_t *n;
+} text_words;
+
 /* weigh.c. Does the encoder weigh tokens? */
 int text_weighs(const stele_inst *self);
-/* How rare each token is in the texts of the training rows. */
-stele_status text_fit_weights(const stele_inst *self, stele_fit *f, const corpus *c,
-                              int64_t n_texts, int64_t n_merges, const bpe_merge *merge);
+/* How rare each token is in the texts of the training rows: ret_idf (vocab_size), kept as well. */
+stele_status text_fit_weights(const stele_inst *self, stele_fit *f, const text_words *w,
+                              int64_t n_texts, double *ret_idf);
+/* Weights of n tokens of a text from weight[at] on: a token that it has m times gets (1 + log m)
+ * idf in all, and the squares of the different tokens add up to 1. times: (vocab_size) zeros,
+ * before and after. */
+void text_weigh_one(const stele_view *idf, const int32_t *token, int64_t n, int32_t *times,
+                    uint32_t dtype, void *weight, int64_t at);
 /* Weighted sum over a text's own positions, `width` of them: (n, width, m) -> (n, m). */
 stele_status text_weigh(const stele_inst *self, stele_graph *g, const text_tokens *t, int64_t width,
                         stele_tensor *x, stele_tensor **ret);
+
+/* start.c. Do the encoder's vectors of tokens start from latent semantic analysis? */
+int text_starts_from_lsa(const stele_inst *self);
+/* Set them so. idf (vocab_size) is read where the encoder weighs tokens. */
+stele_status text_fit_start(const stele_inst *self, stele_fit *f, const text_words *w,
+                            int64_t n_texts, const double *idf);
 
 /* fit.c and passes.c: slots. */
 stele_status text_validate(const stele_inst *self, const stele_view *x, stele_bad_value *ret);

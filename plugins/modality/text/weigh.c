@@ -20,11 +20,10 @@ static void to_weights(int64_t n_texts, int64_t size, double *texts_with)
     }
 }
 
-/* Texts that have each token among those that are read, into texts_with (vocab_size). `word` holds
- * the tokens of each different word where its bytes begin, n[word] of them. */
-static void count_texts(const corpus *c, const int32_t *word, const int64_t *n, int64_t most,
-                        int64_t *last, double *texts_with)
+/* Texts that have each token among those that are read, into texts_with (vocab_size). */
+static void count_texts(const text_words *words, int64_t most, int64_t *last, double *texts_with)
 {
+    const corpus *c = words->corpus;
     int64_t text = 1, at = 0;
     for (int64_t i = 0; i < c->n_sequence; i++) {
         const int32_t w = c->sequence[i];
@@ -33,40 +32,27 @@ static void count_texts(const corpus *c, const int32_t *word, const int64_t *n, 
             at = 0;
             continue;
         }
-        for (int64_t k = 0; k < n[w] && at < most; k++, at++) {
-            const int32_t token = word[c->begin[w] + k];
+        for (int64_t k = 0; k < words->n[w] && at < most; k++, at++) {
+            const int32_t token = words->token[c->begin[w] + k];
             texts_with[token] += last[token] != text;
             last[token] = text;
         }
     }
 }
 
-stele_status text_fit_weights(const stele_inst *self, stele_fit *f, const corpus *c,
-                              int64_t n_texts, int64_t n_merges, const bpe_merge *merge)
+stele_status text_fit_weights(const stele_inst *self, stele_fit *f, const text_words *w,
+                              int64_t n_texts, double *ret_idf)
 {
     const int64_t size = self->config->vocab_size;
-    bpe b;
-    int32_t *word = malloc(((size_t)c->n_bytes + 1) * sizeof *word);
-    int64_t *n = malloc(((size_t)c->n + 1) * sizeof *n);
     int64_t *last = calloc((size_t)size, sizeof *last);
-    double *weight = calloc((size_t)size, sizeof *weight);
-    const int ok = word != NULL && n != NULL && last != NULL && weight != NULL;
-    stele_status status = bpe_init(&b, n_merges, merge) == 0 && ok ? STELE_OK : STELE_E_NOMEM;
-    if (status == STELE_OK) {
-        for (int64_t k = 0; k < c->n; k++) {
-            n[k] = bpe_encode(&b, c->bytes + c->begin[k], c->begin[k + 1] - c->begin[k],
-                              word + c->begin[k]);
-        }
-        count_texts(c, word, n, self->config->max_tokens, last, weight);
-        to_weights(n_texts, size, weight);
-        status = self->host->fit->set(f, self->weights, (uint64_t)size, weight);
+    if (last == NULL) {
+        return STELE_E_NOMEM;
     }
-    bpe_finish(&b);
-    free(word);
-    free(n);
+    memset(ret_idf, 0, (size_t)size * sizeof *ret_idf);
+    count_texts(w, self->config->max_tokens, last, ret_idf);
+    to_weights(n_texts, size, ret_idf);
     free(last);
-    free(weight);
-    return status;
+    return self->host->fit->set(f, self->weights, (uint64_t)size, ret_idf);
 }
 
 static double weight_of(const stele_view *v, int32_t token)
@@ -84,10 +70,8 @@ static void put(uint32_t dtype, void *to, int64_t i, double value)
     }
 }
 
-/* A token that the text has m times gets (1 + log m) idf in all, and the squares of the different
- * tokens add up to 1. times: (vocab_size) zeros, before and after. */
-static void weigh_text(const stele_view *idf, const int32_t *token, int64_t n, int32_t *times,
-                       uint32_t dtype, void *weight, int64_t at)
+void text_weigh_one(const stele_view *idf, const int32_t *token, int64_t n, int32_t *times,
+                    uint32_t dtype, void *weight, int64_t at)
 {
     double square = 0.0;
     for (int64_t k = 0; k < n; k++) {
@@ -124,7 +108,7 @@ stele_status text_weigh(const stele_inst *self, stele_graph *g, const text_token
     memset(weight, 0, n_weights * sizeof *weight);
     memset(times, 0, n_tokens * sizeof *times);
     for (int64_t r = 0; r < t->n; r++) {
-        weigh_text(&idf, t->id + r * t->most, t->length[r], times, dtype, weight, r * width);
+        text_weigh_one(&idf, t->id + r * t->most, t->length[r], times, dtype, weight, r * width);
     }
     stele_tensor *w = ops->constant(g, dtype, &shape, weight);
     *ret = ops->sum(g, ops->mul(g, x, w), 1, 0);
