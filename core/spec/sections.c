@@ -112,6 +112,7 @@ static const stele_option BETA[] = {
 
 static const char *const OPTIMISERS[] = { "adamw", NULL };
 static const char *const SCHEDULES[] = { "constant", "cosine", "plateau", NULL };
+static const char *const CRITERIA[] = { "loss", "elbo", NULL };
 static const stele_option TRAIN[] = {
     STELE_OPTION_I64(stele__train_spec, epochs, "epochs", 100, 1, INT64_MAX,
                      "Passes over the training rows."),
@@ -143,6 +144,10 @@ static const stele_option TRAIN[] = {
                      "plateau: epochs without improvement before a reduction."),
     STELE_OPTION_F64(stele__train_spec, schedule.min_lr, "schedule.min_lr", 0.0, 0.0, 1e3,
                      "cosine, plateau: the learning rate does not fall below."),
+    STELE_OPTION_ENUM(stele__train_spec, criterion, "criterion", CRITERIA, STELE__CRITERION_LOSS,
+                      "What of the validation rows tells the best epoch, and when to stop early or "
+                      "lower the rate: the loss, with all its terms and the weights of the "
+                      "modalities, or the ELBO of everything a row has, at weights of 1."),
     STELE_OPTION_I64(stele__train_spec, early_stopping.patience, "early_stopping.patience", 0, 0,
                      INT64_MAX,
                      "Epochs without improvement on the validation rows before training stops; "

@@ -115,6 +115,7 @@ typedef struct stele__objective_spec {
 } stele__objective_spec;
 
 enum { STELE__OPTIMISER_ADAMW = 0 };
+enum { STELE__CRITERION_LOSS = 0, STELE__CRITERION_ELBO };
 enum { STELE__SCHEDULE_CONSTANT = 0, STELE__SCHEDULE_COSINE, STELE__SCHEDULE_PLATEAU };
 
 typedef struct stele__train_spec {
@@ -136,6 +137,7 @@ typedef struct stele__train_spec {
         int64_t patience;                    /* plateau: epochs without improvement, >= 1 */
         double min_lr;                       /* cosine and plateau: never below, <= lr */
     } schedule;
+    int32_t criterion; /* STELE__CRITERION_...: what improves on the validation rows */
     struct {
         int64_t patience; /* epochs without improvement on the validation rows; 0: never stop */
         double min_delta; /* smaller improvements do not count, nats per row, >= 0 */

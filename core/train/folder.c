@@ -328,6 +328,7 @@ stele_status stele__folder_end(const char *dir, const stele__run *run, const ste
 {
     size_t n_parameters = 0;
     const stele__plateau *p = &trained->at.plateau;
+    const int by_elbo = run->spec->train->criterion == STELE__CRITERION_ELBO;
     for (uint32_t i = 0; i < stele__params_count(run->model.params); i++) {
         const stele__param *e = stele__params_entry(run->model.params, i);
         n_parameters += e->kind == STELE__TRAINED ? (size_t)e->n : 0;
@@ -340,8 +341,9 @@ stele_status stele__folder_end(const char *dir, const stele__run *run, const ste
         "{s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:I, s:f, s:o, s:o}", "name", run->spec->top->name,
         "seed", (json_int_t)run->spec->top->seed, "epochs", (json_int_t)trained->at.epoch, "steps",
         (json_int_t)trained->at.step, "stopped_early", trained->stopped_early, "best_epoch",
-        p->best_epoch >= 0 ? json_integer(p->best_epoch + 1) : json_null(), "best_valid_loss",
-        p->best_epoch >= 0 ? json_real(-p->best) : json_null(), "parameters",
+        p->best_epoch >= 0 ? json_integer(p->best_epoch + 1) : json_null(),
+        by_elbo ? "best_valid_elbo" : "best_valid_loss",
+        p->best_epoch >= 0 ? json_real(by_elbo ? p->best : -p->best) : json_null(), "parameters",
         (json_int_t)n_parameters, "seconds", trained->seconds, "rows", rows, "plugins",
         plugins_json(run, plugins));
     if (run->model.n_heads > 0 && all != NULL) {

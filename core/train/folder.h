@@ -2,10 +2,12 @@
  *
  *     spec.yaml           the spec as it was given
  *     resolved.yaml       the same with every default and every change of the command line; what
- * other commands read data.json           features, categories, split (state.h) metrics.jsonl one
- * line per epoch best.safetensors    parameters of the epoch with the lowest loss on the validation
- * rows last.safetensors    parameters and moments to resume from summary.json        written when
- * the training ends */
+ *                         other commands read
+ *     data.json           features, categories, split (state.h)
+ *     metrics.jsonl       one line per epoch
+ *     best.safetensors    parameters of the best epoch: train.criterion of the validation rows
+ *     last.safetensors    parameters and moments to resume from
+ *     summary.json        written when the training ends */
 #ifndef STELE_TRAIN_FOLDER_H
 #define STELE_TRAIN_FOLDER_H
 

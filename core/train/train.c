@@ -376,7 +376,7 @@ static int last_is_due(const stele__loop *l)
 static stele_status end_epoch(stele__loop *l, stele__diag *diag)
 {
     const stele__training *t = l->t;
-    stele__loss_terms train = mean_terms(&l->at.sums), valid;
+    stele__loss_terms train = mean_terms(&l->at.sums), valid = { 0 };
     int64_t n_valid = t->split->n[STELE__VALID];
     stele_status status = STELE_OK;
     if (n_valid > 0) {
@@ -393,8 +393,9 @@ static stele_status end_epoch(stele__loop *l, stele__diag *diag)
     }
     /* Before the plateau lowers the rate: the log has that of the steps that were made. */
     status = log_epoch(l, &train, n_valid > 0 ? &valid : NULL, diag);
+    double figure = l->spec->criterion == STELE__CRITERION_ELBO ? valid.elbo : -valid.loss;
     int improved =
-        n_valid > 0 ? stele__plateau_add(&l->at.plateau, l->spec, l->at.epoch, -valid.loss) : 1;
+        n_valid > 0 ? stele__plateau_add(&l->at.plateau, l->spec, l->at.epoch, figure) : 1;
     report(l, &train, n_valid > 0 ? &valid : NULL, 1, improved);
     l->at.epoch++;
     l->at.batch = 0;

@@ -2,7 +2,8 @@
 """The best checkpoint is the one of the best epoch. best.py STELE
 
 The learning rate rises until the validation loss, which fell at first, rises too: best.safetensors holds, bit for bit,
-what another training has that ends with the epoch of the lowest loss; summary.json and metrics.jsonl agree on which.
+what another training has that ends with the epoch of the lowest loss; summary.json and metrics.jsonl agree on which. With
+`criterion: elbo` it is the epoch of the highest ELBO: another one, where a weight lets the loss look at one modality alone.
 """
 
 import json
@@ -49,6 +50,22 @@ def follow_plateau(run):
     assert reductions > 1, "the rate was never lowered: the test shows nothing"
 
 
+def by_elbo(stele, scratch):
+    weighted = ["modalities.atac.weight=100"]
+    runs = [train(stele, scratch, name, *weighted, f"train.criterion={name}") for name in ("loss", "elbo")]
+    lines = [json.loads(line)["valid"] for line in (runs[0] / "metrics.jsonl").read_text().splitlines()]
+    loss, elbo = [line["loss"] for line in lines], [line["elbo"] for line in lines]
+    best = [1 + loss.index(min(loss)), 1 + elbo.index(max(elbo))]
+    print(f"lowest loss in epoch {best[0]}, highest ELBO in epoch {best[1]}: {loss} {elbo}")
+    assert best[0] != best[1], "both are best in the same epoch: the test shows nothing"
+    found = [json.loads((run / "summary.json").read_text()) for run in runs]
+    assert [s["best_epoch"] for s in found] == best, found
+    assert abs(found[1]["best_valid_elbo"] - max(elbo)) < 1e-9 and "best_valid_loss" not in found[1], found[1]
+    assert values(runs[1] / "last.safetensors") == values(runs[0] / "last.safetensors"), "it changes more than the choice"
+    short = train(stele, scratch, "short-elbo", *weighted, f"train.epochs={best[1]}")
+    assert values(runs[1] / "best.safetensors") == values(short / "last.safetensors"), "not the parameters of that epoch"
+
+
 def main():
     stele = str(pathlib.Path(sys.argv[1]).resolve())
     with tempfile.TemporaryDirectory() as scratch:
@@ -64,6 +81,7 @@ def main():
         short = train(stele, scratch, "short", f"train.epochs={best}")
         assert values(run / "best.safetensors") == values(short / "last.safetensors"), "not the parameters of that epoch"
         assert values(run / "best.safetensors") != values(run / "last.safetensors")
+        by_elbo(stele, scratch)
         follow_plateau(train(stele, scratch, "plateau", "train.schedule={kind: plateau, patience: 2, factor: 0.5}"))
     return 0
 

@@ -132,6 +132,8 @@ def outcome(stele, sets, see, codes):
             return str(folder.relative_to(scratch))
         if see == "kept":
             return (folder / "last.safetensors").read_bytes()
+        if see == "best":
+            return json.loads((folder / "summary.json").read_text(encoding="utf-8"))["best_epoch"]
         if see == "prior":
             kept = folder / "prior.safetensors"
             return kept.is_file() and kept.read_bytes()
