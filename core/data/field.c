@@ -118,6 +118,33 @@ static stele_status visit_list(void *ctx, size_t source, uint32_t index, const s
     return STELE_OK;
 }
 
+typedef struct lookup {
+    const search *s;
+    int found;
+} lookup;
+
+static stele_status visit_lookup(void *ctx, size_t source, uint32_t index, const stele_field *field)
+{
+    lookup *l = ctx;
+    (void)index;
+    l->found |= (l->s->only == l->s->request->n_sources || l->s->only == source) &&
+                strcmp(field->name, l->s->from) == 0;
+    return STELE_OK;
+}
+
+/* A label that is asked for as a measurement, or the other way round, is there all the same. */
+static stele_status hint_other_kind(const search *s, stele__diag *diag)
+{
+    const int label = s->what == STELE__FIND_MATRIX;
+    lookup l = { .s = s };
+    stele_status st = each_field(s->request, label ? STELE__FIND_LABEL : STELE__FIND_MATRIX,
+                                 visit_lookup, &l, diag);
+    if (st == STELE_OK && l.found) {
+        stele__diag_hint(diag, "`%s` is a %s", s->from, label ? "label column" : "measurement");
+    }
+    return st;
+}
+
 static stele_status report_missing(const search *s, const stele__place *place, stele__diag *diag)
 {
     listing l = { .request = s->request };
@@ -149,7 +176,8 @@ static stele_status report_missing(const search *s, const stele__place *place, s
         stele__diag_hint(diag, "did you mean `%s`?", near);
     }
     stele__free(text);
-    return STELE_E_DATA;
+    st = near == NULL ? hint_other_kind(s, diag) : STELE_OK;
+    return st == STELE_OK ? STELE_E_DATA : st;
 }
 
 /* "SOURCE:field": the source it names, and the field's part of it. */

@@ -184,9 +184,10 @@ static stele_status field(const stele_inst *s, uint32_t index, stele_field *ret)
         d.axis = WINDOWS;
         d.content = STELE_FIELD_MATRIX;
         d.dtype = STELE_F32;
-        d.sample = s->config->trials != NULL
-                       ? (stele_shape){ .ndim = 2, .dim = { s->n_bins, width } }
-                       : (stele_shape){ .ndim = 1, .dim = { width } };
+        /* As `spikes` takes windows of bins, and `signal` those of channels. */
+        d.sample = s->config->trials == NULL ? (stele_shape){ .ndim = 1, .dim = { width } }
+                   : index == 0 ? (stele_shape){ .ndim = 2, .dim = { s->n_bins, width } }
+                                : (stele_shape){ .ndim = 2, .dim = { width, s->n_bins } };
     }
     *ret = d;
     return STELE_OK;

@@ -68,7 +68,7 @@ stele_status nwb_trials_read(stele_inst *s);
 /* --- series.c -------------------------------------------------------------------------------- */
 
 stele_status nwb_series_read(const stele_inst *s, const char *path, nwb_series *ret);
-/* Values at the middle of each bin of a row, (n_bins, channels): on the line between the two
+/* Values at the middle of each bin of a row, (channels, n_bins): on the line between the two
  * samples around it, NaN before the first and behind the last. */
 void nwb_interpolate(const stele_inst *s, const nwb_series *x, int64_t row, float *ret);
 

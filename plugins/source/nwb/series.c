@@ -192,7 +192,7 @@ void nwb_interpolate(const stele_inst *s, const nwb_series *x, int64_t row, floa
         for (int64_t c = 0; c < x->channels; c++) {
             const double a = inside ? (double)x->value[before * x->channels + c] : NAN;
             const double z = inside ? (double)x->value[next * x->channels + c] : NAN;
-            ret[b * x->channels + c] = (float)(share < 1.0 ? a + share * (z - a) : z);
+            ret[c * s->n_bins + b] = (float)(share < 1.0 ? a + share * (z - a) : z);
         }
     }
 }

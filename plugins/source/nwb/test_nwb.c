@@ -164,6 +164,29 @@ static void series_are_brought_to_the_bins(void **state)
     vt->destroy(s);
 }
 
+/* The second trial begins at 3 s. */
+static void series_of_trials_are_channels_of_bins(void **state)
+{
+    nwb_config c = usual();
+    stele_field d;
+    float x[2 * 4];
+    (void)state;
+    c.series = (stele_str_list){ series, 2 };
+    c.trials = "trials";
+    c.bin = 0.5;
+    c.before = 1.0;
+    stele_inst *s = open_config(&c);
+    find(s, "position", &d);
+    assert_true(d.sample.ndim == 2 && d.sample.dim[0] == 2 && d.sample.dim[1] == 4);
+    read_one(s, "position", 1, x, NULL);
+    for (int b = 0; b < 4; b++) {
+        const float t = 2.25f + 0.5f * (float)b;
+        assert_float_equal(x[b], t, 1e-5);
+        assert_float_equal(x[4 + b], 2 * t, 1e-5);
+    }
+    vt->destroy(s);
+}
+
 static void a_recording_is_read(void **state)
 {
     const char *dir = getenv("STELE_DATA");
@@ -205,6 +228,7 @@ int main(void)
         cmocka_unit_test(every_spike_is_in_one_bin),
         cmocka_unit_test(trials_are_windows_with_labels),
         cmocka_unit_test(series_are_brought_to_the_bins),
+        cmocka_unit_test(series_of_trials_are_channels_of_bins),
         cmocka_unit_test(a_recording_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
