@@ -8,6 +8,7 @@
 #include "plugin/crash.h"
 #include "train/folder.h"
 #include "train/prior.h"
+#include "train/schedule.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -97,6 +98,11 @@ static void say_start(const job *j)
             (long long)run->split->n[STELE__TRAIN], (long long)run->split->n[STELE__VALID],
             (long long)run->split->n[STELE__TEST], run->model.latent_dim, run->spec->fusion.plugin,
             j->dir);
+    const int64_t n = run->split->n[STELE__TRAIN];
+    if (run->spec->train->batch_size == 0 && n < STELE__USUAL_BATCH) {
+        fprintf(stderr, "  train.batch_size: %lld, as there are few rows\n",
+                (long long)stele__batch_size(run->spec->train, n));
+    }
     for (uint32_t i = 0; i < run->model.n_modalities; i++) {
         const stele__matrix *x = &run->data->matrix[i];
         fprintf(stderr, "  %s: %lld features, present in %lld rows", run->model.modality[i].name,

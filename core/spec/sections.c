@@ -116,8 +116,9 @@ static const char *const CRITERIA[] = { "loss", "elbo", NULL };
 static const stele_option TRAIN[] = {
     STELE_OPTION_I64(stele__train_spec, epochs, "epochs", 100, 1, INT64_MAX,
                      "Passes over the training rows."),
-    STELE_OPTION_I64(stele__train_spec, batch_size, "batch_size", 128, 1, 1048576,
-                     "Rows per step; more than there are: all of them."),
+    STELE_OPTION_I64(stele__train_spec, batch_size, "batch_size", 0, 0, 1048576,
+                     "Rows per step; more than there are: all of them. 0: 128, of fewer training "
+                     "rows a power of two up to half of them."),
     STELE_OPTION_I64(stele__train_spec, threads, "threads", 0, 0, 4096,
                      "Threads; 0 takes one per core. Results do not depend on it."),
     STELE_OPTION_ENUM(stele__train_spec, optimiser.kind, "optimiser.kind", OPTIMISERS,

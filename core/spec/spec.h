@@ -120,7 +120,7 @@ enum { STELE__SCHEDULE_CONSTANT = 0, STELE__SCHEDULE_COSINE, STELE__SCHEDULE_PLA
 
 typedef struct stele__train_spec {
     int64_t epochs;     /* >= 1 */
-    int64_t batch_size; /* rows, >= 1 */
+    int64_t batch_size; /* rows; 0: stele__batch_size chooses */
     int64_t threads;    /* 0: one per core */
     struct {
         int32_t kind;         /* STELE__OPTIMISER_... */

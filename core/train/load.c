@@ -313,33 +313,15 @@ static stele_status limit_labels(const stele__run_request *q, stele__run *run, s
     return status;
 }
 
-/* Known before anything is written. A default that does not fit would make one step of an epoch
- * without anybody having asked for it. */
-static stele_status check_batch_size(const stele__run_request *q, const stele__run *run,
-                                     stele__diag *diag)
+static void check_batch_size(const stele__run_request *q, const stele__run *run, stele__diag *diag)
 {
-    int64_t n = run->split->n[STELE__TRAIN];
-    if (!q->training || q->spec->train->batch_size <= n) {
-        return STELE_OK;
+    const long long size = q->spec->train->batch_size, n = run->split->n[STELE__TRAIN];
+    if (!q->training || size <= n) {
+        return;
     }
-    char text[160];
     const stele__node *train = stele__node_find(stele__spec_doc_root(q->spec->doc), "train");
-    if (stele__node_find(train, "batch_size") != NULL) {
-        const stele__place place = place_of(train, "batch_size", "train.batch_size");
-        stele__diag_warning(diag, &place, "is %lld: all %lld training rows make one batch",
-                            (long long)q->spec->train->batch_size, (long long)n);
-        return STELE_OK;
-    }
-    int64_t fits = 1; /* a power of two, twice in the rows where there is more than one */
-    while (4 * fits <= n) {
-        fits *= 2;
-    }
-    snprintf(text, sizeof text, "is %lld, the default, but there are %lld training rows",
-             (long long)q->spec->train->batch_size, (long long)n);
-    stele__spec_error(q->spec, "train.batch_size", STELE_E_OPTION, text, diag);
-    stele__diag_hint(diag, "write train: {batch_size: %lld}; with %lld all rows are one batch",
-                     (long long)fits, (long long)n);
-    return STELE_E_OPTION;
+    const stele__place place = place_of(train, "batch_size", "train.batch_size");
+    stele__diag_warning(diag, &place, "is %lld: all %lld training rows make one batch", size, n);
 }
 
 /* Which rows `in` (STELE__ROWS_...) is about, to be freed; NULL: no memory. */
@@ -395,7 +377,9 @@ stele_status stele__run_load(const stele__run_request *q, stele__run *run, stele
     if (status == STELE_OK && !q->new_data) {
         status = split_rows(q, run, diag);
         status = status == STELE_OK ? hide_some(q, run) : status;
-        status = status == STELE_OK ? check_batch_size(q, run, diag) : status;
+        if (status == STELE_OK) {
+            check_batch_size(q, run, diag);
+        }
     }
     if (status == STELE_OK) {
         status = stele__windows_open(q, r.group, run, diag);

@@ -2,6 +2,18 @@
 
 #include <math.h>
 
+int64_t stele__batch_size(const stele__train_spec *train, int64_t n)
+{
+    int64_t size = train->batch_size;
+    if (size == 0) {
+        size = STELE__USUAL_BATCH;
+        while (n < STELE__USUAL_BATCH && 2 * size > n && size > 1) {
+            size /= 2;
+        }
+    }
+    return size < n ? size : n;
+}
+
 double stele__beta_at(const stele__beta_spec *beta, int64_t step, int64_t steps_per_epoch)
 {
     int64_t n = beta->steps > 0 ? beta->steps : beta->epochs * steps_per_epoch;

@@ -7,6 +7,12 @@
 
 #include "spec/spec.h"
 
+enum { STELE__USUAL_BATCH = 128 };
+
+/* Rows of a batch of n training rows, n >= 1: what train->batch_size says, at most n. 0 there: 128;
+ * of fewer rows the largest power of two that is in them twice, so that an epoch has two steps. */
+int64_t stele__batch_size(const stele__train_spec *train, int64_t n);
+
 /* Weight of the KL term at optimiser step `step` (from 0): linear from beta->from to beta->to. */
 double stele__beta_at(const stele__beta_spec *beta, int64_t step, int64_t steps_per_epoch);
 

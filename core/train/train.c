@@ -196,7 +196,7 @@ stele_status stele__loop_init(const stele__training *t, stele__loop *l, stele__d
     stele__plateau_init(&l->at.plateau);
     stele__place place = { .path = "train.batch_size" };
     const int64_t n = t->split->n[STELE__TRAIN];
-    const int64_t size = l->spec->batch_size < n ? l->spec->batch_size : n;
+    const int64_t size = stele__batch_size(l->spec, n);
     stele_status status = stele__batches_init(&l->batches, t->split->row[STELE__TRAIN], n, size,
                                               (uint64_t)t->spec->top->seed, &place, diag);
     if (status == STELE_OK) {

@@ -97,10 +97,24 @@ static void early_stopping_counts_epochs_that_gain_too_little(void **state)
     assert_int_equal(stele__plateau_stop(&p, &t), 0);
 }
 
+static void batches_fit_the_rows(void **state)
+{
+    (void)state;
+    static const int64_t rows[] = { 1, 2, 3, 4, 7, 8, 50, 127, 128, 129, 5000 };
+    static const int64_t usual[] = { 1, 1, 1, 2, 2, 4, 16, 32, 128, 128, 128 };
+    static const int64_t hundred[] = { 1, 2, 3, 4, 7, 8, 50, 100, 100, 100, 100 };
+    stele__train_spec t = { .batch_size = 0 }, said = { .batch_size = 100 };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(stele__batch_size(&t, rows[i]), usual[i]);
+        assert_int_equal(stele__batch_size(&said, rows[i]), hundred[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(beta_rises_in_a_straight_line),
+        cmocka_unit_test(batches_fit_the_rows),
         cmocka_unit_test(warm_up_rises_to_the_rate),
         cmocka_unit_test(cosine_falls_to_the_least_rate),
         cmocka_unit_test(plateau_reduces_the_rate_after_its_patience),
