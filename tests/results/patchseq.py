@@ -39,6 +39,7 @@ WEIGHTS = "modalities.{}.weight={}".format
 CHOICE = [
     ("base", "as the spec is", []),
     ("untaught", "without distillation", ["objective.distil=0"]),
+    ("plain", "no norm in the RNA encoder", ["modalities.rna.encoder.norm=none"]),
     ("steps", "batches of 64", ["train.batch_size=64"]),
     ("weights", "RNA x 1, recordings x 10, shapes x 5",
      [WEIGHTS("rna", 1), WEIGHTS("ephys", 10), WEIGHTS("morphology", 5)]),
