@@ -14,12 +14,17 @@ NEIGHBOURS = 15
 
 # --- scores ---
 
+def nearest(known, z):
+    """Of each row of z the nearest known ones, the nearest first."""
+    distance = ((z[:, None] - known[None]) ** 2).sum(2)
+    return np.argsort(distance, 1, kind="stable")[:, :NEIGHBOURS]
+
+
 def vote(known, labels, z):
     """The class of most of the nearest; of as many the one with the nearest member."""
     classes, code = np.unique(labels, return_inverse=True)
-    distance = ((z[:, None] - known[None]) ** 2).sum(2)
     found = []
-    for row in np.argsort(distance, 1, kind="stable")[:, :NEIGHBOURS]:
+    for row in nearest(known, z):
         votes = np.bincount(code[row], minlength=len(classes))
         found.append(next(c for c in code[row] if votes[c] == votes.max()))
     return classes[found]
@@ -61,6 +66,7 @@ def spread(values, digits=3, sign=""):
 
 class Folds(Runs):
     """`spec`: the spec's path, `modalities`: its names, `labels`: {id: class} of the rows whose class is known."""
+    sets = ()  # changes to the spec in all runs, before the split
 
     def __init__(self, stele, folder, threads, spec, modalities, labels):
         super().__init__(stele, folder, threads)
@@ -72,7 +78,7 @@ class Folds(Runs):
         name, seed, split, sets = job
         run = self.folder / name
         if not (run / "summary.json").is_file():
-            changes = [word for change in [f"seed={seed}", f"data.split={split}", *sets] for word in ("--set", change)]
+            changes = [word for change in [f"seed={seed}", *self.sets, f"data.split={split}", *sets] for word in ("--set", change)]
             self.call("train", self.spec, "--run", run, "--resume", "--quiet", *changes)
         return run
 

@@ -9,15 +9,17 @@ FOLDER keeps the runs; what is finished there is not done again. Needs NumPy and
   missing-likelihood  30 % of the modality blocks, random ones, are removed from training and test. The log-likelihood of
                       what test rows still have, by three models: trained on everything, on what is left, and on those
                       rows alone that are still complete
-  missing-curve       how well the class of complete test rows is told from z when only some modalities are shown
+  missing-curve       how well a class or number is told from z of complete test rows when only some modalities are shown
 
 All models of a seed are judged on the same blocks of the same rows, and on the same features: those that the complete
 rows of the training part tell something about. Genes that too few of them have, and columns that are the same in all of
-them, are left out of all three. The model of complete rows gets as many steps as the
-others, and smaller batches where it has not two of the usual size. Classes are told by the vote of 15 neighbours, the
-response of oncology by its ridge regression; both are fitted on training rows embedded from the same modalities. With
-nothing shown z says nothing: what remains is the most frequent class. --plot draws the second table with
-build/tests/results/plot-lines. Figures are means over seeds.
+them, are left out of all three. A class of a column that no complete row has counts as missing for the model of
+complete rows, in its favour. That model gets as many steps as the others, also before it may stop early, and smaller
+batches where it has not two of the usual size. Classes are told by the vote of 15 neighbours, numbers by their mean,
+the response of oncology by its ridge regression; all are fitted on training rows embedded from the same modalities. With
+nothing shown z says nothing: what remains is the most frequent class, or the mean. --plot draws the second table with
+build/tests/results/plot-lines. Figures are means over seeds. SPECS says what is special in a spec; one with a single
+modality has nothing to lose, and is not among them.
 """
 import argparse
 import csv
@@ -25,27 +27,63 @@ import gzip
 import itertools
 import json
 import pathlib
+import re
 import subprocess
 import sys
+import typing
 
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from cortex import TOP, posterior, table, write  # noqa: E402
-from folds import Folds, short, spread, vote  # noqa: E402
+from folds import Folds, nearest, short, spread, vote  # noqa: E402
 from oncology import Ridge, auc  # noqa: E402
 
 SHARE = 0.3
 BOUNDS = ("elbo", "importance_weighted")
-# Spec: (modalities, column of classes, classes that are not known, a source and its path, file of labels)
-SPECS = {
-    "patchseq": (("rna", "ephys", "morphology"), "family", ("low quality",), ("ephys", "patchseq-m1/ephys.csv"),
-                 "patchseq-m1/cells.csv"),
-    "citeseq": (("rna", "protein"), "cell_type", ("unknown",), ("counts", "citeseq-pbmc"), "citeseq-pbmc/cell_types.csv"),
-    "oncology": (("clinical", "dna", "rna", "pathology"), "response", ("",), ("dna", "transneo-breast/dna.csv"),
-                 "transneo-breast/outcome.csv"),
-}
 DATA = TOP.parent / "shared/data"
+
+
+class Spec(typing.NamedTuple):
+    modalities: str
+    whole: str  # [SOURCE=]PATH of a source, which `stele embed --data` reads anew with nothing hidden
+    measure: str  # what z of complete rows is judged by: accuracy, AUC or R2; "": nothing
+    column: str  # of labels that is told from z, by R2 of the file `numbers`, whose first column has the ids
+    unknown: tuple = ()  # classes that are not known
+    numbers: str = ""
+    split: str = "{{train: 0.7, valid: 0.1, test: 0.2, stratify: '{column}'}}"
+    sets: tuple = ()  # changes to the spec: shorter trainings where they are long; a single source gets a name
+
+
+def single(name, options):
+    return f"data={{sources: {{{name}: {{{options}}}}}}}"
+
+
+SPECS = {
+    "patchseq": Spec("rna ephys morphology", "ephys=patchseq-m1/ephys.csv", "accuracy", "family", ("low quality",)),
+    "citeseq": Spec("rna protein", "counts=citeseq-pbmc", "accuracy", "cell_type", ("unknown",), sets=("train.criterion=elbo",)),
+    "cortex": Spec("rna atac", "cells=snare-mouse-cortex/snare_cortex.h5mu", "accuracy", "cell_class", ("Mis",),
+                   sets=(single("cells", f"plugin: h5mu, path: '{DATA}/snare-mouse-cortex/snare_cortex.h5mu'"),
+                         "train.epochs=4")),
+    "oncology": Spec("clinical dna rna pathology", "dna=transneo-breast/dna.csv", "AUC", "response"),
+    "hippocampus": Spec("spikes behaviour", "behaviour=hippocampus-linear-track/behaviour.csv", "R2", "position_m",
+                        numbers="hippocampus-linear-track/behaviour.csv",
+                        split="{{folds: 5, fold: {seed}, valid: 0.15, group: run, contiguous: true}}"),
+    "reaching": Spec("spikes velocity", "spikes=motor-reaching/reaching.csv.gz", "accuracy", "spikes:target",
+                     split="{{column: 'spikes:split', valid: 0.17, contiguous: true}}"),
+    "wearable": Spec("ppg acceleration", "sensors=wrist-ppg-running", "R2", "bpm",
+                     numbers="wrist-ppg-running/windows_25hz.csv",
+                     split="{{train: 0.6, valid: 0.15, test: 0.25, group: subject}}"),
+    "emoji": Spec("image text", "words=emoji-captions/captions.jsonl", "accuracy", "group",
+                  split="{{column: split, valid: 0}}"),
+    "xray": Spec("image text", "notes=chest-xray-notes/pairs.jsonl", "accuracy", "finding",
+                 split="{{folds: 5, fold: {seed}, valid: 0, group: patient}}",
+                 sets=(single("notes", f"plugin: jsonl, path: '{DATA}/chest-xray-notes/pairs.jsonl', texts: [text], "
+                              "text_bytes: 2048, images: [image], size: [32, 32], grey: true"),)),
+    "digits": Spec("mnist small", "mnist=mnist-t10k", "accuracy", "digit", sets=("train.epochs=4",)),
+    # Few cells have a tree and a recording: too few to tell types of.
+    "morphology": Spec("shape map ephys", "recordings=morphology-l4/ephys.csv", "", "cells:cell_type"),
+}
 
 
 def write_packed(path, lines):
@@ -54,14 +92,16 @@ def write_packed(path, lines):
 
 class Case(Folds):
     def __init__(self, stele, folder, threads, key):
-        self.key = key
-        modalities, self.column, unknown, (source, path), labels = SPECS[key]
-        with open(DATA / labels, newline="", encoding="utf-8") as f:
-            rows = list(csv.DictReader(f))
-        name = list(rows[0])[0]
-        super().__init__(stele, folder / key, threads, TOP / f"configs/{key}.yaml", modalities,
-                         {r[name]: r[self.column] for r in rows if r[self.column] not in unknown})
-        self.whole = source, DATA / path
+        self.key, self.about, self.sets = key, SPECS[key], SPECS[key].sets
+        super().__init__(stele, folder / key, threads, TOP / f"configs/{key}.yaml", self.about.modalities.split(), {})
+
+    def told(self, rows):
+        """{id: what is told from z} of the rows in which it is known."""
+        column = self.about.column
+        if self.about.numbers:
+            with open(DATA / self.about.numbers, newline="", encoding="utf-8") as f:
+                return {next(iter(r.values())): float(r[column]) for r in csv.DictReader(f)}
+        return {r["id"]: r[column] for r in rows if r[column] not in ("", *self.about.unknown)}
 
     # --- features that all three models have ---
 
@@ -69,7 +109,7 @@ class Case(Folds):
         """What leaves the features out, for the trainings of this seed."""
         if self.key not in ("citeseq", "oncology"):
             return []
-        first = self.train((f"first-{seed}", seed, self.split(), [*self.hide("all"), "train.epochs=1"]))
+        first = self.train((f"first-{seed}", seed, self.split(seed), [*self.hide("all"), "train.epochs=1"]))
         known = {r["id"] for r in self.rows(first) if r["split"] == "train" and self.complete(r)}
         if self.key == "citeseq":
             return self.same_genes(first / "genes", known)
@@ -102,8 +142,8 @@ class Case(Folds):
                               f"{number[-1]} {len(cells)} {len(entries)}", *(" ".join(map(str, e)) for e in entries)])
         return [f"data.sources.counts.path={folder.resolve()}", "modalities.rna.features={min_rows: 0}"]
 
-    def split(self):
-        return f"{{train: 0.7, valid: 0.1, test: 0.2, stratify: {self.column}}}"
+    def split(self, seed):
+        return self.about.split.format(seed=seed, column=self.about.column)
 
     def hide(self, where):
         return [f"data.missing={{{', '.join(f'{m}: {SHARE}' for m in self.modalities)}}}", f"data.missing_in={where}"]
@@ -113,9 +153,9 @@ class Case(Folds):
         have = have or self.modalities
         path = run / f"{'whole' if whole else 'kept'}-{'-'.join(have)}.csv"
         if not path.is_file():
-            source, data = self.whole
+            source, data = self.about.whole.split("=")
             genes = run.parent / run.name.replace("full", "first") / "genes"
-            words = ["--data", f"{source}={genes if genes.is_dir() else data}"] if whole else []
+            words = ["--data", f"{source}={genes if genes.is_dir() else DATA / data}"] if whole else []
             self.call("embed", run, "-o", path, "--modalities", ",".join(have), "--quiet", *words)
         with open(path, newline="", encoding="utf-8") as f:
             return list(csv.DictReader(f))
@@ -132,25 +172,24 @@ class Case(Folds):
         with open(path, "w", encoding="utf-8") as f:
             f.write("id,part\n")
             f.writelines(f"{r['id']},{r['split'] if r['split'] == 'test' or r['id'] in kept else 'none'}\n" for r in rows)
-        spec = self.training(run)
+        epochs, full_batch, patience = self.training(run)
         n = sum(r["split"] == "train" for r in rows), sum(r["split"] == "train" and r["id"] in kept for r in rows)
-        batch = spec["batch_size"]
+        batch = full_batch
         while 2 * batch > n[1] and batch > 4:
             batch //= 2
-        steps = spec["epochs"] * (n[0] // spec["batch_size"])
+        longer = lambda epochs: -(-epochs * (n[0] // full_batch) // (n[1] // batch))
         sets = [*same, *self.hide("all"), f"data.sources.parts={{plugin: table, path: '{path.resolve()}', columns: []}}",
-                f"train.batch_size={batch}", f"train.epochs={-(-steps // (n[1] // batch))}"]
-        return (f"alone-{seed}", seed, "{column: part}", sets), len(kept) / len(known)
+                f"train.batch_size={batch}", f"train.epochs={longer(epochs)}",
+                f"train.early_stopping.patience={longer(patience)}"]
+        split = "{column: part}" if any(r["split"] == "valid" for r in known) else "{column: part, valid: 0}"
+        return (f"alone-{seed}", seed, split, sets), len(kept) / len(known)
 
     @staticmethod
     def training(run):
-        """Epochs and batch size of a run, from its resolved spec."""
-        found = {}
-        for line in (run / "resolved.yaml").read_text(encoding="utf-8").splitlines():
-            key, _, value = line.strip().partition(": ")
-            if key in ("epochs", "batch_size") and key not in found and value.isdigit():
-                found[key] = int(value)
-        return found
+        """Epochs, batch size and patience of early stopping of a run, from its resolved spec."""
+        _, _, text = (run / "resolved.yaml").read_text(encoding="utf-8").partition("\ntrain:\n")
+        find = lambda key: int(re.search(rf"^  {key}: (\d+)$", text, re.MULTILINE)[1])
+        return find("epochs"), find("batch_size"), find(r"early_stopping:\n    patience")
 
     def bounds(self, run):
         path = run / "eval-test.json"
@@ -159,16 +198,21 @@ class Case(Folds):
         p = posterior(json.loads(path.read_text()), "joint")
         return [p[b] for b in BOUNDS]
 
+    def evaluate(self):
+        """Names the classes, so that `stele embed` writes them."""
+        knn = f", knn: {{labels: '{self.about.column}'}}" if self.about.measure == "accuracy" else ""
+        return f"evaluate=[likelihood{knn}]"
+
     def full(self):
         """Runs of each seed on everything, judged on rows with missing blocks."""
-        return self.train_all([(f"full-{seed}", seed, self.split(),
-                                [*self.same(seed), *self.hide("test"), "evaluate=[likelihood]"]) for seed in self.seeds])
+        return self.train_all([(f"full-{seed}", seed, self.split(seed),
+                                [*self.same(seed), *self.hide("test"), self.evaluate()]) for seed in self.seeds])
 
     def trained(self):
         """Runs of each seed on everything, on what is left, on complete rows; and the share of these."""
         same = {seed: self.same(seed) for seed in self.seeds}
         full = self.full()
-        left = self.train_all([(f"left-{seed}", seed, self.split(),
+        left = self.train_all([(f"left-{seed}", seed, self.split(seed),
                                 [*same[seed], *self.hide("all"), "evaluate=[likelihood]"]) for seed in self.seeds])
         jobs, shares = zip(*(self.alone(run, seed, same[seed]) for run, seed in zip(left, self.seeds)))
         alone = self.train_all([(n, seed, split, [*sets, "evaluate=[likelihood]"]) for n, seed, split, sets in jobs])
@@ -177,20 +221,21 @@ class Case(Folds):
     # --- the curve ---
 
     def judge(self, run, have):
-        """Of the complete test rows, given `have`; with nothing, what the most frequent class gives."""
-        part = {r["id"]: r["split"] for r in self.rows(run)}
-        rows = {r["id"]: r for r in self.rows(run, True, have or self.modalities) if r["id"] in self.labels}
-        has = lambda r: all(r[f"has_{m}"] == "1" for m in have)
-        test = [i for i, r in rows.items() if part.get(i) == "test" and self.complete(r)]
-        known = [i for i, r in rows.items() if part.get(i) == "train" and has(r)]
-        y, truth = (np.array([self.labels[i] for i in ids]) for ids in (known, test))
+        """Of the complete test rows, given `have`; with nothing, what the most frequent class or the mean gives."""
+        kept, rows = self.rows(run), self.rows(run, True, have or self.modalities)
+        part, told = {r["id"]: r["split"] for r in kept}, self.told(kept)
+        has = lambda r, needed: r["id"] in told and all(r[f"has_{m}"] == "1" for m in needed)
+        known, test = ([r for r in rows if part.get(r["id"]) == p and has(r, needed)]
+                       for p, needed in (("train", have), ("test", self.modalities)))
+        y, truth = (np.array([told[r["id"]] for r in some]) for some in (known, test))
         if not have:
             names, n = np.unique(y, return_counts=True)
-            return 0.5 if self.key == "oncology" else np.mean(truth == names[n.argmax()])
-        x, z = (np.array([[float(v) for k, v in rows[i].items() if k.startswith("z_")] for i in ids])
-                for ids in (known, test))
-        if self.key == "oncology":
+            return {"AUC": 0.5, "R2": 0.0}.get(self.about.measure, np.mean(truth == names[n.argmax()]))
+        x, z = (np.array([[float(v) for k, v in r.items() if k.startswith("z_")] for r in some]) for some in (known, test))
+        if self.about.measure == "AUC":
             return auc(Ridge(x, (y == "pCR").astype(int)).score(z), (truth == "pCR").astype(int))
+        if self.about.measure == "R2":
+            return 1 - np.mean((y[nearest(x, z)].mean(1) - truth) ** 2) / np.var(truth)
         return np.mean(vote(x, y, z) == truth)
 
     def curve(self):
@@ -212,10 +257,15 @@ def likelihood(cases):
                  rows)
 
 
+def judged(cases):
+    return [case for case in cases if case.about.measure]
+
+
 def curve(cases):
-    rows, most = [], max(len(case.modalities) for case in cases)
+    cases = judged(cases)
+    rows, most = [], max((len(case.modalities) for case in cases), default=0)
     for case in cases:
-        found, row = case.curve(), [f"{case.key}, {'AUC' if case.key == 'oncology' else 'accuracy'}"]
+        found, row = case.curve(), [f"{case.key}: {case.about.column.split(':')[-1]}, {case.about.measure}"]
         for n in range(most + 1):
             each = [np.mean(values) for k, _, values in found if k == n]
             row.append("" if not each else short(each[0]) if len(each) == 1 else
@@ -225,8 +275,8 @@ def curve(cases):
 
 
 def draw(cases, program, out):
-    points = [f"{case.key}\t{n}\t{np.mean(values):.6g}\n" for case in cases for n, _, values in case.curve()]
-    done = subprocess.run([program, out, "Class told from z", "modalities shown", "accuracy; AUC of oncology"],
+    points = [f"{case.key}\t{n}\t{np.mean(values):.6g}\n" for case in judged(cases) for n, _, values in case.curve()]
+    done = subprocess.run([program, out, "Told from z of complete rows", "modalities shown", "accuracy, AUC or R2"],
                           input="".join(points), text=True)
     if done.returncode:
         raise SystemExit(f"{program}: exit status {done.returncode}")
