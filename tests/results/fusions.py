@@ -30,6 +30,9 @@ RULES = {
     "`poe`, tempered": ["fusion={plugin: poe, conflict: temper}"],
     "`poe`, calibrated and tempered": [f"fusion={CAREFUL}"],
     "the same with `distil: 1`": [f"fusion={CAREFUL}", "objective.distil=1"],
+    "`poe`, calibrated, the joint too": ["fusion={plugin: poe, precision_scale: calibrated, joint_scale: calibrated}"],
+    "`poe`, calibrated, the joint too, tempered":
+        ["fusion={plugin: poe, precision_scale: calibrated, joint_scale: calibrated, conflict: temper}"],
     "`gpoe`": ["fusion=gpoe"],
     "`moe`": ["fusion=moe"],
     "`mopoe`": ["fusion=mopoe"],

@@ -5,23 +5,33 @@
  *
  * Hinton 2002; Wu and Goodman, NeurIPS 2018. t_m = 1, or one factor per modality that tempers
  * experts which claim more than they know (Cao and Fleet 2014): trained with the rest, or
- * calibrated on the validation rows. The prior N(0, I) counts as one more expert if prior_expert is
- * on: in training and evaluation alike, for single modalities as well. conflict: temper widens the
- * experts of rows in which they disagree beyond chance; the prior stays as it is. */
+ * calibrated on the validation rows. joint_scale: calibrated has one more factor on the sum of the
+ * experts' terms in 1/var, while the mean stays: experts whose errors depend on each other, or
+ * which leave correlations out, may have the mean right and the width wrong, and t_m alone moves
+ * both. The prior N(0, I) counts as one more expert if prior_expert is on: in training and
+ * evaluation alike, for single modalities as well. conflict: temper widens the experts of rows in
+ * which they disagree beyond chance; the prior stays as it is. */
 #include <stele/experts.h>
 #include <stele/plugin.h>
 
 #include <stdlib.h>
 
 typedef struct config {
-    int32_t prior_expert, precision_scale, conflict, reserved;
+    int32_t prior_expert, precision_scale, conflict, joint_scale;
 } config;
+
+enum { JOINT_ONE = 0, JOINT_CALIBRATED };
+static const char *const joint_scales[] = { "one", "calibrated", NULL };
 
 static const stele_option options[] = {
     STELE_OPTION_BOOL(config, prior_expert, "prior_expert", 1,
                       "Multiply the prior into every product, as one more expert."),
     STELE_PRECISION_SCALE_OPTION(config, precision_scale),
     STELE_CONFLICT_OPTION(config, conflict),
+    STELE_OPTION_ENUM(
+        config, joint_scale, "joint_scale", joint_scales, JOINT_ONE,
+        "Factor on what all experts together add to the precision, their mean left as "
+        "it is: one, or calibrated: fitted to the validation rows after training."),
 };
 
 struct stele_inst {
@@ -29,6 +39,7 @@ struct stele_inst {
     const config *config;
     uint32_t n_modalities;
     stele_precision_scale scale;
+    uint32_t joint_scale; /* parameter (1), log of the factor; of JOINT_CALIBRATED */
 };
 
 static stele_status create(const stele_create_args *a, stele_inst **ret)
@@ -51,8 +62,19 @@ static void destroy(stele_inst *self)
 
 static stele_status build(stele_inst *self, stele_build *b)
 {
-    return stele_precision_scale_build(self->host, b, self->n_modalities,
-                                       self->config->precision_scale, &self->scale);
+    const stele_shape shape = stele_shape1(1);
+    const stele_param_spec spec = { sizeof spec,
+                                    "joint_scale",
+                                    &shape,
+                                    0.0,
+                                    0.0,
+                                    STELE_INIT_CONSTANT,
+                                    (uint32_t)STELE_PARAM_CALIBRATED };
+    stele_status status = stele_precision_scale_build(self->host, b, self->n_modalities,
+                                                      self->config->precision_scale, &self->scale);
+    return status == STELE_OK && self->config->joint_scale == JOINT_CALIBRATED
+               ? self->host->build->param(b, &spec, &self->joint_scale)
+               : status;
 }
 
 static uint32_t max_components(const stele_inst *self, uint32_t n_modalities)
@@ -60,6 +82,22 @@ static uint32_t max_components(const stele_inst *self, uint32_t n_modalities)
     (void)self;
     (void)n_modalities;
     return 1;
+}
+
+/* The product with its experts' precision times the factor, and the mean that it has without. */
+static stele_status scaled(const stele_inst *self, stele_graph *g, const stele_experts *in,
+                           stele_product *p, stele_joint *ret)
+{
+    const stele_ops *ops = self->host->ops;
+    stele_product wide = *p;
+    stele_status status = stele_product_joint(ops, g, in, self->config->prior_expert, p, ret);
+    stele_tensor *mean = ret->component[0].p[0];
+    if (status == STELE_OK) {
+        wide.precision = ops->mul(g, wide.precision, ops->exp(g, ops->param(g, self->joint_scale)));
+        status = stele_product_joint(ops, g, in, self->config->prior_expert, &wide, ret);
+        ret->component[0].p[0] = mean;
+    }
+    return status;
 }
 
 static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_experts *in,
@@ -80,7 +118,9 @@ static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_exp
     for (uint32_t m = 0; m < in->n; m++) {
         stele_product_expert(ops, g, &q[m], here[m], NULL, &p);
     }
-    return stele_product_joint(ops, g, in, self->config->prior_expert, &p, ret);
+    return self->config->joint_scale == JOINT_CALIBRATED
+               ? scaled(self, g, in, &p, ret)
+               : stele_product_joint(ops, g, in, self->config->prior_expert, &p, ret);
 }
 
 static const stele_fusion_vt vtable = {

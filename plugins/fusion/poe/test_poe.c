@@ -43,6 +43,41 @@ static void factors_scale_precisions(void **state)
     check(LEARNED, 1, 1.0 / (1.0 + exp(0.5)), 1.0 / (1.0 + exp(-0.25)));
 }
 
+/* What experts add to the precision gets the factor; the mean and rows without experts do not. */
+static void check_joint(const char *fusion, int prior)
+{
+    const double factor[2] = { exp(-0.5), exp(0.25) }, joint = exp(-1.5);
+    toy t;
+    fused f;
+    fuse_open(&t, fusion, &f);
+    ((double *)param(&t, "fusion.joint_scale")->values)[0] = log(joint);
+    fuse_step(&t, 0, 0, &f);
+    for (int64_t i = 0; i < FUSE_ROWS * FUSE_DIM; i++) {
+        const int64_t row = i / FUSE_DIM;
+        const double base = prior || row == 2 ? 1.0 : 0.0;
+        double evidence = 0.0, weighted = 0.0;
+        for (int m = 0; m < 2; m++) {
+            if (fuse_present[row * 2 + m] > 0.0) {
+                const double own = factor[m] * exp(-fuse_logvar[m][i]);
+                evidence += own;
+                weighted += own * fuse_mean[m][i];
+            }
+        }
+        assert_float_equal(fuse_value(&f, 0, 0, i), weighted / (base + evidence), 1e-12);
+        assert_float_equal(fuse_value(&f, 0, 1, i), -log(base + joint * evidence), 1e-12);
+    }
+    toy_close(&t);
+}
+
+static void a_joint_factor_leaves_the_mean(void **state)
+{
+    (void)state;
+    check_joint("fusion: {plugin: poe, precision_scale: calibrated, joint_scale: calibrated}\n", 1);
+    check_joint("fusion: {plugin: poe, precision_scale: calibrated, joint_scale: calibrated, "
+                "prior_expert: false}\n",
+                0);
+}
+
 /* One dimension in conflict, the other not: tau^2 by hand. Rows with one expert or none stay. */
 static void excess_spread_is_that_of_a_meta_analysis(void **state)
 {
@@ -155,11 +190,56 @@ static void conflicts_widen_intervals(void **state)
     assert_true(keep[0] < 0.5);
 }
 
+/* Two experts of equal widths, right about them, whose errors have correlation RHO: given both, z
+ * has the precision 1 + 2 / (v (1 + RHO)), which the factor 1 / (1 + RHO) gives. */
+static void errors_in_common_are_made_up_for(void **state)
+{
+    enum { POINTS = 20000 };
+    static float noise[4 * POINTS * FUSE_DIM];
+    static double mean[2][POINTS * FUSE_DIM], logvar[POINTS * FUSE_DIM], here[2 * POINTS];
+    const double *const means[2] = { mean[0], mean[1] };
+    const double *const logvars[2] = { logvar, logvar };
+    const double v = 0.05, rho = 0.8, factor[2] = { 1.0, 1.0 / (1.0 + rho) };
+    const stele__stream stream = { .key = 11 };
+    const stele__pass pass = { .seed = 1 };
+    double inside[2] = { 0.0, 0.0 };
+    (void)state;
+    stele__noise_normal(&stream, 4 * POINTS * FUSE_DIM, noise);
+    for (int64_t i = 0; i < POINTS * FUSE_DIM; i++) {
+        const float *of = noise + 4 * i;
+        for (int m = 0; m < 2; m++) {
+            const double error = sqrt(rho) * (double)of[3] + sqrt(1.0 - rho) * (double)of[1 + m];
+            mean[m][i] = (double)of[0] + sqrt(v) * error;
+            here[i / FUSE_DIM * 2 + m] = 1.0;
+        }
+        logvar[i] = log(v);
+    }
+    for (int k = 0; k < 2; k++) {
+        toy t;
+        fused f;
+        open_spec(&t, A B, "fusion: {plugin: poe, joint_scale: calibrated}\n", "", STELE_F64, 1);
+        ((double *)param(&t, "fusion.joint_scale")->values)[0] = log(factor[k]);
+        stele__graph_begin(t.graph, &pass);
+        fuse_experts(&t, POINTS, means, logvars, here, &f);
+        for (int64_t i = 0; i < POINTS * FUSE_DIM; i++) {
+            const double distance = fabs((double)noise[4 * i] - fuse_value(&f, 0, 0, i));
+            inside[k] += distance < 1.6448536 * exp(0.5 * fuse_value(&f, 0, 1, i));
+        }
+        toy_close(&t);
+    }
+    print_message("errors in common: %.3f without, %.3f with the factor\n",
+                  inside[0] / (POINTS * FUSE_DIM), inside[1] / (POINTS * FUSE_DIM));
+    assert_true(inside[0] < 0.8 * POINTS * FUSE_DIM);
+    assert_float_equal(inside[1] / (POINTS * FUSE_DIM), 0.9, 0.01);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(precisions_add_up),
         cmocka_unit_test(factors_scale_precisions),
+        cmocka_unit_test(a_joint_factor_leaves_the_mean),
+        cmocka_unit_test(errors_in_common_are_made_up_for),
         cmocka_unit_test(excess_spread_is_that_of_a_meta_analysis),
         cmocka_unit_test(intervals_of_honest_experts_stay),
         cmocka_unit_test(conflicts_widen_intervals),
