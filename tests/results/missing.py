@@ -61,7 +61,7 @@ def single(name, options):
 
 SPECS = {
     "patchseq": Spec("rna ephys morphology", "ephys=patchseq-m1/ephys.csv", "accuracy", "family", ("low quality",)),
-    "citeseq": Spec("rna protein", "counts=citeseq-pbmc", "accuracy", "cell_type", ("unknown",), sets=("train.criterion=elbo",)),
+    "citeseq": Spec("rna protein", "counts=citeseq-pbmc", "accuracy", "cell_type", ("unknown",)),
     "cortex": Spec("rna atac", "cells=snare-mouse-cortex/snare_cortex.h5mu", "accuracy", "cell_class", ("Mis",),
                    sets=(single("cells", f"plugin: h5mu, path: '{DATA}/snare-mouse-cortex/snare_cortex.h5mu'"),
                          "train.epochs=4")),
