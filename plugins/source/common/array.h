@@ -32,7 +32,8 @@ typedef struct array {
     int columns_first;        /* the first index runs fastest, as in Fortran */
     uint32_t n_dims, is_part; /* is_part: of an array before it, to which `in` belongs */
     int64_t dim[ARRAY_MAX_DIMS];
-    int64_t first, end; /* of a part: which of dim[1] are its own */
+    int64_t first, end; /* of a part: which of the first axis of its rows are its own */
+    int channels_last;  /* the last axis of a row is given as its first one */
 } array;
 
 /* Options that both plugins have. */
@@ -40,7 +41,7 @@ typedef struct array_config {
     const char *path;
     stele_str_list files, names;
     const char *key;
-    stele_str_list parts;
+    stele_str_list parts, channels_last;
 } array_config;
 
 struct stele_inst {
@@ -55,6 +56,8 @@ struct stele_inst {
 size_t array_element_size(int element);
 /* Elements of one row, as it is in the file. */
 int64_t array_width(const array *a);
+/* The extent of the first axis of a row, as the field has it. */
+int64_t array_channels(const array *a);
 /* Fill in `begin` and what follows it from the bytes of a->in. */
 typedef stele_status array_parse(array *a);
 /* Do the bytes of the numbers, from a->begin to the end of the content, fit the shape? */

@@ -175,10 +175,10 @@ static stele_status add_part(stele_inst *s, const char *text, uint32_t n_whole)
                           i == n_whole ? "there is no array" : "there is a number per row in",
                           (int)p.field_len, p.field);
     }
-    if (p.first >= p.end || p.end > s->array[i].dim[1]) {
+    if (p.first >= p.end || p.end > array_channels(&s->array[i])) {
         return STELE_FAIL(s->host, STELE_E_OPTION,
                           "parts: `%s`: a row of `%s` has 0 to %lld along its first axis", text,
-                          s->array[i].name, (long long)s->array[i].dim[1]);
+                          s->array[i].name, (long long)array_channels(&s->array[i]));
     }
     array *all = realloc(s->array, (s->n_arrays + 1) * sizeof *all);
     char *name = all != NULL ? calloc(p.name_len + 1, 1) : NULL;
@@ -204,6 +204,26 @@ static stele_status add_parts(stele_inst *s)
         st = add_part(s, s->config->parts.v[i], n_whole);
     }
     return st;
+}
+
+/* Turn the arrays that `channels_last` names. */
+static stele_status turn(stele_inst *s)
+{
+    const stele_str_list *names = &s->config->channels_last;
+    for (uint64_t k = 0; k < names->n; k++) {
+        uint32_t i = 0;
+        while (i < s->n_arrays && strcmp(s->array[i].name, names->v[k]) != 0) {
+            i++;
+        }
+        if (i == s->n_arrays || s->array[i].n_dims < 3) {
+            return STELE_FAIL(s->host, STELE_E_OPTION, "channels_last: %s `%s`",
+                              i == s->n_arrays ? "there is no array"
+                                               : "there are not two axes in a row of",
+                              names->v[k]);
+        }
+        s->array[i].channels_last = 1;
+    }
+    return STELE_OK;
 }
 
 static stele_status check_names(const stele_inst *s)
@@ -238,6 +258,7 @@ static stele_status check_rows(stele_inst *s)
 stele_status array_source_finish(stele_inst *s, input *key)
 {
     stele_status st = rename_fields(s);
+    st = st == STELE_OK ? turn(s) : st;
     st = st == STELE_OK ? add_parts(s) : st;
     st = st == STELE_OK ? check_names(s) : st;
     st = st == STELE_OK ? check_rows(s) : st;

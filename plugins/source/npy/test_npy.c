@@ -117,6 +117,37 @@ static void parts_are_fields(void **state)
     }
 }
 
+/* Rows (3, 4) as windows of 4 channels and 3 samples, whole and in part, in any order of the file.
+ */
+static void channels_that_come_last_are_turned(void **state)
+{
+    static const char *const file[] = { "le_f4", "be_i2", "fortran" };
+    static const int64_t row[] = { 3, 4, 0, 11 };
+    (void)state;
+    for (size_t k = 0; k < sizeof file / sizeof file[0]; k++) {
+        char name[64], text[64];
+        const char *parts[] = { text }, *last[] = { file[k] };
+        snprintf(name, sizeof name, "arrays/%s.npy", file[k]);
+        snprintf(text, sizeof text, "two=%s[1:3]", file[k]);
+        array_config c = { .path = fixture(name), .parts = { parts, 1 } };
+        c.channels_last = (stele_str_list){ last, 1 };
+        stele_inst *s = open_config(&c);
+        for (uint32_t field = 0; field <= 1; field++) {
+            stele_field d = { .struct_size = sizeof d };
+            const int64_t n = field == 0 ? 4 : 2, first = field == 0 ? 0 : 1;
+            float x[4 * WIDTH];
+            assert_int_equal(vt->field(s, field, &d), STELE_OK);
+            assert_true(d.sample.ndim == 2 && d.sample.dim[0] == n && d.sample.dim[1] == 3);
+            read_rows(s, field, 4, row, x);
+            for (int64_t i = 0; i < 4 * n * 3; i++) {
+                const int64_t channel = first + i / 3 % n, sample = i % 3;
+                assert_float_equal(x[i], cube_at(row[i / (3 * n)], 4 * sample + channel), 0);
+            }
+        }
+        vt->destroy(s);
+    }
+}
+
 static void check_label(const stele_inst *s, uint32_t field)
 {
     int64_t row[] = { 11, 0, 1, 2 };
@@ -277,6 +308,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_types_and_orders_are_read),
         cmocka_unit_test(parts_are_fields),
+        cmocka_unit_test(channels_that_come_last_are_turned),
         cmocka_unit_test(members_of_archives_are_fields),
         cmocka_unit_test(files_of_a_folder_share_their_rows),
         cmocka_unit_test(large_arrays_are_read_in_pieces),
