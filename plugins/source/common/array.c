@@ -277,6 +277,8 @@ void array_source_destroy(stele_inst *s)
             input_close(s->array[i].in);
         }
         free(s->array[i].name);
+        free(s->array[i].code);
+        texts_finish(&s->array[i].category);
     }
     free(s->array);
     texts_finish(&s->id);
@@ -311,8 +313,11 @@ stele_status array_source_field(const stele_inst *s, uint32_t index, stele_field
     }
     const array *a = &s->array[index];
     stele_field d = { .struct_size = sizeof d, .name = a->name, .layout = STELE_DENSE };
-    d.content = a->n_dims > 1 ? STELE_FIELD_MATRIX : STELE_FIELD_NUMBER;
-    d.dtype = a->n_dims > 1 ? STELE_F32 : STELE_F64;
+    d.content = a->n_dims > 1     ? STELE_FIELD_MATRIX
+                : a->code != NULL ? STELE_FIELD_CATEGORY
+                                  : STELE_FIELD_NUMBER;
+    d.dtype = a->n_dims > 1 ? STELE_F32 : a->code != NULL ? STELE_I32 : STELE_F64;
+    d.n_categories = a->code != NULL ? a->category.n : 0;
     d.sample.ndim = a->n_dims - 1;
     for (uint32_t k = 1; k < a->n_dims; k++) {
         d.sample.dim[k - 1] = a->dim[a->channels_last && k > 1 ? k - 1 : k];
@@ -331,6 +336,11 @@ const char *array_source_no_name(const stele_inst *s, uint32_t index, int64_t nu
     (void)index;
     (void)number;
     return NULL;
+}
+
+const char *array_source_category(const stele_inst *s, uint32_t index, int64_t number)
+{
+    return index < s->n_arrays ? texts_at(&s->array[index].category, number) : NULL;
 }
 
 stele_status array_source_count(const stele_inst *s, uint32_t index, uint64_t n, const int64_t *row,
@@ -354,7 +364,11 @@ stele_status array_source_read(const stele_inst *s, const stele_read *r)
                               a->name, (long long)s->n_rows, (long long)r->row[i]);
         }
     }
-    return a->columns_first && a->n_dims > 1 ? read_columns_first(a, r)
-           : a->channels_last                ? read_channels_last(a, r)
-                                             : read_rows(a, r);
+    for (uint64_t i = 0; i < r->n_rows && a->code != NULL; i++) {
+        ((int32_t *)r->data)[i] = a->code[r->row[i]];
+    }
+    return a->code != NULL                     ? STELE_OK
+           : a->columns_first && a->n_dims > 1 ? read_columns_first(a, r)
+           : a->channels_last                  ? read_channels_last(a, r)
+                                               : read_rows(a, r);
 }

@@ -16,6 +16,25 @@ int array_source_is_folder(const stele_inst *s)
     return is_folder(s->config->path);
 }
 
+stele_status array_take_texts(array *a, const texts *rows)
+{
+    int64_t *order = texts_order(rows);
+    const char *last = "";
+    int failed = 0;
+    a->code = malloc((size_t)rows->n * sizeof *a->code + 1);
+    for (int64_t i = 0; order != NULL && a->code != NULL && i < rows->n && !failed; i++) {
+        const char *text = texts_at(rows, order[i]);
+        if (strcmp(text, last) != 0) {
+            failed = texts_add(&a->category, text, strlen(text)) != 0;
+            last = text;
+        }
+        a->code[order[i]] = text[0] != '\0' ? (int32_t)(a->category.n - 1) : -1;
+    }
+    failed = failed || order == NULL || a->code == NULL;
+    free(order);
+    return failed ? input_nomem(a->in) : STELE_OK;
+}
+
 stele_status array_source_add(stele_inst *s, input *in, const char *name, size_t name_len,
                               array_parse *parse)
 {
@@ -34,7 +53,7 @@ stele_status array_source_add(stele_inst *s, input *in, const char *name, size_t
     memcpy(a->name, name, name_len);
     a->name[name_len] = '\0';
     stele_status st = parse(a);
-    return st == STELE_OK ? array_check_size(a) : st;
+    return st == STELE_OK && a->code == NULL ? array_check_size(a) : st;
 }
 
 static stele_status add_file(stele_inst *s, const char *option, const char *path,

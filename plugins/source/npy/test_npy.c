@@ -303,6 +303,45 @@ static void half_precision_is_exact(void **state)
     free(path);
 }
 
+/* Texts are classes by the alphabet, an empty one is missing; of four bytes a letter and of one. */
+static void texts_are_labels(void **state)
+{
+    static const char *const text[] = { "rod", "amacrine", "", "rod", "cone" };
+    static const int32_t want[] = { 2, 0, -1, 2, 1 };
+    (void)state;
+    for (int wide = 0; wide <= 1; wide++) {
+        const size_t each = wide ? 4 : 1, size = 128 + 5 * 8 * each;
+        char bytes[128 + 5 * 8 * 4] = "\x93NUMPY\x01\x00\x76\x00";
+        snprintf(bytes + 10, 118, "{'descr': '%s', 'fortran_order': False, 'shape': (5,), }",
+                 wide ? "<U8" : "|S8");
+        memset(bytes + 10 + strlen(bytes + 10), ' ', 118 - strlen(bytes + 10));
+        memset(bytes + 128, 0, size - 128);
+        for (size_t i = 0; i < 5; i++) {
+            for (size_t k = 0; text[i][k] != '\0'; k++) {
+                bytes[128 + (8 * i + k) * each] = text[i][k];
+            }
+        }
+        char *path = bytes_of("kind.npy", bytes, size);
+        array_config c = { .path = path };
+        stele_inst *s = open_config(&c);
+        stele_field d = { .struct_size = sizeof d };
+        const int64_t row[] = { 4, 0, 2, 1 };
+        int32_t code[4];
+        assert_int_equal(vt->field(s, 0, &d), STELE_OK);
+        assert_int_equal(d.content, STELE_FIELD_CATEGORY);
+        assert_int_equal(d.dtype, STELE_I32);
+        assert_int_equal(d.n_categories, 3);
+        assert_string_equal(vt->category(s, 0, 0), "amacrine");
+        assert_string_equal(vt->category(s, 0, 2), "rod");
+        read_rows(s, 0, 4, row, code);
+        for (int i = 0; i < 4; i++) {
+            assert_int_equal(code[i], want[row[i]]);
+        }
+        vt->destroy(s);
+        free(path);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -313,6 +352,7 @@ int main(void)
         cmocka_unit_test(files_of_a_folder_share_their_rows),
         cmocka_unit_test(large_arrays_are_read_in_pieces),
         cmocka_unit_test(half_precision_is_exact),
+        cmocka_unit_test(texts_are_labels),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
