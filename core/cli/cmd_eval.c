@@ -1,6 +1,6 @@
 /* stele eval RUN [--split PART] [--modalities a,b] [--labels COLUMN [--exclude A,B]] [--samples K]
  *                [--checkpoint NAME] [--json] [--report fusion] [--rows FILE.csv] [--intervals]
- *                [--resamples N] [--level P] [--markdown] */
+ *                [--resamples N] [--level P] [--markdown] [--set evaluate=LIST] */
 #include "base/file.h"
 #include "base/mem.h"
 #include "cli/command.h"
@@ -20,6 +20,24 @@ typedef struct options {
     const char *exclude, *samples, *report, *rows;
     stele__interval_options figures;
 } options;
+
+/* What is evaluated may differ from what the run's spec says; all else decided the training. */
+static int check_set(const char *command, const options *o)
+{
+    static const char key[] = "evaluate";
+    const char *set = o->open.evaluate;
+    if (set == NULL || strncmp(set, "evaluate=", sizeof key) == 0) {
+        return 1;
+    }
+    const int below = strncmp(set, "evaluate.", sizeof key) == 0;
+    (void)stele__cli_usage_error(command,
+                                 below ? "--set %.*s: evaluations are a list, which is replaced as "
+                                         "a whole: --set 'evaluate=[{knn: {labels: COLUMN}}]'"
+                                       : "--set %.*s: a trained run takes evaluate=LIST alone; "
+                                         "what else its spec says is for stele train --set",
+                                 (int)strcspn(set, "="), set);
+    return 0;
+}
 
 static int check(int argc, char **argv, options *o)
 {
@@ -46,7 +64,7 @@ static int check(int argc, char **argv, options *o)
         }
         o->open.plan.samples = k;
     }
-    return stele__interval_check(argv[0], &o->figures);
+    return check_set(argv[0], o) ? stele__interval_check(argv[0], &o->figures) : STELE__EXIT_USAGE;
 }
 
 static int parse(int argc, char **argv, options *o)
@@ -56,6 +74,7 @@ static int parse(int argc, char **argv, options *o)
                                            { "samples", required_argument, NULL, 'k' },
                                            { "report", required_argument, NULL, 'r' },
                                            { "rows", required_argument, NULL, 'w' },
+                                           { "set", required_argument, NULL, 'e' },
                                            STELE__INTERVAL_OPTIONS,
                                            STELE__OPEN_OPTIONS,
                                            { 0 } };
@@ -69,6 +88,7 @@ static int parse(int argc, char **argv, options *o)
         case 'k': o->samples = optarg; break;
         case 'r': o->report = optarg; break;
         case 'w': o->rows = optarg; break;
+        case 'e': o->open.evaluate = optarg; break;
         default:
             if (!stele__interval_option(&o->figures, c, optarg) &&
                 !stele__open_option(&o->open, c, optarg)) {

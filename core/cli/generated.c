@@ -107,14 +107,32 @@ static void free_names(char **name)
     stele__free(name);
 }
 
-/* What the values of a feature stand for if they are codes of texts, else NULL. A mean of codes is
- * none. */
-static const stele_feature *texts_of(const stele__generated *t, size_t feature)
+/* A mean of codes is none, but modalities that know levels without an order give the likeliest of
+ * them in place of a mean; of two codes a mean may be whole, too. */
+static int means_are_codes(const stele__generated *t, const stele_feature *f, size_t feature)
 {
-    const stele__matrix *m = t->what != STELE_DRAW_MEAN ? matrix_of(t) : NULL;
-    const stele_feature *f =
-        m != NULL && m->field.feature != NULL ? m->field.feature[feature] : NULL;
-    return f != NULL && f->level != NULL ? f : NULL;
+    const size_t n = (size_t)modality_of(t)->n_features;
+    int whole = f->n_values > 2;
+    for (size_t r = 0; r < (size_t)t->n && whole; r++) {
+        const float v = t->value[r * n + feature];
+        whole = v == floorf(v);
+    }
+    return whole;
+}
+
+/* (n_features) what values stand for if they are codes of texts, else NULL; the caller frees it. */
+static const stele_feature **texts_of(const stele__generated *t)
+{
+    const size_t n = (size_t)modality_of(t)->n_features;
+    const stele__matrix *m = matrix_of(t);
+    const stele_feature **all = stele__calloc(n + 1, sizeof *all);
+    for (size_t i = 0; all != NULL && m != NULL && m->field.feature != NULL && i < n; i++) {
+        const stele_feature *f = m->field.feature[i];
+        const int has = f != NULL && f->level != NULL &&
+                        (t->what != STELE_DRAW_MEAN || means_are_codes(t, f, i));
+        all[i] = has ? f : NULL;
+    }
+    return all;
 }
 
 static const char *text_at(const stele_feature *f, float v)
@@ -123,11 +141,12 @@ static const char *text_at(const stele_feature *f, float v)
 }
 
 /* Columns of codes are written as their texts, which `room` (n_features, n) has. */
-static void add_texts(const stele__generated *t, stele__column *column, const char **room)
+static void add_texts(const stele__generated *t, const stele_feature *const *texts,
+                      stele__column *column, const char **room)
 {
     const size_t n = (size_t)modality_of(t)->n_features;
     for (size_t i = 0; i < n; i++) {
-        const stele_feature *f = texts_of(t, i);
+        const stele_feature *f = texts[i];
         const char **text = room + i * (size_t)t->n;
         for (size_t r = 0; f != NULL && r < (size_t)t->n; r++) {
             text[r] = text_at(f, t->value[r * n + i]);
@@ -139,13 +158,13 @@ static void add_texts(const stele__generated *t, stele__column *column, const ch
     }
 }
 
-static stele_status write_csv(const stele__generated *t, const char *path, char **name,
-                              stele__diag *diag)
+static stele_status write_csv(const stele__generated *t, const stele_feature *const *texts,
+                              const char *path, char **name, stele__diag *diag)
 {
     size_t n = (size_t)modality_of(t)->n_features;
     int any = 0;
     for (size_t i = 0; i < n; i++) {
-        any |= texts_of(t, i) != NULL;
+        any |= texts[i] != NULL;
     }
     stele__column *column = stele__calloc(n + 1, sizeof *column);
     const char **room = stele__calloc(any ? n * (size_t)t->n : 1, sizeof *room);
@@ -162,7 +181,7 @@ static stele_status write_csv(const stele__generated *t, const char *path, char 
         };
     }
     if (any) {
-        add_texts(t, column + 1, room);
+        add_texts(t, texts, column + 1, room);
     }
     stele_status status = stele__csv_write(path, column, n + 1, (size_t)t->n, diag);
     stele__free(column);
@@ -210,17 +229,18 @@ static stele_status write_h5ad(const stele__generated *t, const char *path, char
 /* --- JSON Lines --- */
 
 /* Values of one row, which begin at `row`, nested as the row is. NULL: out of memory. */
-static json_t *nested(const stele__generated *t, uint32_t axis, const float *row, const float **at)
+static json_t *nested(const stele__generated *t, const stele_feature *const *texts, uint32_t axis,
+                      const float *row, const float **at)
 {
     if (axis == t->shape.ndim) {
-        const stele_feature *f = texts_of(t, (size_t)(*at - row));
+        const stele_feature *f = texts[*at - row];
         double v = (double)*(*at)++;
         const char *text = f != NULL ? text_at(f, (float)v) : NULL;
         return text != NULL ? json_string(text) : isfinite(v) ? json_real(v) : json_null();
     }
     json_t *list = json_array();
     for (int64_t i = 0; i < t->shape.dim[axis]; i++) {
-        if (json_array_append_new(list, nested(t, axis + 1, row, at)) != 0) {
+        if (json_array_append_new(list, nested(t, texts, axis + 1, row, at)) != 0) {
             json_decref(list);
             return NULL;
         }
@@ -285,11 +305,12 @@ static int put_line(const char *bytes, size_t n, void *writer)
 }
 
 /* 1: written, or the writer knows why not; 0: out of memory. */
-static int write_line(const stele__generated *t, int64_t i, stele__writer *w)
+static int write_line(const stele__generated *t, const stele_feature *const *texts, int64_t i,
+                      stele__writer *w)
 {
     const stele__modality *md = modality_of(t);
     const float *begin = t->value + i * md->n_features, *at = begin;
-    json_t *value = is_text(t) ? text_of(begin, md->n_features) : nested(t, 0, begin, &at);
+    json_t *value = is_text(t) ? text_of(begin, md->n_features) : nested(t, texts, 0, begin, &at);
     json_t *line = json_object();
     int ok = json_object_set_new(line, "id", json_string(t->id[i])) == 0;
     if (t->source[i] >= 0) {
@@ -305,12 +326,13 @@ static int write_line(const stele__generated *t, int64_t i, stele__writer *w)
     return ok;
 }
 
-static stele_status write_jsonl(const stele__generated *t, const char *path, stele__diag *diag)
+static stele_status write_jsonl(const stele__generated *t, const stele_feature *const *texts,
+                                const char *path, stele__diag *diag)
 {
     stele__writer w;
     stele_status status = stele__writer_open(&w, path, diag);
     for (int64_t i = 0; i < t->n && status == STELE_OK; i++) {
-        if (!write_line(t, i, &w)) {
+        if (!write_line(t, texts, i, &w)) {
             stele__writer_abandon(&w);
             status = STELE_E_NOMEM;
         }
@@ -325,16 +347,16 @@ stele_status stele__generated_write(const stele__generated *t, const char *path,
         return stele__npy_write(path, STELE_F32, t->value, (size_t)t->n,
                                 (size_t)modality_of(t)->n_features, diag);
     }
-    if (format == STELE__AS_JSONL) {
-        return write_jsonl(t, path, diag);
-    }
     if (format == STELE__AS_PNG) {
         return stele__generated_picture(t, path, diag);
     }
+    const stele_feature **texts = texts_of(t);
     char **name = feature_names(t);
-    stele_status status = name == NULL              ? STELE_E_NOMEM
-                          : format == STELE__AS_CSV ? write_csv(t, path, name, diag)
-                                                    : write_h5ad(t, path, name, diag);
+    stele_status status = name == NULL || texts == NULL ? STELE_E_NOMEM
+                          : format == STELE__AS_JSONL   ? write_jsonl(t, texts, path, diag)
+                          : format == STELE__AS_CSV     ? write_csv(t, texts, path, name, diag)
+                                                        : write_h5ad(t, path, name, diag);
     free_names(name);
+    stele__free((void *)(uintptr_t)texts);
     return status;
 }

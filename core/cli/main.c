@@ -65,13 +65,14 @@ const stele__command stele__commands[] = {
     { "eval",
       "RUN [--split PART] [--modalities A,B] [--labels COLUMN [--exclude A,B]] [--samples K] "
       "[--report fusion] [--rows FILE.csv] [--intervals] [--resamples N] [--level P] [--markdown | "
-      "--json] [--checkpoint NAME] [--threads N] [--quiet]",
+      "--json] [--set evaluate=LIST] [--checkpoint NAME] [--threads N] [--quiet]",
       "Judge a trained model on held-out rows; also written to RUN/eval-PART.json.",
       "  --split PART     train, valid, test (default) or all\n"
       "  --modalities A,B only these, jointly and each alone\n"
       "  --labels COLUMN  instead of the labels in the spec's `evaluate`\n"
       "  --exclude A,B    classes of COLUMN whose rows are left out\n"
       "  --samples K      importance samples per row, instead of those in the spec\n"
+      "  --set evaluate=LIST  in place of the spec's `evaluate`, and of no other key\n"
       "  --report fusion  which modality is trusted when, and nothing else; by the classes of\n"
       "                   COLUMN; written to RUN/fusion-PART.json\n"
       "  --rows FILE.csv  that report row by row\n"

@@ -126,6 +126,9 @@ static stele_status load(stele__opened *o, const stele__open_request *q, const c
         a.said[a.n_sets] = said_threads.data;
         a.set[a.n_sets++] = threads.data;
     }
+    if (q->evaluate != NULL) {
+        a.set[a.n_sets++] = q->evaluate;
+    }
     if (status == STELE_OK) {
         status = threads.failed ? STELE_E_NOMEM
                                 : stele__loaded_create(o->registry, &a, &o->loaded, diag);

@@ -29,6 +29,7 @@ typedef struct stele__open_request {
     int takes_data;           /* they may stand behind the run folder as well as in --data */
     const char *checkpoint;   /* "best" or "last" */
     const char *threads;      /* --threads, NULL: as trained */
+    const char *evaluate;     /* "evaluate=...", in place of what the run's spec has; or NULL */
     int encode_only;          /* decoders stay unused */
     int prior;                /* draws without a row are made, or may be */
     int spec_labels;          /* also read the labels that the spec splits by */

@@ -2,6 +2,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "cli/sweep.h"
+#include "sweep/foreseen.h"
 #include "train/folder.h"
 
 #include <string.h>
@@ -104,6 +105,7 @@ static void refuse_twins(const stele__sweep *s, size_t n, stele__diag *diag)
 stele_status stele__sweep_load(stele__sweep *s, stele__diag *diag)
 {
     stele__map *seen = NULL;
+    stele__foreseen foreseen = { 0 };
     stele_status worst = STELE_OK, status = stele__map_create(&seen);
     s->entry = stele__calloc(s->points.n, sizeof *s->entry);
     status = status == STELE_OK && s->entry == NULL ? STELE_E_NOMEM : status;
@@ -113,6 +115,9 @@ stele_status stele__sweep_load(stele__sweep *s, stele__diag *diag)
         stele__diag_init(&own);
         stele_status good = stele__sweep_point(s, i, &loaded, &own);
         status = good == STELE_OK ? describe(&loaded, &s->entry[i], diag) : STELE_OK;
+        if (good == STELE_OK && status == STELE_OK) {
+            status = stele__foreseen_add(&foreseen, loaded.spec);
+        }
         worst = worst == STELE_OK ? good : worst;
         if (status == STELE_OK) {
             status = add_new(seen, &own, diag);
@@ -121,6 +126,10 @@ stele_status stele__sweep_load(stele__sweep *s, stele__diag *diag)
         stele__loaded_finish(&loaded);
     }
     stele__map_destroy(seen);
+    if (status == STELE_OK && worst == STELE_OK) {
+        worst = stele__foreseen_check(&foreseen, s->base.spec, diag);
+    }
+    stele__foreseen_finish(&foreseen);
     stele__messages_sort(diag);
     if (status == STELE_OK && worst == STELE_OK) {
         refuse_twins(s, s->points.n, diag);

@@ -94,6 +94,40 @@ static stele_status check_number(const stele__spec *spec, size_t i, const stele_
     return status;
 }
 
+/* A column in which nearly every row has a value of its own, such as a name or a measured number,
+ * is hardly meant as classes: there is nothing to learn about one that a single row has. */
+static stele_status warn_of_many(const stele__spec *spec, size_t i, const columns *c,
+                                 const int64_t *row, int64_t n, stele__diag *diag)
+{
+    enum { FEW = 10 };
+    const stele__label *l = c->label[0];
+    int64_t n_known = 0, n_classes = 0;
+    if (l->content != STELE_FIELD_CATEGORY) {
+        return STELE_OK;
+    }
+    uint8_t *seen = stele__calloc((size_t)l->n_categories + 1, 1);
+    if (seen == NULL) {
+        return STELE_E_NOMEM;
+    }
+    for (int64_t r = 0; r < n; r++) {
+        if (has_all(c, row[r])) {
+            n_known++;
+            n_classes += !seen[l->code[row[r]]];
+            seen[l->code[row[r]]] = 1;
+        }
+    }
+    if (n_classes > FEW && 2 * n_classes > n_known) {
+        stele__diag_warning(diag, &l->place,
+                            "heads.%s: `%s` makes %lld classes of %lld training rows: most have a "
+                            "single row",
+                            spec->head[i].name, l->name, (long long)n_classes, (long long)n_known);
+        stele__diag_hint(diag, "name a column of fewer classes; for numbers write target_type: "
+                               "number and a head that predicts numbers, such as regressor");
+    }
+    stele__free(seen);
+    return STELE_OK;
+}
+
 /* With new data, which have no split, there always is a state. */
 static stele_status look(const stele__spec *spec, size_t i, const stele__dataset *data,
                          const stele__split *split, stele_field *ret, stele__diag *diag)
@@ -107,7 +141,7 @@ static stele_status look(const stele__spec *spec, size_t i, const stele__dataset
     ret->content = c.label[0]->content;
     ret->n_categories = c.label[0]->n_categories;
     if (count_values(&c, split->row[STELE__TRAIN], n) > 0) {
-        return STELE_OK;
+        return warn_of_many(spec, i, &c, split->row[STELE__TRAIN], n, diag);
     }
     stele__str names;
     stele__str_init(&names);

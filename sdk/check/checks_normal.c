@@ -167,6 +167,14 @@ static void expect_mode(block_rig *b, const law *l, const char *place, double mo
     }
 }
 
+/* A column of three or more levels without an order, which has no mean but a mode: then what its codes average is held
+ * against the likelihood alone. */
+static int has_no_mean(const block_rig *b, const law *l, double mean, double mode)
+{
+    return (b->r.t->plugin->desc.caps & STELE_CAP_COLUMNS) != 0 && l->whole && isfinite(l->high) &&
+           l->high - l->low > l->step && mean == mode;
+}
+
 static void compare_draws(block_rig *b, const law *l, double *x, large_tail *tail)
 {
     static double samples[MOST_SAMPLES];
@@ -181,7 +189,7 @@ static void compare_draws(block_rig *b, const law *l, double *x, large_tail *tai
         check_fail(t, "draw of the mean failed, or is %g", x[0]);
         return;
     }
-    const double mean = x[0];
+    double mean = x[0];
     if (t->plugin->desc.detail != NULL && (block_draw(b, STELE_DRAW_DETAIL, 0, x) != STELE_OK || !isfinite(x[0]))) {
         check_fail(t, "draw of the detail failed, or is %g", x[0]);
     }
@@ -191,6 +199,7 @@ static void compare_draws(block_rig *b, const law *l, double *x, large_tail *tai
     }
     expect_mode(b, l, place, mode, mean, samples);
     const average a = average_of(n, samples);
+    mean = has_no_mean(b, l, mean, mode) ? law_moments(b, l, 0.0, 1.0).mean : mean;
     if (!(fabs(a.value - mean) <= 5.0 * a.error + 1e-5 * (1.0 + fabs(mean)))) {
         check_fail(t, "%s: draw's mean is %.6g, %zu samples average %.6g +- %.2g", place, mean, n, a.value, a.error);
     }

@@ -49,7 +49,7 @@ train: {epochs: 2, batch_size: 16}
 LEVELS = """\
 stele: 1
 name: levels
-data: {source: table, path: levels.csv, levels: [stage, sex], split: {train: 0.7, valid: 0.1, test: 0.2}}
+data: {source: table, path: levels.csv, levels: [stage, sex, site], split: {train: 0.7, valid: 0.1, test: 0.2}}
 latent: {dim: 2}
 modalities:
   m: {plugin: table, from: X, ordered: ["stage = low < mid < high"], encoder: {hidden: [8]}, decoder: {hidden: [8]}}
@@ -117,12 +117,13 @@ def other_order(stele, folder):
 
 
 def generated_levels(stele, folder):
-    """What is generated of columns of texts are their texts, but for a mean, which is none of them."""
+    """What is generated of columns of texts are their texts, but for a mean, which is none of them unless they have
+    no order: then it is the likeliest."""
     draw = random.Random(5)
-    rows = [["id", "stage", "size", "sex"]]
+    rows = [["id", "stage", "size", "sex", "site"]]
     for i in range(N):
         stage = draw.choice(["low", "mid", "high"])
-        rows.append([f"r{i}", stage, round(draw.gauss({"low": 0, "mid": 5, "high": 9}[stage], 1), 3), draw.choice("fm")])
+        rows.append([f"r{i}", stage, round(draw.gauss({"low": 0, "mid": 5, "high": 9}[stage], 1), 3), draw.choice("fm"), draw.choice("KLM")])
     (folder / "levels.csv").write_text(text(rows))
     (folder / "levels.yaml").write_text(LEVELS)
     run(stele, folder, "train", "levels.yaml", "--run", "levels")
@@ -131,13 +132,18 @@ def generated_levels(stele, folder):
         made = read(folder / "g.csv").values()
         run(stele, folder, "generate", "levels", "-o", "g.jsonl", "--to", "m", "--prior", 40, "--draw", what)
         lines = [json.loads(line)["m"] for line in (folder / "g.jsonl").read_text().splitlines()]
-        assert [[r["stage"], r["sex"]] for r in made] == [[v[0], v[2]] for v in lines]
+        assert [[r["stage"], r["sex"], r["site"]] for r in made] == [[v[0], v[2], v[3]] for v in lines]
         assert all(abs(float(r["size"]) - v[1]) < 1e-5 for r, v in zip(made, lines))
         found = {r["stage"] for r in made}, {r["sex"] for r in made}
         want = {"low", "mid", "high"}, {"f", "m"}
         assert found == want if what == "sample" else found[0] <= want[0] and found[1] <= want[1], found
-    run(stele, folder, "generate", "levels", "-o", "g.csv", "--to", "m", "--prior", 40)
-    assert all(0.0 <= float(r["stage"]) <= 2.0 and 0.0 <= float(r["sex"]) <= 1.0 for r in read(folder / "g.csv").values())
+    likeliest = [r["site"] for r in made]
+    for end in ("csv", "jsonl"):
+        run(stele, folder, "generate", "levels", "-o", f"g.{end}", "--to", "m", "--prior", 40)
+    made = read(folder / "g.csv").values()
+    lines = [json.loads(line)["m"] for line in (folder / "g.jsonl").read_text().splitlines()]
+    assert all(0.0 <= float(r["stage"]) <= 2.0 and 0.0 <= float(r["sex"]) <= 1.0 for r in made)
+    assert [r["site"] for r in made] == [v[3] for v in lines] == likeliest, (made, lines)
 
 
 def main():

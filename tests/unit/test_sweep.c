@@ -2,8 +2,10 @@
 #include "test.h"
 
 #include "base/mem.h"
+#include "eval/evaluation.h"
 #include "spec/spec.h"
 #include "sweep/figures.h"
+#include "sweep/foreseen.h"
 #include "sweep/points.h"
 #include "sweep/stats.h"
 #include "sweep/table.h"
@@ -346,6 +348,95 @@ static void test_table(void **state)
     finish(&m);
 }
 
+/* --- figures that there can be ------------------------------------------------------------------
+ */
+
+static void add_foreseen(stele__foreseen *foreseen, const char *rest)
+{
+    stele__spec_doc *doc = NULL;
+    stele__spec *spec = NULL;
+    stele__diag diag;
+    char text[4096];
+    snprintf(text, sizeof text, "%s%s", HEAD, rest);
+    stele__diag_init(&diag);
+    assert_int_equal(stele__spec_doc_parse(text, strlen(text), "spec.yaml", NULL, &doc, &diag),
+                     STELE_OK);
+    assert_int_equal(stele__spec_create(doc, &spec, &diag), STELE_OK);
+    assert_int_equal(stele__evaluations_apply(spec, &diag), STELE_OK);
+    assert_int_equal(diag.n_errors, 0);
+    assert_int_equal(stele__foreseen_add(foreseen, spec), STELE_OK);
+    stele__spec_destroy(spec);
+    stele__diag_finish(&diag);
+}
+
+static void check_foreseen(const stele__foreseen *foreseen, const char *figure, const char *why,
+                           const char *hint)
+{
+    stele__str text[2];
+    stele__str_init(&text[0]);
+    stele__str_init(&text[1]);
+    assert_int_equal(stele__foreseen_has(foreseen, figure, &text[0], &text[1]), why == NULL);
+    if (why != NULL) {
+        assert_string_equal(text[0].data, why);
+        assert_string_equal(text[1].data, hint);
+    }
+    stele__str_finish(&text[0]);
+    stele__str_finish(&text[1]);
+}
+
+/* What the evaluations of a spec give is known, what they cannot give is refused with a word that
+ * they can. */
+static void test_foreseen(void **state)
+{
+    static const char *const good[] = {
+        "posteriors.joint.elbo",
+        "posteriors.a.log_likelihood.c",
+        "posteriors.joint.labels.cell.type.knn",
+        "posteriors.b.labels.cell.type.nmi",
+        "posteriors.joint.labels.donor-age.clisi",
+        "posteriors.joint.heads.outcome.auroc",
+        "alignment.a-c.foscttm",
+        "calibration.joint-a.coverage",
+        "calibration.b+c-a.coverage",
+        "coherence.given_1",
+    };
+    stele__foreseen foreseen = { 0 };
+    (void)state;
+    add_foreseen(&foreseen, "heads: {outcome: {plugin: h, target: t}}\n"
+                            "evaluate: [likelihood, {clustering: {labels: cell.type}}, alignment,\n"
+                            "  {integration: {batch: donor, labels: age}}, calibration,\n"
+                            "  {coherence: {labels: age}}]\n");
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        check_foreseen(&foreseen, good[i], NULL, NULL);
+    }
+    check_foreseen(&foreseen, "posterior.joint.elbo", "is no figure of `stele eval`",
+                   "did you mean `posteriors`?");
+    check_foreseen(&foreseen, "posteriors.nope.x", "there is no `nope.x` in `posteriors`",
+                   "there are joint, a, b, c");
+    check_foreseen(&foreseen, "posteriors.joint.elbow", "there is no `elbow` in `posteriors.joint`",
+                   "did you mean `posteriors.joint.elbo`?");
+    check_foreseen(&foreseen, "posteriors.joint.heads.outcom.auroc",
+                   "there is no `outcom.auroc` in `posteriors.joint.heads`",
+                   "did you mean `posteriors.joint.heads.outcome`?");
+    check_foreseen(&foreseen, "posteriors.joint.heads.outcome", "is no single figure",
+                   "write the whole path, such as posteriors.joint.heads.outcome.*");
+    check_foreseen(&foreseen, "posteriors.a+b.elbo",
+                   "is a figure of `likelihood: {subsets: all}`, which the spec does not evaluate",
+                   "add likelihood: {subsets: all} to `evaluate`");
+    check_foreseen(&foreseen, "cross.a-b.model.auroc",
+                   "is a figure of `cross`, which the spec does not evaluate",
+                   "add cross to `evaluate`");
+    check_foreseen(&foreseen, "alignment.a-a.foscttm", "there is no `a-a.foscttm` in `alignment`",
+                   "did you mean `alignment.a-b`?");
+    /* What one point of a sweep has is enough. */
+    add_foreseen(&foreseen, "evaluate: [cross, {likelihood: {subsets: all}}]\n");
+    check_foreseen(&foreseen, "cross.a-b.model.auroc", NULL, NULL);
+    check_foreseen(&foreseen, "posteriors.a+b.elbo", NULL, NULL);
+    check_foreseen(&foreseen, "posteriors.a+d.elbo", "there is no `a+d.elbo` in `posteriors`",
+                   "did you mean `posteriors.a+b`?");
+    stele__foreseen_finish(&foreseen);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -354,7 +445,7 @@ int main(void)
         cmocka_unit_test(test_apply),   cmocka_unit_test(test_student),
         cmocka_unit_test(test_paired),  cmocka_unit_test(test_flip_sampled),
         cmocka_unit_test(test_figures), cmocka_unit_test(test_figures_of_one_modality),
-        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_table),   cmocka_unit_test(test_foreseen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 
 enum { ALTERNATING = 0, REVERSAL };
+#define STEP_RATE 1.0
 static const char *const update_names[] = { "alternating", "reversal", NULL };
 
 typedef struct config {
@@ -35,7 +36,7 @@ static const stele_option options[] = {
     STELE_OPTION_ENUM(config, update, "update", update_names, ALTERNATING,
                       "alternating: a step of its own before each step of the model; reversal: one "
                       "step for both."),
-    STELE_OPTION_F64(config, learning_rate, "learning_rate", 1.0, 1e-6, 1e6,
+    STELE_OPTION_F64(config, learning_rate, "learning_rate", STEP_RATE, 1e-6, 1e6,
                      "alternating: learning rate of its own steps, over train.optimiser.lr."),
     STELE_OPTION_ENUM(config, class_weights, "class_weights", head_weight_names, HEAD_WEIGHTS_NONE,
                       "How classes weigh in the loss: by their rows, or balanced: all the same."),
@@ -91,6 +92,10 @@ static stele_status traits(const stele_inst *self, stele_head_traits *ret)
 
 static stele_status fit(const stele_inst *self, stele_fit *f)
 {
+    if (self->config->update == REVERSAL && self->config->learning_rate != STEP_RATE) {
+        self->host->log(self->host, STELE_LOG_WARNING,
+                        "learning_rate: is for update: alternating and changes nothing here");
+    }
     return head_classes_fit(&self->classes, f);
 }
 

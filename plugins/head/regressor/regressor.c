@@ -19,6 +19,8 @@
 #include <stdlib.h>
 
 enum { GAUSSIAN = 0, HUBER };
+#define DELTA    1.0
+#define LEAST_SD 0.05
 enum { SHARED = 0, PER_ROW };
 static const char *const loss_names[] = { "gaussian", "huber", NULL };
 static const char *const variance_names[] = { "shared", "row", NULL };
@@ -37,10 +39,10 @@ static const stele_option options[] = {
     STELE_OPTION_ENUM(config, variance, "variance", variance_names, SHARED,
                       "gaussian: one standard deviation for all rows, or one that z predicts."),
     STELE_OPTION_F64(
-        config, delta, "delta", 1.0, 1e-3, 1e3,
+        config, delta, "delta", DELTA, 1e-3, 1e3,
         "huber: from this error on, in standard deviations of the target, the loss grows "
         "linearly."),
-    STELE_OPTION_F64(config, least_sd, "least_sd", 0.05, 1e-6, 1.0,
+    STELE_OPTION_F64(config, least_sd, "least_sd", LEAST_SD, 1e-6, 1.0,
                      "gaussian: standard deviations, in those of the target, are at least this."),
 };
 
@@ -115,9 +117,23 @@ static stele_status traits(const stele_inst *self, stele_head_traits *ret)
     return STELE_OK;
 }
 
+/* Options of the loss that was not chosen. */
+static void warn_of_unused(const stele_host *h, const config *c)
+{
+    const char *name = c->loss == GAUSSIAN && c->delta != DELTA      ? "delta"
+                       : c->loss == HUBER && c->variance == PER_ROW  ? "variance"
+                       : c->loss == HUBER && c->least_sd != LEAST_SD ? "least_sd"
+                                                                     : NULL;
+    if (name != NULL) {
+        h->log(h, STELE_LOG_WARNING, "%s: is for loss: %s and changes nothing here", name,
+               c->loss == GAUSSIAN ? "huber" : "gaussian");
+    }
+}
+
 static stele_status fit(const stele_inst *self, stele_fit *f)
 {
     const stele_host *h = self->host;
+    warn_of_unused(h, self->config);
     stele_view x = { .struct_size = sizeof x };
     double n = 0.0, mean = 0.0, squares = 0.0, sd;
     stele_status status = h->fit->next(f, &x);

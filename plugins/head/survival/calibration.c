@@ -2,6 +2,8 @@
 #include "survival.h"
 #include "temperature.h"
 
+#include <stele/levels.h>
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,22 +24,12 @@ typedef struct fitted {
     double level;   /* the best one at the slope looked at last */
 } fitted;
 
-static double softplus(double x)
-{
-    return fmax(x, 0.0) + log1p(exp(-fabs(x)));
-}
-
-static double begin_of(const survival_grid *g, int64_t k)
-{
-    return k > 0 ? g->end[k - 1] : 0.0;
-}
-
 static double baseline_until(const survival_grid *g, double t)
 {
     double sum = 0.0;
     t = fmax(t, g->least);
     for (int64_t k = 0; k < g->n; k++) {
-        double length = fmax(fmin(t, g->end[k]) - begin_of(g, k), 0.0);
+        double length = fmax(fmin(t, g->end[k]) - survival_begin(g, k), 0.0);
         sum += exp(g->log_rate[k]) * length / g->unit;
     }
     return sum;
@@ -46,7 +38,7 @@ static double baseline_until(const survival_grid *g, double t)
 /* Of interval k: 1 it was lived through, -1 the event lies in it, 0 neither. */
 static int lived(const survival_grid *g, int64_t k, double t, int event)
 {
-    const double begin = begin_of(g, k), after = k > 0 ? begin : -1.0;
+    const double begin = survival_begin(g, k), after = k > 0 ? begin : -1.0;
     if (event && t > after && t <= g->end[k]) {
         return -1;
     }
@@ -66,7 +58,7 @@ static double row_loss(const fitted *f, int64_t r, double slope, double level)
             return exp(x) * f->hazard[r] - (event && t <= f->g->end[f->g->n - 1] ? x : 0.0);
         }
         int what = lived(f->g, k, t, event);
-        sum += what > 0 ? softplus(x) : what < 0 ? softplus(-x) : 0.0;
+        sum += what > 0 ? stele_levels_softplus(x) : what < 0 ? stele_levels_softplus(-x) : 0.0;
     }
     return sum;
 }

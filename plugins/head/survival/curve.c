@@ -1,26 +1,18 @@
 /* Curves of survival, and how well they fit what was observed. */
 #include "survival.h"
 
+#include <stele/levels.h>
+
 #include <math.h>
 #include <stdlib.h>
-
-static double begin_of(const survival_grid *g, int64_t k)
-{
-    return k > 0 ? g->end[k - 1] : 0.0;
-}
 
 void survival_proportional(const survival_grid *g, const float *predicted, double *ret)
 {
     double ratio = exp((double)predicted[0]), sum = 0.0;
     for (int64_t k = 0; k < g->n; k++) {
-        sum += exp(g->log_rate[k]) * (g->end[k] - begin_of(g, k)) / g->unit;
+        sum += exp(g->log_rate[k]) * (g->end[k] - survival_begin(g, k)) / g->unit;
         ret[k] = sum * ratio;
     }
-}
-
-static double softplus(double x)
-{
-    return fmax(x, 0.0) + log1p(exp(-fabs(x)));
 }
 
 /* -log(1 - sigmoid(x)) = softplus(x). */
@@ -28,7 +20,7 @@ void survival_discrete(const survival_grid *g, const float *predicted, double *r
 {
     double sum = 0.0;
     for (int64_t k = 0; k < g->n; k++) {
-        sum += g->end[k] > begin_of(g, k) ? softplus((double)predicted[k]) : 0.0;
+        sum += g->end[k] > survival_begin(g, k) ? stele_levels_softplus((double)predicted[k]) : 0.0;
         ret[k] = sum;
     }
 }
@@ -52,7 +44,7 @@ double survival_mean(const survival_grid *g, const double *cumulative)
 {
     double sum = 0.0, before = 0.0;
     for (int64_t k = 0; k < g->n; k++) {
-        double rise = cumulative[k] - before, length = g->end[k] - begin_of(g, k);
+        double rise = cumulative[k] - before, length = g->end[k] - survival_begin(g, k);
         sum += length * exp(-before) * (rise > 1e-12 ? -expm1(-rise) / rise : 1.0);
         before = cumulative[k];
     }
@@ -191,7 +183,7 @@ stele_status survival_brier(const survival_grid *g, const survival_rows *rows,
     }
     for (int64_t k = 0; status == STELE_OK && k < g->n; k++) {
         double t = g->end[k];
-        if (t >= longest || t <= begin_of(g, k)) {
+        if (t >= longest || t <= survival_begin(g, k)) {
             continue;
         }
         double now = brier_at(g, rows, cumulative, &c, t);

@@ -15,6 +15,12 @@ typedef struct survival_grid {
                      the first event's that has one */
 } survival_grid;
 
+/* Where interval k begins. */
+static inline double survival_begin(const survival_grid *g, int64_t k)
+{
+    return k > 0 ? g->end[k - 1] : 0.0;
+}
+
 /* Cumulative hazards (n) at the ends of the intervals. */
 typedef void survival_curve(const survival_grid *g, const float *predicted, double *ret);
 /* Of a proportional hazard: predicted is its logarithm, (1). */

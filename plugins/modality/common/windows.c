@@ -33,8 +33,11 @@ static stele_status read_extents(const stele_host *h, const stele_field *input, 
     w->channels = s->ndim == 2 ? s->dim[0] : c;
     w->samples = s->ndim == 2 ? s->dim[1] : s->dim[0] / c;
     if (w->samples < WINDOWS_LEAST) {
-        return STELE_FAIL(h, STELE_E_SHAPE, "windows of %lld samples: at least %d are needed",
-                          (long long)w->samples, WINDOWS_LEAST);
+        return STELE_FAIL(h, STELE_E_SHAPE, "windows of %lld samples: at least %d are needed%s",
+                          (long long)w->samples, WINDOWS_LEAST,
+                          w->channels > w->samples ? "; where channels come last write "
+                                                     "channels_last: [NAME] to source npy"
+                                                   : "");
     }
     return STELE_OK;
 }
@@ -283,6 +286,17 @@ static moments moments_at(double **room, int64_t n)
     return m;
 }
 
+/* Windows as (samples, channels) can be told from nothing but their extents. */
+static void warn_of_turned(const windows *w)
+{
+    if (w->channels > w->samples && w->config->channels == 0) {
+        w->host->log(w->host, STELE_LOG_WARNING,
+                     "rows are (channels, samples), here %lld channels of %lld samples; where "
+                     "channels come last write channels_last: [NAME] to source npy",
+                     (long long)w->channels, (long long)w->samples);
+    }
+}
+
 stele_status windows_fit(const windows *w, stele_fit *f)
 {
     return windows_fit_looking(w, f, NULL, NULL, NULL);
@@ -305,6 +319,7 @@ stele_status windows_fit_looking(const windows *w, stele_fit *f,
     s.power = s.room + 2 * w->bins;
     at = s.power + w->bins;
     stele_view x = { .struct_size = sizeof x };
+    warn_of_turned(w);
     stele_status status = w->host->fit->next(f, &x);
     while (status == STELE_OK && x.shape.dim[0] > 0) {
         for (int64_t i = 0; i < x.shape.dim[0] * c; i++) {

@@ -131,7 +131,9 @@ static stele_status build(stele_inst *self, stele_build *b)
     const config *c = self->config;
     stele_shape by_feature = stele_shape1(self->n_features);
     if (self->n_features < 1) {
-        return STELE_FAIL(h, STELE_E_SHAPE, "from: the measurement is not one row of features");
+        return STELE_FAIL(h, STELE_E_SHAPE,
+                          "from: the measurement is not one row of features; its further extents "
+                          "have to be made one, as by x.reshape(len(x), -1) of NumPy");
     }
     stele_status status =
         stele_dense_build(h, b, "encoder", inputs_of(self), self->encoder_covariates,

@@ -158,7 +158,8 @@ static double level_value(const making *m, int64_t t)
     if (m->what == STELE_DRAW_SAMPLE) {
         return table_uncoded(c, stele_levels_quantile(n, p, uniform_of(m, t)));
     }
-    if (m->what == STELE_DRAW_MODE) {
+    /* Between levels without an order lies nothing: their mean would be that of arbitrary codes. */
+    if (m->what == STELE_DRAW_MODE || (t >= m->self->first[TABLE_CLASSES] && n > 2)) {
         return table_uncoded(c, stele_levels_mode(n, p));
     }
     for (int64_t k = 0; k < n; k++) {

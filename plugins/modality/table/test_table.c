@@ -302,6 +302,9 @@ static void levels_by_hand(void **state)
     near(log_p(&r, 4, x), 0.9 - ends + normal(0.0, 0.2, 1.0001) - log(0.25), 1e-12);
     generate(&r, 4, STELE_DRAW_MODE, x);
     assert_true(x[0] == 2.0 && x[2] == 1.0 && x[3] > 0.0 && x[3] < 1.0);
+    generate(&r, 4, STELE_DRAW_MEAN, x); /* there is none of levels without an order */
+    near(x[0], 1.0 + 1.0 / (1.0 + exp(-0.7)), 1e-12);
+    assert_true(x[2] == 1.0 && x[1] > 0.0 && x[1] < 2.0 && x[1] != 1.0);
     finish(&r);
 }
 

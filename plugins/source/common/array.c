@@ -31,12 +31,30 @@ int64_t array_width(const array *a)
     return n;
 }
 
+int64_t array_channels(const array *a)
+{
+    return a->dim[a->channels_last ? a->n_dims - 1 : 1];
+}
+
 /* Elements of one row that belong to the field, and how many stand before them in C's order. */
 static int64_t own_width(const array *a, int64_t *ret_before)
 {
     const int64_t width = array_width(a);
-    *ret_before = a->is_part ? width / a->dim[1] * a->first : 0;
-    return a->is_part ? width / a->dim[1] * (a->end - a->first) : width;
+    *ret_before = a->is_part ? width / array_channels(a) * a->first : 0;
+    return a->is_part ? width / array_channels(a) * (a->end - a->first) : width;
+}
+
+/* Where the field's row has the element that is number `at` of the row in C's order; below 0, or
+ * not below own_width: it has not. */
+static int64_t place_of(const array *a, int64_t at)
+{
+    int64_t before;
+    (void)own_width(a, &before);
+    if (!a->channels_last) {
+        return at - before;
+    }
+    const int64_t channels = array_channels(a), each = array_width(a) / channels;
+    return at % channels * each + at / channels - before;
 }
 
 stele_status array_check_size(const array *a)
@@ -186,10 +204,11 @@ static int64_t c_order(const array *a, int64_t f)
 /* Column by column, so that reading goes forwards through the file. */
 static stele_status read_columns_first(const array *a, const stele_read *r)
 {
-    int64_t before, own = own_width(a, &before);
+    int64_t before;
+    const int64_t own = own_width(a, &before);
     stele_status st = STELE_OK;
     for (int64_t f = 0; f < array_width(a) && st == STELE_OK; f++) {
-        const int64_t at = c_order(a, f) - before;
+        const int64_t at = place_of(a, c_order(a, f));
         for (uint64_t i = 0, n = 0; at >= 0 && at < own && i < r->n_rows && st == STELE_OK;
              i += n) {
             n = run_length(r, i);
@@ -197,6 +216,27 @@ static stele_status read_columns_first(const array *a, const stele_read *r)
                                (float *)r->data + at + (int64_t)i * own, NULL);
         }
     }
+    return st;
+}
+
+/* Row by row, each turned so that its channels come first. */
+static stele_status read_channels_last(const array *a, const stele_read *r)
+{
+    int64_t before;
+    const int64_t width = array_width(a), own = own_width(a, &before);
+    float *row = malloc((size_t)width * sizeof *row);
+    stele_status st = row != NULL ? STELE_OK : input_nomem(a->in);
+    for (uint64_t i = 0; i < r->n_rows && st == STELE_OK; i++) {
+        float *to = (float *)r->data + (int64_t)i * own;
+        st = read_elements(a, r->row[i] * width, width, 1, row, NULL);
+        for (int64_t e = 0; e < width && st == STELE_OK; e++) {
+            const int64_t at = place_of(a, e);
+            if (at >= 0 && at < own) {
+                to[at] = row[e];
+            }
+        }
+    }
+    free(row);
     return st;
 }
 
@@ -237,6 +277,8 @@ void array_source_destroy(stele_inst *s)
             input_close(s->array[i].in);
         }
         free(s->array[i].name);
+        free(s->array[i].code);
+        texts_finish(&s->array[i].category);
     }
     free(s->array);
     texts_finish(&s->id);
@@ -271,12 +313,16 @@ stele_status array_source_field(const stele_inst *s, uint32_t index, stele_field
     }
     const array *a = &s->array[index];
     stele_field d = { .struct_size = sizeof d, .name = a->name, .layout = STELE_DENSE };
-    d.content = a->n_dims > 1 ? STELE_FIELD_MATRIX : STELE_FIELD_NUMBER;
-    d.dtype = a->n_dims > 1 ? STELE_F32 : STELE_F64;
+    d.content = a->n_dims > 1     ? STELE_FIELD_MATRIX
+                : a->code != NULL ? STELE_FIELD_CATEGORY
+                                  : STELE_FIELD_NUMBER;
+    d.dtype = a->n_dims > 1 ? STELE_F32 : a->code != NULL ? STELE_I32 : STELE_F64;
+    d.n_categories = a->code != NULL ? a->category.n : 0;
     d.sample.ndim = a->n_dims - 1;
     for (uint32_t k = 1; k < a->n_dims; k++) {
-        d.sample.dim[k - 1] = a->dim[k];
+        d.sample.dim[k - 1] = a->dim[a->channels_last && k > 1 ? k - 1 : k];
     }
+    d.sample.dim[0] = a->n_dims > 1 ? array_channels(a) : d.sample.dim[0];
     if (a->is_part) {
         d.sample.dim[0] = a->end - a->first;
     }
@@ -290,6 +336,11 @@ const char *array_source_no_name(const stele_inst *s, uint32_t index, int64_t nu
     (void)index;
     (void)number;
     return NULL;
+}
+
+const char *array_source_category(const stele_inst *s, uint32_t index, int64_t number)
+{
+    return index < s->n_arrays ? texts_at(&s->array[index].category, number) : NULL;
 }
 
 stele_status array_source_count(const stele_inst *s, uint32_t index, uint64_t n, const int64_t *row,
@@ -313,5 +364,11 @@ stele_status array_source_read(const stele_inst *s, const stele_read *r)
                               a->name, (long long)s->n_rows, (long long)r->row[i]);
         }
     }
-    return a->columns_first && a->n_dims > 1 ? read_columns_first(a, r) : read_rows(a, r);
+    for (uint64_t i = 0; i < r->n_rows && a->code != NULL; i++) {
+        ((int32_t *)r->data)[i] = a->code[r->row[i]];
+    }
+    return a->code != NULL                     ? STELE_OK
+           : a->columns_first && a->n_dims > 1 ? read_columns_first(a, r)
+           : a->channels_last                  ? read_channels_last(a, r)
+                                               : read_rows(a, r);
 }

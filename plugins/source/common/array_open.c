@@ -16,6 +16,25 @@ int array_source_is_folder(const stele_inst *s)
     return is_folder(s->config->path);
 }
 
+stele_status array_take_texts(array *a, const texts *rows)
+{
+    int64_t *order = texts_order(rows);
+    const char *last = "";
+    int failed = 0;
+    a->code = malloc((size_t)rows->n * sizeof *a->code + 1);
+    for (int64_t i = 0; order != NULL && a->code != NULL && i < rows->n && !failed; i++) {
+        const char *text = texts_at(rows, order[i]);
+        if (strcmp(text, last) != 0) {
+            failed = texts_add(&a->category, text, strlen(text)) != 0;
+            last = text;
+        }
+        a->code[order[i]] = text[0] != '\0' ? (int32_t)(a->category.n - 1) : -1;
+    }
+    failed = failed || order == NULL || a->code == NULL;
+    free(order);
+    return failed ? input_nomem(a->in) : STELE_OK;
+}
+
 stele_status array_source_add(stele_inst *s, input *in, const char *name, size_t name_len,
                               array_parse *parse)
 {
@@ -34,7 +53,7 @@ stele_status array_source_add(stele_inst *s, input *in, const char *name, size_t
     memcpy(a->name, name, name_len);
     a->name[name_len] = '\0';
     stele_status st = parse(a);
-    return st == STELE_OK ? array_check_size(a) : st;
+    return st == STELE_OK && a->code == NULL ? array_check_size(a) : st;
 }
 
 static stele_status add_file(stele_inst *s, const char *option, const char *path,
@@ -175,10 +194,10 @@ static stele_status add_part(stele_inst *s, const char *text, uint32_t n_whole)
                           i == n_whole ? "there is no array" : "there is a number per row in",
                           (int)p.field_len, p.field);
     }
-    if (p.first >= p.end || p.end > s->array[i].dim[1]) {
+    if (p.first >= p.end || p.end > array_channels(&s->array[i])) {
         return STELE_FAIL(s->host, STELE_E_OPTION,
                           "parts: `%s`: a row of `%s` has 0 to %lld along its first axis", text,
-                          s->array[i].name, (long long)s->array[i].dim[1]);
+                          s->array[i].name, (long long)array_channels(&s->array[i]));
     }
     array *all = realloc(s->array, (s->n_arrays + 1) * sizeof *all);
     char *name = all != NULL ? calloc(p.name_len + 1, 1) : NULL;
@@ -204,6 +223,26 @@ static stele_status add_parts(stele_inst *s)
         st = add_part(s, s->config->parts.v[i], n_whole);
     }
     return st;
+}
+
+/* Turn the arrays that `channels_last` names. */
+static stele_status turn(stele_inst *s)
+{
+    const stele_str_list *names = &s->config->channels_last;
+    for (uint64_t k = 0; k < names->n; k++) {
+        uint32_t i = 0;
+        while (i < s->n_arrays && strcmp(s->array[i].name, names->v[k]) != 0) {
+            i++;
+        }
+        if (i == s->n_arrays || s->array[i].n_dims < 3) {
+            return STELE_FAIL(s->host, STELE_E_OPTION, "channels_last: %s `%s`",
+                              i == s->n_arrays ? "there is no array"
+                                               : "there are not two axes in a row of",
+                              names->v[k]);
+        }
+        s->array[i].channels_last = 1;
+    }
+    return STELE_OK;
 }
 
 static stele_status check_names(const stele_inst *s)
@@ -238,6 +277,7 @@ static stele_status check_rows(stele_inst *s)
 stele_status array_source_finish(stele_inst *s, input *key)
 {
     stele_status st = rename_fields(s);
+    st = st == STELE_OK ? turn(s) : st;
     st = st == STELE_OK ? add_parts(s) : st;
     st = st == STELE_OK ? check_names(s) : st;
     st = st == STELE_OK ? check_rows(s) : st;

@@ -252,20 +252,8 @@ static stele_status read_header(header *h)
     return st;
 }
 
-stele_status npy_parse(array *a)
-{
-    header h = { .a = a };
-    stele_status st = read_header(&h);
-    if (st == STELE_OK && h.text != 0) {
-        st = input_fail(a->in, STELE_E_DATA,
-                        "has elements of type `%s`: texts; name the arrays to read in `files`, or "
-                        "take it as `key`",
-                        h.descr);
-    }
-    return st;
-}
-
-/* --- ids ------------------------------------------------------------------------------------- */
+/* --- texts -------------------------------------------------------------------------------------
+ */
 
 /* NumPy's text: characters of four bytes, filled up with zeros, as UTF-8. */
 static size_t to_utf8(const unsigned char *from, int64_t n, int big_endian, char *ret)
@@ -318,6 +306,32 @@ static stele_status read_texts(const header *h, texts *ret)
     free(text);
     return st;
 }
+
+/* A label of each row. */
+static stele_status take_labels(header *h)
+{
+    texts rows = { 0 };
+    if (h->a->n_dims != 1) {
+        return input_fail(h->a->in, STELE_E_DATA,
+                          "has elements of type `%s`: texts, of which a row has one; name the "
+                          "arrays to read in `files`",
+                          h->descr);
+    }
+    stele_status st =
+        h->a->dim[0] > 0 ? read_texts(h, &rows) : input_fail(h->a->in, STELE_E_DATA, "has no rows");
+    st = st == STELE_OK ? array_take_texts(h->a, &rows) : st;
+    texts_finish(&rows);
+    return st;
+}
+
+stele_status npy_parse(array *a)
+{
+    header h = { .a = a };
+    stele_status st = read_header(&h);
+    return st == STELE_OK && h.text != 0 ? take_labels(&h) : st;
+}
+
+/* --- ids -------------------------------------------------------------------------------------- */
 
 static stele_status read_numbers(const header *h, texts *ret)
 {

@@ -19,6 +19,9 @@ static const stele_option options[] = {
     STELE_OPTION_STR_LIST(array_config, parts, "parts", "[]",
                           "Parts of arrays as fields of their own, NAME=FIELD[FIRST:END] along the "
                           "first axis of a row: `ppg=windows[0:2]` of windows of five channels."),
+    STELE_OPTION_STR_LIST(array_config, channels_last, "channels_last", "[]",
+                          "Fields whose rows have their channels along the last axis, as in "
+                          "(samples, channels): it is given as the first one, before `parts`."),
 };
 
 static size_t stem(const char *name)

@@ -117,6 +117,37 @@ static void parts_are_fields(void **state)
     }
 }
 
+/* Rows (3, 4) as windows of 4 channels and 3 samples, whole and in part, in any order of the file.
+ */
+static void channels_that_come_last_are_turned(void **state)
+{
+    static const char *const file[] = { "le_f4", "be_i2", "fortran" };
+    static const int64_t row[] = { 3, 4, 0, 11 };
+    (void)state;
+    for (size_t k = 0; k < sizeof file / sizeof file[0]; k++) {
+        char name[64], text[64];
+        const char *parts[] = { text }, *last[] = { file[k] };
+        snprintf(name, sizeof name, "arrays/%s.npy", file[k]);
+        snprintf(text, sizeof text, "two=%s[1:3]", file[k]);
+        array_config c = { .path = fixture(name), .parts = { parts, 1 } };
+        c.channels_last = (stele_str_list){ last, 1 };
+        stele_inst *s = open_config(&c);
+        for (uint32_t field = 0; field <= 1; field++) {
+            stele_field d = { .struct_size = sizeof d };
+            const int64_t n = field == 0 ? 4 : 2, first = field == 0 ? 0 : 1;
+            float x[4 * WIDTH];
+            assert_int_equal(vt->field(s, field, &d), STELE_OK);
+            assert_true(d.sample.ndim == 2 && d.sample.dim[0] == n && d.sample.dim[1] == 3);
+            read_rows(s, field, 4, row, x);
+            for (int64_t i = 0; i < 4 * n * 3; i++) {
+                const int64_t channel = first + i / 3 % n, sample = i % 3;
+                assert_float_equal(x[i], cube_at(row[i / (3 * n)], 4 * sample + channel), 0);
+            }
+        }
+        vt->destroy(s);
+    }
+}
+
 static void check_label(const stele_inst *s, uint32_t field)
 {
     int64_t row[] = { 11, 0, 1, 2 };
@@ -272,15 +303,56 @@ static void half_precision_is_exact(void **state)
     free(path);
 }
 
+/* Texts are classes by the alphabet, an empty one is missing; of four bytes a letter and of one. */
+static void texts_are_labels(void **state)
+{
+    static const char *const text[] = { "rod", "amacrine", "", "rod", "cone" };
+    static const int32_t want[] = { 2, 0, -1, 2, 1 };
+    (void)state;
+    for (int wide = 0; wide <= 1; wide++) {
+        const size_t each = wide ? 4 : 1, size = 128 + 5 * 8 * each;
+        char bytes[128 + 5 * 8 * 4] = "\x93NUMPY\x01\x00\x76\x00";
+        snprintf(bytes + 10, 118, "{'descr': '%s', 'fortran_order': False, 'shape': (5,), }",
+                 wide ? "<U8" : "|S8");
+        memset(bytes + 10 + strlen(bytes + 10), ' ', 118 - strlen(bytes + 10));
+        memset(bytes + 128, 0, size - 128);
+        for (size_t i = 0; i < 5; i++) {
+            for (size_t k = 0; text[i][k] != '\0'; k++) {
+                bytes[128 + (8 * i + k) * each] = text[i][k];
+            }
+        }
+        char *path = bytes_of("kind.npy", bytes, size);
+        array_config c = { .path = path };
+        stele_inst *s = open_config(&c);
+        stele_field d = { .struct_size = sizeof d };
+        const int64_t row[] = { 4, 0, 2, 1 };
+        int32_t code[4];
+        assert_int_equal(vt->field(s, 0, &d), STELE_OK);
+        assert_int_equal(d.content, STELE_FIELD_CATEGORY);
+        assert_int_equal(d.dtype, STELE_I32);
+        assert_int_equal(d.n_categories, 3);
+        assert_string_equal(vt->category(s, 0, 0), "amacrine");
+        assert_string_equal(vt->category(s, 0, 2), "rod");
+        read_rows(s, 0, 4, row, code);
+        for (int i = 0; i < 4; i++) {
+            assert_int_equal(code[i], want[row[i]]);
+        }
+        vt->destroy(s);
+        free(path);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_types_and_orders_are_read),
         cmocka_unit_test(parts_are_fields),
+        cmocka_unit_test(channels_that_come_last_are_turned),
         cmocka_unit_test(members_of_archives_are_fields),
         cmocka_unit_test(files_of_a_folder_share_their_rows),
         cmocka_unit_test(large_arrays_are_read_in_pieces),
         cmocka_unit_test(half_precision_is_exact),
+        cmocka_unit_test(texts_are_labels),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

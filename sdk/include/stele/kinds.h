@@ -157,8 +157,9 @@ typedef struct stele_block {
     double *log_prob;           /* (n_rows), in nats, added to, not weighted */
 } stele_block;
 
-/* What draw() should put in place of x. DETAIL: a further quantity of the prediction, of the plugin's choosing; only
- * plugins that have a name for it are asked (stele_plugin.detail). */
+/* What draw() should put in place of x. MEAN: where the levels of a feature have no order (STELE_CAP_COLUMNS) and there
+ * are more than two, they have no mean, and it is their mode. DETAIL: a further quantity of the prediction, of the
+ * plugin's choosing; only plugins that have a name for it are asked (stele_plugin.detail). */
 enum { STELE_DRAW_MEAN = 1, STELE_DRAW_MODE = 2, STELE_DRAW_SAMPLE = 3, STELE_DRAW_DETAIL = 4 };
 
 typedef struct stele_draw {
