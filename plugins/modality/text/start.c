@@ -57,16 +57,21 @@ static int64_t tokens_at_most(const text_words *words)
     return n;
 }
 
+/* What the next layer makes of the vectors, whose weights are uniform within 1 / sqrt(width),
+ * starts with this variance over the texts: well within the prior's. Posteriors that start far
+ * apart are sure of what other modalities know nothing of yet, and a contrastive term then silences
+ * those. */
+static const double first_variance = 0.1;
+
 /* One factor for all vectors, so that texts lie as far apart along each direction as the analysis
- * found: what the next layer makes of them, whose weights are uniform within 1 / sqrt(width), then
- * starts with variance 1 over the texts. */
+ * found. */
 static void scale_vectors(const lsa_matrix *x, int64_t width, const double *value, double *vector)
 {
     double total = 0.0;
     for (int64_t j = 0; j < width; j++) {
         total += value[j] * value[j] / (double)x->n_rows;
     }
-    const double factor = total > 0.0 ? sqrt(3.0 * (double)width / total) : 0.0;
+    const double factor = total > 0.0 ? sqrt(3.0 * first_variance * (double)width / total) : 0.0;
     for (int64_t i = 0; i < x->n_columns * width; i++) {
         vector[i] *= factor;
     }
