@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 /* `alone`: the only field of its line. Left empty it would make an empty line, which readers skip.
@@ -28,9 +29,20 @@ static void put_text(FILE *f, const char *text, int alone)
     putc('"', f);
 }
 
+/* What is missing is an empty field, of a number as of a text. */
+static int is_missing(const stele__column *c, size_t row)
+{
+    return (c->kind == STELE__FLOAT && isnan(c->f32[row * c->stride])) ||
+           (c->kind == STELE__DOUBLE && isnan(c->f64[row]));
+}
+
 static void put_field(FILE *f, const stele__column *c, size_t row, int alone)
 {
     char number[STELE__NUMBER_TEXT];
+    if (is_missing(c, row)) {
+        put_text(f, NULL, alone);
+        return;
+    }
     switch (c->kind) {
     case STELE__TEXT: put_text(f, c->text[row], alone); break;
     case STELE__CATEGORY:

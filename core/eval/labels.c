@@ -6,7 +6,6 @@
 #include "eval/knn.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 static int is_excluded(const stele__label_task *t, const char *category)
@@ -221,6 +220,49 @@ static stele_status score_clusters(const stele__report_request *q, const stele__
     return status;
 }
 
+/* Rows among which the mixing of a posterior given all of `mask` is looked at: of batches, or of
+ * the labels that should stay, whichever fewer rows have. */
+static stele_status count_mixed(const stele__report_request *q, const stele__label_task *t,
+                                uint64_t mask, size_t *ret)
+{
+    const stele__label *other =
+        t->other != NULL ? stele__dataset_label(q->judge->data, t->other, STELE_FIELD_CATEGORY)
+                         : NULL;
+    int32_t *code = stele__calloc((size_t)q->n, sizeof *code);
+    stele_status status = code != NULL ? codes_of(q, t, mask, code) : STELE_E_NOMEM;
+    *ret = 0;
+    for (int64_t r = 0; r < q->n && status == STELE_OK; r++) {
+        *ret += code[r] >= 0 && (other == NULL || other->code[q->row[r]] >= 0);
+    }
+    stele__free(code);
+    return status;
+}
+
+/* One for all posteriors where the joint has too few rows already: the others have no more. */
+static stele_status warn_of_few_mixed(const stele__report_request *q, const stele__label_task *t,
+                                      uint64_t mask, stele__diag *diag)
+{
+    size_t n = 0, n_all = 0;
+    stele_status status = count_mixed(q, t, mask, &n);
+    status = status == STELE_OK ? count_mixed(q, t, q->mask, &n_all) : status;
+    if (status != STELE_OK || (mask != q->mask && n_all < (size_t)t->k)) {
+        return status;
+    }
+    json_t *title = stele__report_title(q, mask);
+    stele__diag_warning(diag, NULL,
+                        "%s: %zu rows have labels for mixing among %lld neighbours: there is no "
+                        "iLISI or cLISI%s",
+                        json_string_value(title), n, (long long)t->k,
+                        mask == q->mask ? ", of no posterior" : "");
+    stele__diag_hint(diag,
+                     "write a smaller k, here with --set 'evaluate=[{integration: {batch: %s%s%s, "
+                     "k: %zu}}]', or judge more rows with --split",
+                     t->labels, t->other != NULL ? ", labels: " : "",
+                     t->other != NULL ? t->other : "", n_all / 4 > 6 ? n_all / 4 : 6);
+    json_decref(title);
+    return STELE_OK;
+}
+
 stele_status stele__report_label(const stele__report_request *q, const stele__label_task *t,
                                  const stele__latent *l, json_t *list, stele__diag *diag)
 {
@@ -242,15 +284,13 @@ stele_status stele__report_label(const stele__report_request *q, const stele__la
     }
     json_array_append_new(list, at);
     stele__free(code);
-    if (status == STELE_E_DATA) {
+    if (status == STELE_E_DATA && by_batch) {
+        status = warn_of_few_mixed(q, t, l->mask, diag);
+    } else if (status == STELE_E_DATA) {
         json_t *title = stele__report_title(q, l->mask);
-        char mixing[64];
-        snprintf(mixing, sizeof mixing, "mixing among %lld neighbours, `k`", (long long)t->k);
         stele__diag_warning(diag, NULL, "%s: too few rows have a label in `%s` for %s",
                             json_string_value(title), t->labels,
-                            t->kind == STELE__TASK_KNN          ? "neighbours"
-                            : t->kind == STELE__TASK_CLUSTERING ? "clusters"
-                                                                : mixing);
+                            t->kind == STELE__TASK_KNN ? "neighbours" : "clusters");
         json_decref(title);
         status = STELE_OK;
     }
