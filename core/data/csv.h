@@ -1,6 +1,6 @@
 /* csv.h - a table as comma-separated values: UTF-8, a line of column names, fields quoted where
- * RFC 4180 asks for it, lines ended by LF, numbers as number.h has them. A missing text, category or
- * number is an empty field. */
+ * RFC 4180 asks for it, lines ended by LF, numbers as number.h has them. A missing text, category
+ * or number is an empty field. */
 #ifndef STELE_DATA_CSV_H
 #define STELE_DATA_CSV_H
 

@@ -103,7 +103,7 @@ stele_status csv_no_column(const stele_inst *s, const char *option, const char *
 static stele_status add_file(void *user, const char *path)
 {
     stele_inst *s = user;
-    static const char delimiter[] = "?,\t;";
+    static const char delimiter[] = "?,\t;|";
     csv_file *file = realloc(s->file, (s->n_files + 1) * sizeof *file);
     if (file == NULL) {
         return STELE_FAIL(s->host, STELE_E_NOMEM, "out of memory");
@@ -130,11 +130,18 @@ stele_status csv_open_files(stele_inst *s)
 static stele_status take_names(stele_inst *s, const csv_reader *r)
 {
     char shown[CSV_SHOWN];
+    if (r->n <= 2 && r->cell[0].len >= 4 && strncmp(r->cell[0].text, "sep=", 4) == 0) {
+        return csv_fail(
+            s->host, STELE_E_DATA, r->file, r->at,
+            "says to a spreadsheet what separates cells; `comment: sep=` leaves it out");
+    }
     for (size_t k = 0; k < r->n; k++) {
         const csv_cell *c = &r->cell[k];
         int64_t before;
         if (c->len == 0 && k > 0) {
-            return csv_fail(s->host, STELE_E_DATA, r->file, r->at, "column %zu has no name", k + 1);
+            return csv_fail(s->host, STELE_E_DATA, r->file, r->at, "column %zu has no name%s",
+                            k + 1,
+                            k + 1 == r->n ? ": the line ends with what separates cells" : "");
         }
         int code = csv_strings_put(&s->name, c->text, c->len, &before);
         if (code < 0) {

@@ -9,7 +9,7 @@
 
 #define MISSING "['', NA, N/A, n/a, NaN, nan, 'NULL', 'null', None]"
 
-static const char *const delimiters[] = { "auto", "comma", "tab", "semicolon", NULL };
+static const char *const delimiters[] = { "auto", "comma", "tab", "semicolon", "pipe", NULL };
 
 static const stele_option options[] = {
     STELE_OPTION_PATH(csv_config, path, "path", STELE_OPT_REQUIRED,
@@ -50,7 +50,8 @@ static const stele_option options[] = {
     STELE_OPTION_STR_LIST(csv_config, missing, "missing_values", MISSING,
                           "What stands for a missing value, in any column but the row ids."),
     STELE_OPTION_ENUM(csv_config, delimiter, "delimiter", delimiters, 0,
-                      "What separates cells; auto: what the header has most of."),
+                      "What separates cells; auto: what the header has most of, of "
+                      "comma, tab and semicolon."),
     STELE_OPTION_STR(csv_config, comment, "comment", NULL, 0,
                      "Lines that start with this text are left out; default: none are."),
     STELE_OPTION_BOOL(csv_config, sparse, "sparse", 0,

@@ -59,6 +59,12 @@ static void delimiters_are_found_or_given(void **state)
     assert_string_equal(vt->feature_name(s, 0, 0), "a,b");
     assert_string_equal(vt->row_id(s, 0, 0), "0");
     vt->destroy(s);
+    c.delimiter = 4;
+    s = open_text(&c, "id|a,b\nx|2\n");
+    assert_string_equal(vt->feature_name(s, 0, 0), "a,b");
+    assert_string_equal(vt->row_id(s, 0, 0), "x");
+    assert_true(x_at(s, 0, 0) == 2);
+    vt->destroy(s);
 }
 
 static void comments_are_left_out_on_request_alone(void **state)
