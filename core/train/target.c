@@ -122,7 +122,7 @@ static stele_status warn_of_many(const stele__spec *spec, size_t i, const column
                             "single row",
                             spec->head[i].name, l->name, (long long)n_classes, (long long)n_known);
         stele__diag_hint(diag, "name a column of fewer classes; for numbers write target_type: "
-                               "number and a head that predicts numbers, such as regressor");
+                               "number and a head that predicts numbers");
     }
     stele__free(seen);
     return STELE_OK;

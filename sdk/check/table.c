@@ -140,8 +140,7 @@ const check_case check_table[] = {
       CHECK_MODALITY, CHECK_HAS_LOG_PROB | STELE_CAP_SAMPLES | STELE_CAP_F64, check_log_prob_draws },
     { "draw-agrees",
       "Samples are valid; their mean and variance agree with those of the likelihood and with draw's mean (in columns "
-      "of "
-      "levels it may be their mode), as does how many counts are far above it; nothing is likelier than the mode.",
+      "of levels it may be their mode), as does how many counts are far above it; nothing is likelier than the mode.",
       CHECK_MODALITY, STELE_CAP_SAMPLES, check_draw_agrees },
     { "draw-blocks",
       "Cut into blocks of any size draws stay the same; every element of a sample has random numbers of its own.",
