@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Every spec in configs/: `stele check` accepts it and one epoch of it runs; so do variants of
-the demo. configs.py STELE
+the demo. configs.py STELE [NAME]...
 
 A spec whose data are not on this machine is skipped; exit status 77 if that holds for all.
 """
@@ -33,6 +33,28 @@ def missing_data(spec):
     return None
 
 
+def each_spec(stele, only, check):
+    """Exit status of a test of every shipped spec, or of those named: check(stele, spec, folder) gives a line and
+    whether it is good, for each thing that is checked."""
+    passed = failed = skipped = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        for spec in sorted((TOP / "configs").glob("*.yaml")):
+            if only and spec.stem not in only:
+                continue
+            lost = missing_data(spec)
+            if lost:
+                print(f"{spec.name}: skipped, {lost} is not here")
+                skipped += 1
+                continue
+            for what, good in check(stele, spec, pathlib.Path(scratch) / spec.stem):
+                print("ok  " if good else "FAIL", f"{spec.name}: {what}", flush=True)
+                passed, failed = passed + bool(good), failed + (not good)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    if failed:
+        return 1
+    return 0 if passed else 77
+
+
 def run(command):
     """The error text of a command, or None if it went well."""
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -52,31 +74,14 @@ def trial(stele, spec, folder, changes, command="train", results=RESULTS):
     return error
 
 
-def main():
-    stele = pathlib.Path(sys.argv[1]).resolve()
-    passed = failed = skipped = 0
-    with tempfile.TemporaryDirectory() as scratch:
-        for spec in sorted((TOP / "configs").glob("*.yaml")):
-            lost = missing_data(spec)
-            if lost:
-                print(f"{spec.name}: skipped, {lost} is not here")
-                skipped += 1
-                continue
-            for i, changes in enumerate([[], ["fusion.plugin=moe"], *VARIANTS.get(spec.name, [])]):
-                error = trial(stele, spec, pathlib.Path(scratch) / f"{spec.stem}-{i}", changes)
-                print(" ".join([f"{spec.name}:", *changes, error or "ok"]))
-                failed += error is not None
-                passed += error is None
-            if spec.name in SWEEPS:
-                error = trial(stele, spec, pathlib.Path(scratch) / f"{spec.stem}-sweep", SWEEPS[spec.name], "sweep", SWEPT)
-                print(f"{spec.name}: sweep {error or 'ok'}")
-                failed += error is not None
-                passed += error is None
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    if failed:
-        return 1
-    return 0 if passed else 77
+def check(stele, spec, folder):
+    for i, changes in enumerate([[], ["fusion.plugin=moe"], *VARIANTS.get(spec.name, [])]):
+        error = trial(stele, spec, folder / str(i), changes)
+        yield " ".join([*changes, error or "trains"]), error is None
+    if spec.name in SWEEPS:
+        error = trial(stele, spec, folder / "sweep", SWEEPS[spec.name], "sweep", SWEPT)
+        yield f"sweep {error or 'ends'}", error is None
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(each_spec(pathlib.Path(sys.argv[1]).resolve(), sys.argv[2:], check))

@@ -15,9 +15,8 @@ import pathlib
 import re
 import subprocess
 import sys
-import tempfile
 
-from configs import TOP, missing_data
+from configs import each_spec
 
 ROUNDING = 1e-6  # posteriors are floats
 
@@ -71,27 +70,5 @@ def check(stele, spec, folder):
         all(surer(z[s][i], row) for s in z for t in z if set(s) < set(t) for i, row in z[t].items())
 
 
-def main():
-    stele = pathlib.Path(sys.argv[1]).resolve()
-    only = sys.argv[2:]
-    passed = failed = skipped = 0
-    with tempfile.TemporaryDirectory() as scratch:
-        for spec in sorted((TOP / "configs").glob("*.yaml")):
-            if only and spec.stem not in only:
-                continue
-            lost = missing_data(spec)
-            if lost:
-                print(f"{spec.name}: skipped, {lost} is not here")
-                skipped += 1
-                continue
-            for what, good in check(stele, spec, pathlib.Path(scratch) / spec.stem):
-                print("ok  " if good else "FAIL", f"{spec.name}: {what}", flush=True)
-                passed, failed = passed + bool(good), failed + (not good)
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    if failed:
-        return 1
-    return 0 if passed else 77
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(each_spec(pathlib.Path(sys.argv[1]).resolve(), sys.argv[2:], check))
