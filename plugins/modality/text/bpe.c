@@ -27,6 +27,12 @@ static int64_t word_length(const unsigned char *text, int64_t n)
     return len;
 }
 
+/* Behind its blanks a word has bytes of one kind. */
+int bpe_is_mark(const unsigned char *word, int64_t n)
+{
+    return n == 0 || kind_of(word[n - 1]) > 2;
+}
+
 /* --- encoding --------------------------------------------------------------------------------- */
 
 /* Merges may come from a damaged run folder: of tokens that contain themselves, decoding would not

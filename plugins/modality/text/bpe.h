@@ -33,6 +33,9 @@ int64_t bpe_encode(const bpe *b, const unsigned char *text, int64_t n, int32_t *
 /* Bytes of n tokens up to an end, at most `most`: their number. */
 int64_t bpe_decode(const bpe *b, const int32_t *token, int64_t n, unsigned char *ret, int64_t most);
 
+/* Is a word of n bytes one without a letter or digit? */
+int bpe_is_mark(const unsigned char *word, int64_t n);
+
 /* --- learning merges: words and how often they occur ------------------------------------------ */
 
 typedef struct corpus {

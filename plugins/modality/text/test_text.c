@@ -153,13 +153,13 @@ static double expert_mean(toy *t, const double e[3], int j)
     return linear_at(t, "mean", 3, 2, e, j);
 }
 
-/* "ab ab ba" has ` ab`, which two of four texts have, twice, and three bytes of its own; "ab" has
- * one token, whose weight is 1 whatever it is; the others have none. */
+/* "ab ab ba" has ` ab`, which two of four texts have, twice, and three bytes of its own, a third of
+ * a word each; "ab" has one token, whose weight is 1 whatever it is; the others have none. */
 static void weights_are_those_of_tf_idf(void **state)
 {
     (void)state;
     static const int token[] = { 258, ' ', 'b', 'a' };
-    const double idf[] = { log(5.0 / 3) + 1, log(5.0 / 2) + 1 };
+    const double idf[] = { log(5.0 / 3), log(5.0 / 2) / 3 };
     const double own[] = { (1 + log(2.0)) * idf[0], idf[1], idf[1], idf[1] };
     const double norm = sqrt(own[0] * own[0] + 3 * idf[1] * idf[1]);
     for (uint32_t dtype = STELE_F32; dtype <= STELE_F64; dtype++) {
@@ -199,7 +199,7 @@ static void weights_are_those_of_tf_idf(void **state)
 static void sum_vectors(toy *t, int tfidf, double ret[ROWS][3])
 {
     static const int token[] = { 258, ' ', 'b', 'a' };
-    const double idf[] = { log(5.0 / 3) + 1, log(5.0 / 2) + 1 };
+    const double idf[] = { log(5.0 / 3), log(5.0 / 2) / 3 };
     const double norm = sqrt(pow((1 + log(2.0)) * idf[0], 2) + 3 * idf[1] * idf[1]);
     memset(ret, 0, ROWS * sizeof *ret);
     for (int k = 0; k < 4; k++) {
@@ -217,8 +217,8 @@ static void sum_vectors(toy *t, int tfidf, double ret[ROWS][3])
  * are those of the weights themselves; together they vary by 0.3 a number. */
 static void check_start(toy *t, int tfidf)
 {
-    const double both = tfidf ? (1 + log(2.0)) * (log(5.0 / 3) + 1) : 2,
-                 one = tfidf ? log(5.0 / 2) + 1 : 1;
+    const double both = tfidf ? (1 + log(2.0)) * log(5.0 / 3) : 2,
+                 one = tfidf ? log(5.0 / 2) / 3 : 1;
     const double length = tfidf ? sqrt(both * both + 3 * one * one) : 5;
     const double own = (both * both + 3 * one * one) / (length * length), shared = both / length;
     const double exact[ROWS][ROWS] = { { own, shared }, { shared, 1 } };
@@ -290,9 +290,25 @@ static void what_is_cut_counts_in_no_text(void **state)
     open_text(&t, "t/repeated",
               "max_tokens: 3, decoder: {kind: bag}, encoder: {kind: bag, weights: tfidf}",
               STELE_F64);
-    assert_float_equal(value(&t, "encoder.weights", ' '), log(5.0 / 2) + 1, 1e-6);
+    assert_float_equal(value(&t, "encoder.weights", ' '), log(5.0 / 2) / 3, 1e-6);
     assert_float_equal(value(&t, "encoder.weights", 'a'), 0, 0);
     toy_close(&t);
+}
+
+/* One text of two that have ` ab` has a comma. */
+static void marks_count_if_asked_for(void **state)
+{
+    (void)state;
+    for (int marks = 0; marks < 2; marks++) {
+        toy t;
+        open_text(&t, "t/marked",
+                  marks ? "decoder: {kind: bag}, encoder: {kind: bag, weights: tfidf, marks: true}"
+                        : "decoder: {kind: bag}, encoder: {kind: bag, weights: tfidf}",
+                  STELE_F64);
+        assert_float_equal(value(&t, "encoder.weights", 258), log(5.0 / 3), 1e-6);
+        assert_float_equal(value(&t, "encoder.weights", ','), marks ? log(5.0 / 2) : 0, 1e-6);
+        toy_close(&t);
+    }
 }
 
 static double sigmoid(double x)
@@ -452,6 +468,7 @@ int main(void)
         cmocka_unit_test(factors_are_tokens),
         cmocka_unit_test(weights_are_those_of_tf_idf),
         cmocka_unit_test(what_is_cut_counts_in_no_text),
+        cmocka_unit_test(marks_count_if_asked_for),
         cmocka_unit_test(vectors_start_where_texts_differ),
         cmocka_unit_test(the_search_finds_the_likeliest),
         cmocka_unit_test(random_texts_come_from_the_likely_tokens),

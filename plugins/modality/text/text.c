@@ -46,7 +46,10 @@ static const stele_option options[] = {
         text_config, weights, "encoder.weights", weightings, TEXT_MEAN,
         "bag: all tokens count alike, or by tf-idf: more the fewer of the training "
         "rows have them, less each time that a text repeats them, and a text's length "
-        "does not matter. Tokens that no training row has count nothing then."),
+        "does not matter. The tokens of a word in pieces share its weight. Tokens that no training "
+        "row has count nothing then."),
+    STELE_OPTION_BOOL(text_config, marks, "encoder.marks", 0,
+                      "tfidf: words without a letter or digit, as punctuation, count too."),
     STELE_OPTION_ENUM(
         text_config, start, "encoder.embedding", starts, TEXT_RANDOM,
         "bag: the tokens' vectors start at random, or at latent semantic analysis of the training "

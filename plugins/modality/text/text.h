@@ -23,7 +23,7 @@ typedef struct text_config {
     text_sequence reader, writer;
     int64_t vocab_size, max_tokens, embedding, beam;
     double read_dropout, word_dropout, bag_weight, top_p;
-    int32_t weights, start;
+    int32_t weights, start, marks, reserved;
 } text_config;
 
 /* Parameter ids of a sequence: a recurrent unit on the embeddings; or blocks of attention on linear
@@ -127,7 +127,8 @@ typedef struct text_words {
 
 /* weigh.c. Does the encoder weigh tokens? */
 int text_weighs(const stele_inst *self);
-/* How rare each token is in the texts of the training rows: ret_idf (vocab_size), kept as well. */
+/* How rare each token is in the texts of the training rows, and how much of a word: ret_idf
+ * (vocab_size), kept as well. */
 stele_status text_fit_weights(const stele_inst *self, stele_fit *f, const text_words *w,
                               int64_t n_texts, double *ret_idf);
 /* Weights of n tokens of a text from weight[at] on: a token that it has m times gets (1 + log m)

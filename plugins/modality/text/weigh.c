@@ -10,13 +10,35 @@ int text_weighs(const stele_inst *self)
     return self->config->reader.kind == TEXT_BAG && self->config->weights == TEXT_TFIDF;
 }
 
-/* log((1 + n) / (1 + d)) + 1 of a token that d of n texts have; 0 of one that none has, whose
- * vector nothing ever taught. */
+/* log((1 + n) / (1 + d)) of a token that d of n texts have; 0 of one that none has, whose vector
+ * nothing ever taught. */
 static void to_weights(int64_t n_texts, int64_t size, double *texts_with)
 {
     for (int64_t k = 0; k < size; k++) {
         const double d = texts_with[k];
-        texts_with[k] = d > 0.0 ? log((1.0 + (double)n_texts) / (1.0 + d)) + 1.0 : 0.0;
+        texts_with[k] = d > 0.0 ? log((1.0 + (double)n_texts) / (1.0 + d)) : 0.0;
+    }
+}
+
+/* Times the mean over a token's occurrences of 1 / (tokens of its word): a rare word in pieces,
+ * which it shares with words of another meaning, counts together as much as a word that is one
+ * token. Without `marks` words without letters or digits count 0. room: (2, size) zeros. */
+static void share_words(const text_words *words, int64_t size, int marks, double *room,
+                        double *weight)
+{
+    const corpus *c = words->corpus;
+    double *sum = room, *n = room + size;
+    for (int64_t w = 0; w < c->n; w++) {
+        const int64_t begin = c->begin[w];
+        const int silent = !marks && bpe_is_mark(c->bytes + begin, c->begin[w + 1] - begin);
+        const double times = (double)c->count[w], share = silent ? 0.0 : 1.0 / (double)words->n[w];
+        for (int64_t k = 0; k < words->n[w]; k++) {
+            sum[words->token[begin + k]] += times * share;
+            n[words->token[begin + k]] += times;
+        }
+    }
+    for (int64_t k = 0; k < size; k++) {
+        weight[k] *= n[k] > 0.0 ? sum[k] / n[k] : 0.0;
     }
 }
 
@@ -45,14 +67,17 @@ stele_status text_fit_weights(const stele_inst *self, stele_fit *f, const text_w
 {
     const int64_t size = self->config->vocab_size;
     int64_t *last = calloc((size_t)size, sizeof *last);
-    if (last == NULL) {
-        return STELE_E_NOMEM;
+    double *room = calloc(2 * (size_t)size, sizeof *room);
+    const int ok = last != NULL && room != NULL;
+    if (ok) {
+        memset(ret_idf, 0, (size_t)size * sizeof *ret_idf);
+        count_texts(w, self->config->max_tokens, last, ret_idf);
+        to_weights(n_texts, size, ret_idf);
+        share_words(w, size, self->config->marks, room, ret_idf);
     }
-    memset(ret_idf, 0, (size_t)size * sizeof *ret_idf);
-    count_texts(w, self->config->max_tokens, last, ret_idf);
-    to_weights(n_texts, size, ret_idf);
     free(last);
-    return self->host->fit->set(f, self->weights, (uint64_t)size, ret_idf);
+    free(room);
+    return ok ? self->host->fit->set(f, self->weights, (uint64_t)size, ret_idf) : STELE_E_NOMEM;
 }
 
 static double weight_of(const stele_view *v, int32_t token)
