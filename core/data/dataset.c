@@ -337,7 +337,7 @@ static stele_status build(stele__dataset *ds, const stele__data_request *request
     for (size_t i = 0; i < ds->n_labels && st == STELE_OK; i++) {
         st = stele__label_read(ds, &request->label[i], &found[i], &ds->label[i], diag);
     }
-    return st;
+    return st == STELE_OK ? stele__dataset_warn_near(ds, diag) : st;
 }
 
 stele_status stele__dataset_create(const stele__data_request *request, stele__dataset **ret,

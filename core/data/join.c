@@ -17,7 +17,7 @@ static const stele__matrix *matrix_along(const stele__dataset *ds, const stele__
     return NULL;
 }
 
-static const char *row_id(const stele__dataset *ds, const stele__axis *axis, int64_t row)
+const char *stele__row_id(const stele__dataset *ds, const stele__axis *axis, int64_t row)
 {
     const stele__source *src = &ds->source[axis->source];
     stele__guest_begin(src->guest, "row_id");
@@ -52,7 +52,7 @@ static stele_status add_ids(const stele__dataset *ds, const stele__axis *axis, s
     stele_status st = seen != NULL ? stele__map_create(&again) : STELE_E_NOMEM;
     st = st == STELE_OK && wanted == NULL ? stele__map_create(&own) : st;
     for (int64_t r = 0; r < axis->n_rows && st == STELE_OK; r++) {
-        const char *id = row_id(ds, axis, r);
+        const char *id = stele__row_id(ds, axis, r);
         int64_t at = 0;
         int is_new = 0;
         if (id == NULL || id[0] == '\0') {
@@ -108,7 +108,7 @@ static stele_status order_rows(stele__dataset *ds, stele__map **wanted)
     stele_status st = stele__map_create(&ds->id);
     for (size_t a = 0; a < ds->n_axes && st == STELE_OK; a++) {
         for (int64_t r = 0; r < ds->axis[a].n_rows && st == STELE_OK; r++) {
-            const char *id = row_id(ds, &ds->axis[a], r);
+            const char *id = stele__row_id(ds, &ds->axis[a], r);
             if (id != NULL && stele__map_find(*wanted, id) >= 0) {
                 st = stele__map_add(ds->id, id, NULL, NULL);
             }
@@ -128,7 +128,7 @@ static stele_status index_axis(const stele__dataset *ds, stele__axis *axis)
         axis->axis_row[i] = -1;
     }
     for (int64_t r = 0; r < axis->n_rows; r++) {
-        int64_t row = stele__map_find(ds->id, row_id(ds, axis, r));
+        int64_t row = stele__map_find(ds->id, stele__row_id(ds, axis, r));
         if (row >= 0) {
             axis->axis_row[row] = r;
         }

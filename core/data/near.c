@@ -1,0 +1,145 @@
+/* Row ids that are nearly those of another source. Rows are joined by ids that are the same to the
+ * character; a spreadsheet that drops leading zeros takes them apart without an error, as every
+ * source may lack rows of the others. */
+#include "base/mem.h"
+#include "data/parts.h"
+
+#include <ctype.h>
+#include <string.h>
+
+/* Where an id was first seen. */
+typedef struct seen_at {
+    size_t axis;
+    int64_t row;
+} seen_at;
+
+typedef struct near_ids {
+    stele__map *plain;
+    seen_at *first; /* (capacity) of each plain id */
+    int64_t capacity;
+} near_ids;
+
+enum { LONGEST = 256 }; /* longer ids are compared as far as that */
+
+static int joins(const stele__axis *axis)
+{
+    return axis->has_matrix || axis->has_label;
+}
+
+/* Without blanks around it, leading zeros and case. */
+static void simplify(const char *id, char ret[LONGEST])
+{
+    size_t n = 0;
+    while (isspace((unsigned char)*id)) {
+        id++;
+    }
+    while (id[0] == '0' && isdigit((unsigned char)id[1])) {
+        id++;
+    }
+    for (; *id != '\0' && n + 1 < LONGEST; id++) {
+        ret[n++] = (char)tolower((unsigned char)*id);
+    }
+    while (n > 0 && isspace((unsigned char)ret[n - 1])) {
+        n--;
+    }
+    ret[n] = '\0';
+}
+
+static stele_status make_room(near_ids *w, int64_t n)
+{
+    if (n <= w->capacity) {
+        return STELE_OK;
+    }
+    const int64_t capacity = 2 * n + 64;
+    seen_at *first = stele__realloc(w->first, (size_t)capacity * sizeof *first);
+    if (first == NULL) {
+        return STELE_E_NOMEM;
+    }
+    w->first = first;
+    w->capacity = capacity;
+    return STELE_OK;
+}
+
+static void copy_id(const char *id, char ret[LONGEST])
+{
+    strncpy(ret, id, LONGEST - 1);
+    ret[LONGEST - 1] = '\0';
+}
+
+static int has(const stele__dataset *ds, const stele__axis *axis, const char *id)
+{
+    const int64_t row = stele__map_find(ds->id, id);
+    return row >= 0 && axis->axis_row[row] >= 0;
+}
+
+/* Is `id` of this axis nearly the one that was seen first, on another axis, where neither axis has
+ * both of them? */
+static int is_near(const stele__dataset *ds, const seen_at *first, size_t a, const char *id)
+{
+    const stele__axis *before = &ds->axis[first->axis];
+    char other[LONGEST];
+    copy_id(stele__row_id(ds, before, first->row), other);
+    return first->axis != a && strcmp(other, id) != 0 && !has(ds, before, id) &&
+           !has(ds, &ds->axis[a], other);
+}
+
+static void warn(const stele__dataset *ds, const stele__axis *axis, int64_t row,
+                 const seen_at *near, int64_t n, stele__diag *diag)
+{
+    const stele__axis *other = &ds->axis[near->axis];
+    char id[LONGEST];
+    copy_id(stele__row_id(ds, axis, row), id);
+    stele__diag_warning(
+        diag, NULL,
+        "%lld row ids of source `%s` differ from those of source `%s` by leading zeros, blanks or "
+        "case alone, as `%s` and `%s`: rows are joined by ids that are the same to the character",
+        (long long)n, ds->source[axis->source].name, ds->source[other->source].name, id,
+        stele__row_id(ds, other, near->row));
+}
+
+static stele_status warn_axis(const stele__dataset *ds, near_ids *w, size_t a, stele__diag *diag)
+{
+    const stele__axis *axis = &ds->axis[a];
+    stele_status st = STELE_OK;
+    int64_t n = 0, own = 0, other = 0;
+    for (int64_t r = 0; r < axis->n_rows && st == STELE_OK; r++) {
+        char id[LONGEST], plain[LONGEST];
+        int64_t at = 0;
+        int is_new = 0;
+        copy_id(stele__row_id(ds, axis, r), id);
+        simplify(id, plain);
+        st = stele__map_add(w->plain, plain, &at, &is_new);
+        st = st == STELE_OK ? make_room(w, at + 1) : st;
+        if (st == STELE_OK && is_new) {
+            w->first[at] = (seen_at){ .axis = a, .row = r };
+        } else if (st == STELE_OK && is_near(ds, &w->first[at], a, id) && n++ == 0) {
+            own = r;
+            other = at;
+        }
+    }
+    if (n > 0) {
+        warn(ds, axis, own, &w->first[other], n, diag);
+    }
+    return st;
+}
+
+stele_status stele__dataset_warn_near(const stele__dataset *ds, stele__diag *diag)
+{
+    size_t n = 0;
+    near_ids w = { 0 };
+    for (size_t a = 0; a < ds->n_axes; a++) {
+        n += joins(&ds->axis[a]) && ds->axis[a].n_rows > 0;
+    }
+    if (n < 2) {
+        return STELE_OK;
+    }
+    stele_status st = stele__map_create(&w.plain);
+    for (size_t a = 0; a < ds->n_axes && st == STELE_OK; a++) {
+        if (joins(&ds->axis[a])) {
+            st = warn_axis(ds, &w, a, diag);
+        }
+    }
+    stele__map_destroy(w.plain);
+    stele__free(w.first);
+    return st;
+}
