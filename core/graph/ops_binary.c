@@ -140,7 +140,14 @@ static stele_tensor *binary(stele_graph *g, const struct operation *op, stele_te
     {                                                                                              \
         return binary(g, &op_##_operation, a, b);                                                  \
     }
-PLAIN(add)
+stele_tensor *stele__op_add(stele_graph *g, stele_tensor *a, stele_tensor *b)
+{
+    stele_tensor *out = binary(g, &add_operation, a, b);
+    if (out != NULL) {
+        out->weight = a->weight != NULL ? a->weight : b->weight;
+    }
+    return out;
+}
 PLAIN(sub)
 PLAIN(div)
 PLAIN(maximum)

@@ -75,6 +75,7 @@ stele_tensor *stele__op_layer_norm(stele_graph *g, stele_tensor *a, stele_tensor
         !fits(g, a, "bias", bias, n)) {
         return NULL;
     }
+    out->weight = a->weight;
     *r = (struct run){ .rows = a->n / n,
                        .n = n,
                        .per_block = n >= STELE__BLOCK ? 1 : STELE__BLOCK / n,

@@ -165,6 +165,7 @@ stele_tensor *stele__op_linear(stele_graph *g, stele_tensor *x, stele_tensor *w,
     if (out == NULL) {
         return NULL;
     }
+    out->weight = w->param;
     int64_t n = w->shape.dim[1];
     struct run r = { .rows = n == 0 ? 0 : out->n / n,
                      .n = n,

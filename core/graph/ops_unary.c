@@ -1,4 +1,5 @@
 #include "graph/ops.h"
+#include "graph/watch.h"
 #include "kernels/vec.h"
 
 #include <math.h>
@@ -143,10 +144,18 @@ PLAIN(lgamma)
 PLAIN(tanh)
 PLAIN(sigmoid)
 PLAIN(softplus)
-PLAIN(relu)
 PLAIN(gelu)
 PLAIN(silu)
 PLAIN(is_nan)
+
+stele_tensor *stele__op_relu(stele_graph *g, stele_tensor *a)
+{
+    stele_tensor *out = unary(g, &relu_operation, a, 0.0, 0.0);
+    if (out != NULL && g->watch != NULL) {
+        stele__watch_see(g->watch, a->weight, out);
+    }
+    return out;
+}
 
 stele_tensor *stele__op_scale(stele_graph *g, stele_tensor *a, double factor)
 {

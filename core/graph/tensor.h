@@ -20,6 +20,8 @@ struct stele_tensor {
     uint32_t *has_gradient;     /* 0: `gradient` holds nothing yet; a parameter's flag lives in its
                                    params object */
     struct stele__param *param; /* a trained parameter's entry; else NULL */
+    const struct stele__param *weight; /* trained, of the linear map that it comes from by way of
+                                          sums and norms alone; else NULL */
     uint32_t own_flag;
     uint32_t wants_gradient;
     uint32_t uses; /* nodes of the tape that have it as an input */

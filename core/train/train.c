@@ -451,7 +451,8 @@ stele_status stele__train(const stele__training *t, stele__trained *ret, stele__
         status = run_epoch(&l, diag);
     }
     if (status == STELE_OK && l.at.finished == STELE__EPOCHS_DONE) {
-        status = stele__loop_calibrate(&l, diag);
+        status = stele__loop_warn_silent(&l, diag);
+        status = status == STELE_OK ? stele__loop_calibrate(&l, diag) : status;
     }
     ret->head = l.calibrated;
     ret->at = l.at;
