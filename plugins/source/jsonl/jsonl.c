@@ -160,7 +160,7 @@ static stele_status arrange(stele_inst *s)
                          (long long)s->config->text_bytes);
         }
         if (k->kind == JSONL_OTHER) {
-            s->host->log(s->host, STELE_LOG_WARNING,
+            s->host->log(s->host, STELE_LOG_INFO,
                          "%s: `%s` is left out: line %lld has an object or a list of something "
                          "else than numbers",
                          s->file[s->row[k->first].file].path, k->name,
