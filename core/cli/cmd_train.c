@@ -109,7 +109,7 @@ static void say_start(const job *j)
                 (long long)run->model.modality[i].n_features,
                 (long long)(x->n_present - x->n_dropped));
         if (x->n_dropped > 0) {
-            fprintf(stderr, ", absent in %lld by the plugin's rule", (long long)x->n_dropped);
+            fprintf(stderr, ", of %lld nothing was measured", (long long)x->n_dropped);
         }
         fprintf(stderr, "\n");
     }

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "model/prepared.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { CHUNK = 256 };
@@ -154,12 +155,32 @@ stele_status stele__modality_validate(stele__model *m, uint32_t i, const stele__
     return status;
 }
 
+/* Rows in which nothing was measured tell an expert nothing, whatever the source says of them. */
+static void drop_empty(stele__dataset *data, size_t k)
+{
+    const stele__matrix *x = &data->matrix[k];
+    for (int64_t r = 0; x->dense != NULL && r < data->n_rows; r++) {
+        int64_t j = 0;
+        if (!data->present[(size_t)r * data->n_matrices + k]) {
+            continue;
+        }
+        const float *value = stele__matrix_row(x, x->store_row[r]);
+        while (j < x->n_features && isnan(value[j])) {
+            j++;
+        }
+        if (j == x->n_features) {
+            stele__dataset_drop(data, k, r);
+        }
+    }
+}
+
 stele_status stele__modality_drop(stele__model *m, uint32_t i, stele__dataset *data,
                                   stele__diag *diag)
 {
     const stele__modality *md = &m->modality[i];
     uint8_t absent[CHUNK];
     chunks c;
+    drop_empty(data, (size_t)stele__dataset_matrix(data, md->name));
     if (md->vt->absent == NULL) {
         return STELE_OK;
     }
@@ -202,7 +223,7 @@ stele_status stele__modality_fit(stele__model *m, uint32_t i, const stele__datas
         const stele__matrix *x = &data->matrix[c.matrix];
         stele__diag_hint(diag, "%lld rows of all have it%s; see data.split and data.missing",
                          (long long)(x->n_present - x->n_dropped),
-                         x->n_dropped > 0 ? ", others are absent by the plugin's rule" : "");
+                         x->n_dropped > 0 ? ", of others nothing was measured" : "");
     }
     if (status == STELE_OK) {
         status = stele__model_fit(m, i, &source, diag);

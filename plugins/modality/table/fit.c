@@ -122,7 +122,10 @@ static void set_scales(const stele_inst *self, moments *m)
 {
     for (int64_t t = 0; t < self->n_terms; t++) {
         const double variance = m->n[t] > 0.0 ? m->squares[t] / m->n[t] : 0.0;
-        const int varies = variance > 1e-12 * m->mean[t] * m->mean[t] && variance > 1e-300;
+        const int is_log = self->column[self->term[t].column].type == TABLE_POSITIVE ||
+                           self->column[self->term[t].column].type == TABLE_PROPORTION;
+        const double size = is_log ? 1.0 : m->mean[t];
+        const int varies = variance > 1e-12 * size * size && variance > 1e-300;
         const int scaled = t < self->first[TABLE_CHOICES] ||
                            (t >= self->first[TABLE_RANKS] && t < self->first[TABLE_CLASSES]);
         m->squares[t] = varies && scaled ? 0.5 * log(variance) : 0.0;

@@ -442,7 +442,8 @@ void table_report(const stele_inst *self)
     const int64_t n = list_columns(self, TABLE_CONSTANT, text, sizeof text);
     if (n > 0) {
         h->log(h, STELE_LOG_WARNING,
-               "%lld constant, of which nothing is learned, as all training rows have the same: %s",
+               "%lld constant, of which nothing is learned, as all training rows have the same, to "
+               "seven digits: %s",
                (long long)n, text);
     }
 }

@@ -48,8 +48,10 @@ static const stele_option options[] = {
         "rows have them, less each time that a text repeats them, and a text's length "
         "does not matter. The tokens of a word in pieces share its weight. Tokens that no training "
         "row has count nothing then."),
-    STELE_OPTION_BOOL(text_config, marks, "encoder.marks", 0,
-                      "tfidf: words without a letter or digit, as punctuation, count too."),
+    STELE_OPTION_BOOL(
+        text_config, marks, "encoder.marks", 0,
+        "tfidf: words without a letter or digit, as punctuation, count too. Whatever is "
+        "not ASCII is a letter."),
     STELE_OPTION_ENUM(
         text_config, start, "encoder.embedding", starts, TEXT_RANDOM,
         "bag: the tokens' vectors start at random, or at latent semantic analysis of the training "
@@ -82,6 +84,26 @@ static const stele_option options[] = {
 
 /* --- life ------------------------------------------------------------------------------------- */
 
+/* What a bag alone has, and tf-idf alone. */
+static stele_status check_bag(const stele_host *h, const text_config *c)
+{
+    const int bag = c->reader.kind == TEXT_BAG, tfidf = c->weights == TEXT_TFIDF;
+    if (!bag && (tfidf || c->start == TEXT_LSA)) {
+        return STELE_FAIL(h, STELE_E_OPTION, "encoder.%s: is for `encoder.kind: bag`",
+                          tfidf ? "weights" : "embedding");
+    }
+    if (c->marks && !tfidf) {
+        return STELE_FAIL(h, STELE_E_OPTION,
+                          "encoder.marks: is for `encoder.weights: tfidf`; else all tokens count");
+    }
+    if (c->start == TEXT_LSA && c->embedding > LSA_MOST) {
+        return STELE_FAIL(h, STELE_E_OPTION,
+                          "embedding: latent semantic analysis gives at most %d numbers a token",
+                          (int)LSA_MOST);
+    }
+    return STELE_OK;
+}
+
 static stele_status create(const stele_create_args *a, stele_inst **ret)
 {
     if (a->input->sample.ndim != 1 || a->input->sample.dim[0] < 1) {
@@ -90,10 +112,9 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
                           a->input->name, a->input->sample.ndim);
     }
     const text_config *c = a->config;
-    if (c->reader.kind == TEXT_BAG && c->start == TEXT_LSA && c->embedding > LSA_MOST) {
-        return STELE_FAIL(a->host, STELE_E_OPTION,
-                          "embedding: latent semantic analysis gives at most %d numbers a token",
-                          (int)LSA_MOST);
+    const stele_status status = check_bag(a->host, c);
+    if (status != STELE_OK) {
+        return status;
     }
     stele_inst *self = calloc(1, sizeof *self);
     if (self == NULL) {

@@ -62,6 +62,39 @@ static void count_texts(const text_words *words, int64_t most, int64_t *last, do
     }
 }
 
+/* Texts with tokens of which none counts. */
+static int64_t count_unread(const text_words *words, const double *weight)
+{
+    const corpus *c = words->corpus;
+    int64_t n = 0, tokens = 0, read = 0;
+    for (int64_t i = 0; i < c->n_sequence; i++) {
+        const int32_t w = c->sequence[i];
+        if (w < 0) {
+            n += tokens > 0 && read == 0;
+            tokens = read = 0;
+            continue;
+        }
+        for (int64_t k = 0; k < words->n[w]; k++, tokens++) {
+            read += weight[words->token[c->begin[w] + k]] > 0.0;
+        }
+    }
+    return n;
+}
+
+static void warn_unread(const stele_inst *self, const text_words *w, int64_t n_texts,
+                        const double *weight)
+{
+    const int64_t n = count_unread(w, weight);
+    if (n > 0) {
+        self->host->log(self->host, STELE_LOG_WARNING,
+                        "encoder.weights: tfidf: of %lld of %lld texts nothing is read%s",
+                        (long long)n, (long long)n_texts,
+                        self->config->marks ? ": all texts have what they have"
+                                            : ", as they have nothing but what all texts have, or "
+                                              "no letter and no digit (encoder.marks)");
+    }
+}
+
 stele_status text_fit_weights(const stele_inst *self, stele_fit *f, const text_words *w,
                               int64_t n_texts, double *ret_idf)
 {
@@ -74,6 +107,7 @@ stele_status text_fit_weights(const stele_inst *self, stele_fit *f, const text_w
         count_texts(w, self->config->max_tokens, last, ret_idf);
         to_weights(n_texts, size, ret_idf);
         share_words(w, size, self->config->marks, room, ret_idf);
+        warn_unread(self, w, n_texts, ret_idf);
     }
     free(last);
     free(room);
