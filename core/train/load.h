@@ -30,8 +30,8 @@ STELE_NODISCARD stele_status stele__windows_open(const stele__run_request *q, co
 STELE_NODISCARD stele_status stele__modality_validate(stele__model *m, uint32_t i,
                                                       const stele__dataset *data,
                                                       stele__diag *diag);
-/* Rows of missing entries alone, and those whose measurement says nothing by the plugin's word, lack
- * the modality from here on. */
+/* Rows of missing entries alone, and those whose measurement says nothing by the plugin's word,
+ * lack the modality from here on. */
 STELE_NODISCARD stele_status stele__modality_drop(stele__model *m, uint32_t i, stele__dataset *data,
                                                   stele__diag *diag);
 /* Rows of all modalities in the form that their plugins ask for, by the parameters as they are. */

@@ -17,15 +17,19 @@ static const double repeated_bytes[ROWS * WIDTH] = { 'a', 'b', ' ', 'a', 'b',
                                                      ' ', 'b', 'a', 'a', 'b' };
 /* "ab, ab", "ab", nothing, nothing. */
 static const double marked_bytes[ROWS * WIDTH] = { 'a', 'b', ',', ' ', 'a', 'b', 0, 0, 'a', 'b' };
+/* "ab ab ab", "abc", "7", nothing. */
+static const double piece_bytes[ROWS * WIDTH] = { 'a', 'b', ' ', 'a', 'b', ' ', 'a', 'b', 'a',
+                                                  'b', 'c', 0,   0,   0,   0,   0,   '7' };
 static const char *const ids[] = { "r0", "r1", "r2", "r3" };
 static const fake_axis axes[] = { { ids, ROWS } };
 static const fake_field fields[] = {
     { "t", STELE_FIELD_MATRIX, STELE_CSR, 0, WIDTH, text_bytes, NULL, NULL, 0 },
     { "t/dense", STELE_FIELD_MATRIX, STELE_DENSE, 0, WIDTH, text_bytes, NULL, NULL, 0 },
     { "t/repeated", STELE_FIELD_MATRIX, STELE_CSR, 0, WIDTH, repeated_bytes, NULL, NULL, 0 },
+    { "t/pieces", STELE_FIELD_MATRIX, STELE_CSR, 0, WIDTH, piece_bytes, NULL, NULL, 0 },
     { "t/marked", STELE_FIELD_MATRIX, STELE_CSR, 0, WIDTH, marked_bytes, NULL, NULL, 0 },
 };
-static const fake_source source = { axes, 1, fields, 4 };
+static const fake_source source = { axes, 1, fields, 5 };
 
 static void open_text(toy *t, const char *from, const char *options, uint32_t dtype)
 {

@@ -311,6 +311,20 @@ static void marks_count_if_asked_for(void **state)
     }
 }
 
+/* ` ab` is a word three times and half of ` abc` once; a text's first three tokens count. */
+static void pieces_share_the_weight_of_a_word(void **state)
+{
+    (void)state;
+    toy t;
+    open_text(&t, "t/pieces",
+              "max_tokens: 3, decoder: {kind: bag}, encoder: {kind: bag, weights: tfidf}",
+              STELE_F64);
+    assert_float_equal(value(&t, "encoder.weights", 258), 3.5 / 4 * log(5.0 / 3), 1e-6);
+    assert_float_equal(value(&t, "encoder.weights", 'c'), log(5.0 / 2) / 2, 1e-6);
+    assert_float_equal(value(&t, "encoder.weights", '7'), log(5.0 / 2) / 2, 1e-6);
+    toy_close(&t);
+}
+
 static double sigmoid(double x)
 {
     return 1 / (1 + exp(-x));
@@ -469,6 +483,7 @@ int main(void)
         cmocka_unit_test(weights_are_those_of_tf_idf),
         cmocka_unit_test(what_is_cut_counts_in_no_text),
         cmocka_unit_test(marks_count_if_asked_for),
+        cmocka_unit_test(pieces_share_the_weight_of_a_word),
         cmocka_unit_test(vectors_start_where_texts_differ),
         cmocka_unit_test(the_search_finds_the_likeliest),
         cmocka_unit_test(random_texts_come_from_the_likely_tokens),
