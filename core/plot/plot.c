@@ -38,6 +38,13 @@ static void set_colour(const paper *p, size_t i, double strength)
     cairo_set_source_rgba(p->c, rgb[0], rgb[1], rgb[2], strength);
 }
 
+/* Lines beyond the colours are dashed, and by shorter dashes each time that colours start again. */
+static void set_dash(const paper *p, size_t i)
+{
+    const double dash[] = { 12.0 / (double)(i / N_COLOURS + 1), 4.0 };
+    cairo_set_dash(p->c, dash, i < N_COLOURS ? 0 : 2, 0.0);
+}
+
 static void set_grey(const paper *p, double shade)
 {
     cairo_set_source_rgb(p->c, shade, shade, shade);
@@ -269,6 +276,7 @@ static void put_line(const paper *p, const stele__plot_axis *x, const stele__plo
     int begun = 0;
     set_colour(p, colour, 1.0);
     cairo_set_line_width(p->c, 2.0);
+    set_dash(p, colour);
     for (size_t i = 0; i < line->n; i++) {
         summary s = summarise(&line->set[i]);
         if (s.n > 0) {
@@ -278,6 +286,7 @@ static void put_line(const paper *p, const stele__plot_axis *x, const stele__plo
         }
     }
     cairo_stroke(p->c);
+    set_dash(p, 0);
     for (size_t i = 0; i < line->n; i++) {
         summary s = summarise(&line->set[i]);
         double at = stele__plot_place(x, line->set[i].x) + aside;
@@ -317,7 +326,9 @@ static double put_legend(const paper *p, const stele__plot_line *line, size_t n)
         }
         set_colour(p, i, 1.0);
         cairo_set_line_width(p->c, 3.0);
+        set_dash(p, i);
         put_segment(p, x, y - 5.0, x + 22.0, y - 5.0);
+        set_dash(p, 0);
         set_grey(p, 0.1);
         put_text(p, x + 30.0, y, 0.0, line[i].name);
         x += width;
