@@ -70,6 +70,7 @@ stele_status stele__class_create(const stele__class_rows *rows, int32_t n_classe
     net->n_columns = rows->n_columns;
     net->height = conv ? rows->height : 0;
     net->width = conv ? rows->width : 0;
+    net->channels_first = rows->channels_first;
     net->n_classes = n_classes;
     net->n_entries = shapes(net, shape);
     net->mean = stele__calloc(n_columns + 1, sizeof *net->mean);
@@ -107,7 +108,7 @@ void stele__class_prepare(const stele__class_net *net, int64_t n, float *x)
     }
 }
 
-/* What the hidden layer sees of a grid x (n, height, width, channels): (n, features). */
+/* What the hidden layer sees of a grid x (n, columns): (n, features). */
 static stele_tensor *convolve(const stele__class_net *net, stele_graph *g, stele_tensor *x,
                               int64_t n, stele_tensor *const p[4])
 {
@@ -117,11 +118,13 @@ static stele_tensor *convolve(const stele__class_net *net, stele_graph *g, stele
                                   .padding = { 1, 1 },
                                   .dilation = { 1, 1 },
                                   .groups = 1 };
-    const uint32_t channels_first[] = { 0, 3, 1, 2 };
-    const stele_shape grid =
-        STELE__SHAPE(n, net->height, net->width, net->n_columns / (net->height * net->width));
+    const uint32_t first[] = { 0, 3, 1, 2 };
+    const int64_t channels = net->n_columns / (net->height * net->width);
+    const stele_shape last = STELE__SHAPE(n, net->height, net->width, channels);
+    const stele_shape grid = STELE__SHAPE(n, channels, net->height, net->width);
     const stele_shape flat = STELE__SHAPE(n, SECOND * (net->height / 4) * (net->width / 4));
-    x = stele__op_permute(g, stele__op_reshape(g, x, &grid), channels_first);
+    x = net->channels_first ? stele__op_reshape(g, x, &grid)
+                            : stele__op_permute(g, stele__op_reshape(g, x, &last), first);
     x = stele__op_relu(g, stele__op_conv2d(g, x, p[0], p[1], &window));
     x = stele__op_relu(g, stele__op_conv2d(g, x, p[2], p[3], &window));
     return stele__op_reshape(g, x, &flat);
@@ -207,6 +210,7 @@ stele_status stele__class_digest(const stele__class_request *q, uint64_t *ret)
     if (q->rows.height > 0) {
         h = stele__noise_mix(stele__noise_mix(h, (uint64_t)q->rows.height),
                              (uint64_t)q->rows.width);
+        h = q->rows.channels_first ? stele__noise_mix(h, 1) : h;
     }
     h = mix_words(h, q->label, (size_t)q->n);
     for (int64_t at = 0; at < q->n && status == STELE_OK; at += BLOCK) {

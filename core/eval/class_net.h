@@ -18,8 +18,10 @@ typedef struct stele__class_rows {
     stele_status (*read)(void *ctx, const int64_t *row, int64_t n, float *ret);
     void *ctx;
     int64_t n_columns;
-    /* Columns are (height, width, channels), channels running fastest; 0, 0: no grid. */
+    /* Columns are (height, width, channels), channels running fastest, or with channels_first
+     * (channels, height, width); 0, 0: no grid. */
     int64_t height, width;
+    int channels_first;
 } stele__class_rows;
 
 typedef struct stele__class_request {

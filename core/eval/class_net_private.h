@@ -14,6 +14,7 @@ struct stele__class_net {
     stele__params *params;
     uint32_t n_entries, entry[STELE__CLASS_ENTRIES]; /* the last four are those of convolutions */
     int64_t n_columns, height, width;                /* height 0: no convolutions */
+    int channels_first;
     int32_t n_classes;
     float *mean, *scale; /* (n_columns); scale: 1 / sd, 0 where there is none */
 };

@@ -123,11 +123,14 @@ static stele__class_rows rows_of(stele__matrix *matrix, int64_t n_features)
 {
     const stele_shape *s = &matrix->field.sample;
     const int grid = s->ndim == 2 || s->ndim == 3;
+    /* Channels are fewer than pixels along a side. */
+    const int first = s->ndim == 3 && s->dim[0] < s->dim[2];
     return (stele__class_rows){ .read = read_rows,
                                 .ctx = matrix,
                                 .n_columns = n_features,
-                                .height = grid ? s->dim[0] : 0,
-                                .width = grid ? s->dim[1] : 0 };
+                                .height = grid ? s->dim[first] : 0,
+                                .width = grid ? s->dim[first + 1] : 0,
+                                .channels_first = first };
 }
 
 static stele_status prepare_modality(work *w, uint32_t m, stele__diag *diag)

@@ -24,11 +24,13 @@ DATA = TOP.parent / "shared/data"
 PHOTOGRAPHS = ["astronaut", "chelsea", "coffee", "hubble_deep_field", "rocket"]
 N_TRAIN, N_TEST, SIZE, SHRUNK = 8000, 2000, 28, 100
 SPEC = pathlib.Path(__file__).resolve().parent / "polymnist.yaml"
+# Each with the objective that it was published with. The loss of mvtcae weighs likelihoods by 5/6 and the divergence from the prior by
+# 1/6 of beta: a beta of 15 sets the price that 3 sets in the others.
 RULES = [
-    ("`poe` (MVAE)", "poe", "{plugin: poe}", ".29 .42 .48 .52"),
-    ("`moe` (MMVAE)", "moe", "{plugin: moe}", ".71 .71 .71 .71"),
-    ("`mopoe` (MoPoE)", "mopoe", "{plugin: mopoe, subsets: sampled}", ".67 .79 .84 .85"),
-    ("`mvtcae` (MVTCAE)", "mvtcae", "{plugin: mvtcae}", ".64 .82 .88 .91"),
+    ("`poe` (MVAE)", "poe", {"fusion": "poe", "objective.subsets": "all+single+random:1", "train.epochs": 6}, ".29 .42 .48 .52"),
+    ("`moe` (MMVAE)", "moe", {"fusion": "moe", "train.epochs": 4}, ".71 .71 .71 .71"),
+    ("`mopoe` (MoPoE)", "mopoe", {"fusion": "{plugin: mopoe, subsets: sampled}", "train.epochs": 28}, ".67 .79 .84 .85"),
+    ("`mvtcae` (MVTCAE)", "mvtcae", {"fusion": "mvtcae", "objective.beta.to": 15, "train.epochs": 36}, ".64 .82 .88 .91"),
 ]
 
 
@@ -75,11 +77,12 @@ class Views(Runs):
             if not (run / path.name).is_file():
                 shutil.copy(path, run)
 
-    def coherence(self, name, fusion, seed):
+    def coherence(self, name, changes, seed):
         """Accuracy of the classifiers on real views, mean; then coherence given 1, 2, 3 and 4 views."""
         run = self.folder / f"{name}-{seed}"
         if not (run / "summary.json").is_file():
-            sets = [f"seed={seed}", f"fusion={fusion}", f"data.sources.views.path={self.folder / 'data'}",
+            sets = [f"seed={seed}", *(f"{key}={value}" for key, value in changes.items()),
+                    f"data.sources.views.path={self.folder / 'data'}",
                     f"data.sources.rows.path={self.folder / 'data/rows.csv'}"]
             self.call("train", SPEC, "--run", run, "--resume", "--quiet",
                       *[word for change in sets for word in ("--set", change)])
@@ -102,8 +105,8 @@ def main():
     runs = Views(options.stele.resolve(), options.folder.resolve(), options.threads)
     make_data(runs.folder / "data")
     rows = []
-    for title, name, fusion, published in RULES:
-        real, *given = zip(*[runs.coherence(name, fusion, seed) for seed in range(1, options.seeds + 1)])
+    for title, name, changes, published in RULES:
+        real, *given = zip(*[runs.coherence(name, changes, seed) for seed in range(1, options.seeds + 1)])
         rows.append([title, *(spread(values, 2) for values in given), published])
     rows.append(["*classifiers, real views*", spread(real, 2), "", "", "", ""])
     text = table(["fusion", *(f"given {k}" for k in range(1, 5)), "published, full set"], rows)

@@ -55,7 +55,7 @@ static stele_status read_bars(void *ctx, const int64_t *row, int64_t n, float *r
 
 static stele__class_request request_of(bars *b, int64_t height, int64_t width)
 {
-    return (stele__class_request){ .rows = { read_bars, b, COLUMNS, height, width },
+    return (stele__class_request){ .rows = { read_bars, b, COLUMNS, height, width, 0 },
                                    .row = b->row,
                                    .label = b->label,
                                    .n = SEEN,
@@ -96,6 +96,39 @@ static void directions_are_told_wherever_they_lie(void **state)
     }
 }
 
+static void channels_lie_first_or_last(void **state)
+{
+    static bars b, first;
+    static int32_t told[POINTS], again[POINTS];
+    uint64_t digest = 0, other = 0;
+    stele_graph *g = NULL;
+    (void)state;
+    draw_bars(&b);
+    first = b;
+    for (int64_t k = 0; k < (int64_t)POINTS * COLUMNS; k++) {
+        const int64_t place = k % COLUMNS / CHANNELS, channel = k % CHANNELS;
+        first.x[k - k % COLUMNS + channel * HEIGHT * WIDTH + place] = b.x[k];
+    }
+    assert_int_equal(stele__graph_create(NULL, STELE_F32, &g), STELE_OK);
+    stele__class_request q[2] = { request_of(&b, HEIGHT, WIDTH),
+                                  request_of(&first, HEIGHT, WIDTH) };
+    q[1].rows.channels_first = 1;
+    for (int i = 0; i < 2; i++) {
+        stele__class_net *net = NULL;
+        q[i].n = 200;
+        assert_int_equal(stele__class_train(g, &q[i], &net, NULL), STELE_OK);
+        accuracy(net, g, i == 0 ? &b : &first, i == 0 ? told : again);
+        stele__class_destroy(net);
+    }
+    assert_memory_equal(told, again, sizeof told);
+    q[0].rows.channels_first = 1;
+    assert_int_equal(stele__class_digest(&q[0], &digest), STELE_OK);
+    q[0].rows.channels_first = 0;
+    assert_int_equal(stele__class_digest(&q[0], &other), STELE_OK);
+    assert_true(digest != other);
+    stele__graph_destroy(g);
+}
+
 static void it_is_kept_for_the_same_grid(void **state)
 {
     static bars b;
@@ -134,6 +167,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(directions_are_told_wherever_they_lie),
+        cmocka_unit_test(channels_lie_first_or_last),
         cmocka_unit_test(it_is_kept_for_the_same_grid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
