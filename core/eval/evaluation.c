@@ -85,7 +85,7 @@ static const stele_option fusion_rows[] = {
                      "Label column whose classes are the groups; default: that of `knn` or "
                      "`clustering`."),
     STELE_OPTION_I64(stele__fusion_options, samples, "samples", STELE__SAMPLES, 1, 10000,
-                     "Importance samples per row and posterior that stand for the truth."),
+                     "Samples of p(z | x) per row that stand for the truth."),
 };
 
 static const stele__schema_plugin evaluations[STELE__N_EVALUATIONS] = {

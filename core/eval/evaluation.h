@@ -50,7 +50,7 @@ typedef struct stele__plan {
     int64_t coherence_samples;    /* draws of z per row */
     const char *cross_labels;     /* of the class_mean baseline, NULL: none */
     int64_t cross_features;       /* up to so many features of a modality are scored alone, too */
-    int64_t fusion_samples;       /* importance samples of the fusion report */
+    int64_t fusion_samples;       /* per row, of the fusion report */
     const char *fusion_labels;    /* whose classes are its groups, NULL: none */
     stele__label_task *task;      /* n_tasks, owned */
     size_t n_tasks;

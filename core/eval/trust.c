@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 #include "graph/tensor.h"
-#include "train/targets.h"
+#include "train/chains.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -147,30 +147,6 @@ static stele_status p_values(const stele__trust_request *q, stele__trust *t, ste
 
 /* --- coverage --- */
 
-/* Weights of the samples that sum to one in each of n rows. */
-static stele_status normalise(stele__targets *s, int64_t n)
-{
-    double *most = stele__calloc((size_t)n, sizeof *most);
-    double *sum = stele__calloc((size_t)n, sizeof *sum);
-    for (int64_t r = 0; most != NULL && r < n; r++) {
-        most[r] = -HUGE_VAL;
-    }
-    for (int64_t k = 0; most != NULL && k < s->n; k++) {
-        most[s->position[k]] = fmax(most[s->position[k]], s->log_w[k]);
-    }
-    for (int64_t k = 0; most != NULL && sum != NULL && k < s->n; k++) {
-        s->log_w[k] = exp(s->log_w[k] - most[s->position[k]]);
-        sum[s->position[k]] += s->log_w[k];
-    }
-    for (int64_t k = 0; most != NULL && sum != NULL && k < s->n; k++) {
-        s->log_w[k] /= sum[s->position[k]];
-    }
-    stele_status status = most != NULL && sum != NULL ? STELE_OK : STELE_E_NOMEM;
-    stele__free(most);
-    stele__free(sum);
-    return status;
-}
-
 /* Add to column `which` of coverage what the interval given `mask` holds of the samples. */
 static stele_status cover(const stele__trust_request *q, const stele__targets *s, int64_t at,
                           int64_t n, uint64_t mask, uint32_t which, float *mean, float *sd,
@@ -191,7 +167,7 @@ static stele_status cover(const stele__trust_request *q, const stele__targets *s
             double distance = fabs((double)z[k * width + d] - (double)mean[r * width + d]);
             inside += distance <= half_interval * (double)sd[r * width + d];
         }
-        t->coverage[(at + r) * columns + which] += s->log_w[k] * inside / (double)width;
+        t->coverage[(at + r) * columns + which] += inside / (double)width / (double)q->n_samples;
     }
     return status;
 }
@@ -208,11 +184,8 @@ static stele_status cover_rows(const stele__trust_request *q, stele__batch *b, i
     stele_status status = mean != NULL && sd != NULL ? STELE_OK : STELE_E_NOMEM;
     if (status == STELE_OK) {
         stele__batch_load(b, n, q->row + at, 0);
-        status = stele__targets_draw(m, q->judge->graph, b, q->n_samples, q->judge->seed, STEP, &s);
+        status = stele__chains_draw(m, q->judge->graph, b, q->n_samples, q->judge->seed, STEP, &s);
         status = stele__judge_report(q->judge, status, " in the fusion report", diag);
-    }
-    if (status == STELE_OK) {
-        status = normalise(&s, n);
     }
     if (status == STELE_OK) {
         status = cover(q, &s, at, n, q->mask, 0, mean, sd, t, diag);

@@ -13,9 +13,9 @@
  * trained on (conformal: uniform for rows that are exchangeable with those, whatever the experts
  * are worth).
  *
- * coverage: the truth is the model's own p(z | x) of everything that the row has, as importance
- * samples (train/targets.h): which weight of them lies in mean -+ 1.645 standard deviations, mean
- * over dimensions. A calibrated 90 % interval holds 0.9 of it over many rows. */
+ * coverage: the truth is the model's own p(z | x) of everything that the row has, as samples of
+ * Markov chains (train/chains.h): how many of them lie in mean -+ 1.645 standard deviations, mean
+ * over dimensions. A calibrated 90 % interval holds 0.9 of them over many rows. */
 #ifndef STELE_EVAL_TRUST_H
 #define STELE_EVAL_TRUST_H
 
@@ -30,7 +30,7 @@ typedef struct stele__trust_request {
     const int64_t *reference; /* n_reference rows of the calibrated p-value */
     int64_t n, n_reference;
     uint64_t mask;      /* modalities that take part in the joint */
-    uint32_t n_samples; /* of each posterior, at least 1 */
+    uint32_t n_samples; /* of p(z | x) of each row, at least 1 */
 } stele__trust_request;
 
 /* Row by row; NaN where something does not exist. All owned. */

@@ -171,7 +171,7 @@ stele_tensor *stele__graph_param(stele_graph *g, stele__params *params, uint32_t
         t->gradient = p->gradient;
         t->has_gradient = &p->has_gradient;
         t->param = p;
-        t->wants_gradient = g->pass.record;
+        t->wants_gradient = g->pass.record && !g->pass.fixed;
     }
     c->tensor[entry] = t;
     return t;

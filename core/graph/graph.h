@@ -25,6 +25,7 @@ typedef struct stele__step_within stele__step_within;
 typedef struct stele__pass {
     uint32_t training;   /* 1: dropout is on, plugins may add noise */
     uint32_t record;     /* 1: keep a tape for backward */
+    uint32_t fixed;      /* 1: no derivative towards parameters is wanted */
     uint64_t seed, step; /* address of all noise of the pass */
     /* The optimiser's step, for parameters that can be stepped within the pass (step.h); NULL: all
      * derivatives are wanted as such. Borrowed until the next begin. */

@@ -151,11 +151,10 @@ static stele_status encode_one(const stele__model *m, stele_graph *g, const stel
     return stele__graph_outcome(g, status);
 }
 
-stele_status stele__encode(const stele__model *m, stele_graph *g, const stele__batch *b,
-                           stele__expert_set *ret)
+static stele_status take_room(const stele__model *m, stele_graph *g, const stele__batch *b,
+                              stele__expert_set *ret)
 {
     stele_shape prior = STELE__SHAPE((int64_t)m->latent_dim);
-    stele_status status = STELE_OK;
     ret->batch = b;
     ret->q = stele__op_take(g, m->n_modalities, sizeof *ret->q);
     ret->x = stele__op_take(g, m->n_modalities, sizeof(stele_tensor *));
@@ -165,10 +164,29 @@ stele_status stele__encode(const stele__model *m, stele_graph *g, const stele__b
     }
     ret->prior = (stele_dist){ .family = STELE_NORMAL, .n = 2 };
     ret->prior.p[0] = ret->prior.p[1] = ops->full(g, &prior, 0.0);
+    return STELE_OK;
+}
+
+stele_status stele__encode(const stele__model *m, stele_graph *g, const stele__batch *b,
+                           stele__expert_set *ret)
+{
+    stele_status status = take_room(m, g, b, ret);
     for (uint32_t i = 0; i < m->n_modalities && status == STELE_OK; i++) {
         status = encode_one(m, g, b, i, ret);
     }
     return status;
+}
+
+stele_status stele__measure(const stele__model *m, stele_graph *g, const stele__batch *b,
+                            stele__expert_set *ret)
+{
+    stele_status status = take_room(m, g, b, ret);
+    for (uint32_t i = 0; i < m->n_modalities && status == STELE_OK; i++) {
+        const stele__batch_part *p = &b->part[i];
+        ret->q[i] = ret->own[i] = (stele_dist){ 0 };
+        ret->x[i] = p->n > 0 ? measurements(g, &m->modality[i].input, &p->x, p->n, 0) : NULL;
+    }
+    return stele__graph_outcome(g, status);
 }
 
 /* (B, M) of the graph's dtype: 1 where the modality is in the mask and present. */

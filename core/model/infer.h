@@ -18,6 +18,10 @@ typedef struct stele__expert_set {
 STELE_NODISCARD stele_status stele__encode(const stele__model *m, stele_graph *g,
                                            const stele__batch *b, stele__expert_set *ret);
 
+/* Measurements alone, without the experts of encoders: enough to decode. */
+STELE_NODISCARD stele_status stele__measure(const stele__model *m, stele_graph *g,
+                                            const stele__batch *b, stele__expert_set *ret);
+
 /* A posterior given some of the modalities: what went into it and what fusion made of that. */
 typedef struct stele__posterior {
     uint64_t mask;

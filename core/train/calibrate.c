@@ -7,7 +7,12 @@
 
 #include <string.h>
 
-/* Rows per batch and batches in all: enough for a few parameters, whatever the data's size. */
+/* What fusion rules are fitted to are importance samples (targets.h), of which few count where
+ * there are many dimensions. Samples by chains (chains.h) are the better ones, but where encoders
+ * are sure and wrong in a few dimensions, these alone would decide how wide a posterior has to be
+ * in all.
+ *
+ * Rows per batch and batches in all: enough for a few parameters, whatever the data's size. */
 enum { ROWS = 128, MAX_BATCHES = 16 };
 /* Samples of the first rounds come from posteriors that are far off: later rounds forget them. */
 enum { ROUNDS = 6, FORGET = 4, SAMPLES = 8, STEPS = 64 };

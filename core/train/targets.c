@@ -41,7 +41,7 @@ void stele__targets_finish(stele__targets *t)
     memset(t, 0, sizeof *t);
 }
 
-static stele_status reserve(stele__targets *t, int64_t n, size_t z_bytes)
+stele_status stele__targets_reserve(stele__targets *t, int64_t n, size_t z_bytes)
 {
     int64_t capacity = 2 * n;
     if (n <= t->capacity) {
@@ -202,7 +202,7 @@ static stele_status divide_by_proposals(pass *p)
 static stele_status append(const pass *p, stele__targets *t)
 {
     size_t bytes = p->m->latent_dim * stele__dtype_size(stele__graph_dtype(p->g));
-    stele_status status = reserve(t, t->n + p->at.n, bytes);
+    stele_status status = stele__targets_reserve(t, t->n + p->at.n, bytes);
     if (status == STELE_OK) {
         size_t n = (size_t)p->at.n;
         memcpy(t->position + t->n, p->at.position, n * sizeof *t->position);

@@ -19,6 +19,8 @@ typedef struct stele__targets {
 } stele__targets;
 
 void stele__targets_finish(stele__targets *t);
+/* Room for n samples of z_bytes each. */
+STELE_NODISCARD stele_status stele__targets_reserve(stele__targets *t, int64_t n, size_t z_bytes);
 
 /* Add n_samples from every component of every posterior of each row. An importance weight takes the
  * whole x; weights of the modalities in the objective do not count. seed and step address the

@@ -5,7 +5,7 @@
 #undef fail
 
 #include "linear_model.h"
-#include "train/targets.h"
+#include "train/chains.h"
 
 #include <stdlib.h>
 
@@ -100,6 +100,30 @@ static void samples_have_the_moments_of_the_true_posterior(void **state)
         draw(&f, 300, 7);
         compare_moments(&f, &error, &ratio);
         print_message("case %d: means off by %g sd, ratio of variances %g\n", i, error, ratio);
+        assert_true(error < 0.07);
+        assert_float_equal(ratio, 1.0, 0.03);
+        close_fitted(&f);
+    }
+}
+
+/* So do chains, which private latents move along with. */
+static void chains_have_the_moments_of_the_true_posterior(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        fitted f;
+        double error, ratio;
+        memset(&mode, 0, sizeof mode);
+        mode.widen = i == 1 ? -2.0 : 0.0;
+        mode.mixture = i == 2;
+        mode.own = i == 3;
+        open_fitted(&f);
+        assert_int_equal(stele__chains_draw(&f.s.model, f.s.graph, f.batch, 300, 3, 7, &f.targets),
+                         STELE_OK);
+        assert_int_equal(f.targets.n, 300 * N);
+        compare_moments(&f, &error, &ratio);
+        print_message("chains, case %d: means off by %g sd, ratio of variances %g\n", i, error,
+                      ratio);
         assert_true(error < 0.07);
         assert_float_equal(ratio, 1.0, 0.03);
         close_fitted(&f);
@@ -240,6 +264,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(private_latents_are_weighed_out),
         cmocka_unit_test(samples_have_the_moments_of_the_true_posterior),
+        cmocka_unit_test(chains_have_the_moments_of_the_true_posterior),
         cmocka_unit_test(the_loss_is_the_mean_over_rows_and_posteriors),
         cmocka_unit_test(the_width_comes_back),
         cmocka_unit_test(noise_is_addressed),
