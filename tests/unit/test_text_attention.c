@@ -237,6 +237,19 @@ static void the_search_finds_the_likeliest(void **state)
     toy_close(&t);
 }
 
+static void a_wider_search_finds_more(void **state)
+{
+    static const text_element one[] = { { "decoder.enter.weight", 0 }, { "decoder.gain", 0 } };
+    static const char *const more[] = { ", max_tokens: 2, beam: 1", ", max_tokens: 2, beam: 2" };
+    (void)state;
+    for (int beam = 1; beam <= 2; beam++) {
+        toy t;
+        open_attention(&t, "t", more[beam - 1], STELE_F64);
+        the_likeliest_begins_unlikely(&t, beam, 2, one);
+        toy_close(&t);
+    }
+}
+
 /* A narrow search over more tokens, in either dtype: each text that it finds has the greedy choice
  * at every place, by hand. */
 static void greedy_texts_are_greedy(void **state)
@@ -272,8 +285,11 @@ static void greedy_texts_are_greedy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_decoder_by_hand),     cmocka_unit_test(the_encoder_by_hand),
-        cmocka_unit_test(passes_allocate_nothing), cmocka_unit_test(the_search_finds_the_likeliest),
+        cmocka_unit_test(the_decoder_by_hand),
+        cmocka_unit_test(the_encoder_by_hand),
+        cmocka_unit_test(passes_allocate_nothing),
+        cmocka_unit_test(the_search_finds_the_likeliest),
+        cmocka_unit_test(a_wider_search_finds_more),
         cmocka_unit_test(greedy_texts_are_greedy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

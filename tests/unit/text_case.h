@@ -239,4 +239,48 @@ static void the_search_is_exhaustive(toy *t, text_log_p_fn *log_p)
     assert_true(n_written > 0);
 }
 
+typedef struct text_element {
+    const char *name;
+    int64_t at;
+} text_element;
+
+/* Opened with at most two tokens a text and `beam`. A text goes on with `a` or `b`, but ends after
+ * `a`. Of .4 and .6 the likeliest text is "a", .4, where greedy writing finds "bb", .36; of .36 and
+ * .64 "bb", .41, is the likeliest. one[n]: elements of the decoder that, as 1, take the first
+ * number of the embedding to the first of the state. All others are 0, and so is the state after
+ * `b`. */
+static void the_likeliest_begins_unlikely(toy *t, int beam, int n, const text_element *one)
+{
+    static const double p_a[] = { 0.4, 0.36 };
+    for (uint32_t e = 0; e < stele__params_count(t->model.params); e++) {
+        stele__param *p = stele__params_entry(t->model.params, e);
+        const int writes =
+            strncmp(p->name, "t.decoder.", 10) == 0 || strncmp(p->name, "t.output.", 9) == 0;
+        for (int64_t i = 0; writes && i < p->n; i++) {
+            toy_put(STELE_F64, p->values, i, 0.0);
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        toy_put(STELE_F64, param(t, one[i].name)->values, one[i].at, 1.0);
+    }
+    toy_put(STELE_F64, param(t, "decoder.embedding")->values, 'a' * 3, 1.0);
+    stele__param *weight = param(t, "output.weight");
+    toy_put(STELE_F64, weight->values, weight->n / VOCAB * TEXT_END, 400.0);
+    for (int k = 0; k < 2; k++) {
+        double *bias = param(t, "output.bias")->values;
+        char mode[ROWS][WIDTH + 1], greedy[ROWS][WIDTH + 1];
+        for (int i = 0; i < VOCAB; i++) {
+            bias[i] = -50.0;
+        }
+        bias['a'] = log(p_a[k]);
+        bias['b'] = log(1 - p_a[k]);
+        generate(t, STELE_DRAW_MODE, mode);
+        generate(t, STELE_DRAW_MEAN, greedy);
+        for (int r = 0; r < ROWS; r++) {
+            assert_string_equal(mode[r], beam > 1 && k == 0 ? "a" : "bb");
+            assert_string_equal(greedy[r], "bb");
+        }
+    }
+}
+
 #endif

@@ -1,8 +1,8 @@
 /* Likelihoods of real values (stele/gaussian.h) against scipy.stats 1.17, by feature and by row,
- * and what is drawn from them. Derivatives and integrals are stele-check's. */
-#include "test.h"
+ * what is drawn from them, and what the encoder sees. Derivatives and integrals are stele-check's.
+ */
+#include "modality_rig.h"
 
-#include "model/model.h"
 #include "toy_specs.h"
 
 #include <stele/gaussian.h>
@@ -219,6 +219,89 @@ static void test_far_away(void **state)
     toy_close(&t);
 }
 
+enum { SEEN = 3, TIMES = 16 };
+
+/* Means of the experts of TIMES rows that are all x. */
+static void experts_of(rig *r, int training, const double *x, double *ret)
+{
+    const stele__pass pass = { .seed = 1, .training = training };
+    const stele_shape s = STELE__SHAPE(TIMES, SEEN);
+    double rows[TIMES * SEEN];
+    stele_encode_args e = { .struct_size = sizeof e };
+    stele_dist q = { 0 };
+    for (int i = 0; i < TIMES * SEEN; i++) {
+        rows[i] = x[i % SEEN];
+    }
+    stele__graph_begin(r->graph, &pass);
+    e.x = stele__graph_dense(r->graph, STELE_F64, &s, rows);
+    stele__graph_enter(r->graph, &r->scope);
+    assert_int_equal(r->vt->encode(r->inst, r->graph, &e, &q), STELE_OK);
+    stele__graph_enter(r->graph, NULL);
+    memcpy(ret, q.p[0]->data, TIMES * LATENT * sizeof *ret);
+}
+
+/* Is the mean that of n inputs? hidden: []: W'seen + b. */
+static int shows(rig *r, const double *mean, int n, const double *seen)
+{
+    const double *w = parameter(r, "mean.weight"), *b = parameter(r, "mean.bias");
+    double most = 0.0;
+    for (int k = 0; k < LATENT; k++) {
+        double want = b[k];
+        for (int i = 0; i < n; i++) {
+            want += seen[i] * w[i * LATENT + k];
+        }
+        most = fmax(most, fabs(mean[k] - want));
+    }
+    return most < 1e-12;
+}
+
+static void open_seen(rig *r, const char *options)
+{
+    static const double centre[SEEN] = { 1, 2, 3 }, scale[SEEN] = { 2, 4, 8 };
+    const stele_shape sample = STELE__SHAPE(SEEN);
+    OK(r, start_plugin(r, "gaussian", &sample, options));
+    for (int j = 0; j < SEEN; j++) {
+        int64_t at = stele__params_find(r->params, "centre");
+        ((double *)stele__params_entry(r->params, (uint32_t)at)->values)[j] = centre[j];
+        at = stele__params_find(r->params, "log_scale");
+        ((double *)stele__params_entry(r->params, (uint32_t)at)->values)[j] = log(scale[j]);
+    }
+}
+
+/* 5 is two scales above its centre and -1 half a scale below. What is missing is seen as a 0 whose
+ * indicator is 1, and so is, while training, what is hidden. */
+static void test_missing_entries_are_shown(void **state)
+{
+    static const double x[SEEN] = { 5, NAN, -1 }, y[] = { 2, 0, -0.5, 0, 1, 0 };
+    double mean[TIMES * LATENT];
+    int hidden = 0;
+    rig r;
+    (void)state;
+    open_seen(&r, "{encoder: {hidden: [], input_dropout: 0.4}}");
+    experts_of(&r, 0, x, mean);
+    for (int i = 0; i < TIMES; i++) {
+        assert_true(shows(&r, mean + i * LATENT, 2 * SEEN, y));
+    }
+    experts_of(&r, 1, x, mean);
+    for (int i = 0; i < TIMES; i++) {
+        int found = 0;
+        for (int which = 0; which < 4; which++) { /* of the first and the last */
+            const int a = which & 1, b = which >> 1;
+            const double seen[] = { a ? 0 : 2, 0, b ? 0 : -0.5, a, 1, b };
+            const int same = shows(&r, mean + i * LATENT, 2 * SEEN, seen);
+            found += same;
+            hidden |= same ? which : 0;
+        }
+        assert_int_equal(found, 1);
+    }
+    assert_int_equal(hidden, 3);
+    finish(&r);
+    open_seen(&r, "{encoder: {hidden: [], indicator: false}}");
+    experts_of(&r, 0, x, mean);
+    assert_true(shows(&r, mean, SEEN, y));
+    finish(&r);
+}
+
 /* The mean of seven times 0.1 is not 0.1, and what is left of its square is no variance. */
 static void test_equal_values_are_not_scored(void **state)
 {
@@ -258,9 +341,13 @@ static void test_equal_values_are_not_scored(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),   cmocka_unit_test(test_student_becomes_normal),
-        cmocka_unit_test(test_draws),    cmocka_unit_test(test_linear),
-        cmocka_unit_test(test_far_away), cmocka_unit_test(test_equal_values_are_not_scored),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_student_becomes_normal),
+        cmocka_unit_test(test_draws),
+        cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_far_away),
+        cmocka_unit_test(test_missing_entries_are_shown),
+        cmocka_unit_test(test_equal_values_are_not_scored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

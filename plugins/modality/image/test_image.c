@@ -321,6 +321,59 @@ static void pictures_move_while_training(void **state)
     }
 }
 
+/* The four random numbers of both rows of a pass: size, angle, down, right. */
+static void random_moves(rig *r, double ret[8])
+{
+    enum { STREAM = 8 };
+    const stele__pass pass = { .seed = 1, .training = 1 };
+    const stele_shape s = STELE__SHAPE(2, 4);
+    const int64_t rows[] = { 0, 1 };
+    stele__graph_begin(r->graph, &pass);
+    stele__graph_enter(r->graph, &r->scope);
+    stele__graph_rows(r->graph, 2, rows, NULL);
+    memcpy(ret, tables()->ops->noise(r->graph, &s, STREAM)->data, 8 * sizeof *ret);
+    stele__graph_enter(r->graph, NULL);
+}
+
+/* One standard deviation of an angle is `turn` degrees, of a shift `shift` pixels and of the
+ * logarithm of a size `zoom`. On a slope what lies between pixels is known. */
+static void pictures_move_as_far_as_asked(void **state)
+{
+    enum { H = 12, W = 10, N = H * W };
+    static const struct {
+        const char *option;
+        double shift, turn, zoom;
+    } by[] = { { "shift: 2", 2, 0, 0 }, { "turn: 20", 0, 20, 0 }, { "zoom: 0.3", 0, 0, 0.3 } };
+    const stele_shape sample = STELE__SHAPE(H, W);
+    (void)state;
+    for (int k = 0; k < 3; k++) {
+        double want[2 * LATENT], moved[2 * LATENT], noise[8];
+        char options[256];
+        rig r;
+        snprintf(options, sizeof options,
+                 "{encoder: {channels: [4], hidden: [5], activation: tanh, %s}, "
+                 "decoder: {channels: [4, 3], hidden: [5]}}",
+                 by[k].option);
+        open_rig(&r, &sample, options);
+        random_moves(&r, noise);
+        for (int i = 0; i < 2 * N; i++) {
+            const double *own = noise + i / N * 4, v = i % N / W - 5.5, u = i % W - 4.5;
+            const double size = exp(by[k].zoom * own[0]), angle = by[k].turn / 57.29577951308232;
+            const double c = size * cos(angle * own[1]), s = size * sin(angle * own[1]);
+            const double down = c * v - s * u + by[k].shift * own[2] + 5.5;
+            const double right = s * v + c * u + by[k].shift * own[3] + 4.5;
+            x[i] = 0.05 * (i % N / W) + 0.03 * (i % W);
+            y[i] = 0.05 * fmin(fmax(down, 0), H - 1) + 0.03 * fmin(fmax(right, 0), W - 1);
+        }
+        expert_of(&r, 1, &sample, x, moved);
+        expert_of(&r, 0, &sample, y, want);
+        assert_true(difference(want, moved) < 1e-9);
+        expert_of(&r, 0, &sample, x, want);
+        assert_true(difference(want, moved) > 1e-3);
+        finish(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +385,7 @@ int main(void)
         cmocka_unit_test(values_are_checked),
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(pictures_move_while_training),
+        cmocka_unit_test(pictures_move_as_far_as_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

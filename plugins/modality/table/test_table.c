@@ -393,28 +393,29 @@ static void missing_entries_are_told_from_zeros(void **state)
     finish(&r);
 }
 
-/* Values .9 and 1.1 of n training rows: what 5 costs at first and when training has made the most
- * of them. Scales by Student's t of 95 % on n - 1 degrees of freedom. */
+/* Values .9 and 1.1 of all rows and, in a second column, of n: what 5 costs there at first and when
+ * training has made the most of them. Scales by Student's t of 95 % on n - 1 degrees of freedom. */
 static void few_values_say_little(void **state)
 {
     static const double t[][2] = { { 2, 9.71 }, { 6, 2.571 }, { 64, 1.998 } };
-    const double far = 5.0, bias = 0.0, sharp = -30.0;
+    const told columns[] = { score, size };
+    const double far[] = { NAN, 5.0 }, bias[] = { 0.0, 0.0 }, sharp[] = { -30.0, -30.0 };
     (void)state;
     for (int k = 0; k < 3; k++) {
-        double x[64], n = t[k][0], s = 0.1 * t[k][1] / 1.96 * sqrt((n + 1.0) / (n - 1.0));
-        stele_view view = { sizeof view, STELE_F64, STELE_DENSE, STELE__SHAPE(64, 1), x, 0, 0 };
+        double x[128], n = t[k][0], s = 0.1 * t[k][1] / 1.96 * sqrt((n + 1.0) / (n - 1.0));
+        stele_view view = { sizeof view, STELE_F64, STELE_DENSE, STELE__SHAPE(64, 2), x, 0, 0 };
         rig r;
-        for (int i = 0; i < 64; i++) {
-            x[i] = i < n ? 0.9 + 0.2 * (i % 2) : (double)NAN;
+        for (int i = 0; i < 128; i++) {
+            x[i] = i % 2 == 0 || i < 2 * n ? 0.9 + 0.2 * (i / 2 % 2) : (double)NAN;
         }
-        open_rig(&r, &score, 1, "{least_variance: 1.0e-6}");
+        open_rig(&r, columns, 2, "{least_variance: 1.0e-6, real: [size]}");
         stele_fit f = { .r = &r, .x = &view };
         assert_int_equal(r.vt->fit(r.inst, &f), STELE_OK);
         flatten(&r);
-        set(&r, "output.bias", 1, &bias);
-        near(log_p(&r, 1, &far), normal(far, 1.0, s * s * (1.0 + 1e-6)), 1e-2);
-        set(&r, "output.log_variance", 1, &sharp);
-        near(log_p(&r, 1, &far), normal(far, 1.0, s * s * (1e-6 + 1.0 / (n * n))), 1e-2);
+        set(&r, "output.bias", 2, bias);
+        near(log_p(&r, 2, far), normal(5.0, 1.0, s * s * (1.0 + 1e-6)), 1e-2);
+        set(&r, "output.log_variance", 2, sharp);
+        near(log_p(&r, 2, far), normal(5.0, 1.0, s * s * (1e-6 + 1.0 / (n * n))), 1e-2);
         finish(&r);
     }
 }

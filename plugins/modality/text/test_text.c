@@ -450,6 +450,19 @@ static void the_search_finds_the_likeliest(void **state)
     toy_close(&t);
 }
 
+static void a_wider_search_finds_more(void **state)
+{
+    static const text_element one[] = { { "decoder.gru.wx", 4 } };
+    static const char *const more[] = { ", max_tokens: 2, beam: 1", ", max_tokens: 2, beam: 2" };
+    (void)state;
+    for (int beam = 1; beam <= 2; beam++) {
+        toy t;
+        open_gru(&t, "t", "0", more[beam - 1], STELE_F64);
+        the_likeliest_begins_unlikely(&t, beam, 1, one);
+        toy_close(&t);
+    }
+}
+
 /* A small top_p leaves the likeliest token alone; the same pass draws the same. */
 static void random_texts_come_from_the_likely_tokens(void **state)
 {
@@ -486,6 +499,7 @@ int main(void)
         cmocka_unit_test(pieces_share_the_weight_of_a_word),
         cmocka_unit_test(vectors_start_where_texts_differ),
         cmocka_unit_test(the_search_finds_the_likeliest),
+        cmocka_unit_test(a_wider_search_finds_more),
         cmocka_unit_test(random_texts_come_from_the_likely_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
