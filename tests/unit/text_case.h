@@ -78,7 +78,7 @@ static stele_tensor *tokens(toy *t)
 
 static const double latent[ROWS * 2] = { 0.3, -1.2, 0.8, 0.1, -0.5, 0.6, 1.5, -0.4 };
 
-static void log_probs(toy *t, int training, double ret[ROWS])
+static inline void log_probs(toy *t, int training, double ret[ROWS])
 {
     const stele__modality *md = begin(t, training);
     stele_decode_args a = { .struct_size = sizeof a, .z = real(t, ROWS, 2, latent) };
@@ -110,7 +110,7 @@ static double value(toy *t, const char *name, int64_t i)
 }
 
 /* log softmax of one vector through output `name`. */
-static double log_softmax_at(toy *t, const char *name, int n, const double *h, int token)
+static inline double log_softmax_at(toy *t, const char *name, int n, const double *h, int token)
 {
     char weight[64], bias[64];
     double total = 0, own = 0;
@@ -140,7 +140,7 @@ static double linear_at(toy *t, const char *name, int in, int out, const double 
 }
 
 /* The decoder's hidden layer for row r. */
-static void hidden_at(toy *t, int r, double ret[2])
+static inline void hidden_at(toy *t, int r, double ret[2])
 {
     for (int j = 0; j < 2; j++) {
         ret[j] = tanh(linear_at(t, "decoder.layer0", 2, 2, latent + 2 * r, j));
@@ -222,7 +222,7 @@ static void try_all(toy *t, text_log_p_fn *log_p, int r, char ret[WIDTH + 1],
 }
 
 /* With at most two tokens a text: as wide a search as there is room for, and the narrowest one. */
-static void the_search_is_exhaustive(toy *t, text_log_p_fn *log_p)
+static inline void the_search_is_exhaustive(toy *t, text_log_p_fn *log_p)
 {
     char mode[ROWS][WIDTH + 1], greedy[ROWS][WIDTH + 1], want[WIDTH + 1], begins[WIDTH + 1];
     int n_written = 0;
@@ -249,7 +249,7 @@ typedef struct text_element {
  * .64 "bb", .41, is the likeliest. one[n]: elements of the decoder that, as 1, take the first
  * number of the embedding to the first of the state. All others are 0, and so is the state after
  * `b`. */
-static void the_likeliest_begins_unlikely(toy *t, int beam, int n, const text_element *one)
+static inline void the_likeliest_begins_unlikely(toy *t, int beam, int n, const text_element *one)
 {
     static const double p_a[] = { 0.4, 0.36 };
     for (uint32_t e = 0; e < stele__params_count(t->model.params); e++) {

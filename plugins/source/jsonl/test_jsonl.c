@@ -125,8 +125,8 @@ static void every_kind_is_read(void **state)
         assert_true(x[0] == 4 && x[1] == 0.5f && isnan(x[2]) && x[3] == 1 && x[5] == 3);
         check_labels(s);
         check_note(s);
-        assert_int_equal(host_warnings, 1); /* `tags`, a list of strings */
-        assert_non_null(strstr(host_warning, "`tags`"));
+        assert_int_equal(host_warnings,
+                         0); /* `tags`, a list of strings, is worth no more than a word */
         vt->destroy(s);
     }
 }
