@@ -95,8 +95,11 @@ def neighbours(name):
 
 
 def patchseq(runs):
-    return conflict(runs, "patchseq", "ephys", ["rna", "ephys", "morphology"],
-                    ["objective.distil=0", "train.batch_size=64", "train.epochs=40"], {
+    modalities = ["rna", "ephys", "morphology"]
+    # Posteriors that are fitted to weighted likelihoods are none of the model whose p(z | x) they are held against.
+    weights = [f"modalities.{m}.weight=1" for m in modalities]
+    return conflict(runs, "patchseq", "ephys", modalities,
+                    ["objective.distil=0", "train.batch_size=64", "train.epochs=40", *weights], {
         "family, neighbours of z: joint": neighbours("joint"),
         "rna": neighbours("rna"),
         "ephys": neighbours("ephys"),
