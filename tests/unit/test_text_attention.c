@@ -232,7 +232,7 @@ static void the_search_finds_the_likeliest(void **state)
 {
     (void)state;
     toy t;
-    open_attention(&t, "t", ", max_tokens: 2, beam: 64", STELE_F64);
+    open_attention(&t, "t", ", max_tokens: 3, beam: 64", STELE_F64);
     the_search_is_exhaustive(&t, log_p_by_hand);
     toy_close(&t);
 }

@@ -266,7 +266,7 @@ static void the_search_finds_the_likeliest(void **state)
 {
     (void)state;
     toy t;
-    open_gru(&t, "t", "0", ", max_tokens: 2, beam: 64", STELE_F64);
+    open_gru(&t, "t", "0", ", max_tokens: 3, beam: 64", STELE_F64);
     the_search_is_exhaustive(&t, text_log_p);
     toy_close(&t);
 }
