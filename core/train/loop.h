@@ -96,8 +96,8 @@ STELE_NODISCARD stele_status stele__loop_write_last(stele__loop *l, stele__diag 
  * so, in an order drawn by the seed, are left out. A function of the two checkpoints alone, so that
  * it can be repeated after a kill. */
 STELE_NODISCARD stele_status stele__loop_calibrate(stele__loop *l, stele__diag *diag);
-/* After the last epoch, before calibration: a warning for each layer of whose units more than three
- * quarters are 0 in all training rows (watch.h). */
+/* After the last epoch, before calibration: a warning for each layer of 16 units or more of which
+ * more than three quarters are 0 in all training rows (watch.h). */
 STELE_NODISCARD stele_status stele__loop_warn_silent(stele__loop *l, stele__diag *diag);
 /* Heads to be calibrated. */
 int stele__loop_has_heads(const stele__loop *l);

@@ -8,6 +8,8 @@
 /* Half of the units may be silent in a network that is wide for its task and does well. */
 static const double most_silent = 0.75;
 
+/* Of a few units all may be silent by chance. */
+enum { LEAST_UNITS = 16 };
 /* Rows are taken evenly from the training part: neighbours are often alike. */
 enum { MOST_ROWS = 2048 };
 
@@ -15,7 +17,7 @@ static void warn(const stele__watched *layer, int64_t rows, stele__diag *diag)
 {
     const int64_t silent = stele__watched_silent(layer);
     const char *name = layer->weight->name, *end = strstr(name, ".weight");
-    if ((double)silent <= most_silent * (double)layer->n) {
+    if (layer->n < LEAST_UNITS || (double)silent <= most_silent * (double)layer->n) {
         return;
     }
     stele__diag_warning(diag, NULL,
