@@ -271,7 +271,7 @@ static void compute_when_let(const stele__child *self)
 static void compute_for_ever(const stele__child *self)
 {
     (void)self;
-    for (volatile int i = 0;; i++) {
+    for (volatile unsigned i = 0;; i++) {
     }
 }
 
