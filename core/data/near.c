@@ -72,6 +72,17 @@ static int has(const stele__dataset *ds, const stele__axis *axis, const char *id
     return row >= 0 && axis->axis_row[row] >= 0;
 }
 
+/* What all of them have is near to nothing: no need to keep it. */
+static int have_all(const stele__dataset *ds, const char *id)
+{
+    for (size_t a = 0; a < ds->n_axes; a++) {
+        if (joins(&ds->axis[a]) && !has(ds, &ds->axis[a], id)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 /* Is `id` of this axis nearly the one that was seen first, on another axis, where neither axis has
  * both of them? */
 static int is_near(const stele__dataset *ds, const seen_at *first, size_t a, const char *id)
@@ -107,6 +118,9 @@ static stele_status warn_axis(const stele__dataset *ds, near_ids *w, size_t a, s
         int64_t at = 0;
         int is_new = 0;
         copy_id(stele__row_id(ds, axis, r), id);
+        if (have_all(ds, id)) {
+            continue;
+        }
         simplify(id, plain);
         st = stele__map_add(w->plain, plain, &at, &is_new);
         st = st == STELE_OK ? make_room(w, at + 1) : st;

@@ -1,8 +1,8 @@
 /* Layers that a training has left with few units. */
+#include "base/mem.h"
 #include "graph/watch.h"
 #include "train/loop.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* Half of the units may be silent in a network that is wide for its task and does well. */
@@ -34,7 +34,7 @@ stele_status stele__loop_warn_silent(stele__loop *l, stele__diag *diag)
 {
     const stele__training *t = l->t;
     const int64_t n = t->split->n[STELE__TRAIN], some = n < MOST_ROWS ? n : MOST_ROWS;
-    int64_t *row = malloc(((size_t)some + 1) * sizeof *row);
+    int64_t *row = stele__malloc(((size_t)some + 1) * sizeof *row);
     stele__watch watch = { 0 };
     stele__loss_terms terms;
     if (row == NULL) {
@@ -54,6 +54,6 @@ stele_status stele__loop_warn_silent(stele__loop *l, stele__diag *diag)
         warn(&watch.layer[i], some, diag);
     }
     stele__watch_finish(&watch);
-    free(row);
+    stele__free(row);
     return status;
 }

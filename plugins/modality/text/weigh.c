@@ -62,8 +62,8 @@ static void count_texts(const text_words *words, int64_t most, int64_t *last, do
     }
 }
 
-/* Texts with tokens of which none counts. */
-static int64_t count_unread(const text_words *words, const double *weight)
+/* Texts with tokens of which, among those that are read, none counts. */
+static int64_t count_unread(const text_words *words, int64_t most, const double *weight)
 {
     const corpus *c = words->corpus;
     int64_t n = 0, tokens = 0, read = 0;
@@ -74,7 +74,7 @@ static int64_t count_unread(const text_words *words, const double *weight)
             tokens = read = 0;
             continue;
         }
-        for (int64_t k = 0; k < words->n[w]; k++, tokens++) {
+        for (int64_t k = 0; k < words->n[w] && tokens < most; k++, tokens++) {
             read += weight[words->token[c->begin[w] + k]] > 0.0;
         }
     }
@@ -84,7 +84,7 @@ static int64_t count_unread(const text_words *words, const double *weight)
 static void warn_unread(const stele_inst *self, const text_words *w, int64_t n_texts,
                         const double *weight)
 {
-    const int64_t n = count_unread(w, weight);
+    const int64_t n = count_unread(w, self->config->max_tokens, weight);
     if (n > 0) {
         self->host->log(self->host, STELE_LOG_WARNING,
                         "encoder.weights: tfidf: of %lld of %lld texts nothing is read%s",
