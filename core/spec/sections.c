@@ -80,11 +80,11 @@ static const stele_option OBJECTIVE[] = {
     STELE_OPTION_I64(stele__objective_spec, samples, "samples", 1, 1, 1000,
                      "Samples of z per row and component of each posterior: elbo takes their mean, "
                      "iwae and dreg the logarithm of the mean of their importance weights."),
-    STELE_OPTION_STR(stele__objective_spec, subsets, "subsets", "all", 0,
+    STELE_OPTION_STR(stele__objective_spec, subsets, "subsets", "all+single", 0,
                      "Subsets of the present modalities that get a bound of their own: all, "
                      "all+single, all+random:K or all+single+random:K."),
     STELE_OPTION_ENUM(stele__objective_spec, reconstruct, "reconstruct", RECONSTRUCT,
-                      STELE__RECONSTRUCT_OWN,
+                      STELE__RECONSTRUCT_PRESENT,
                       "What a subset reconstructs: its own modalities or all that are present."),
     STELE_OPTION_F64(stele__objective_spec, subset_weight, "subset_weight", 1.0, 0.0, 1e6,
                      "Weight of the bound of each subset beside the bound of all present."),

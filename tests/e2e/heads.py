@@ -28,9 +28,10 @@ data:
   split: {train: 0.6, valid: 0.1, test: 0.3}
 latent: {dim: 6}
 modalities:
-  rna: {plugin: nb_counts, encoder: {hidden: [32]}, decoder: {hidden: [32], covariates: [batch]}}
-  atac: {plugin: bernoulli_peaks, encoder: {hidden: [32]}, decoder: {hidden: [32], covariates: [batch]}}
+  rna: {plugin: nb_counts, encoder: {hidden: [32], norm: none, input: log1p, input_dropout: 0}, decoder: {hidden: [32], covariates: [batch]}}
+  atac: {plugin: bernoulli_peaks, encoder: {hidden: [32], input_dropout: 0}, decoder: {hidden: [32], covariates: [batch]}}
 fusion: poe
+objective: {subsets: all}
 train: {epochs: 30, batch_size: 64, optimiser: {lr: 5.0e-3}}
 heads:
 """
@@ -79,7 +80,7 @@ def supervised(scratch):
 
 def scrubbed(scratch):
     # One decoder is not told the batch, so the latent has to carry it.
-    told = "atac: {plugin: bernoulli_peaks, encoder: {hidden: [32]}, decoder: {hidden: [32], covariates: [batch]}}"
+    told = "atac: {plugin: bernoulli_peaks, encoder: {hidden: [32], input_dropout: 0}, decoder: {hidden: [32], covariates: [batch]}}"
     untold = SPEC.replace(told, told.replace(", covariates: [batch]", ""))
     assert untold != SPEC
     free = accuracy(trained(scratch, "probe", PROBE, spec_text=untold), "probe")["joint"]["accuracy"]
@@ -91,7 +92,7 @@ def scrubbed(scratch):
 
 def fresh(scratch):
     """Two classifiers trained afterwards find the batch without an adversary, and no more with one; classes stay."""
-    told = "atac: {plugin: bernoulli_peaks, encoder: {hidden: [32]}, decoder: {hidden: [32], covariates: [batch]}}"
+    told = "atac: {plugin: bernoulli_peaks, encoder: {hidden: [32], input_dropout: 0}, decoder: {hidden: [32], covariates: [batch]}}"
     untold = SPEC.replace(told, told.replace(", covariates: [batch]", ""))
     idle = SCRUB.replace("weight: 20", "weight: 0")
     before, after = ({k: v for k, v in accuracy(trained(scratch, name, CLASS + head, spec_text=text), "scrub")["joint"].items()}

@@ -8,9 +8,11 @@
 
 #include <stdio.h>
 
-#define HEAD  "stele: 1\nseed: 5\ndata: {source: simulate}\nlatent: {dim: 2}\nmodalities:\n"
-#define SMALL "encoder: {hidden: [4], activation: tanh}, decoder: {hidden: [3], activation: silu}"
-#define A     "  a: {plugin: nb_counts, weight: 2, " SMALL "}\n"
+#define HEAD "stele: 1\nseed: 5\ndata: {source: simulate}\nlatent: {dim: 2}\nmodalities:\n"
+#define SMALL                                                                                      \
+    "encoder: {hidden: [4], activation: tanh, input_dropout: 0}, decoder: {hidden: [3], "          \
+    "activation: silu}"
+#define A "  a: {plugin: nb_counts, weight: 2, " SMALL "}\n"
 #define A_ALL                                                                                      \
     "  a: {plugin: nb_counts, zero_inflation: true, size_factor: learned, weight: 2, "             \
     "encoder: {hidden: [4], activation: tanh, covariates: [batch]}, "                              \

@@ -18,7 +18,7 @@ typedef struct config {
 } config;
 
 static const stele_option options[] = {
-    STELE_COUNT_MODEL_OPTIONS(config, counts, STELE_INPUT_BINARY),
+    STELE_COUNT_MODEL_OPTIONS(config, counts, STELE_INPUT_BINARY, 0.2, STELE_NORM_NONE),
     STELE_OPTION_ENUM(
         config, counts.size, "depth", depth_names, STELE_SIZE_OBSERVED,
         "Where a row's depth comes from: its own peaks, learned from z, or no depth term."),

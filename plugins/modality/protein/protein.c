@@ -24,7 +24,7 @@ typedef struct config {
 } config;
 
 static const stele_option options[] = {
-    STELE_COUNT_MODEL_OPTIONS(config, counts, STELE_INPUT_LOG1P),
+    STELE_COUNT_MODEL_OPTIONS(config, counts, STELE_INPUT_LOG1P, 0.0, STELE_NORM_NONE),
     STELE_OPTION_F64(config, dispersion, "dispersion", 5.0, 1e-3, 1e3,
                      "Start of the inverse dispersion theta; variance is mean + mean^2 / theta."),
     STELE_OPTION_ENUM(config, background, "background", background_names, BY_PROTEIN,

@@ -40,7 +40,7 @@ static const stele_option options[] = {
     STELE_OPTION_I64(config, window.bins, "bins", 0, 0, 1000000,
                      "Bins of a window in rows of one extent, one after the other with all neurons "
                      "each; 0: as the data have it, one bin if they are not (bins, neurons)."),
-    STELE_COUNT_MODEL_OPTIONS(config, counts, STELE_INPUT_LOG1P),
+    STELE_COUNT_MODEL_OPTIONS(config, counts, STELE_INPUT_LOG1P, 0.0, STELE_NORM_NONE),
     STELE_OPTION_ENUM(config, likelihood, "likelihood", likelihood_names, POISSON,
                       "Poisson, or a negative binomial for neurons that vary more than that."),
     STELE_OPTION_F64(config, dispersion, "dispersion", 10.0, 1e-3, 1e3,

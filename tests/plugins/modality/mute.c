@@ -8,7 +8,7 @@ typedef struct config {
 } config;
 
 static const stele_option options[] = {
-    STELE_COUNT_MODEL_OPTIONS(config, counts, STELE_INPUT_BINARY),
+    STELE_COUNT_MODEL_OPTIONS(config, counts, STELE_INPUT_BINARY, 0.0, STELE_NORM_NONE),
 };
 
 struct stele_inst {
