@@ -6,6 +6,7 @@
 #include "eval/modes.h"
 #include "eval/predict.h"
 #include "eval/private.h"
+#include "eval/tally.h"
 
 #include <math.h>
 #include <string.h>
@@ -43,7 +44,7 @@ typedef struct cross {
 int stele__cross_possible(const stele__modality *to)
 {
     const int predicted = to->vt->decode != NULL ? to->vt->draw != NULL : to->vt->generate != NULL;
-    return predicted && to->vt->score_size != NULL;
+    return to->vt->tally != NULL || (predicted && to->vt->score_size != NULL);
 }
 
 static void cross_finish(cross *c)
@@ -335,6 +336,9 @@ stele_status stele__cross_compute(const stele__judge *j, const stele__cross_requ
                                   stele__cross *ret, stele__diag *diag)
 {
     cross c = { .j = j, .q = q, .md = &j->model->modality[q->to] };
+    if (c.md->vt->tally != NULL) {
+        return stele__tally_compute(j, q, ret, diag);
+    }
     int64_t at = stele__dataset_matrix(j->data, c.md->name);
     memset(ret, 0, sizeof *ret);
     stele_status status = choose_rows(&c);

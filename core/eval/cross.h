@@ -11,7 +11,9 @@
  *
  * Modalities whose columns differ in kind (STELE_CAP_COLUMNS) are also given the most likely value:
  * the model's mode, or as baselines what most of the training rows, or of those of the class, have.
- */
+ *
+ * Modalities with metrics of whole rows are predicted from themselves, too, and have other
+ * baselines: tally.h. */
 #ifndef STELE_EVAL_CROSS_H
 #define STELE_EVAL_CROSS_H
 
@@ -23,7 +25,7 @@ enum { STELE__CROSS_MODEL = 0, STELE__CROSS_MARGINAL, STELE__CROSS_CLASS_MEAN, S
 enum { STELE__MOST_METRICS = 16 };
 
 typedef struct stele__cross_request {
-    uint32_t from, to;    /* modalities, different */
+    uint32_t from, to;    /* modalities; the same only where `to` has metrics of whole rows */
     const int64_t *row;   /* n rows to score; those that lack either are left out */
     const int64_t *train; /* n_train rows that the baselines come from */
     int64_t n, n_train;

@@ -1,4 +1,4 @@
-/* Prediction of modalities from each other, for a report. */
+/* Prediction of modalities from each other, or from themselves, for a report. */
 #include "eval/report_private.h"
 
 #include "eval/cross.h"
@@ -72,7 +72,7 @@ static stele_status add_pair(const stele__report_request *q, uint32_t from, uint
     }
     stele_status status = add_scores(q, &c, at, &rows, diag);
     json_object_set_new(at, "rows", json_integer((json_int_t)rows));
-    if (status == STELE_OK && rows > 0 &&
+    if (status == STELE_OK && rows > 0 && q->judge->model->modality[to].vt->tally == NULL &&
         q->judge->model->modality[to].n_features <= q->plan->cross_features) {
         status = add_features(q, &c, at, diag);
     }
@@ -85,8 +85,10 @@ stele_status stele__report_cross(const stele__report_request *q, json_t *list, s
     uint32_t n = q->judge->model->n_modalities;
     for (uint32_t from = 0; from < n; from++) {
         for (uint32_t to = 0; to < n && status == STELE_OK; to++) {
-            if (from != to && (q->mask >> from & 1) != 0 && (q->mask >> to & 1) != 0 &&
-                stele__cross_possible(&q->judge->model->modality[to])) {
+            const stele__modality *md = &q->judge->model->modality[to];
+            const uint64_t both = UINT64_C(1) << from | UINT64_C(1) << to;
+            if ((from != to || md->vt->tally != NULL) && (q->mask & both) == both &&
+                stele__cross_possible(md)) {
                 status = add_pair(q, from, to, list, diag);
             }
         }

@@ -280,3 +280,46 @@ stele_status stele__decode_generate(const stele__model *m, stele_graph *g,
     }
     return status;
 }
+
+/* All of (n, width), and finite? Else an error of the graph that names the first that is not. */
+static stele_status expect_tallies(stele_graph *g, const stele_tensor *t, int64_t n, int64_t width)
+{
+    if (t == NULL || t->layout != STELE_DENSE || t->dtype != stele__graph_dtype(g) ||
+        t->n != n * width) {
+        stele__op_fail(g, STELE_E_SHAPE, "tally: gave no %lld rows of %lld numbers", (long long)n,
+                       (long long)width);
+        return STELE_E_SHAPE;
+    }
+    for (int64_t i = 0; i < t->n; i++) {
+        if (!isfinite(stele__tensor_real(t, i))) {
+            stele__op_fail(g, STELE_E_NONFINITE, "tally: number %lld of a row is %g",
+                           (long long)(i % width), stele__tensor_real(t, i));
+            return STELE_E_NONFINITE;
+        }
+    }
+    return STELE_OK;
+}
+
+stele_status stele__decode_tally(const stele__model *m, stele_graph *g, const stele__expert_set *e,
+                                 uint32_t i, const stele__draws *draws, uint32_t n_draws,
+                                 const stele__decode_rows *rows, int64_t width, stele_tensor **ret)
+{
+    const stele__modality *md = &m->modality[i];
+    stele_decode_args a;
+    stele_tensor *x = NULL;
+    stele__graph_enter(g, &md->part.scope);
+    stele_status status = STELE_E_NOMEM;
+    if (decode_args(g, e, i, draws, n_draws, rows, 1, &a)) {
+        stele__guest_begin(md->part.guest, "tally");
+        status = md->vt->tally != NULL ? md->vt->tally(stele__guest_inst(md->part.guest), g, &a, &x)
+                                       : STELE_E_UNSUPPORTED;
+        status = stele__part_outcome(&md->part, g, "tally", status);
+    }
+    status = status == STELE_OK ? expect_tallies(g, x, rows->n, width) : status;
+    status = stele__graph_outcome(g, status);
+    stele__graph_enter(g, NULL);
+    if (status == STELE_OK) {
+        *ret = x;
+    }
+    return status;
+}

@@ -50,4 +50,12 @@ STELE_NODISCARD stele_status stele__decode_generate(const stele__model *m, stele
                                                     const stele__decode_rows *rows, uint32_t what,
                                                     stele_tensor **ret);
 
+/* What those rows, which have the modality, add to the sums that its metrics of whole rows are made
+ * of: (n, width) finite numbers. E_UNSUPPORTED without a `tally`. */
+STELE_NODISCARD stele_status stele__decode_tally(const stele__model *m, stele_graph *g,
+                                                 const stele__expert_set *e, uint32_t i,
+                                                 const stele__draws *draws, uint32_t n_draws,
+                                                 const stele__decode_rows *rows, int64_t width,
+                                                 stele_tensor **ret);
+
 #endif

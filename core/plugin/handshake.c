@@ -220,17 +220,22 @@ static bool is_empty(const void *table, size_t offset)
     return f == NULL;
 }
 
-/* Slots that come in groups: an elementwise likelihood or another one, all of the scores or none.
- */
+/* Slots that come in groups: an elementwise likelihood or another one, all of the metrics or none,
+ * by features or by rows. */
 static stele_status check_modality(const judge *j, const stele_modality_vt *vt)
 {
     int elementwise = (vt->decode != NULL) + (vt->likelihood != NULL) + (vt->draw != NULL);
     int score = (vt->score_size != NULL) + (vt->score_add != NULL) + (vt->score_end != NULL);
+    int tally = (vt->tally_width != NULL) + (vt->tally != NULL) + (vt->tally_end != NULL);
     if (elementwise != 3 && (elementwise != 0 || vt->log_prob == NULL)) {
         return refuse(j, "needs decode, likelihood and draw together, or log_prob in their place");
     }
     if (score != 0 && score != 3) {
         return refuse(j, "needs score_size, score_add and score_end together, or none of them");
+    }
+    if (tally != 0 && (tally != 3 || score != 0)) {
+        return refuse(j, "needs tally_width, tally and tally_end together and no score_size, or "
+                         "none of them");
     }
     return STELE_OK;
 }

@@ -52,10 +52,9 @@ static void add_all(adding *a, const char *at, const char *const *key)
     }
 }
 
-/* "a-b.model.*": what one modality tells of another; both directions, or the first of the two
- * first.
- */
-static void add_pairs(adding *a, const char *section, int both, const char *const *key)
+/* "a-b.model.*": what one modality tells of another; both directions and of itself, which not all
+ * do, or the first of the two first. */
+static void add_pairs(adding *a, const char *section, int all, const char *const *key)
 {
     const stele__spec *s = a->spec;
     for (size_t i = 0; i < s->n_modalities; i++) {
@@ -63,7 +62,7 @@ static void add_pairs(adding *a, const char *section, int both, const char *cons
             stele__str at;
             stele__str_init(&at);
             stele__str_printf(&at, "%s.%s-%s.", section, s->modality[i].name, s->modality[j].name);
-            if ((both ? i != j : i < j) && at.data != NULL) {
+            if ((all || i < j) && at.data != NULL) {
                 add_all(a, at.data, key);
             }
             stele__str_finish(&at);

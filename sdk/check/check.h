@@ -86,6 +86,7 @@ struct check_case {
 #define CHECK_HAS_FIT       (UINT64_C(1) << 59) /* modality, head: starts from statistics of the rows */
 #define CHECK_HAS_OUTPUTS   (UINT64_C(1) << 60) /* head: predictions in terms of its target */
 #define CHECK_HAS_PREPARE   (UINT64_C(1) << 57) /* modality: makes another form of its rows */
+#define CHECK_HAS_TALLY     (UINT64_C(1) << 56) /* modality: metrics of whole rows */
 #define CHECK_HAS_SEES      (UINT64_C(1) << 60) /* modality: may see another measurement than its own */
 #define CHECK_HAS_CALIBRATE (UINT64_C(1) << 57) /* head: corrects how sure it is */
 #define CHECK_HAS_LOSS      (UINT64_C(1) << 58) /* fusion: a loss of its own in place of the bound */
@@ -224,5 +225,6 @@ CHECK_DECLARE(check_log_prob_draws);
 CHECK_DECLARE(check_draw_agrees);
 CHECK_DECLARE(check_draw_blocks);
 CHECK_DECLARE(check_score);
+CHECK_DECLARE(check_tally);
 
 #endif

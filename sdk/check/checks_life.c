@@ -111,7 +111,7 @@ static void fail_nth(void *ctx)
 {
     failing *f = ctx;
     rig r;
-    rig_plan plan = { .tables = faults_tables(), .rows = 3, .features = 4, .covariates = 1 };
+    rig_plan plan = { .tables = faults_tables(), .rows = 3, .features = 4, .covariates = 1, .tally = 1 };
     faults_arm(f->n);
     stele_status status = rig_try(f->t, &plan, &r);
     const char *fired = faults_fired();

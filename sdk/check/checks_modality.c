@@ -308,7 +308,8 @@ void check_score(check_trial *t)
     rig r;
     rig_plan plan = { .features = SCORED_FEATURES };
     if (t->plugin->vt.modality.score_size == NULL) {
-        check_skip(t, "the plugin has no metrics");
+        check_skip(t, t->plugin->vt.modality.tally != NULL ? "its metrics are of whole rows"
+                                                           : "the plugin has no metrics");
         return;
     }
     if (rig_start(t, &plan, &r)) {

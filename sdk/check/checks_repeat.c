@@ -111,7 +111,7 @@ void check_evaluation(check_trial *t)
 {
     rig r;
     rig_result first, second;
-    rig_plan plan = { .rows = 14, .covariates = 2 };
+    rig_plan plan = { .rows = 14, .covariates = 2, .tally = 1 };
     if (rig_start(t, &plan, &r) && rig_compute(&r, r.plan.rows, NULL, 0, &first)) {
         r.plan.pass = 1;
         if (rig_compute(&r, r.plan.rows, NULL, 0, &second)) {
@@ -232,6 +232,7 @@ void check_threads_bitwise(check_trial *t)
     if (t->verdict < CHECK_FAIL) {
         /* Many rows where they cost little: most of the time of a call should be the plugin's. */
         plan.features = 40;
+        plan.tally = 1;
         plan.rows = t->plugin->desc.kind == STELE_MODALITY ? 96 : RACE_THREADS * MOST_ROWS;
         compare_callers(t, &plan);
     }

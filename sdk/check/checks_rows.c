@@ -15,6 +15,7 @@ static void check_shapes(rig *r, const rig_result *res, int64_t n)
         int64_t width = is_rows                               ? 1
                         : kind == STELE_HEAD                  ? o->width
                         : strcmp(o->name, "log-weights") == 0 ? (int64_t)r->joint.n
+                        : strcmp(o->name, "tally") == 0       ? (int64_t)r->vt->modality.tally_width(r->inst)
                                                               : (int64_t)r->plan.latent;
         if (o->rows != n || o->width != width) {
             check_fail(r->t, "%lld rows: the %s is (%lld, %lld), documented is (%lld, %lld)", (long long)n, o->name,
@@ -36,6 +37,7 @@ void check_shape_sweep(check_trial *t)
         for (uint32_t latent = 1; latent <= 3; latent += 2) {
             rig r;
             rig_plan plan = { .rows = rows[i % 4], .features = features[i / 4], .latent = latent };
+            plan.tally = 1;
             plan.covariates = latent == 3 ? 2 : 0;
             plan.own = latent == 3 ? 1 : 0;
             rig_result res;
@@ -87,7 +89,7 @@ void check_rows_independent(check_trial *t)
         { "rows repeated", 9, { 0, 0, 1, 5, 5, 5, 2, 6, 3 } },
     };
     rig r;
-    rig_plan plan = { .rows = 7, .features = 6 };
+    rig_plan plan = { .rows = 7, .features = 6, .tally = 1 };
     rig_result whole, part;
     if (!rig_start(t, &plan, &r) || !rig_compute(&r, 7, NULL, 0, &whole)) {
         rig_finish(&r);
@@ -124,7 +126,7 @@ static void poison_row(rig *r, const rig_result *whole, rig_input *in, double v)
 void check_nan_row(check_trial *t)
 {
     rig r;
-    rig_plan plan = { .rows = 7, .features = 6, .covariates = 1 };
+    rig_plan plan = { .rows = 7, .features = 6, .covariates = 1, .tally = 1 };
     rig_result whole;
     if (rig_start(t, &plan, &r) && rig_compute(&r, 7, NULL, 0, &whole)) {
         for (uint32_t i = 0; i < r.n_inputs; i++) {

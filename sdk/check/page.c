@@ -65,6 +65,9 @@ static void add_head(const stele_plugin *p, stele__str *out)
 static uint32_t modality_metrics(rig *r, stele_metric *ret)
 {
     const stele_modality_vt *vt = &r->vt->modality;
+    if (vt->tally != NULL) {
+        return scores_of(r, ret);
+    }
     float truth[SCORED * FEATURES], predicted[SCORED * FEATURES], detail[SCORED * FEATURES];
     double known[FEATURES] = { 0 };
     stele_scored s = { sizeof s, SCORED,    0,     FEATURES,
@@ -125,7 +128,7 @@ static void add_metrics(check_trial *t, stele__str *out)
     rig_plan plan = { .rows = SCORED, .features = FEATURES };
     uint32_t kind = t->plugin->desc.kind, n = 0;
     const stele__vtable *vt = &t->plugin->vt;
-    if (!(kind == STELE_MODALITY && vt->modality.score_size != NULL) &&
+    if (!(kind == STELE_MODALITY && (vt->modality.score_size != NULL || vt->modality.tally != NULL)) &&
         !(kind == STELE_HEAD && vt->head.score != NULL)) {
         return;
     }

@@ -46,6 +46,8 @@ typedef struct rig_plan {
     uint32_t raw;                     /* 1: parameters as they start, without fit and perturbation */
     uint32_t loaded;                  /* 1: as when a model is loaded: no fit, the caller sets the parameters */
     uint32_t create_only;             /* 1: stop before build */
+    uint32_t tally;                   /* 1: what rows add to metrics of whole rows, if the modality has such, is the
+                                         last output, "tally": not for derivatives */
     uint32_t training;                /* 1: passes are those of training */
     uint64_t pass;                    /* number of the pass: others have other random numbers */
     uint32_t window;                  /* modality: bins of the windows that encode gets; 0: rows */

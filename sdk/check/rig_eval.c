@@ -218,6 +218,18 @@ static stele_status log_px(rig *r, stele_graph *g, int64_t n, const stele_decode
     return r->raw;
 }
 
+static stele_status tally(rig *r, stele_graph *g, const stele_decode_args *a, rig_result *ret)
+{
+    stele_tensor *rows = NULL;
+    if (!r->plan.tally || r->vt->modality.tally == NULL || stele__graph_status(g) != STELE_OK) {
+        return r->raw;
+    }
+    r->raw = r->vt->modality.tally(r->inst, g, a, &rows);
+    stele__guest_restore(r->guest, "tally");
+    rig_output_add(ret, "tally", rows);
+    return r->raw;
+}
+
 /* What encode and fuse owe: a family that the host knows, and its tensors. Nothing else would notice here, and the host
  * only when the next plugin is given it. */
 static stele_status expect_filled(rig *r, const char *slot, uint32_t number, const stele_dist *d)
@@ -268,7 +280,8 @@ stele_status rig_modality(rig *r, stele_graph *g, int64_t n, stele_tensor *const
     }
     rig_output_add(ret, "mean of the expert", q.p[0]);
     rig_output_add(ret, "log-variance of the expert", q.p[1]);
-    return log_px(r, g, n, b, ret);
+    status = log_px(r, g, n, b, ret);
+    return status == STELE_OK ? tally(r, g, b, ret) : status;
 }
 
 /* What a row lacks is never looked at: it counts as 0 here. */

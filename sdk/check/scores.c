@@ -30,6 +30,26 @@ static uint32_t modality_scores(rig *r, stele_metric *ret)
     return good && n <= SCORES_MOST ? n : 0;
 }
 
+static uint32_t tally_scores(rig *r, stele_metric *ret)
+{
+    const uint32_t before = r->plan.tally;
+    rig_result res;
+    uint32_t n = 0;
+    r->plan.tally = 1;
+    stele_status status = rig_run(r, r->plan.rows, NULL, 0, &res);
+    r->plan.tally = before;
+    if (status == STELE_OK) {
+        const rig_output *o = &res.out[res.n - 1];
+        double *sum = rig_take(r, (size_t)o->width * sizeof *sum + 1);
+        for (int64_t i = 0; i < o->rows * o->width; i++) {
+            sum[i % o->width] += o->value[i];
+        }
+        status = r->vt->modality.tally_end(r->inst, sum, SCORES_MOST, ret, &n);
+    }
+    rig_result_finish(&res);
+    return status == STELE_OK && n <= SCORES_MOST ? n : 0;
+}
+
 stele_head_scored scores_of_head(const rig *r, int64_t rows, int64_t width, const float *predicted, const int32_t *code,
                                  const double *number)
 {
@@ -113,6 +133,9 @@ uint32_t scores_of(rig *r, stele_metric ret[SCORES_MOST])
     memset(ret, 0, SCORES_MOST * sizeof *ret);
     if (r->plugin->desc.kind == STELE_MODALITY && r->vt->modality.score_size != NULL) {
         return modality_scores(r, ret);
+    }
+    if (r->plugin->desc.kind == STELE_MODALITY && r->vt->modality.tally != NULL) {
+        return tally_scores(r, ret);
     }
     return r->plugin->desc.kind == STELE_HEAD && r->vt->head.score != NULL ? head_scores(r, ret) : 0;
 }

@@ -6,8 +6,8 @@
 
 enum { SCORES_MOST = 16, SCORES_MOST_OUTPUTS = 1024 };
 
-/* Of its predictions for all rows (head), or of values near the measurement (modality). Returns how many there are;
- * 0: none, or they could not be had. */
+/* Of its predictions for all rows (head), of values near the measurement (modality), or of what whole rows add to the
+ * sums (modality with `tally`). Returns how many there are; 0: none, or they could not be had. */
 uint32_t scores_of(rig *r, stele_metric ret[SCORES_MOST]);
 
 /* Of a head that has outputs() and show(): the quantities, and what its predictions for all rows are as those,

@@ -141,6 +141,7 @@ static void scan_here(const check_subject *s, scanned *ret)
             f->caps |= library->plugin[i].vt.modality.absent != NULL ? CHECK_HAS_ABSENT : 0;
             f->caps |= library->plugin[i].vt.modality.sees != NULL ? CHECK_HAS_SEES : 0;
             f->caps |= library->plugin[i].vt.modality.prepare != NULL ? CHECK_HAS_PREPARE : 0;
+            f->caps |= library->plugin[i].vt.modality.tally != NULL ? CHECK_HAS_TALLY : 0;
             f->caps |= library->plugin[i].vt.modality.validate != NULL ? CHECK_HAS_VALIDATE : 0;
         }
         const int fits = p->kind == STELE_MODALITY ? library->plugin[i].vt.modality.fit != NULL

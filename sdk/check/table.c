@@ -150,6 +150,10 @@ const check_case check_table[] = {
       "nothing "
       "is written beyond the room given.",
       CHECK_MODALITY, 0, check_score },
+    { "tally",
+      "What a row adds to metrics of whole rows is finite, the same in every call and among other rows; metrics of the "
+      "sums fit the room given, can do without any row, and prefer the z that a row was drawn at to another row's.",
+      CHECK_MODALITY, CHECK_HAS_TALLY, check_tally },
     { "head-target",
       "Trained on a toy problem the loss gets near that of the true probabilities (or of the number, and what the head "
       "shows with it), for every class; rows of every class move it.",

@@ -133,6 +133,74 @@ static stele_status log_prob(const stele_inst *self, stele_graph *g, const stele
     return ops->status(g);
 }
 
+/* Metrics of whole rows: how likely phrases are, and how many ones they have. */
+enum { LOG_P = 0, ONES, NUMBERS };
+
+static uint32_t tally_width(const stele_inst *self)
+{
+    (void)self;
+#ifdef DEFECT_TALLY_WITHOUT_WIDTH
+    return 0;
+#else
+    return NUMBERS;
+#endif
+}
+
+static stele_status tally(const stele_inst *self, stele_graph *g, const stele_decode_args *a,
+                          stele_tensor **ret_rows)
+{
+    const stele_ops *ops = self->host->ops;
+    stele_tensor *t = ending(self, g, a), *k = ops->sum(g, a->target, -1, 1), *part[3];
+    part[LOG_P] = ops->scale(g, ops->mul(g, k, ops->softplus(g, t)), -1.0);
+    part[LOG_P] = ops->sub(g, part[LOG_P], ops->softplus(g, ops->scale(g, t, -1.0)));
+    part[ONES] = part[NUMBERS] = k;
+#ifdef DEFECT_TALLY_OF_BATCH
+    part[ONES] = ops->sub(g, k, ops->mean(g, k, 0, 1));
+#endif
+#ifdef DEFECT_TALLY_NAN
+    part[ONES] = ops->div(g, k, k); /* of a phrase without a word */
+#endif
+#ifdef DEFECT_TALLY_NOISE
+    part[ONES] = ops->add(g, k, ops->noise(g, &(stele_shape){ 2, 0, { 1, 1 } }, 7));
+#endif
+#ifdef DEFECT_TALLY_WIDE
+    *ret_rows = ops->concat(g, 3, part, 1);
+#else
+    *ret_rows = ops->concat(g, 2, part, 1);
+#endif
+    return ops->status(g);
+}
+
+#ifndef DEFECT_TALLY_WITHOUT_END
+static stele_status tally_end(const stele_inst *self, const double *sum, uint32_t capacity,
+                              stele_metric *ret, uint32_t *ret_n)
+{
+    (void)self;
+#ifdef DEFECT_TALLY_NEEDS_ROWS
+    if (sum[LOG_P] == 0.0) {
+        return STELE_E_ARG;
+    }
+#endif
+#ifdef DEFECT_TALLY_PAST
+    ret[capacity].value = 0.0;
+#endif
+    if (capacity < 1) {
+        return STELE_E_ARG;
+    }
+    *ret = (stele_metric){ "log_p_of_a_one", sum[LOG_P] / sum[ONES], 1, 0 };
+#ifdef DEFECT_TALLY_DIRECTION
+    ret->higher_is_better = 0;
+#endif
+#ifdef DEFECT_TALLY_DRIFTS
+    static double drift;
+    ret->value += drift;
+    drift += 0.25;
+#endif
+    *ret_n = 1;
+    return STELE_OK;
+}
+#endif
+
 /* Whatever `what` is, a sample: half the sum of two squared normals is exponential, and whole
  * multiples of softplus(t) below it are geometric. */
 static stele_status generate(const stele_inst *self, stele_graph *g, const stele_decode_args *a,
@@ -170,6 +238,11 @@ static const stele_modality_vt vtable = {
     .generate = generate,
     .prepared_width = prepared_width,
     .prepare = prepare,
+    .tally_width = tally_width,
+    .tally = tally,
+#ifndef DEFECT_TALLY_WITHOUT_END
+    .tally_end = tally_end,
+#endif
 };
 
 static const stele_plugin plugin = {

@@ -157,8 +157,9 @@ typedef struct stele_block {
     double *log_prob;           /* (n_rows), in nats, added to, not weighted */
 } stele_block;
 
-/* What draw() should put in place of x. DETAIL: a further quantity of the prediction, of the plugin's choosing; only
- * plugins that have a name for it are asked (stele_plugin.detail). */
+/* What draw() should put in place of x. MEAN: where the levels of a feature have no order (STELE_CAP_COLUMNS) and there
+ * are more than two, they have no mean, and it is their mode. DETAIL: a further quantity of the prediction, of the
+ * plugin's choosing; only plugins that have a name for it are asked (stele_plugin.detail). */
 enum { STELE_DRAW_MEAN = 1, STELE_DRAW_MODE = 2, STELE_DRAW_SAMPLE = 3, STELE_DRAW_DETAIL = 4 };
 
 typedef struct stele_draw {
@@ -195,6 +196,9 @@ typedef struct stele_metric {
     uint32_t higher_is_better; /* 1, 0 or STELE_METRIC_NEITHER */
     uint32_t reserved;
 } stele_metric;
+
+/* Most numbers of a row that metrics of whole rows are made of. */
+#define STELE_MOST_TALLIES 256
 
 /* First value that this modality cannot hold. */
 typedef struct stele_bad_value {
@@ -261,6 +265,19 @@ typedef struct stele_modality_vt {
     int64_t (*prepared_width)(const stele_inst *self);
     stele_status (*prepare)(const stele_inst *self, const stele_reader *reader, const stele_view *x, int64_t *ret_n,
                             float *ret_value);
+    /* Metrics of whole rows, in place of score_size and the like: for measurements whose entries say little one by one,
+     * as the bytes of a text, or of which the decoder tells something else than a mean, as a spectrum. They are made of
+     * numbers of each row that are added up over the rows; a resample adds up others. All three or none.
+     * How many numbers a row has: 1 to STELE_MOST_TALLIES. [any & built; none] */
+    uint32_t (*tally_width)(const stele_inst *self);
+    /* They, (R, tally_width), all finite; what a row has nothing to say of is 0. a->target are held-out rows as
+     * log_prob gets them, a->z is what they are predicted from. A row is compared with its prediction, and of a
+     * sequence what stands before an element may be read to predict that element; nothing else of the row's own may
+     * enter the prediction. [compute & built; graph] */
+    stele_status (*tally)(const stele_inst *self, stele_graph *g, const stele_decode_args *a, stele_tensor **ret_rows);
+    /* The metrics, of the sums over some rows, (tally_width), all 0 where there are none. [main & built; none] */
+    stele_status (*tally_end)(const stele_inst *self, const double *sum, uint32_t capacity, stele_metric *ret,
+                              uint32_t *ret_n);
 } stele_modality_vt;
 
 /* --- fusion: experts and their presence -> a mixture ----------------------------------------------------------------
