@@ -116,10 +116,11 @@ static stele_tensor *tokens_before(const stele_inst *self, stele_graph *g, stele
     return x;
 }
 
-/* States at all positions as rows: (n T, state). */
-static stele_tensor *write_states(const stele_inst *self, stele_graph *g, const text_plan *p,
-                                  const text_tokens *t, int64_t width, int64_t *room)
+stele_tensor *text_states(const stele_inst *self, stele_graph *g, const text_plan *p,
+                          const text_tokens *t)
 {
+    const int64_t width = t->most + 1;
+    int64_t *room = t->room;
     const stele_host *h = self->host;
     const text_sequence *c = &self->config->writer;
     const text_extent e = { t->n, width, 0 };
@@ -138,13 +139,8 @@ static stele_tensor *write_states(const stele_inst *self, stele_graph *g, const 
     return h->ops->reshape(g, x, &rows);
 }
 
-/* Where all tokens to be written are: text by text, each with its end unless it is cut. */
-typedef struct targets {
-    int64_t n, *at, *text, *token; /* (n) place in (texts, width); text; token */
-} targets;
-
-static int targets_init(const stele_ops *ops, stele_graph *g, const text_tokens *t, int64_t width,
-                        targets *ret)
+int text_targets_init(const stele_ops *ops, stele_graph *g, const text_tokens *t, int64_t width,
+                      text_targets *ret)
 {
     size_t most = (size_t)(t->n * width);
     ret->n = 0;
@@ -164,15 +160,23 @@ static int targets_init(const stele_ops *ops, stele_graph *g, const text_tokens 
     return 0;
 }
 
+stele_tensor *text_own(const stele_inst *self, stele_graph *g, stele_tensor *h, stele_tensor *w,
+                       stele_tensor *b, stele_tensor *token)
+{
+    const stele_ops *ops = self->host->ops;
+    const stele_shape column = stele_shape2(self->config->vocab_size, 1);
+    stele_tensor *own = ops->sum(g, ops->mul(g, h, ops->embedding(g, w, token)), 1, 1);
+    return ops->add(g, own, ops->embedding(g, ops->reshape(g, b, &column), token));
+}
+
 /* log softmax(W h + b)[token] summed over the tokens of each text: (texts). h holds a row for each
  * place, (texts * width, state), or one for each text, which all of its tokens then share. */
 static stele_tensor *log_p_tokens(const stele_inst *self, stele_graph *g, const text_tokens *t,
-                                  int64_t width, const targets *to, stele_tensor *h, int shared,
-                                  const uint32_t output[2])
+                                  int64_t width, const text_targets *to, stele_tensor *h,
+                                  int shared, const uint32_t output[2])
 {
     const stele_host *host = self->host;
     const stele_ops *ops = host->ops;
-    const stele_shape column = stele_shape2(self->config->vocab_size, 1);
     const stele_shape rows = stele_shape2(t->n, width);
     stele_tensor *w = ops->param(g, output[0]), *b = ops->param(g, output[1]), *total;
     stele_tensor *at = index_tensor(host, g, to->n, 0, to->at);
@@ -185,14 +189,13 @@ static stele_tensor *log_p_tokens(const stele_inst *self, stele_graph *g, const 
         h = ops->gather(g, h, from);
         total = ops->linear_logsumexp(g, h, w, b);
     }
-    stele_tensor *own = ops->sum(g, ops->mul(g, h, ops->embedding(g, w, token)), 1, 1);
-    own = ops->add(g, own, ops->embedding(g, ops->reshape(g, b, &column), token));
+    stele_tensor *own = text_own(self, g, h, w, b, token);
     own = ops->scatter(g, ops->sub(g, own, total), at, t->n * width, 0.0);
     return ops->sum(g, ops->reshape(g, own, &rows), 1, 0);
 }
 
 static stele_tensor *log_p(const stele_inst *self, stele_graph *g, const stele_decode_args *a,
-                           const text_tokens *t, const targets *to, int64_t *room)
+                           const text_tokens *t, const text_targets *to)
 {
     const stele_ops *ops = self->host->ops;
     const text_config *c = self->config;
@@ -203,7 +206,7 @@ static stele_tensor *log_p(const stele_inst *self, stele_graph *g, const stele_d
     if (c->writer.kind == TEXT_BAG) {
         return log_p_tokens(self, g, t, width, to, p.start, 1, output);
     }
-    stele_tensor *h = write_states(self, g, &p, t, width, room);
+    stele_tensor *h = text_states(self, g, &p, t);
     stele_tensor *l = log_p_tokens(self, g, t, width, to, h, 0, output);
     if (c->bag_weight > 0.0 && ops->training(g)) {
         const uint32_t bag[2] = { self->bag_weight, self->bag_bias };
@@ -218,13 +221,13 @@ stele_status text_log_prob(const stele_inst *self, stele_graph *g, const stele_d
 {
     const stele_ops *ops = self->host->ops;
     text_tokens t;
-    targets to;
+    text_targets to;
     stele_status status = text_tokens_of(self, g, a->target, &t);
     if (status != STELE_OK) {
         return status;
     }
-    if (targets_init(ops, g, &t, t.most + 1, &to) == 0) {
-        *ret_rows = log_p(self, g, a, &t, &to, t.room);
+    if (text_targets_init(ops, g, &t, t.most + 1, &to) == 0) {
+        *ret_rows = log_p(self, g, a, &t, &to);
     }
     return ops->status(g);
 }

@@ -184,8 +184,8 @@ static void open_gru(toy *t, const char *from, const char *dropout, const char *
     open_text(t, from, options, dtype);
 }
 
-/* log p of n tokens in row r's state. */
-static double text_log_p(toy *t, int r, int n, const int *token)
+/* log p of n tokens in row r's state; how many of them are the likeliest, if that is wanted. */
+static double text_walk(toy *t, int r, int n, const int *token, int *ret_hits)
 {
     double d[2], h[2], sum = 0;
     int before = BPE_END;
@@ -201,9 +201,22 @@ static double text_log_p(toy *t, int r, int n, const int *token)
         }
         gru_step(t, x, h);
         before = token[k];
-        sum += log_softmax_at(t, "output", 2, h, before);
+        const double own = log_softmax_at(t, "output", 2, h, before);
+        int best = 1;
+        for (int other = 0; ret_hits != NULL && other < VOCAB; other++) {
+            best = best && (other == before || log_softmax_at(t, "output", 2, h, other) < own);
+        }
+        if (ret_hits != NULL) {
+            *ret_hits += best;
+        }
+        sum += own;
     }
     return sum;
+}
+
+static double text_log_p(toy *t, int r, int n, const int *token)
+{
+    return text_walk(t, r, n, token, NULL);
 }
 
 /* Texts of more than `most` tokens are the beginning of something: no end. */
@@ -260,6 +273,144 @@ static void training_is_harder(void **state)
     toy_close(&t);
 }
 
+/* --- metrics ---------------------------------------------------------------------------------- */
+
+/* Numbers of all rows, `width` each. */
+static void tallies(toy *t, uint32_t width, double *ret)
+{
+    const stele__modality *md = begin(t, 0);
+    const stele_inst *self = stele__guest_inst(md->part.guest);
+    stele_decode_args a = { .struct_size = sizeof a, .z = real(t, ROWS, 2, latent) };
+    stele_tensor *x = NULL;
+    a.target = tokens(t);
+    assert_int_equal(md->vt->tally_width(self), width);
+    TOY_OK(t, md->vt->tally(self, t->graph, &a, &x));
+    assert_int_equal(x->n, ROWS * width);
+    for (int64_t i = 0; i < x->n; i++) {
+        ret[i] = stele__tensor_real(x, i);
+    }
+}
+
+/* Some tokens are likely enough for the texts to be guessed here and there. */
+static void make_likely(toy *t, double more)
+{
+    static const int some[] = { 258, 'b', 'a', BPE_END };
+    for (int i = 0; i < 4; i++) {
+        double *bias = param(t, "output.bias")->values;
+        bias[some[i]] += more;
+    }
+}
+
+/* log p, bytes, tokens with the end, tokens that are the likeliest after those before. */
+static void next_tokens_by_hand(void **state)
+{
+    static const int length[2][ROWS] = { { 3, 2, 4, 1 }, { 3, 2, 2, 1 } };
+    static const double bytes[2][ROWS] = { { 5, 2, 2, 0 }, { 5, 2, 1, 0 } };
+    (void)state;
+    for (int cut = 0; cut < 2; cut++) {
+        toy t;
+        double got[ROWS * 4];
+        int all = 0;
+        open_gru(&t, "t", "0.5", cut ? ", max_tokens: 2" : "", STELE_F64);
+        toy_stir(&t, 1.0);
+        make_likely(&t, 4.0);
+        tallies(&t, 4, got);
+        for (int r = 0; r < ROWS; r++) {
+            int hits = 0;
+            const double want = text_walk(&t, r, length[cut][r], own_tokens[r], &hits);
+            assert_float_equal(got[4 * r], want, 1e-10);
+            assert_true(got[4 * r + 1] == bytes[cut][r] && got[4 * r + 2] == length[cut][r]);
+            assert_true(got[4 * r + 3] == hits);
+            all += hits;
+        }
+        assert_true(all > 0 && all < 8);
+        toy_close(&t);
+    }
+}
+
+/* The rank of a token among all but the end: 1 and those that score more. */
+static int rank_of(toy *t, const double *h, int token)
+{
+    int rank = 1;
+    const double own = log_softmax_at(t, "output", 2, h, token);
+    for (int k = 0; k < VOCAB; k++) {
+        rank += k != BPE_END && log_softmax_at(t, "output", 2, h, k) > own;
+    }
+    return rank;
+}
+
+/* log p, bytes, texts that have words, precision at each of a text's words, and the share of them
+ * among the first twenty. */
+static void a_bag_ranks_words(void **state)
+{
+    static const int words[ROWS][3] = { { 258 }, { 258 }, { ' ', 'b', 'a' }, { 0 } };
+    static const int n_words[ROWS] = { 1, 1, 3, 0 };
+    toy t;
+    double got[ROWS * 5], log_p[ROWS];
+    int near = 0;
+    (void)state;
+    open_text(&t, "t",
+              "decoder: {kind: bag, hidden: [2], activation: tanh}, encoder: {kind: bag, hidden: "
+              "[2], activation: tanh}",
+              STELE_F64);
+    for (int k = 0; k < VOCAB; k++) { /* frequent ones are no likelier */
+        ((double *)param(&t, "output.bias")->values)[k] = 0.3 * sin(k);
+    }
+    ((double *)param(&t, "output.bias")->values)[258] = 0.4;
+    log_probs(&t, 0, log_p);
+    tallies(&t, 5, got);
+    for (int r = 0; r < ROWS; r++) {
+        double d[2], precision = 0.0;
+        int rank[3], found = 0;
+        hidden_at(&t, r, d);
+        for (int i = 0; i < n_words[r]; i++) {
+            rank[i] = rank_of(&t, d, words[r][i]);
+            found += rank[i] <= 20;
+        }
+        for (int i = 0; i < n_words[r]; i++) {
+            int before = 0;
+            for (int j = 0; j < n_words[r]; j++) {
+                before += rank[j] <= rank[i];
+            }
+            precision += (double)before / rank[i] / n_words[r];
+        }
+        assert_float_equal(got[5 * r], log_p[r], 1e-10);
+        assert_true(got[5 * r + 1] == (r == 0 ? 5 : r < 3 ? 2 : 0));
+        assert_true(got[5 * r + 2] == (n_words[r] > 0));
+        assert_float_equal(got[5 * r + 3], precision, 1e-12);
+        assert_float_equal(got[5 * r + 4], n_words[r] > 0 ? (double)found / n_words[r] : 0.0,
+                           1e-12);
+        near += found;
+    }
+    assert_true(near > 0 && near < 5);
+    toy_close(&t);
+}
+
+static void bits_are_per_byte(void **state)
+{
+    static const double sum[2][5] = { { -20.0 * M_LN2, 8, 10, 4, 0 },
+                                      { -3.0 * M_LN2, 2, 4, 1, 3 } };
+    static const double none[5] = { 0 };
+    static const double want[2][3] = { { 2.5, 0.4, 0 }, { 1.5, 0.25, 0.75 } };
+    (void)state;
+    for (int bag = 0; bag < 2; bag++) {
+        toy t;
+        stele_metric m[3];
+        uint32_t n = 0;
+        open_text(&t, "t", bag ? "decoder: {kind: bag}" : "decoder: {state: 2}", STELE_F32);
+        const stele__modality *md = &t.model.modality[0];
+        const stele_inst *self = stele__guest_inst(md->part.guest);
+        TOY_OK(&t, md->vt->tally_end(self, sum[bag], 3, m, &n));
+        assert_true(n == (bag ? 3 : 2) && strcmp(m[0].name, "bits_per_byte") == 0);
+        for (uint32_t k = 0; k < n; k++) {
+            assert_float_equal(m[k].value, want[bag][k], 1e-12);
+        }
+        TOY_OK(&t, md->vt->tally_end(self, none, 3, m, &n));
+        assert_true(isnan(m[0].value) && isnan(m[1].value));
+        toy_close(&t);
+    }
+}
+
 /* --- writing ---------------------------------------------------------------------------------- */
 
 static void the_search_finds_the_likeliest(void **state)
@@ -314,6 +465,9 @@ int main(void)
         cmocka_unit_test(a_recurrent_decoder_by_hand),
         cmocka_unit_test(training_is_harder),
         cmocka_unit_test(factors_are_tokens),
+        cmocka_unit_test(next_tokens_by_hand),
+        cmocka_unit_test(a_bag_ranks_words),
+        cmocka_unit_test(bits_are_per_byte),
         cmocka_unit_test(the_search_finds_the_likeliest),
         cmocka_unit_test(a_wider_search_finds_more),
         cmocka_unit_test(random_texts_come_from_the_likely_tokens),

@@ -240,7 +240,10 @@ static const stele_modality_vt vt = { .struct_size = sizeof vt,
                                       .generate = text_generate,
                                       .factors = text_factors,
                                       .prepared_width = text_prepared_width,
-                                      .prepare = text_prepare };
+                                      .prepare = text_prepare,
+                                      .tally_width = text_tally_width,
+                                      .tally = text_tally,
+                                      .tally_end = text_tally_end };
 
 static const stele_plugin plugin = {
     .struct_size = sizeof plugin,

@@ -100,6 +100,20 @@ typedef struct text_plan {
 void text_plan_of(const stele_inst *self, stele_graph *g, const stele_decode_args *a,
                   text_plan *ret);
 
+/* Where all tokens to be written are: text by text, each with its end unless it is cut. */
+typedef struct text_targets {
+    int64_t n, *at, *text, *token; /* (n) place in (texts, width); text; token */
+} text_targets;
+/* In memory of the pass; width: places of a text, at least t->most + 1. -1: there is none. */
+int text_targets_init(const stele_ops *ops, stele_graph *g, const text_tokens *t, int64_t width,
+                      text_targets *ret);
+/* States at the places of t->most + 1 tokens of each text as rows: (n T, state). No bag's. */
+stele_tensor *text_states(const stele_inst *self, stele_graph *g, const text_plan *p,
+                          const text_tokens *t);
+/* w h + b of row i's own token [i] (n) I64, not normalised: (n, 1). */
+stele_tensor *text_own(const stele_inst *self, stele_graph *g, stele_tensor *h, stele_tensor *w,
+                       stele_tensor *b, stele_tensor *token);
+
 /* recall.c. Keys and values of all positions that a search has been through: of each text, `layers`
  * by `most` positions by 2 * width numbers of the graph's dtype. Texts share what they have in
  * common: `slot` says in whose place a text's position lies. */
@@ -154,6 +168,13 @@ stele_status text_encode(const stele_inst *self, stele_graph *g, const stele_enc
 stele_status text_factors(const stele_inst *self, stele_graph *g, stele_tensor *x, int64_t *ret_n);
 stele_status text_log_prob(const stele_inst *self, stele_graph *g, const stele_decode_args *a,
                            stele_tensor **ret_rows);
+
+/* score.c: slots. */
+uint32_t text_tally_width(const stele_inst *self);
+stele_status text_tally(const stele_inst *self, stele_graph *g, const stele_decode_args *a,
+                        stele_tensor **ret_rows);
+stele_status text_tally_end(const stele_inst *self, const double *sum, uint32_t capacity,
+                            stele_metric *ret, uint32_t *ret_n);
 
 /* generate.c: a slot. */
 stele_status text_generate(const stele_inst *self, stele_graph *g, const stele_decode_args *a,
