@@ -124,9 +124,8 @@ static stele_status encode(const stele_inst *self, stele_graph *g, const stele_e
 
 /* --- likelihood ------------------------------------------------------------------------------- */
 
-/* Powers (R, channels, low) and the noise (R, channels, 1), floor included. */
-static stele_status powers(const stele_inst *self, stele_graph *g, const stele_decode_args *a,
-                           stele_tensor **ret_low, stele_tensor **ret_noise)
+stele_status spectrum_powers(const stele_inst *self, stele_graph *g, const stele_decode_args *a,
+                             stele_tensor **ret_low, stele_tensor **ret_noise)
 {
     const windows *w = &self->windows;
     const stele_host *h = w->host;
@@ -207,7 +206,7 @@ static stele_status log_prob(const stele_inst *self, stele_graph *g, const stele
     stele_tensor *m[2], *p = NULL, *low = NULL, *noise = NULL, *weight = NULL;
     stele_status status = spectrum_periodograms(self, g, a->target, &p);
     if (status == STELE_OK) {
-        status = powers(self, g, a, &low, &noise);
+        status = spectrum_powers(self, g, a, &low, &noise);
     }
     if (status == STELE_OK) {
         status = weights(self, g, &weight);
@@ -269,7 +268,7 @@ static stele_status generate(const stele_inst *self, stele_graph *g, const stele
     const stele_ops *ops = w->host->ops;
     stele_tensor *low = NULL, *noise = NULL;
     stele_shape s;
-    stele_status status = powers(self, g, a, &low, &noise);
+    stele_status status = spectrum_powers(self, g, a, &low, &noise);
     status = status == STELE_OK ? ops->shape(a->z, &s) : status;
     if (status != STELE_OK) {
         return status;
@@ -300,6 +299,9 @@ static const stele_modality_vt vtable = {
     .log_prob = log_prob,
     .generate = generate,
     .absent = absent,
+    .tally_width = spectrum_tally_width,
+    .tally = spectrum_tally,
+    .tally_end = spectrum_tally_end,
 };
 
 static const stele_plugin plugin = {

@@ -1,5 +1,5 @@
 /* spectrum.h - the instance of modality/spectrum, and the transform between samples and frequencies
- * (periodogram.c), with what it gives parameters to start from. */
+ * (periodogram.c), with what it gives parameters to start from, and metrics (score.c). */
 #ifndef SPECTRUM_H
 #define SPECTRUM_H
 
@@ -30,6 +30,15 @@ double spectrum_weight_above(const stele_inst *self);
  * for channels that are flat or lack a sample. */
 stele_status spectrum_periodograms(const stele_inst *self, stele_graph *g, stele_tensor *x,
                                    stele_tensor **ret);
+/* Powers (R, channels, low) and the noise (R, channels, 1), floor included. */
+stele_status spectrum_powers(const stele_inst *self, stele_graph *g, const stele_decode_args *a,
+                             stele_tensor **ret_low, stele_tensor **ret_noise);
+/* Slots. */
+uint32_t spectrum_tally_width(const stele_inst *self);
+stele_status spectrum_tally(const stele_inst *self, stele_graph *g, const stele_decode_args *a,
+                            stele_tensor **ret_rows);
+stele_status spectrum_tally_end(const stele_inst *self, const double *sum, uint32_t capacity,
+                                stele_metric *ret, uint32_t *ret_n);
 /* The slot fit. */
 stele_status spectrum_fit(const stele_inst *self, stele_fit *f);
 

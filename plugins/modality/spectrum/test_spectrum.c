@@ -164,6 +164,108 @@ static void powers_start_at_the_mean_spectrum(void **state)
     finish(&r);
 }
 
+static double log_power(double p)
+{
+    return log(p > 1e-4 ? p : 1e-4);
+}
+
+/* Pearson's of n numbers, by the textbook. */
+static double pearson(const double *a, const double *b, int n)
+{
+    double sa = 0, sb = 0, aa = 0, bb = 0, ab = 0;
+    for (int i = 0; i < n; i++) {
+        sa += a[i];
+        sb += b[i];
+        aa += a[i] * a[i];
+        bb += b[i] * b[i];
+        ab += a[i] * b[i];
+    }
+    return (n * ab - sa * sb) / sqrt((n * aa - sa * sa) * (n * bb - sb * sb));
+}
+
+enum { N = 12, TURNS = 5, NUMBERS = 5 };
+
+/* Two channels of 12 samples, 1 to 5 turns: channel 0 is loudest at 2 and channel 1 at 5, where 4
+ * is predicted of both. Gives the correlations of their logs. */
+static void turns_set(rig *r, double x[C * N], double ret[C])
+{
+    static const double loud[C][TURNS] = { { 0.5, 4, 1, 0.2, 0 }, { 1, 0, 0.3, 2, 3 } };
+    double measured[TURNS], predicted[TURNS];
+    silence(r, "output.weight");
+    silence(r, "noise.weight");
+    for (int c = 0; c < C; c++) {
+        set(r, "noise.bias", c, -3.0);
+        for (int t = 0; t < N; t++) {
+            set(r, "centre", c * N + t, 1.5);
+            set(r, "log_scale", c * N + t, 0.2 + c);
+            x[c * N + t] = 2.0; /* the mean has no part in it */
+            for (int k = 0; k < TURNS; k++) {
+                x[c * N + t] +=
+                    exp(0.2 + c) * sqrt(loud[c][k] * 4.0 / N) * cos(2.0 * pi * (k + 1) * t / N);
+            }
+        }
+        for (int k = 0; k < TURNS; k++) { /* P = u^2 / 2, u = sqrt(N / 2) amplitude */
+            const double eta = k == 3 ? 1.0 : -0.5 * k;
+            set(r, "output.bias", 6 * c + k + 1, eta);
+            measured[k] = log_power(loud[c][k]);
+            predicted[k] = log(exp(eta) + exp(-3.0) + 1e-4);
+        }
+        ret[c] = pearson(measured, predicted, TURNS);
+    }
+}
+
+static void metrics_of_window(rig *r, const double x[C * N], stele_metric ret[3])
+{
+    static const double z[LATENT] = { 0.3, -1.2, 0.7 };
+    const stele_shape rows = STELE__SHAPE(1, C, N), latent = STELE__SHAPE(1, LATENT);
+    const stele__pass pass = { .seed = 1 };
+    stele_tensor *row = NULL;
+    double sum[NUMBERS];
+    uint32_t n = 0;
+    stele__graph_begin(r->graph, &pass);
+    stele_decode_args d = { .struct_size = sizeof d };
+    d.z = stele__graph_dense(r->graph, STELE_F64, &latent, z);
+    d.target = stele__graph_dense(r->graph, STELE_F64, &rows, x);
+    stele__graph_enter(r->graph, &r->scope);
+    assert_int_equal(r->vt->tally(r->inst, r->graph, &d, &row), STELE_OK);
+    stele__graph_enter(r->graph, NULL);
+    assert_true(row->n == NUMBERS && r->vt->tally_width(r->inst) == NUMBERS);
+    memcpy(sum, row->data, sizeof sum);
+    assert_int_equal(r->vt->tally_end(r->inst, sum, 3, ret, &n), STELE_OK);
+    assert_int_equal(n, 3);
+}
+
+static void spectra_by_hand(void **state)
+{
+    const stele_shape sample = STELE__SHAPE(C, N);
+    const double none[NUMBERS] = { 0 };
+    double x[C * N], want[C];
+    stele_metric m[3];
+    uint32_t n = 0;
+    rig r;
+    (void)state;
+    open_rig(&r, &sample, "{bins: 5, decoder: {hidden: [3]}}");
+    turns_set(&r, x, want);
+    assert_true(fabs(want[0] - want[1]) > 0.1 && want[0] < 0.9 && want[1] < 0.9);
+    metrics_of_window(&r, x, m);
+    assert_string_equal(m[0].name, "log_spectrum_correlation");
+    assert_float_equal(m[0].value, 0.5 * (want[0] + want[1]), 1e-9);
+    assert_float_equal(m[1].value, 1.5, 1e-12); /* 2 and 1 turns beside */
+    assert_float_equal(m[2].value, 0.5, 1e-12);
+    for (int flat = 0; flat < 2; flat++) { /* channel 1 lacks a sample, or lies flat */
+        x[N + 3] = NAN;
+        for (int t = 0; flat && t < N; t++) {
+            x[N + t] = 7.0;
+        }
+        metrics_of_window(&r, x, m);
+        assert_float_equal(m[0].value, want[0], 1e-9);
+        assert_true(m[1].value == 2.0 && m[2].value == 0.0);
+    }
+    assert_int_equal(r.vt->tally_end(r.inst, none, 3, m, &n), STELE_OK);
+    assert_true(isnan(m[0].value) && isnan(m[1].value) && isnan(m[2].value));
+    finish(&r);
+}
+
 static void what_cannot_be_is_refused(void **state)
 {
     const stele_shape sample = STELE__SHAPE(C, 8), flat = STELE__SHAPE(16);
@@ -181,6 +283,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(densities_are_those_of_the_covariance),
         cmocka_unit_test(powers_start_at_the_mean_spectrum),
+        cmocka_unit_test(spectra_by_hand),
         cmocka_unit_test(what_cannot_be_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
