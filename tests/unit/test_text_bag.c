@@ -4,6 +4,8 @@
 
 #include "text_case.h"
 
+#include <malloc.h>
+
 /* What the encoder's expert has as mean, of which `hidden: []` leaves a linear function of the
  * weighted sum of the tokens' vectors: e given, in row r and dimension j. */
 static double expert_mean(toy *t, const double e[3], int j)
@@ -105,16 +107,16 @@ static void check_start(toy *t, int tfidf)
     }
 }
 
-static void open_start(toy *t, const char *weights, const char *start, unsigned threads)
+static void open_start(toy *t, const char *from, const char *weights, const char *start,
+                       unsigned threads)
 {
     char spec[512];
-    snprintf(
-        spec, sizeof spec,
-        "stele: 1\nname: t\nseed: 3\ndata: {source: simulate}\nlatent: {dim: 2}\nmodalities:\n"
-        "  t: {plugin: text, from: t/repeated, vocab_size: %d, embedding: 3, decoder: {kind: bag}, "
-        "encoder: {kind: bag, weights: %s, embedding: %s}}\nfusion: poe\n"
-        "train: {epochs: 1, batch_size: 4}\n",
-        VOCAB, weights, start);
+    snprintf(spec, sizeof spec,
+             "stele: 1\nname: t\nseed: 3\ndata: {source: simulate}\nlatent: {dim: 2}\nmodalities:\n"
+             "  t: {plugin: text, from: %s, vocab_size: %d, embedding: 3, decoder: {kind: bag}, "
+             "encoder: {kind: bag, weights: %s, embedding: %s}}\nfusion: poe\n"
+             "train: {epochs: 1, batch_size: 4}\n",
+             from, VOCAB, weights, start);
     toy_open(t, spec, &source, NULL, 0, STELE_F32, threads);
 }
 
@@ -124,8 +126,8 @@ static void vectors_start_where_texts_differ(void **state)
     static const char *const weights[] = { "mean", "tfidf" };
     for (int tfidf = 0; tfidf < 2; tfidf++) {
         toy t, other;
-        open_start(&t, weights[tfidf], "lsa", 1);
-        open_start(&other, weights[tfidf], "lsa", 3);
+        open_start(&t, "t/repeated", weights[tfidf], "lsa", 1);
+        open_start(&other, "t/repeated", weights[tfidf], "lsa", 3);
         check_start(&t, tfidf);
         for (int i = 0; i < VOCAB * 3; i++) {
             const double v = value(&t, "encoder.embedding", i);
@@ -133,11 +135,26 @@ static void vectors_start_where_texts_differ(void **state)
             assert_true(i % 3 < 2 || v == 0); /* the third direction is none */
         }
         toy_close(&other);
-        open_start(&other, weights[tfidf], "random", 1);
+        open_start(&other, "t/repeated", weights[tfidf], "random", 1);
         assert_true(value(&other, "encoder.embedding", 0) != 0);
         toy_close(&other);
         toy_close(&t);
     }
+}
+
+/* Of "!?" nothing is read, whatever memory held before: its tokens differ in no text. */
+static void unread_texts_do_not_count(void **state)
+{
+    toy t;
+    (void)state;
+    mallopt(M_PERTURB, 0xC0); /* new memory holds doubles of 0.00047 */
+    open_start(&t, "t/silent", "tfidf", "lsa", 1);
+    mallopt(M_PERTURB, 0);
+    for (int j = 0; j < 3; j++) {
+        assert_true(value(&t, "encoder.embedding", '!' * 3 + j) == 0);
+        assert_true((value(&t, "encoder.embedding", 258 * 3 + j) != 0) == (j == 0));
+    }
+    toy_close(&t);
 }
 
 /* Of "ab ab ba" three tokens are read: the last two count in no text. */
@@ -191,6 +208,7 @@ int main(void)
         cmocka_unit_test(marks_count_if_asked_for),
         cmocka_unit_test(pieces_share_the_weight_of_a_word),
         cmocka_unit_test(vectors_start_where_texts_differ),
+        cmocka_unit_test(unread_texts_do_not_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

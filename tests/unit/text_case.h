@@ -15,6 +15,9 @@ static const double text_bytes[ROWS * WIDTH] = { 'a', 'b', ' ', 'a', 'b', 0, 0, 
 /* "ab ab ba", "ab", nothing, nothing. */
 static const double repeated_bytes[ROWS * WIDTH] = { 'a', 'b', ' ', 'a', 'b',
                                                      ' ', 'b', 'a', 'a', 'b' };
+/* "ab ab", "ab", "!?", nothing. */
+static const double silent_bytes[ROWS * WIDTH] = { 'a', 'b', ' ', 'a', 'b', 0, 0, 0,   'a',
+                                                   'b', 0,   0,   0,   0,   0, 0, '!', '?' };
 /* "ab, ab", "ab", nothing, nothing. */
 static const double marked_bytes[ROWS * WIDTH] = { 'a', 'b', ',', ' ', 'a', 'b', 0, 0, 'a', 'b' };
 /* "ab ab ab", "abc", "7", nothing. */
@@ -28,8 +31,9 @@ static const fake_field fields[] = {
     { "t/repeated", STELE_FIELD_MATRIX, STELE_CSR, 0, WIDTH, repeated_bytes, NULL, NULL, 0 },
     { "t/pieces", STELE_FIELD_MATRIX, STELE_CSR, 0, WIDTH, piece_bytes, NULL, NULL, 0 },
     { "t/marked", STELE_FIELD_MATRIX, STELE_CSR, 0, WIDTH, marked_bytes, NULL, NULL, 0 },
+    { "t/silent", STELE_FIELD_MATRIX, STELE_CSR, 0, WIDTH, silent_bytes, NULL, NULL, 0 },
 };
-static const fake_source source = { axes, 1, fields, 5 };
+static const fake_source source = { axes, 1, fields, 6 };
 
 static void open_text(toy *t, const char *from, const char *options, uint32_t dtype)
 {

@@ -83,7 +83,7 @@ static int matrix_init(const stele_inst *self, const text_words *w, int64_t n_te
     *x = (lsa_matrix){ .n_columns = self->config->vocab_size };
     x->begin = malloc(((size_t)n_texts + 1) * sizeof *x->begin);
     x->column = malloc(most * sizeof *x->column);
-    x->value = malloc(most * sizeof *x->value);
+    x->value = calloc(most, sizeof *x->value); /* of texts of which nothing is read it stays 0 */
     return x->begin != NULL && x->column != NULL && x->value != NULL ? 0 : -1;
 }
 
