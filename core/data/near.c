@@ -1,6 +1,6 @@
 /* Row ids that are nearly those of another source. Rows are joined by ids that are the same to the
- * character; a spreadsheet that drops leading zeros takes them apart without an error, as every
- * source may lack rows of the others. */
+ * character; a spreadsheet that drops leading zeros, or a table of floats that writes 7.0 for 7,
+ * takes them apart without an error, as every source may lack rows of the others. */
 #include "base/mem.h"
 #include "data/parts.h"
 
@@ -26,23 +26,49 @@ static int joins(const stele__axis *axis)
     return axis->has_matrix || axis->has_label;
 }
 
-/* Without blanks around it, leading zeros and case. */
+/* Is this 0 in front of a number, as in 07 and P07? Not in 7.07. */
+static int is_padding(const char *id, const char *at)
+{
+    return at[0] == '0' && isdigit((unsigned char)at[1]) &&
+           (at == id || (!isdigit((unsigned char)at[-1]) && at[-1] != '.'));
+}
+
+/* A whole number that went through a table of floats has become 7.0. */
+static size_t without_fraction(const char *s, size_t n)
+{
+    size_t end = n;
+    while (end > 0 && s[end - 1] == '0') {
+        end--;
+    }
+    if (end < 2 || end == n || s[end - 1] != '.') {
+        return n;
+    }
+    for (size_t i = 0; i + 1 < end; i++) {
+        if (!isdigit((unsigned char)s[i])) {
+            return n;
+        }
+    }
+    return end - 1;
+}
+
+/* Without blanks around it, zeros in front of its numbers, a fraction of 0 and case. */
 static void simplify(const char *id, char ret[LONGEST])
 {
     size_t n = 0;
     while (isspace((unsigned char)*id)) {
         id++;
     }
-    while (id[0] == '0' && isdigit((unsigned char)id[1])) {
-        id++;
-    }
+    const char *begin = id;
     for (; *id != '\0' && n + 1 < LONGEST; id++) {
+        while (is_padding(begin, id)) {
+            begin = ++id; /* the next 0 may be one as well */
+        }
         ret[n++] = (char)tolower((unsigned char)*id);
     }
     while (n > 0 && isspace((unsigned char)ret[n - 1])) {
         n--;
     }
-    ret[n] = '\0';
+    ret[without_fraction(ret, n)] = '\0';
 }
 
 static stele_status make_room(near_ids *w, int64_t n)
@@ -102,8 +128,9 @@ static void warn(const stele__dataset *ds, const stele__axis *axis, int64_t row,
     copy_id(stele__row_id(ds, axis, row), id);
     stele__diag_warning(
         diag, NULL,
-        "%lld row ids of source `%s` differ from those of source `%s` by leading zeros, blanks or "
-        "case alone, as `%s` and `%s`: rows are joined by ids that are the same to the character",
+        "%lld row ids of source `%s` differ from those of source `%s` by leading zeros, a final "
+        "`.0`, blanks or case alone, as `%s` and `%s`: rows are joined by ids that are the same to "
+        "the character",
         (long long)n, ds->source[axis->source].name, ds->source[other->source].name, id,
         stele__row_id(ds, other, near->row));
 }
