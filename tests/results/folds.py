@@ -6,19 +6,11 @@ import pathlib
 
 import numpy as np
 
+from baselines import linear, logistic, nearest
 from cortex import Runs, write
-from pairs import linear
-
-NEIGHBOURS = 15
 
 
 # --- scores ---
-
-def nearest(known, z):
-    """Of each row of z the nearest known ones, the nearest first."""
-    distance = ((z[:, None] - known[None]) ** 2).sum(2)
-    return np.argsort(distance, 1, kind="stable")[:, :NEIGHBOURS]
-
 
 def vote(known, labels, z):
     """The class of most of the nearest; of as many the one with the nearest member."""
@@ -31,7 +23,7 @@ def vote(known, labels, z):
 
 
 def probe(known, labels, z):
-    """By a logistic regression of standardised z with a ridge penalty of 1."""
+    """By a logistic regression of standardised z."""
     classes, code = np.unique(labels, return_inverse=True)
     return classes[linear(known, code, z, len(classes)).argmax(1)]
 
@@ -60,6 +52,13 @@ def spread(values, digits=3, sign=""):
     if len(values) == 1:
         return short(values[0], digits, sign)
     return f"{short(np.mean(values), digits, sign)} ({short(np.std(values, ddof=1), digits)})"
+
+
+def beside(ours, theirs, digits=3):
+    """Cells of the model, of a simple method and of their paired difference; `theirs` may be one number for all."""
+    theirs = np.broadcast_to(theirs, np.shape(ours))
+    return [spread(ours, digits), spread(theirs if np.ptp(theirs) else theirs[:1], digits),
+            spread(np.subtract(ours, theirs), digits, "+")]
 
 
 # --- runs ---
@@ -97,6 +96,18 @@ class Folds(Runs):
         rows = [r for r in rows if r["id"] in self.labels and enough(r[f"has_{m}"] == "1" for m in have)]
         return {r["id"]: [float(v) for k, v in r.items() if k.startswith("z_")] for r in rows}, \
             {r["id"]: r["split"] for r in rows}
+
+    def ids(self, run, have, part):
+        """(ids to learn from, ids to judge) for a simple method: validation rows are none of its settings, but rows."""
+        where = self.embed(run, have)[1]
+        other = ("train", "valid") if part == "test" else ("train",)
+        return [[i for i in where if where[i] in parts] for parts in (other, (part,))]
+
+    def accuracy_of_features(self, known, judged, features):
+        """Of a logistic regression; `features`: matrices of these ids' rows."""
+        classes, code = np.unique([self.labels[i] for i in (*known, *judged)], return_inverse=True)
+        s = logistic(features[0], code[:len(known)], features[1], len(classes))
+        return np.mean(s.argmax(1) == code[len(known):])
 
     def accuracy(self, run, have, part, tell=vote):
         """Of the vote, or the probe, of training rows, which are embedded from the same modalities."""

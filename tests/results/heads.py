@@ -25,14 +25,10 @@ import sys
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from baselines import auc  # noqa: E402
 from cortex import TOP, Runs, table, write  # noqa: E402
 
 SEEDS, OTHER_SEEDS, FOLDS = range(1, 6), range(11, 13), 5
-
-
-def auc(score, truth):
-    a, b = score[truth == 1], score[truth == 0]
-    return ((a[:, None] > b).sum() + 0.5 * (a[:, None] == b).sum()) / (len(a) * len(b))
 
 
 def concordance(risk, time, event):

@@ -22,6 +22,7 @@ import sys
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from baselines import auc  # noqa: E402
 from cortex import TOP, Runs, table, write  # noqa: E402
 
 SPEC = TOP / "configs/oncology.yaml"
@@ -82,11 +83,6 @@ def cross_validated(x, y, penalty, seed):
 
 def log_loss(s, y):
     return np.logaddexp(0, np.where(y == 1, -s, s)).mean()
-
-
-def auc(s, y):
-    a, b = s[y == 1], s[y == 0]
-    return ((a[:, None] > b).sum() + 0.5 * (a[:, None] == b).sum()) / (len(a) * len(b))
 
 
 class Ridge:

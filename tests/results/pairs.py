@@ -8,9 +8,9 @@ import subprocess
 import sys
 
 import numpy as np
+from baselines import NEIGHBOURS, linear, nearest
 from cortex import TOP, write
 
-NEIGHBOURS = 15
 GIVEN = [("image", "image"), ("text", "text"), ("joint", None)]
 
 
@@ -58,46 +58,13 @@ def train_all(runs, jobs):
         list(pool.map(Run.train, runs))
 
 
-def standardised(known, z):
-    mean, sd = known.mean(0), known.std(0) + 1e-9
-    return (known - mean) / sd, (z - mean) / sd
-
-
-def neighbours(known, y, z, n_classes):
+def neighbours(known, y, z, n_classes, groups=None):
     """Votes for each class of the nearest known rows."""
-    distance = ((z[:, None] - known[None]) ** 2).sum(2)
-    near = y[np.argsort(distance, 1, kind="stable")[:, :NEIGHBOURS]]
+    near = y[nearest(known, z)]
     return np.stack([(near == k).sum(1) for k in range(n_classes)], 1)
 
 
-def linear(known, y, z, n_classes, penalty=1.0, steps=50):
-    """Scores by a multinomial logistic regression with a ridge penalty, by Newton steps on a bound of its curvature."""
-    known, z = standardised(known, z)
-    known, z = np.c_[known, np.ones(len(known))], np.c_[z, np.ones(len(z))]
-    target, w = np.eye(n_classes)[y], np.zeros((known.shape[1], n_classes))
-    ridge = np.diag([penalty] * (known.shape[1] - 1) + [1e-6])
-    inverse = np.linalg.inv(0.5 * known.T @ known + ridge)  # Boehning 1992
-    for _ in range(steps * 10):
-        s = known @ w
-        p = np.exp(s - s.max(1, keepdims=True))
-        p /= p.sum(1, keepdims=True)
-        w += inverse @ (known.T @ (target - p) - ridge @ w)
-    return z @ w
-
-
 PROBES = {f"{NEIGHBOURS} neighbours": neighbours, "linear": linear}
-
-
-def auc(s, y):
-    a, b = s[y == 1], s[y == 0]
-    return ((a[:, None] > b).sum() + 0.5 * (a[:, None] == b).sum()) / (len(a) * len(b))
-
-
-def spread(values, digits=2):
-    """Mean and standard deviation, without the zero before the point; one value alone."""
-    def text(v):
-        return f"{v:.{digits}f}".replace("0.", ".", 1) if abs(v) < 1 else f"{v:.{digits}f}"
-    return f"{text(np.mean(values))} ({text(np.std(values, ddof=1))})" if len(values) > 1 else text(values[0])
 
 
 def main(what, tables, prepare):
@@ -119,4 +86,4 @@ def main(what, tables, prepare):
             print(f"\n{name}\n\n{text}")
 
 
-__all__ = ["TOP", "Run", "train_all", "PROBES", "GIVEN", "auc", "spread", "main", "np"]
+__all__ = ["TOP", "Run", "train_all", "PROBES", "GIVEN", "main", "np"]
