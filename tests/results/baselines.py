@@ -142,17 +142,20 @@ def kernel_ridge(known, y, groups=None, widths=(0.1, 0.25, 0.5, 1.0), penalties=
     """A function from rows to guesses of y: a Gaussian kernel, its width in parts of the median squared distance."""
     square, part = distances(known, known), parts(len(y), groups)
     error, unit = np.zeros((len(widths), len(penalties))), np.median(square)
+
+    def weights(kernel, y, penalty):
+        return np.linalg.solve(kernel + penalty * np.eye(len(y)), y - y.mean(0))
+
     for i, width in enumerate(widths):
         kernel = np.exp(-square / (width * unit))
         for own in (part == k for k in range(PARTS)):
-            s, u = np.linalg.eigh(kernel[~own][:, ~own])
-            mean = y[~own].mean()
+            inner, across = kernel[~own][:, ~own], kernel[own][:, ~own]
             for j, penalty in enumerate(penalties):
-                guess = kernel[own][:, ~own] @ (u @ (u.T @ (y[~own] - mean) / (s + penalty)))
-                error[i, j] += ((mean + guess - y[own]) ** 2).sum()
+                guess = y[~own].mean(0) + across @ weights(inner, y[~own], penalty)
+                error[i, j] += (((guess - y[own]) ** 2).sum(0) / y.var(0)).sum()
     width, penalty = (of[k] for of, k in zip((widths, penalties), np.unravel_index(error.argmin(), error.shape)))
-    weight = np.linalg.solve(np.exp(-square / (width * unit)) + penalty * np.eye(len(y)), y - y.mean())
-    return lambda z: y.mean() + np.exp(-distances(z, known) / (width * unit)) @ weight
+    weight = weights(np.exp(-square / (width * unit)), y, penalty)
+    return lambda z: y.mean(0) + np.exp(-distances(z, known) / (width * unit)) @ weight
 
 
 # --- Poisson regression ---
