@@ -109,6 +109,8 @@ int main(void)
         cmocka_unit_test(seeking_finds_the_first_at_or_beyond),
         cmocka_unit_test(adamw_follows_the_formula_f32),
         cmocka_unit_test(adamw_follows_the_formula_f64),
+        cmocka_unit_test(adamw_bits_do_not_depend_on_pieces_f32),
+        cmocka_unit_test(adamw_bits_do_not_depend_on_pieces_f64),
         cmocka_unit_test(adamw_bits_do_not_depend_on_threads_f32),
         cmocka_unit_test(adamw_bits_do_not_depend_on_threads_f64),
         cmocka_unit_test(sum_of_squares_is_exact_enough_f32),
