@@ -29,6 +29,7 @@ modalities:
   rna: {plugin: nb_counts, encoder: {hidden: [32]}, decoder: {hidden: [32]}}
   atac: {plugin: bernoulli_peaks, encoder: {hidden: [32]}, decoder: {hidden: [32]}}
 fusion: FUSION
+objective: {subsets: all} # its best epoch is not the last one
 heads:
   kind: {plugin: classifier, target: class, weight: 10}
 train: {epochs: 25, batch_size: 32, optimiser: {lr: 0.03}}
