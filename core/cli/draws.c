@@ -39,6 +39,18 @@ stele_status stele__draw_rows_named(work *w, const char *option, const char *tex
     return status;
 }
 
+/* The first rows that there is something to generate from, if there are any. */
+static void keep_first(work *w, int64_t most)
+{
+    int64_t n = 0;
+    for (int64_t r = 0; r < w->n_rows && n < most; r++) {
+        if ((stele__judge_present(&w->o.judge, w->row[r]) & w->mask) != 0) {
+            w->row[n++] = w->row[r];
+        }
+    }
+    w->n_rows = n > 0 ? n : w->n_rows < most ? w->n_rows : most;
+}
+
 static stele_status choose_rows(work *w)
 {
     const options *q = w->q;
@@ -46,8 +58,9 @@ static stele_status choose_rows(work *w)
         return stele__draw_rows_named(w, "--rows", q->rows);
     }
     stele_status status = stele__opened_rows(&w->o, &q->open, &w->row, &w->n_rows);
-    int64_t most = q->first > 0 ? q->first : q->format == STELE__AS_PNG ? PICTURE_ROWS : w->n_rows;
-    w->n_rows = w->n_rows < most ? w->n_rows : most;
+    if (status == STELE_OK && (q->first > 0 || q->format == STELE__AS_PNG)) {
+        keep_first(w, q->first > 0 ? q->first : PICTURE_ROWS);
+    }
     return status;
 }
 

@@ -135,7 +135,7 @@ static void add_metrics(check_trial *t, stele__str *out)
     if (rig_start(t, &plan, &r)) {
         n = kind == STELE_MODALITY ? modality_metrics(&r, metric) : head_metrics(&r, metric);
         stele__str_printf(out, "\n## Metrics\n\nOn held-out rows%s:\n\n| metric | better |\n|---|---|\n",
-                          kind == STELE_MODALITY                    ? ""
+                          kind == STELE_MODALITY                    ? ", with the options' defaults"
                           : r.field.content == STELE_FIELD_CATEGORY ? ", here for a target of three classes"
                                                                     : ", here for a target of numbers");
     }

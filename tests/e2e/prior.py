@@ -92,6 +92,14 @@ def check_draws(stele, folder):
     assert few == many[:5] and len({tuple(row[1:]) for row in many}) == 20
     assert draws(stele, folder, "--prior", 20, "--threads", 2) == many
     assert len(draws(stele, folder, "--prior", 9, "--given", "kind=class1")) == 9
+    # The first rows are the first that have something to generate from.
+    first = run(stele, "generate", folder, "-o", folder.parent / "first.jsonl", "--from", "atac", "--to", "rna", "--first", 30)
+    assert "prior" not in first.stderr, first.stderr
+    ids = [json.loads(line)["id"] for line in (folder.parent / "first.jsonl").read_text(encoding="utf-8").splitlines()]
+    run(stele, "embed", folder, "-o", folder.parent / "z.csv", "--split", "test")
+    with open(folder.parent / "z.csv", encoding="utf-8", newline="") as f:
+        have = [row["id"] for row in csv.DictReader(f) if row["has_atac"] == "1"]
+    assert ids == have[:30] and len(have) < 60 - 5, (ids, len(have))
     # Fitted on the spot where the file is not there.
     kept = folder / "prior.safetensors"
     held = kept.read_bytes()

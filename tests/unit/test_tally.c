@@ -3,19 +3,22 @@
 #include "test.h"
 
 #include "eval/cross.h"
+#include "eval/private.h"
 #include "graph/ops.h"
 #include "toy_specs.h"
 
 #include <math.h>
 
-enum { WIDTH = 3, LATENT = 2 };
+enum { WIDTH = 3, LATENT = 2, PRIVATE = 2 };
 
 /* z and measurements that were asked for: of the model, the marginal, the class mean. */
 static struct {
     int calls;
     int64_t n_rows;
     double z[STELE__N_CROSS][TOY_ROWS * LATENT], x[TOY_ROWS * TOY_B];
-    int empty; /* answers to give: the number of a row is no number */
+    double w[STELE__N_CROSS]
+            [TOY_ROWS * PRIVATE]; /* behind z, where the modality has private ones */
+    int empty;                    /* answers to give: the number of a row is no number */
     uint32_t width;
 } seen;
 
@@ -35,8 +38,11 @@ static stele_status tally(const stele_inst *self, stele_graph *g, const stele_de
     (void)self;
     assert_true(seen.calls < STELE__N_CROSS && n <= TOY_ROWS && a->target->shape.dim[0] == n);
     seen.n_rows = n;
-    for (int64_t i = 0; i < n * LATENT; i++) {
-        seen.z[seen.calls][i] = stele__tensor_real(a->z, i);
+    const int64_t all = a->z->shape.dim[1];
+    for (int64_t i = 0; i < n * all; i++) {
+        double *to = i % all < LATENT ? &seen.z[seen.calls][i / all * LATENT + i % all]
+                                      : &seen.w[seen.calls][i / all * PRIVATE + i % all - LATENT];
+        *to = stele__tensor_real(a->z, i);
     }
     for (int64_t i = 0; i < n * TOY_B; i++) {
         seen.x[i] = stele__tensor_real(a->target, i);
@@ -71,14 +77,16 @@ typedef struct asked {
     stele__cross cross;
 } asked;
 
-/* b predicted from a, by all rows, last to first. */
-static void begin(asked *s)
+/* b predicted from a, by all rows, last to first. `own`: what b has besides. */
+static void begin_with(asked *s, const char *own)
 {
+    char spec[1024];
     memset(s, 0, sizeof *s);
     memset(&seen, 0, sizeof seen);
     seen.width = WIDTH;
-    open_spec(&s->t, A_ALL "  b: {plugin: bernoulli_peaks, from: b/dense, " SMALL "}\n", POE, "",
-              STELE_F32, 1);
+    snprintf(spec, sizeof spec,
+             A_ALL "  b: {plugin: bernoulli_peaks, from: b/dense, %s" SMALL "}\n", own);
+    open_spec(&s->t, spec, POE, "", STELE_F32, 1);
     s->vt = *s->t.model.modality[1].vt;
     s->vt.score_size = NULL;
     s->vt.score_add = NULL;
@@ -100,6 +108,11 @@ static void begin(asked *s)
                                    .n_train = TOY_ROWS,
                                    .label = stele__dataset_label(s->t.data, "batch",
                                                                  STELE_FIELD_CATEGORY) };
+}
+
+static void begin(asked *s)
+{
+    begin_with(s, "");
 }
 
 static int has(const asked *s, int64_t row, uint64_t mask)
@@ -174,6 +187,39 @@ static void a_modality_is_predicted_from_itself(void **state)
     compare(1);
 }
 
+/* What a modality keeps to itself is known of its own rows, and is at the prior's mean elsewhere.
+ */
+static void private_latents_are_those_of_the_row(void **state)
+{
+    float w[TOY_ROWS * PRIVATE], sd[TOY_ROWS * PRIVATE];
+    double largest = 0.0;
+    asked s;
+    (void)state;
+    for (uint32_t from = 0; from < 2; from++) {
+        int64_t n = 0;
+        begin_with(&s, "private: {dim: 2}, ");
+        s.q.from = from;
+        TOY_OK(&s.t, stele__cross_compute(&s.judge, &s.q, &s.cross, &s.t.diag));
+        TOY_OK(&s.t, stele__private_moments(&s.judge, 1, UINT64_C(1) << from, s.all, TOY_ROWS, w,
+                                            sd, &s.t.diag));
+        for (int64_t r = 0; r < TOY_ROWS; r++) {
+            if (!has(&s, s.all[r], UINT64_C(2) | UINT64_C(1) << from)) {
+                continue;
+            }
+            for (int64_t d = 0; d < PRIVATE;
+                 d++, largest = fmax(largest, fabs((double)w[r * PRIVATE]))) {
+                const double want = from == 1 ? (double)w[r * PRIVATE + d] : 0.0;
+                assert_float_equal(seen.w[STELE__CROSS_MODEL][n * PRIVATE + d], want, 1e-6);
+                assert_true(seen.w[STELE__CROSS_MARGINAL][n * PRIVATE + d] == 0.0);
+                assert_true(seen.w[STELE__CROSS_CLASS_MEAN][n * PRIVATE + d] == 0.0);
+            }
+            n++;
+        }
+        toy_close(&s.t);
+    }
+    assert_true(largest > 0.01);
+}
+
 static void numbers_are_added_up(void **state)
 {
     double value[TOY_ROWS * 2];
@@ -242,6 +288,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(baselines_are_mean_latents),
         cmocka_unit_test(a_modality_is_predicted_from_itself),
+        cmocka_unit_test(private_latents_are_those_of_the_row),
         cmocka_unit_test(numbers_are_added_up),
         cmocka_unit_test(what_is_no_number_is_refused),
     };
