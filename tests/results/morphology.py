@@ -10,7 +10,7 @@ told from its posterior mean given its tree, by a linear probe or by neighbours 
                   on published morphometrics
   types-ablation  the spec with one thing changed at a time, seeds 11 and 12: other folds than those above
 
-Numbers are means over seeds with standard errors of those means. Needs numpy and the data set that the spec names.
+Numbers are means and standard deviations over seeds. Needs numpy and the data set that the spec names.
 """
 import argparse
 import csv
@@ -18,7 +18,8 @@ import pathlib
 
 import numpy as np
 
-from cortex import Runs, TOP, difference, show, table, write
+from cortex import Runs, TOP, difference, table, write
+from folds import spread
 
 SPEC = TOP / "configs/morphology.yaml"
 DATA = TOP.parent / "shared/data/morphology-l4"
@@ -124,9 +125,9 @@ def types(cells):
     runs = [("base", [], *v) for v in VIEWS] + [("tree", TREE, *v) for v in TREE_VIEWS]
     for name, sets, view, title in runs:
         ours = cells.scores(name, cells.seeds, sets, view)
-        rows.append([f"z of {title}", *(show(a, 3) for a in ours), *(show(difference(a, b), 3, "+")
+        rows.append([f"z of {title}", *(spread(a) for a in ours), *(spread(difference(a, b), 3, "+")
                                                                   for a, b in zip(ours, theirs))])
-    rows.append(["22 published morphometrics, standardised", *(show(a, 3) for a in theirs), "", ""])
+    rows.append(["22 published morphometrics, standardised", *(spread(a) for a in theirs), "", ""])
     head = ["", "linear probe", f"{NEIGHBOURS} neighbours"]
     return table(head + [f"{h}, less the published ones'" for h in head[1:]], rows)
 
@@ -136,8 +137,8 @@ def ablation(cells):
     for key, title, sets in ABLATION:
         now = cells.scores(f"ablation-{key}", OTHER_SEEDS, sets, VIEWS[0][0])
         base = now if base is None else base
-        changes = ["", ""] if now is base else [show(difference(a, b), 3, "+") for a, b in zip(now, base)]
-        rows.append([title, *(show(a, 3) for a in now), *changes])
+        changes = ["", ""] if now is base else [spread(difference(a, b), 3, "+") for a, b in zip(now, base)]
+        rows.append([title, *(spread(a) for a in now), *changes])
     return table(["run", "linear probe", f"{NEIGHBOURS} neighbours", "probe, change", "neighbours, change"], rows)
 
 
