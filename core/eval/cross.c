@@ -21,11 +21,9 @@ typedef struct cross {
     const stele__judge *j;
     const stele__cross_request *q;
     const stele__modality *md;
-    int64_t n, n_train; /* rows that have what is needed */
-    int64_t *row, *train;
-    int64_t *place; /* (n) where the row stands in the request */
-    float *z;       /* (n, D) posterior means */
-    float *w;       /* (n, dim) the same of the private latent of what is predicted */
+    stele__cross_rows rows;
+    float *z; /* (n, D) posterior means */
+    float *w; /* (n, dim) the same of the private latent of what is predicted */
     stele__predictor predictor;
     stele__blocks truth, known;
     int64_t width;                 /* features of a block */
@@ -49,9 +47,7 @@ int stele__cross_possible(const stele__modality *to)
 
 static void cross_finish(cross *c)
 {
-    stele__free(c->row);
-    stele__free(c->place);
-    stele__free(c->train);
+    stele__cross_rows_finish(&c->rows);
     stele__free(c->z);
     stele__free(c->w);
     stele__predictor_finish(&c->predictor);
@@ -71,28 +67,35 @@ static void cross_finish(cross *c)
     }
 }
 
-static stele_status choose_rows(cross *c)
+stele_status stele__cross_rows_of(const stele__judge *j, const stele__cross_request *q,
+                                  uint64_t mask, stele__cross_rows *ret)
 {
-    const stele__cross_request *q = c->q;
-    uint64_t to = UINT64_C(1) << q->to, both = to | UINT64_C(1) << q->from;
-    c->row = stele__calloc((size_t)q->n, sizeof *c->row);
-    c->place = stele__calloc((size_t)q->n, sizeof *c->place);
-    c->train = stele__calloc((size_t)q->n_train, sizeof *c->train);
-    if (c->row == NULL || c->place == NULL || c->train == NULL) {
+    const uint64_t both = UINT64_C(1) << q->to | UINT64_C(1) << q->from;
+    *ret = (stele__cross_rows){ .row = stele__calloc((size_t)q->n, sizeof *ret->row),
+                                .place = stele__calloc((size_t)q->n, sizeof *ret->place),
+                                .train = stele__calloc((size_t)q->n_train, sizeof *ret->train) };
+    if (ret->row == NULL || ret->place == NULL || ret->train == NULL) {
         return STELE_E_NOMEM;
     }
     for (int64_t r = 0; r < q->n; r++) {
-        if ((stele__judge_present(c->j, q->row[r]) & both) == both) {
-            c->place[c->n] = r;
-            c->row[c->n++] = q->row[r];
+        if ((stele__judge_present(j, q->row[r]) & both) == both) {
+            ret->place[ret->n] = r;
+            ret->row[ret->n++] = q->row[r];
         }
     }
     for (int64_t r = 0; r < q->n_train; r++) {
-        if ((stele__judge_present(c->j, q->train[r]) & to) != 0) {
-            c->train[c->n_train++] = q->train[r];
+        if ((stele__judge_present(j, q->train[r]) & mask) != 0) {
+            ret->train[ret->n_train++] = q->train[r];
         }
     }
     return STELE_OK;
+}
+
+void stele__cross_rows_finish(stele__cross_rows *rows)
+{
+    stele__free(rows->row);
+    stele__free(rows->place);
+    stele__free(rows->train);
 }
 
 static int64_t features_of(const cross *c)
@@ -103,8 +106,9 @@ static int64_t features_of(const cross *c)
 /* Features of a block, and how many resamples there are, for which it has to hold them all. */
 static void plan_blocks(cross *c)
 {
-    const int64_t rows = c->n > c->n_train ? c->n : c->n_train, features = features_of(c);
-    const int64_t values = VALUES_RESAMPLED / (c->n * features > 0 ? c->n * features : 1);
+    const int64_t rows = c->rows.n > c->rows.n_train ? c->rows.n : c->rows.n_train,
+                  features = features_of(c);
+    const int64_t values = VALUES_RESAMPLED / (c->rows.n * features > 0 ? c->rows.n * features : 1);
     const int64_t states = (int64_t)(STATES_RESAMPLED / (c->state_bytes + 1));
     const int64_t affordable = values < states ? values : states;
     c->width = BLOCK / rows > MOST_FEATURES ? MOST_FEATURES : BLOCK / rows < 1 ? 1 : BLOCK / rows;
@@ -122,22 +126,22 @@ static stele_status make_room(cross *c)
     c->state_bytes = c->md->vt->score_size(stele__guest_inst(c->md->part.guest));
     stele__guest_restore(c->md->part.guest, "score_size");
     plan_blocks(c);
-    const int64_t rows = c->n > c->n_train ? c->n : c->n_train;
+    const int64_t rows = c->rows.n > c->rows.n_train ? c->rows.n : c->rows.n_train;
     c->n_classes = c->q->label != NULL ? c->q->label->n_categories : 0;
     c->block = stele__calloc((size_t)(rows * c->width), sizeof *c->block);
-    c->predicted = stele__calloc((size_t)(c->n * c->width), sizeof *c->predicted);
+    c->predicted = stele__calloc((size_t)(c->rows.n * c->width), sizeof *c->predicted);
     c->marginal = stele__calloc((size_t)c->width, sizeof *c->marginal);
     c->class_mean = stele__calloc((size_t)(c->n_classes * c->width), sizeof *c->class_mean);
     c->class_seen = stele__calloc((size_t)(c->n_classes * c->width), sizeof *c->class_seen);
     c->seen = stele__calloc((size_t)c->width, sizeof *c->seen);
     int detailed = stele__detail_name(c->md) != NULL;
     if (detailed) {
-        c->detail = stele__calloc((size_t)(c->n * c->width), sizeof *c->detail);
+        c->detail = stele__calloc((size_t)(c->rows.n * c->width), sizeof *c->detail);
     }
     if ((stele__guest_plugin(c->md->part.guest)->desc.caps & STELE_CAP_COLUMNS) != 0) {
-        c->likely = stele__calloc((size_t)(c->n * c->width), sizeof *c->likely);
+        c->likely = stele__calloc((size_t)(c->rows.n * c->width), sizeof *c->likely);
         if (c->likely == NULL ||
-            stele__modes_init(&c->modes, c->n_train, c->width, c->n_classes) != STELE_OK) {
+            stele__modes_init(&c->modes, c->rows.n_train, c->width, c->n_classes) != STELE_OK) {
             return STELE_E_NOMEM;
         }
     }
@@ -152,23 +156,24 @@ static stele_status make_room(cross *c)
 
 static stele_status infer(cross *c, stele__diag *diag)
 {
-    size_t n = (size_t)c->n, size = n * c->j->model->latent_dim, own = n * c->md->own.dim;
+    size_t n = (size_t)c->rows.n, size = n * c->j->model->latent_dim, own = n * c->md->own.dim;
     const uint64_t from = UINT64_C(1) << c->q->from;
     float *sd = stele__calloc(size > own ? size : own, sizeof *sd);
     c->z = stele__calloc(size, sizeof *c->z);
     c->w = stele__calloc(own, sizeof *c->w);
     stele_status status = c->z != NULL && c->w != NULL && sd != NULL ? STELE_OK : STELE_E_NOMEM;
     if (status == STELE_OK) {
-        status = stele__judge_moments(c->j, c->row, c->n, from, c->z, sd, diag);
+        status = stele__judge_moments(c->j, c->rows.row, c->rows.n, from, c->z, sd, diag);
     }
     if (status == STELE_OK && own > 0) {
-        status = stele__private_moments(c->j, c->q->to, from, c->row, c->n, c->w, sd, diag);
+        status =
+            stele__private_moments(c->j, c->q->to, from, c->rows.row, c->rows.n, c->w, sd, diag);
     }
     if (status == STELE_OK) {
-        status = stele__predictor_init(&c->predictor, c->j, c->q->to, c->n);
+        status = stele__predictor_init(&c->predictor, c->j, c->q->to, c->rows.n);
     }
     if (status == STELE_OK) {
-        stele__predictor_load(&c->predictor, c->n, c->row);
+        stele__predictor_load(&c->predictor, c->rows.n, c->rows.row);
     }
     stele__free(sd);
     return status;
@@ -199,8 +204,8 @@ static void learn(cross *c, int64_t width)
     memset(c->seen, 0, (size_t)width * sizeof *c->seen);
     memset(c->class_mean, 0, n * sizeof *c->class_mean);
     memset(c->class_seen, 0, n * sizeof *c->class_seen);
-    for (int64_t r = 0; r < c->n_train; r++) {
-        int32_t k = code != NULL ? code[c->train[r]] : -1;
+    for (int64_t r = 0; r < c->rows.n_train; r++) {
+        int32_t k = code != NULL ? code[c->rows.train[r]] : -1;
         for (int64_t f = 0; f < width; f++) {
             double v = (double)c->block[r * width + f];
             if (!isnan(v)) {
@@ -226,8 +231,8 @@ static void learn(cross *c, int64_t width)
 /* A baseline's prediction for the scored rows. */
 static void repeat_means(cross *c, int which, int64_t width)
 {
-    for (int64_t r = 0; r < c->n; r++) {
-        int32_t k = which == STELE__CROSS_CLASS_MEAN ? c->q->label->code[c->row[r]] : -1;
+    for (int64_t r = 0; r < c->rows.n; r++) {
+        int32_t k = which == STELE__CROSS_CLASS_MEAN ? c->q->label->code[c->rows.row[r]] : -1;
         const double *mean = k >= 0 ? c->class_mean + k * width : c->marginal;
         for (int64_t f = 0; f < width; f++) {
             c->predicted[r * width + f] = (float)mean[f];
@@ -242,7 +247,7 @@ static void repeat_means(cross *c, int which, int64_t width)
 static stele_scored block_of(const cross *c, int which, int64_t first, int64_t width)
 {
     return (stele_scored){ .struct_size = sizeof(stele_scored),
-                           .n_rows = c->n,
+                           .n_rows = c->rows.n,
                            .first = first,
                            .n_features = width,
                            .truth = c->block,
@@ -277,7 +282,7 @@ static stele_status find_intervals(cross *c, int which, const stele_scored *all,
 {
     stele__resampled_block block = { .md = c->md,
                                      .all = all,
-                                     .place = c->place,
+                                     .place = c->rows.place,
                                      .state_bytes = c->state_bytes,
                                      .metric = ret->metric[which],
                                      .n_metrics = ret->n_metrics[which] };
@@ -296,7 +301,7 @@ static stele_status score_block(cross *c, int64_t first, int64_t width, int last
     stele__blocks_next(&c->known, width, c->block);
     learn(c, width);
     if (c->likely != NULL) {
-        stele__modes_learn(&c->modes, c->block, width, c->n_train, c->train,
+        stele__modes_learn(&c->modes, c->block, width, c->rows.n_train, c->rows.train,
                            c->n_classes > 0 ? c->q->label->code : NULL);
     }
     stele__blocks_next(&c->truth, width, c->block);
@@ -341,18 +346,19 @@ stele_status stele__cross_compute(const stele__judge *j, const stele__cross_requ
     }
     int64_t at = stele__dataset_matrix(j->data, c.md->name);
     memset(ret, 0, sizeof *ret);
-    stele_status status = choose_rows(&c);
-    ret->n = c.n;
-    if (status == STELE_OK && c.n > 0) {
+    stele_status status = stele__cross_rows_of(j, q, UINT64_C(1) << q->to, &c.rows);
+    ret->n = c.rows.n;
+    if (status == STELE_OK && c.rows.n > 0) {
         status = make_room(&c);
         if (status == STELE_OK) {
             status = infer(&c, diag);
         }
         if (status == STELE_OK) {
-            status = stele__blocks_init(&c.truth, &j->data->matrix[at], c.row, c.n);
+            status = stele__blocks_init(&c.truth, &j->data->matrix[at], c.rows.row, c.rows.n);
         }
         if (status == STELE_OK) {
-            status = stele__blocks_init(&c.known, &j->data->matrix[at], c.train, c.n_train);
+            status =
+                stele__blocks_init(&c.known, &j->data->matrix[at], c.rows.train, c.rows.n_train);
         }
         if (status == STELE_OK) {
             status = run(&c, ret, diag);

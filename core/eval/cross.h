@@ -41,6 +41,19 @@ typedef struct stele__cross {
     stele__interval interval[STELE__N_CROSS][STELE__MOST_METRICS]; /* NaN: none */
 } stele__cross;
 
+/* Rows of a request that have what is needed: those to score both modalities, training rows one. */
+typedef struct stele__cross_rows {
+    int64_t n, n_train;
+    int64_t *row, *train;
+    int64_t *place; /* (n) where the row stands in the request */
+} stele__cross_rows;
+
+/* `mask`: one of these is enough for a training row. stele__cross_rows_finish in any case. */
+STELE_NODISCARD stele_status stele__cross_rows_of(const stele__judge *j,
+                                                  const stele__cross_request *q, uint64_t mask,
+                                                  stele__cross_rows *ret);
+void stele__cross_rows_finish(stele__cross_rows *rows);
+
 /* Can the modality be predicted and scored? */
 int stele__cross_possible(const stele__modality *to);
 /* Intervals ask the plugin for its metrics of every resample, of at most 20 million values in all:

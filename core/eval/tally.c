@@ -15,11 +15,9 @@ typedef struct tallying {
     const stele__judge *j;
     const stele__cross_request *q;
     const stele__modality *md;
-    int64_t n, n_train; /* rows that have what is needed */
-    int64_t *row, *train;
-    int64_t *place; /* (n) where the row stands in the request */
-    float *z, *w;   /* (n, latent), (n, private) posterior means */
-    double *mean;   /* (1 + classes, latent) of the training rows' posterior means: all, classes */
+    stele__cross_rows rows;
+    float *z, *w; /* (n, latent), (n, private) posterior means */
+    double *mean; /* (1 + classes, latent) of the training rows' posterior means: all, classes */
     int64_t n_classes;
     int64_t width;
     double *value;       /* (n, width) */
@@ -32,9 +30,7 @@ typedef struct tallying {
 
 static void tallying_finish(tallying *t)
 {
-    stele__free(t->row);
-    stele__free(t->train);
-    stele__free(t->place);
+    stele__cross_rows_finish(&t->rows);
     stele__free(t->z);
     stele__free(t->w);
     stele__free(t->mean);
@@ -45,34 +41,9 @@ static void tallying_finish(tallying *t)
     stele__free(t->own);
 }
 
-/* Rows of both modalities, and training rows that have what is predicted from. */
-static stele_status choose_rows(tallying *t)
-{
-    const stele__cross_request *q = t->q;
-    const uint64_t from = UINT64_C(1) << q->from, both = from | UINT64_C(1) << q->to;
-    t->row = stele__calloc((size_t)q->n, sizeof *t->row);
-    t->place = stele__calloc((size_t)q->n, sizeof *t->place);
-    t->train = stele__calloc((size_t)q->n_train, sizeof *t->train);
-    if (t->row == NULL || t->place == NULL || t->train == NULL) {
-        return STELE_E_NOMEM;
-    }
-    for (int64_t r = 0; r < q->n; r++) {
-        if ((stele__judge_present(t->j, q->row[r]) & both) == both) {
-            t->place[t->n] = r;
-            t->row[t->n++] = q->row[r];
-        }
-    }
-    for (int64_t r = 0; r < q->n_train; r++) {
-        if ((stele__judge_present(t->j, q->train[r]) & from) != 0) {
-            t->train[t->n_train++] = q->train[r];
-        }
-    }
-    return STELE_OK;
-}
-
 static stele_status make_room(tallying *t, stele__diag *diag)
 {
-    const size_t n = (size_t)t->n, latent = t->j->model->latent_dim, own = t->md->own.dim;
+    const size_t n = (size_t)t->rows.n, latent = t->j->model->latent_dim, own = t->md->own.dim;
     stele__guest_begin(t->md->part.guest, "tally_width");
     t->width = (int64_t)t->md->vt->tally_width(stele__guest_inst(t->md->part.guest));
     stele__guest_restore(t->md->part.guest, "tally_width");
@@ -101,13 +72,14 @@ static stele_status infer(tallying *t, stele__diag *diag)
 {
     const uint64_t from = UINT64_C(1) << t->q->from;
     const size_t latent = t->j->model->latent_dim, own = t->md->own.dim;
-    float *sd = stele__calloc((size_t)t->n * (latent > own ? latent : own), sizeof *sd);
+    float *sd = stele__calloc((size_t)t->rows.n * (latent > own ? latent : own), sizeof *sd);
     stele_status status = sd != NULL ? STELE_OK : STELE_E_NOMEM;
     if (status == STELE_OK) {
-        status = stele__judge_moments(t->j, t->row, t->n, from, t->z, sd, diag);
+        status = stele__judge_moments(t->j, t->rows.row, t->rows.n, from, t->z, sd, diag);
     }
     if (status == STELE_OK && own > 0) {
-        status = stele__private_moments(t->j, t->q->to, from, t->row, t->n, t->w, sd, diag);
+        status =
+            stele__private_moments(t->j, t->q->to, from, t->rows.row, t->rows.n, t->w, sd, diag);
     }
     stele__free(sd);
     return status;
@@ -147,12 +119,12 @@ static stele_status learn(tallying *t, stele__diag *diag)
     float *sd = stele__calloc((size_t)(ENCODED * latent), sizeof *sd);
     double *seen = stele__calloc((size_t)(1 + t->n_classes), sizeof *seen);
     stele_status status = z != NULL && sd != NULL && seen != NULL ? STELE_OK : STELE_E_NOMEM;
-    for (int64_t at = 0; at < t->n_train && status == STELE_OK; at += ENCODED) {
-        const int64_t n = t->n_train - at < ENCODED ? t->n_train - at : ENCODED;
-        status =
-            stele__judge_moments(t->j, t->train + at, n, UINT64_C(1) << t->q->from, z, sd, diag);
+    for (int64_t at = 0; at < t->rows.n_train && status == STELE_OK; at += ENCODED) {
+        const int64_t n = t->rows.n_train - at < ENCODED ? t->rows.n_train - at : ENCODED;
+        status = stele__judge_moments(t->j, t->rows.train + at, n, UINT64_C(1) << t->q->from, z, sd,
+                                      diag);
         for (int64_t r = 0; r < n && status == STELE_OK; r++) {
-            add_mean(t, z + r * latent, code != NULL ? code[t->train[at + r]] : -1, seen);
+            add_mean(t, z + r * latent, code != NULL ? code[t->rows.train[at + r]] : -1, seen);
         }
     }
     if (status == STELE_OK) {
@@ -176,7 +148,7 @@ static void place_latents(tallying *t, int which, int64_t first)
     }
     for (int64_t r = 0; r < n; r++) {
         const int32_t code =
-            which == STELE__CROSS_CLASS_MEAN ? t->q->label->code[t->row[first + r]] : -1;
+            which == STELE__CROSS_CLASS_MEAN ? t->q->label->code[t->rows.row[first + r]] : -1;
         for (int64_t d = 0; d < latent; d++) {
             t->at[r * latent + d] = (float)t->mean[(1 + (int64_t)code) * latent + d];
         }
@@ -221,8 +193,8 @@ static stele_status read_metrics(tallying *t, const uint32_t *count, stele_metri
 {
     stele__guest *guest = t->md->part.guest;
     memset(t->sum, 0, (size_t)t->width * sizeof *t->sum);
-    for (int64_t r = 0; r < t->n; r++) {
-        const double times = count != NULL ? count[t->place[r]] : 1.0;
+    for (int64_t r = 0; r < t->rows.n; r++) {
+        const double times = count != NULL ? count[t->rows.place[r]] : 1.0;
         for (int64_t k = 0; k < t->width && times > 0.0; k++) {
             t->sum[k] += times * t->value[r * t->width + k];
         }
@@ -260,8 +232,9 @@ static stele_status judge(tallying *t, int which, stele__cross *ret, stele__diag
     for (uint32_t k = 0; k < STELE__MOST_METRICS; k++) {
         ret->interval[which][k] = (stele__interval){ NAN, NAN };
     }
-    for (int64_t at = 0; at < t->n && status == STELE_OK; at += BATCH) {
-        stele__batch_load(t->batch, t->n - at < BATCH ? t->n - at : BATCH, t->row + at, others);
+    for (int64_t at = 0; at < t->rows.n && status == STELE_OK; at += BATCH) {
+        stele__batch_load(t->batch, t->rows.n - at < BATCH ? t->rows.n - at : BATCH,
+                          t->rows.row + at, others);
         status = decode_batch(t, which, at, diag);
     }
     if (status == STELE_OK) {
@@ -285,9 +258,9 @@ stele_status stele__tally_compute(const stele__judge *j, const stele__cross_requ
 {
     tallying t = { .j = j, .q = q, .md = &j->model->modality[q->to] };
     memset(ret, 0, sizeof *ret);
-    stele_status status = choose_rows(&t);
-    ret->n = t.n;
-    if (status == STELE_OK && t.n > 0) {
+    stele_status status = stele__cross_rows_of(j, q, UINT64_C(1) << q->from, &t.rows);
+    ret->n = t.rows.n;
+    if (status == STELE_OK && t.rows.n > 0) {
         status = make_room(&t, diag);
         if (status == STELE_OK) {
             status = infer(&t, diag);

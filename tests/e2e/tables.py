@@ -9,11 +9,11 @@ The last line is `N passed, N failed, 0 skipped`.
 import csv
 import gzip
 import json
-import pathlib
 import random
 import subprocess
 import sys
-import tempfile
+
+from cases import run_cases
 
 N = 60
 JOINED = """\
@@ -146,20 +146,5 @@ def generated_levels(stele, folder):
     assert [r["site"] for r in made] == [v[3] for v in lines] == likeliest, (made, lines)
 
 
-def main():
-    stele = pathlib.Path(sys.argv[1]).resolve()
-    passed = failed = 0
-    for case in (joined, other_order, generated_levels):
-        with tempfile.TemporaryDirectory() as scratch:
-            try:
-                case(stele, pathlib.Path(scratch))
-                passed += 1
-            except AssertionError as e:
-                print(f"{case.__name__}: {e}")
-                failed += 1
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_cases(joined, other_order, generated_levels))

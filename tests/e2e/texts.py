@@ -9,11 +9,11 @@ import csv
 import gzip
 import json
 import math
-import pathlib
 import random
 import subprocess
 import sys
-import tempfile
+
+from cases import run_cases
 
 SPEC = """\
 stele: 1
@@ -119,20 +119,5 @@ def read_parts(stele, folder):
     return read(folder / "valid.csv").values()
 
 
-def main():
-    stele = pathlib.Path(sys.argv[1]).resolve()
-    passed = failed = 0
-    for case in (recurrent, bag_of_words, attention):
-        with tempfile.TemporaryDirectory() as scratch:
-            try:
-                case(stele, pathlib.Path(scratch))
-                passed += 1
-            except AssertionError as e:
-                print(f"{case.__name__}: {e}")
-                failed += 1
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_cases(recurrent, bag_of_words, attention))

@@ -8,12 +8,12 @@ frequency among them; what reads tokens one by one has to gain from z. The last 
 import csv
 import json
 import math
-import pathlib
 import random
 import struct
 import subprocess
 import sys
-import tempfile
+
+from cases import run_cases
 
 SPEC = """\
 stele: 1
@@ -217,20 +217,5 @@ def next_tokens(stele, folder):
     assert alone[0]["model"] == cross["text", "text"]["model"], alone
 
 
-def main():
-    stele = pathlib.Path(sys.argv[1]).resolve()
-    passed = failed = 0
-    for case in (bags_and_spectra, next_tokens):
-        with tempfile.TemporaryDirectory() as scratch:
-            try:
-                case(stele, pathlib.Path(scratch))
-                passed += 1
-            except AssertionError as e:
-                print(f"{case.__name__}: {e}")
-                failed += 1
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_cases(bags_and_spectra, next_tokens))

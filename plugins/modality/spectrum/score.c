@@ -21,22 +21,6 @@ uint32_t spectrum_tally_width(const stele_inst *self)
     return WIDTH;
 }
 
-/* Pearson's; NaN where one of them is the same everywhere. */
-static double correlation_of(const double *a, const double *b, int64_t n)
-{
-    double mean_a = 0.0, mean_b = 0.0, aa = 0.0, bb = 0.0, ab = 0.0;
-    for (int64_t k = 0; k < n; k++) {
-        mean_a += a[k] / (double)n;
-        mean_b += b[k] / (double)n;
-    }
-    for (int64_t k = 0; k < n; k++) {
-        aa += (a[k] - mean_a) * (a[k] - mean_a);
-        bb += (b[k] - mean_b) * (b[k] - mean_b);
-        ab += (a[k] - mean_a) * (b[k] - mean_b);
-    }
-    return aa > 1e-12 && bb > 1e-12 ? ab / sqrt(aa * bb) : NAN;
-}
-
 /* The lowest of those with the most power. */
 static int64_t largest(const double *a, int64_t n)
 {
@@ -50,7 +34,7 @@ static int64_t largest(const double *a, int64_t n)
 /* Logs of the powers of one channel, measured and predicted, n each. */
 static void compare(const double *measured, const double *predicted, int64_t n, double *row)
 {
-    const double r = correlation_of(measured, predicted, n);
+    const double r = stele_pearson(n, measured, predicted);
     const double d = fabs((double)(largest(predicted, n) - largest(measured, n)));
     row[CORRELATED] += isnan(r) ? 0.0 : 1.0;
     row[CORRELATION] += isnan(r) ? 0.0 : r;
