@@ -73,11 +73,11 @@ class ImageModel(nn.Module):
     def __init__(self, side):
         super().__init__()
         first = 64 * (side // 4) ** 2
-        self.encoder = nn.Sequential(nn.Conv2d(1, 32, 4, 2, 1), nn.ReLU(), nn.Conv2d(32, 64, 4, 2, 1), nn.ReLU(),
-                                     nn.Flatten(), nn.Linear(first, 256), nn.ReLU(), nn.Linear(256, 32))
-        self.decoder = nn.Sequential(nn.Linear(16, 256), nn.ReLU(), nn.Linear(256, first), nn.ReLU(),
+        self.encoder = nn.Sequential(nn.Conv2d(1, 32, 4, 2, 1), nn.SiLU(), nn.Conv2d(32, 64, 4, 2, 1), nn.SiLU(),
+                                     nn.Flatten(), nn.Linear(first, 256), nn.SiLU(), nn.Linear(256, 32))
+        self.decoder = nn.Sequential(nn.Linear(16, 256), nn.SiLU(), nn.Linear(256, first), nn.SiLU(),
                                      nn.Unflatten(1, (64, side // 4, side // 4)),
-                                     nn.ConvTranspose2d(64, 32, 4, 2, 1), nn.ReLU(),
+                                     nn.ConvTranspose2d(64, 32, 4, 2, 1), nn.SiLU(),
                                      nn.ConvTranspose2d(32, 1, 4, 2, 1, bias=False))
         self.bias = nn.Parameter(torch.zeros(1, side, side))
 
@@ -126,11 +126,11 @@ class SignalModel(nn.Module):
     def __init__(self):
         super().__init__()
         last = 64 * self.samples // 4
-        self.encoder = nn.Sequential(nn.Conv1d(2 * self.channels, 32, 5, 2, 2), nn.ReLU(), nn.Conv1d(32, 64, 5, 2, 2),
-                                     nn.ReLU(), nn.Flatten(), nn.Linear(last, 128), nn.ReLU(), nn.Linear(128, 2 * LATENT))
-        self.hidden = nn.Sequential(nn.Linear(LATENT, 128), nn.ReLU())
-        self.decoder = nn.Sequential(nn.Linear(128, last), nn.ReLU(), nn.Unflatten(1, (64, self.samples // 4)),
-                                     nn.ConvTranspose1d(64, 32, 5, 2, 2, 1), nn.ReLU(),
+        self.encoder = nn.Sequential(nn.Conv1d(2 * self.channels, 32, 5, 2, 2), nn.SiLU(), nn.Conv1d(32, 64, 5, 2, 2),
+                                     nn.SiLU(), nn.Flatten(), nn.Linear(last, 128), nn.SiLU(), nn.Linear(128, 2 * LATENT))
+        self.hidden = nn.Sequential(nn.Linear(LATENT, 128), nn.SiLU())
+        self.decoder = nn.Sequential(nn.Linear(128, last), nn.SiLU(), nn.Unflatten(1, (64, self.samples // 4)),
+                                     nn.ConvTranspose1d(64, 32, 5, 2, 2, 1), nn.SiLU(),
                                      nn.ConvTranspose1d(32, self.channels, 5, 2, 2, 1, bias=False))
         self.bias = nn.Parameter(torch.zeros(self.channels, self.samples))
         self.log_variance = nn.Linear(128, 1)

@@ -64,7 +64,8 @@ typedef struct windows_config {
         STELE_OPTION_F64(type_, fld_.noise, "encoder.noise", 0.0, 0.0, 0.9,                        \
                          "Share of windows in whose place the encoder sees noise while training, " \
                          "so that it learns to trust a noisy sensor less."),                       \
-        STELE_DENSE_OPTIONS(type_, fld_.encoder, "encoder", "[128]", 0.0)
+        STELE_DENSE_OPTIONS_FROM(type_, fld_.encoder, "encoder", "[128]", STELE_SILU,              \
+                                 STELE_NORM_NONE, 0.0)
 
 typedef struct windows {
     const stele_host *host;

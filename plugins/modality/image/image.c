@@ -27,7 +27,8 @@ static const stele_option options[] = {
                           "height and width."),
     STELE_OPTION_I64(image_config, encoder_layers.kernel, "encoder.kernel", 4, 2, 15,
                      "Pixels along each side that a convolution of the encoder spans."),
-    STELE_DENSE_OPTIONS(image_config, encoder, "encoder", "[256]", 0.0),
+    STELE_DENSE_OPTIONS_FROM(image_config, encoder, "encoder", "[256]", STELE_SILU, STELE_NORM_NONE,
+                             0.0),
     STELE_OPTION_F64(image_config, shift, "encoder.shift", 0.0, 0.0, 1000.0,
                      "Pixels, down and across, by which images are moved at random before the "
                      "encoder sees them while training: the standard deviation. The pixels at the "
@@ -44,7 +45,8 @@ static const stele_option options[] = {
                           "to last; each doubles height and width, the last gives the image."),
     STELE_OPTION_I64(image_config, decoder_layers.kernel, "decoder.kernel", 4, 2, 15,
                      "Pixels along each side that a transposed convolution of the decoder spans."),
-    STELE_DENSE_OPTIONS(image_config, decoder, "decoder", "[256]", 0.0),
+    STELE_DENSE_OPTIONS_FROM(image_config, decoder, "decoder", "[256]", STELE_SILU, STELE_NORM_NONE,
+                             0.0),
     STELE_OPTION_I64_LIST(image_config, size, "size", "[]", 1, 65536,
                           "Height and width, or height, width and channels, of images that come "
                           "as flat rows."),

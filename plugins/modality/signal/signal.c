@@ -45,7 +45,7 @@ static const stele_option options[] = {
                           "window."),
     STELE_OPTION_I64(config, decoder_layers.kernel, "decoder.kernel", 5, 2, 63,
                      "Samples that a transposed convolution of the decoder spans."),
-    STELE_DENSE_OPTIONS(config, decoder, "decoder", "[128]", 0.0),
+    STELE_DENSE_OPTIONS_FROM(config, decoder, "decoder", "[128]", STELE_SILU, STELE_NORM_NONE, 0.0),
     STELE_OPTION_ENUM(config, likelihood, "likelihood", likelihood_names, NORMAL,
                       "Normal, or Student's t with learned degrees of freedom for heavy tails."),
     STELE_OPTION_ENUM(config, variance, "variance", variance_names, BY_WINDOW,

@@ -43,7 +43,7 @@ static const stele_option options[] = {
     STELE_OPTION_I64(config, dof, "dof", 0, 0, 1000,
                      "Degrees of freedom of how loud a channel is in a window: the fewer, the more "
                      "may windows of one spectrum differ in it. 0: it is the spectrum's alone."),
-    STELE_DENSE_OPTIONS(config, decoder, "decoder", "[128]", 0.0),
+    STELE_DENSE_OPTIONS_FROM(config, decoder, "decoder", "[128]", STELE_SILU, STELE_NORM_NONE, 0.0),
     STELE_OPTION_F64(config, floor, "floor", 1e-4, 1e-12, 1e6,
                      "Added to every power, in units of the standardised samples, so that a "
                      "frequency which is silent cannot take over."),

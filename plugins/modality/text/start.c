@@ -10,7 +10,9 @@
 
 int text_starts_from_lsa(const stele_inst *self)
 {
-    return self->config->reader.kind == TEXT_BAG && self->config->start != TEXT_RANDOM;
+    const text_config *c = self->config;
+    const int itself = c->start == TEXT_START_AUTO && c->embedding <= LSA_MOST;
+    return c->reader.kind == TEXT_BAG && (c->start == TEXT_LSA || itself);
 }
 
 /* Tokens of all texts, each text's one behind the other, as far as they are read. */

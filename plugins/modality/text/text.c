@@ -18,8 +18,8 @@
 #include <stdlib.h>
 
 static const char *const kinds[] = { "gru", "bag", "attention", NULL };
-static const char *const weightings[] = { "mean", "tfidf", NULL };
-static const char *const starts[] = { "random", "lsa", NULL };
+static const char *const weightings[] = { "auto", "mean", "tfidf", NULL };
+static const char *const starts[] = { "auto", "random", "lsa", NULL };
 
 #define SEQUENCE_OPTIONS(part_, prefix_)                                                           \
     STELE_OPTION_I64(text_config, part_.state, prefix_ ".state", 128, 1, 4096,                     \
@@ -37,15 +37,15 @@ static const stele_option options[] = {
                      "Longer texts are cut, with a warning."),
     STELE_OPTION_I64(text_config, embedding, "embedding", 64, 1, 4096,
                      "Width of the vectors that stand for tokens."),
-    STELE_OPTION_ENUM(text_config, reader.kind, "encoder.kind", kinds, TEXT_GRU,
+    STELE_OPTION_ENUM(text_config, reader.kind, "encoder.kind", kinds, TEXT_BAG,
                       "What the encoder's dense layers see: the last state of a recurrent unit, "
-                      "the mean of the tokens' vectors, or the mean of the states of blocks of "
-                      "self-attention."),
+                      "the weighted sum of the tokens' vectors, or the mean of the states of "
+                      "blocks of self-attention."),
     SEQUENCE_OPTIONS(reader, "encoder"),
     STELE_OPTION_ENUM(
-        text_config, weights, "encoder.weights", weightings, TEXT_MEAN,
-        "bag: all tokens count alike, or by tf-idf: more the fewer of the training "
-        "rows have them, less each time that a text repeats them, and a text's length "
+        text_config, weights, "encoder.weights", weightings, TEXT_WEIGHTS_AUTO,
+        "bag: all tokens count alike, or by tf-idf, which is what auto says: more the fewer of the "
+        "training rows have them, less each time that a text repeats them, and a text's length "
         "does not matter. The tokens of a word in pieces share its weight. Tokens that no training "
         "row has count nothing then."),
     STELE_OPTION_BOOL(
@@ -53,10 +53,10 @@ static const stele_option options[] = {
         "tfidf: words without a letter or digit, as punctuation, count too. Whatever is "
         "not ASCII is a letter."),
     STELE_OPTION_ENUM(
-        text_config, start, "encoder.embedding", starts, TEXT_RANDOM,
+        text_config, start, "encoder.embedding", starts, TEXT_START_AUTO,
         "bag: the tokens' vectors start at random, or at latent semantic analysis of the training "
         "rows' texts, weighted as `encoder.weights` says: tokens of texts with words in common "
-        "start alike."),
+        "start alike. auto: so where `embedding` is 512 or less."),
     STELE_OPTION_F64(text_config, read_dropout, "encoder.word_dropout", 0.0, 0.0, 0.95,
                      "Share of the tokens that the encoder cannot read while training."),
     STELE_DENSE_OPTIONS(text_config, encoder, "encoder", "[128]", 0.0),
@@ -92,7 +92,7 @@ static stele_status check_bag(const stele_host *h, const text_config *c)
         return STELE_FAIL(h, STELE_E_OPTION, "encoder.%s: is for `encoder.kind: bag`",
                           tfidf ? "weights" : "embedding");
     }
-    if (c->marks && !tfidf) {
+    if (c->marks && (!bag || c->weights == TEXT_MEAN)) {
         return STELE_FAIL(h, STELE_E_OPTION,
                           "encoder.marks: is for `encoder.weights: tfidf`; else all tokens count");
     }

@@ -9,8 +9,8 @@
 #include <stele/recurrent.h>
 
 enum { TEXT_GRU = 0, TEXT_BAG, TEXT_ATTENTION };
-enum { TEXT_MEAN = 0, TEXT_TFIDF };
-enum { TEXT_RANDOM = 0, TEXT_LSA };
+enum { TEXT_WEIGHTS_AUTO = 0, TEXT_MEAN, TEXT_TFIDF };
+enum { TEXT_START_AUTO = 0, TEXT_RANDOM, TEXT_LSA };
 
 /* What reads or writes tokens one by one. */
 typedef struct text_sequence {

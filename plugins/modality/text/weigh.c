@@ -7,7 +7,7 @@
 
 int text_weighs(const stele_inst *self)
 {
-    return self->config->reader.kind == TEXT_BAG && self->config->weights == TEXT_TFIDF;
+    return self->config->reader.kind == TEXT_BAG && self->config->weights != TEXT_MEAN;
 }
 
 /* log((1 + n) / (1 + d)) of a token that d of n texts have; 0 of one that none has, whose vector

@@ -21,7 +21,7 @@ typedef struct stele_count_config {
 /* Rows of member fld_ (a stele_count_config) of config type type_. Defaults: input_: STELE_INPUT_*, dropout_: the share
  * of counts hidden from the encoder, norm_: the encoder's STELE_NORM_*. */
 #define STELE_COUNT_MODEL_OPTIONS(type_, fld_, input_, dropout_, norm_)                                                \
-    STELE_DENSE_OPTIONS_NORM(type_, fld_.encoder, "encoder", "[128]", norm_, 0.0),                                     \
+    STELE_DENSE_OPTIONS_FROM(type_, fld_.encoder, "encoder", "[128]", STELE_RELU, norm_, 0.0),                         \
         STELE_COUNT_INPUT_OPTIONS(type_, fld_.input, input_, dropout_),                                                \
         STELE_DENSE_OPTIONS(type_, fld_.decoder, "decoder", "[128]", 0.0),                                             \
         STELE_OPTION_F64(type_, fld_.output_decay, "decoder.output_decay", 1.0, 0.0, 1e6,                              \

@@ -30,12 +30,12 @@ typedef struct stele_dense_config {
 
 /* Rows "PREFIX.hidden", "PREFIX.activation", ... for member fld_ of config type type_. */
 #define STELE_DENSE_OPTIONS(type_, fld_, prefix_, hidden_, dropout_)                                                   \
-    STELE_DENSE_OPTIONS_NORM(type_, fld_, prefix_, hidden_, STELE_NORM_NONE, dropout_)
-/* The same with the norm, STELE_NORM_*, that is the default. */
-#define STELE_DENSE_OPTIONS_NORM(type_, fld_, prefix_, hidden_, norm_, dropout_)                                       \
+    STELE_DENSE_OPTIONS_FROM(type_, fld_, prefix_, hidden_, STELE_RELU, STELE_NORM_NONE, dropout_)
+/* The same with the defaults of activation and norm, STELE_RELU ... and STELE_NORM_*. */
+#define STELE_DENSE_OPTIONS_FROM(type_, fld_, prefix_, hidden_, activation_, norm_, dropout_)                          \
     STELE_OPTION_I64_LIST(type_, fld_.hidden, prefix_ ".hidden", hidden_, 1, 65536,                                    \
                           "Widths of the hidden layers, first to last; [] is none."),                                  \
-        STELE_OPTION_ENUM(type_, fld_.activation, prefix_ ".activation", stele_activation_names, STELE_RELU,           \
+        STELE_OPTION_ENUM(type_, fld_.activation, prefix_ ".activation", stele_activation_names, activation_,          \
                           "Nonlinearity after each hidden layer."),                                                    \
         STELE_OPTION_ENUM(type_, fld_.norm, prefix_ ".norm", stele_norm_names, norm_,                                  \
                           "Normalisation before each nonlinearity."),                                                  \
