@@ -52,10 +52,10 @@ stele_status image_validate(const stele_inst *self, const stele_view *x, stele_b
 /* --- starts --- */
 
 /* Of the training rows: per pixel how many have it and the sum of y; of all pixels the largest
- * value and the sums of y and y^2. */
+ * value, the sums of y and y^2 and how many are neither nearly black nor nearly white. */
 typedef struct statistics {
     double *n, *sum;
-    double rows, largest, count, total, squares;
+    double rows, largest, count, total, squares, grey;
 } statistics;
 
 static void add_rows(const stele_inst *self, const stele_view *x, statistics *s)
@@ -71,6 +71,7 @@ static void add_rows(const stele_inst *self, const stele_view *x, statistics *s)
             s->n[j] += 1.0; /* of those that lack it */
             continue;
         }
+        s->grey += y > 0.1 && y < 0.9;
         y = c->likelihood == BERNOULLI ? (y > 0.5 ? 1.0 : 0.0) : y;
         s->largest = fmax(s->largest, y);
         s->sum[j] += y;
@@ -105,6 +106,19 @@ static double first_scale(const stele_inst *self, const statistics *s)
     }
 }
 
+/* A quarter: handwriting, whose strokes have grey edges, stays below that; photographs do not. */
+static void warn_of_greys(const stele_inst *self, const statistics *s)
+{
+    if (self->config->likelihood == BERNOULLI && s->grey > 0.25 * s->count) {
+        self->host->log(
+            self->host, STELE_LOG_WARNING,
+            "likelihood: bernoulli makes every pixel black or white, but %.0f %% of the "
+            "training rows' are grey (between .1 and .9 of white); laplace, gaussian "
+            "and logistic keep greys",
+            100.0 * s->grey / s->count);
+    }
+}
+
 static stele_status set_starts(const stele_inst *self, stele_fit *f, statistics *s)
 {
     const stele_fit_api *api = self->host->fit;
@@ -116,6 +130,7 @@ static stele_status set_starts(const stele_inst *self, stele_fit *f, statistics 
                           s->largest * self->config->white);
     }
     find_biases(self, s);
+    warn_of_greys(self, s);
     stele_status status = api->set(f, self->bias, (uint64_t)pixels, s->sum);
     if (status == STELE_OK && self->config->likelihood != BERNOULLI) {
         const int64_t n = self->config->scale == BY_PIXEL ? pixels : 1;

@@ -59,7 +59,7 @@ static const stele_option options[] = {
         "start alike. auto: so where `embedding` is 512 or less."),
     STELE_OPTION_F64(text_config, read_dropout, "encoder.word_dropout", 0.0, 0.0, 0.95,
                      "Share of the tokens that the encoder cannot read while training."),
-    STELE_DENSE_OPTIONS(text_config, encoder, "encoder", "[128]", 0.0),
+    STELE_DENSE_OPTIONS(text_config, encoder, "encoder", "[]", 0.0),
     STELE_OPTION_ENUM(
         text_config, writer.kind, "decoder.kind", kinds, TEXT_GRU,
         "How tokens depend on each other: a recurrent unit, or causal self-attention, that reads "
