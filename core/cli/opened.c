@@ -79,20 +79,6 @@ static stele_status check_folder(const char *dir, const char *spec, stele__diag 
     return STELE_E_DATA;
 }
 
-/* The folder's own spec, whatever is asked for besides: it decides which checkpoints fit. */
-static stele_status fingerprint_of(stele__registry *registry, const char *spec, char ret[17],
-                                   stele__diag *diag)
-{
-    stele__loaded own = { 0 };
-    stele__spec_arguments a = { .path = spec };
-    stele_status status = stele__loaded_create(registry, &a, &own, diag);
-    if (status == STELE_OK) {
-        status = stele__spec_fingerprint(own.spec, ret, diag);
-    }
-    stele__loaded_finish(&own);
-    return status;
-}
-
 /* The run's spec as it is, for what of it other data take the place of. */
 static stele_status load_new_data(stele__opened *o, const stele__open_request *q,
                                   stele__spec_arguments *a, stele__diag *diag)
@@ -116,7 +102,7 @@ static stele_status load(stele__opened *o, const stele__open_request *q, const c
     stele__str threads, said_threads;
     stele__str_init(&threads);
     stele__str_init(&said_threads);
-    stele_status status = fingerprint_of(o->registry, spec, fingerprint, diag);
+    stele_status status = stele__resolved_fingerprint(spec, fingerprint, diag);
     if (status == STELE_OK) {
         status = load_new_data(o, q, &a, diag);
     }

@@ -51,6 +51,11 @@ STELE_NODISCARD stele_status stele__folder_end(const char *dir, const stele__run
 STELE_NODISCARD stele_status stele__spec_fingerprint(const stele__spec *spec, char ret[17],
                                                      stele__diag *diag);
 
+/* The fingerprint of the training that wrote the file `path`, a resolved.yaml. Of the file as it
+ * is: a program with more options than the one that wrote it still opens the run. */
+STELE_NODISCARD stele_status stele__resolved_fingerprint(const char *path, char ret[17],
+                                                         stele__diag *diag);
+
 /* The same over all that decides how a training ends: with epochs, early stopping and paths. */
 STELE_NODISCARD stele_status stele__spec_digest(const stele__spec *spec, char ret[17],
                                                 stele__diag *diag);

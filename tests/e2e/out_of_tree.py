@@ -199,6 +199,30 @@ def demo(who):
     who.run(f"stele train {share}/stele/configs/demo.yaml --run demo --quiet --set train.epochs=1", who.home)
 
 
+def grow(who, folder):
+    """A run that an older version of the plugin trained, without an option that it has now, is read; one whose spec
+    was changed is not."""
+    source = next(folder.glob("fusion/*.c"))
+    text = source.read_text()
+    for old, new in (("} config;", "    double later;\n} config;"),
+                     ("options[] = {", 'options[] = {\n    STELE_OPTION_F64(config, later, "later", 1.0, 0.0, 2.0, "New."),')):
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    before = source.read_text()
+    source.write_text(text)
+    who.run("meson compile -C build", folder, trace=False)
+    env = {"STELE_PLUGIN_PATH": f"{folder}/build"}
+    who.run("stele embed runs/meson -o z.csv --quiet", folder, **env)
+    out = who.run("stele train spec.yaml --quiet --run runs/meson --resume", folder, expect=3, **env)
+    assert "fusion.later is new" in out, out
+    resolved = folder / "runs/meson/resolved.yaml"
+    resolved.write_text(resolved.read_text().replace("trust: 0.9", "trust: 0.8"))
+    out = who.run("stele embed runs/meson -o other.csv --quiet", folder, expect=3, **env)
+    assert "is a checkpoint of another spec" in out and not (folder / "other.csv").exists(), out
+    source.write_text(before)
+    who.run("meson compile -C build", folder, trace=False)
+
+
 def put_among_installed(who, folder):
     """`meson install` of a plugin puts it where the program looks."""
     who.run("meson install -C build", folder, trace=False)
@@ -224,6 +248,7 @@ def main():
             by_readme(who, folders["source"])
             without_installation(build, home)
             demo(who)
+            grow(who, folders["fusion"])
             put_among_installed(who, folders["fusion"])
         except AssertionError as error:
             print("failed:", error)
