@@ -48,6 +48,10 @@ static int check(int argc, char **argv, options *o)
     if (o->report != NULL && strcmp(o->report, "fusion") != 0) {
         return stele__cli_usage_error(argv[0], "there is no report `%s`, only fusion", o->report);
     }
+    const size_t n = o->rows != NULL ? strlen(o->rows) : 0;
+    if (o->rows != NULL && (n < 5 || strcmp(o->rows + n - 4, ".csv") != 0)) {
+        return stele__cli_usage_error(argv[0], "--rows %s: writes a table, NAME.csv", o->rows);
+    }
     o->open.plan.fusion = o->report != NULL;
     if (o->report != NULL && o->exclude != NULL) {
         return stele__cli_usage_error(argv[0], "the fusion report leaves no class out: --exclude "
@@ -149,6 +153,9 @@ static stele_status judge(const options *o, const stele__opened *opened, stele__
         status = stele__diag_error(diag, STELE_E_DATA, NULL, "%s: there are no %s rows to judge",
                                    o->open.dir, part_title(o->open.part));
         stele__diag_hint(diag, "choose another part with --split");
+    }
+    if (status == STELE_OK && o->rows != NULL) {
+        status = stele__opened_keep(opened, o->rows, diag);
     }
     q.row = row;
     q.train = opened->run.split->row[STELE__TRAIN];

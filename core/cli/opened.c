@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static int part_of(const char *name)
@@ -197,6 +196,7 @@ stele_status stele__opened_init(stele__opened *o, const stele__open_request *q, 
 {
     char fingerprint[17];
     memset(o, 0, sizeof *o);
+    o->dir = q->dir;
     o->log = stele__cli_log(q->quiet);
     char *spec = stele__folder_path(q->dir, "resolved.yaml");
     char *state = stele__folder_path(q->dir, "data.json");
@@ -314,25 +314,6 @@ stele_status stele__opened_rows(const stele__opened *o, const stele__open_reques
     *ret = row;
     *ret_n = n;
     return STELE_OK;
-}
-
-static int same_file(const char *a, const char *b)
-{
-    struct stat x, y;
-    return a != NULL && b != NULL && stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
-           x.st_ino == y.st_ino;
-}
-
-stele_status stele__opened_keep(const stele__opened *o, const char *out, stele__diag *diag)
-{
-    int is_input = 0;
-    for (size_t i = 0; i < o->run.n_sources; i++) {
-        is_input |= same_file(out, o->run.source[i].file);
-    }
-    return is_input
-               ? stele__diag_error(diag, STELE_E_ARG, NULL,
-                                   "%s: holds the measurements; name another file with -o", out)
-               : STELE_OK;
 }
 
 stele_status stele__split_list(const char *text, stele_str_list *ret)

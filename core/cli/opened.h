@@ -38,6 +38,7 @@ typedef struct stele__open_request {
 } stele__open_request;
 
 typedef struct stele__opened {
+    const char *dir; /* of the request, which has to outlive this */
     stele__registry *registry;
     stele__loaded loaded;
     stele__new_data_sets new_data;
@@ -73,7 +74,8 @@ STELE_NODISCARD stele_status stele__opened_modalities(const stele__opened *o, co
 STELE_NODISCARD stele_status stele__opened_rows(const stele__opened *o,
                                                 const stele__open_request *q, int64_t **ret,
                                                 int64_t *ret_n);
-/* Refuse to write over the measurements, those that --data names among them. */
+/* Refuse to write over what the training wrote and over measurements, those that --data names and
+ * files of a folder that a source reads among them: E_ARG. */
 STELE_NODISCARD stele_status stele__opened_keep(const stele__opened *o, const char *out,
                                                 stele__diag *diag);
 /* "a,b,c" as a list of texts; free both v and v[0]. */
