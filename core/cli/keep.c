@@ -1,8 +1,10 @@
 /* What a command may not write over: results can be made again, measurements and models cannot. */
 #include "base/mem.h"
 #include "cli/opened.h"
+#include "spec/node.h"
 #include "train/folder.h"
 
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -58,21 +60,42 @@ static int older_than_run(const char *dir, const char *out)
     return older;
 }
 
-/* A source that reads a folder, or pictures that its file names, does not tell which files these
- * are. What this run has written is younger than it. */
-static int may_be_measured(const char *dir, const char *source, const char *out)
+/* Does a text below `node` name such a file, or a pattern that it fits? With an ending, as names of
+ * columns have patterns, too. Folders apart: a file of that name in another folder is none of the
+ * data, which lies_in() tells. */
+static int is_named(const stele__node *node, const char *name)
+{
+    int found = 0;
+    if (node->kind == STELE__SCALAR) {
+        const char *slash = strrchr(node->text, '/');
+        found = strchr(node->text, '.') != NULL &&
+                fnmatch(slash != NULL ? slash + 1 : node->text, name, 0) == 0;
+    }
+    for (size_t i = 0; i < node->n; i++) {
+        found |= is_named(node->child[i], name);
+    }
+    return found;
+}
+
+/* A source that reads several files does not tell which ones. Of its folder are taken those that
+ * the spec names and, as folders of arrays and files that name pictures are read whole, arrays and
+ * pictures that were there before the run: what came of it is younger. */
+static int may_be_measured(const stele__opened *o, const char *source, const char *out)
 {
     struct stat s;
-    if (source == NULL || stat(source, &s) != 0 || !older_than_run(dir, out)) {
+    if (source == NULL) {
         return 0;
     }
-    if (S_ISDIR(s.st_mode)) {
-        return lies_in(out, source);
-    }
-    const char *slash = strrchr(source, '/');
-    char *folder =
-        slash != NULL ? stele__strndup(source, (size_t)(slash - source) + 1) : stele__strdup(".");
-    const int found = ends_in(out, ".png") && folder != NULL && lies_in(out, folder);
+    const int whole = stat(source, &s) == 0 && S_ISDIR(s.st_mode); /* else a file, or a pattern */
+    const char *slash = strrchr(source, '/'), *name = strrchr(out, '/');
+    const stele__node *data = stele__node_find(stele__spec_doc_root(o->loaded.spec->doc), "data");
+    char *folder = whole           ? stele__strdup(source)
+                   : slash == NULL ? stele__strdup(".")
+                                   : stele__strndup(source, (size_t)(slash - source) + 1);
+    const int named = data != NULL && is_named(data, name != NULL ? name + 1 : out);
+    const int kind = ends_in(out, ".npy") || ends_in(out, ".png");
+    const int found =
+        folder != NULL && (named || (kind && older_than_run(o->dir, out))) && lies_in(out, folder);
     stele__free(folder);
     return found;
 }
@@ -89,11 +112,9 @@ stele_status stele__opened_keep(const stele__opened *o, const char *out, stele__
             return stele__diag_error(diag, STELE_E_ARG, NULL,
                                      "%s: holds the measurements; name another file", out);
         }
-        if (may_be_measured(o->dir, source, out)) {
+        if (may_be_measured(o, source, out)) {
             stele__diag_error(diag, STELE_E_ARG, NULL,
-                              "%s: may be one of the measurements: it lies with them and is older "
-                              "than the run",
-                              out);
+                              "%s: may be one of the measurements, with which it lies", out);
             stele__diag_hint(diag, "name another file, or remove this one first");
             return STELE_E_ARG;
         }

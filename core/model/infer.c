@@ -370,7 +370,10 @@ stele_status stele__draw_from(const stele__model *m, stele_graph *g, const stele
     stele_status status = STELE_OK;
     for (uint32_t c = 0; status == STELE_OK && c < j->n; c++) {
         stele__draws *d = &ret[n_draws];
-        *d = (stele__draws){ .mask = p->mask, .subset = p->mask & j->subset[c], .component = c };
+        *d = (stele__draws){ .mask = p->mask,
+                             .subset = p->mask & j->subset[c],
+                             .row_subset = j->row_subset,
+                             .component = c };
         d->position = stele__op_take(g, (size_t)b->n, sizeof *d->position);
         d->row = stele__op_take(g, (size_t)b->n, sizeof *d->row);
         d->sample = stele__op_take(g, (size_t)b->n, sizeof *d->sample);

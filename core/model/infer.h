@@ -40,6 +40,8 @@ STELE_NODISCARD stele_status stele__fuse(const stele__model *m, stele_graph *g,
 typedef struct stele__draws {
     uint64_t mask;   /* of the posterior */
     uint64_t subset; /* of these modalities, those that the component consists of */
+    const uint64_t
+        *row_subset; /* NULL, or by position in the batch: all that it consists of there */
     uint32_t component;
     int64_t n;               /* rows */
     int64_t *position;       /* (n) in the batch */

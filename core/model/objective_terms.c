@@ -120,6 +120,7 @@ static int draw_private(stele__terms *s, uint32_t i)
 {
     stele__draws *d = &s->draws[i];
     const stele__private_how how = { .own = d->subset,
+                                     .own_of_row = d->row_subset,
                                      .closed = s->o->bound == STELE__BOUND_ELBO,
                                      .gate =
                                          s->o->bound == STELE__BOUND_DREG ? &s->gate[i] : NULL };

@@ -87,6 +87,13 @@ stele_status stele__joint_check(stele_graph *g, const stele_joint *j, int64_t ro
                        j->capacity);
         return STELE_E_INTERNAL;
     }
+    for (int64_t r = 0; j->row_subset != NULL && r < rows; r++) {
+        if (j->n > 1 || (j->row_subset[r] & ~j->subset[0]) != 0) {
+            stele__op_fail(g, STELE_E_INTERNAL,
+                           "fuse: row_subset is for one component, and bits among its subset");
+            return STELE_E_INTERNAL;
+        }
+    }
     stele_status status = STELE_OK;
     for (uint32_t c = 0; c < j->n && status == STELE_OK; c++) {
         snprintf(name, sizeof name, "component[%u]", c);

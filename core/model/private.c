@@ -44,14 +44,20 @@ typedef struct making {
     int64_t n_from_q, n_blind;
 } making;
 
-static stele_tensor *flags(stele_graph *g, const stele__draws *d, const uint64_t *present,
-                           uint64_t yes, uint64_t no, int64_t *ret_n)
+/* (n, 1): whether the row has the measurement `bit` and w comes from it, as `from_it` says. */
+static stele_tensor *flags(const making *w, const uint64_t *present, uint64_t bit, int from_it,
+                           int64_t *ret_n)
 {
+    stele_graph *g = w->g;
+    const stele__draws *d = w->d;
+    const uint64_t *of_row = w->how->own_of_row;
     stele_shape shape = STELE__SHAPE(d->n, 1);
     void *value = stele__op_take(g, (size_t)d->n, sizeof(double));
     *ret_n = 0;
     for (int64_t k = 0; value != NULL && k < d->n; k++) {
-        int is = (present[d->position[k]] & yes) != 0 && (present[d->position[k]] & no) == 0;
+        const int64_t at = d->position[k];
+        const uint64_t own = of_row != NULL ? w->how->own & of_row[at] : w->how->own;
+        const int is = (present[at] & bit) != 0 && ((own & bit) != 0) == from_it;
         stele__put_real(stele__graph_dtype(g), value, k, (double)is);
         *ret_n += is;
     }
@@ -69,8 +75,8 @@ static int prepare(making *w, const stele__expert_set *e, uint32_t i)
     w->q = stele__dist_rows(g, w->d, b->n, &e->own[i]);
     w->prior = (stele_dist){ .family = STELE_NORMAL, .n = 2, .p = { zero, zero } };
     w->r = w->prior;
-    w->from_q = flags(g, w->d, b->present, bit & w->how->own, 0, &w->n_from_q);
-    w->blind = flags(g, w->d, b->present, bit, bit & w->how->own, &w->n_blind);
+    w->from_q = flags(w, b->present, bit, 1, &w->n_from_q);
+    w->blind = flags(w, b->present, bit, 0, &w->n_blind);
     if (w->own->learned) {
         w->r.p[1] = ops->expand(g, ops->param(g, STELE__LOG_VARIANCE), &shape);
     }

@@ -17,9 +17,10 @@ STELE_NODISCARD stele_status stele__private_build(stele__model *m, uint32_t i, s
 typedef struct stele__private_how {
     uint64_t own; /* bits of the modalities whose w comes from q(w | x), in the rows that have them;
                      r(w) elsewhere */
-    int closed;   /* ratio: KL(q || prior) in place of log q(w) - log p(w) */
-    int whole;    /* ratio: also log r(w) - log p(w) of what is decoded without its own w, which
-                     makes the bound one of p(x); training leaves it out, as the paper does */
+    const uint64_t *own_of_row; /* NULL, or by position in the batch: `own` is these bits of it */
+    int closed;                 /* ratio: KL(q || prior) in place of log q(w) - log p(w) */
+    int whole; /* ratio: also log r(w) - log p(w) of what is decoded without its own w, which
+                  makes the bound one of p(x); training leaves it out, as the paper does */
     const stele__gate *gate; /* of a doubly reparametrised bound: w that comes from q passes it, and
                                 log q is formed with its parameters held; NULL: neither */
 } stele__private_how;

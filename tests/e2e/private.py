@@ -167,12 +167,26 @@ def check_purpose(stele, scratch):
         assert sum(error) / len(error) < 0.35, f"{fusion}: b from a is off by {sum(error) / len(error)}"
 
 
+def check_sampled(stele, scratch):
+    """A subset drawn for each row decodes the others with a latent that is not theirs, as a component of a mixture does."""
+    spec, given_b = scratch / "sampled.yaml", {}
+    spec.write_text(SHARED.replace("FUSION", "mopoe"), encoding="utf-8")
+    for subsets in ("all", "sampled"):
+        folder = scratch / f"sampled-{subsets}"
+        sets = ["modalities.a.private={dim: 1, cross: learned}", "objective.subsets=all", f"fusion.subsets={subsets}"]
+        run(stele, "train", spec, "--run", folder, "--quiet", *(w for s in sets for w in ("--set", s)))
+        report = json.loads(run(stele, "eval", folder, "--json"))["posteriors"]
+        given_b[subsets] = next(p for p in report if p["name"] == "b")["log_likelihood"]["a"]
+    assert abs(given_b["sampled"] - given_b["all"]) < 3.0, f"log p(a) given b, by subsets: {given_b}"
+
+
 def main():
     stele = pathlib.Path(sys.argv[1]).resolve()
     with tempfile.TemporaryDirectory() as scratch:
         folder = check_commands(stele, pathlib.Path(scratch))
         check_generation(stele, folder)
         check_purpose(stele, pathlib.Path(scratch))
+        check_sampled(stele, pathlib.Path(scratch))
 
 
 if __name__ == "__main__":

@@ -237,6 +237,30 @@ static stele_status drawn(const stele_inst *self, stele_graph *g, const stele_ex
     return ops->status(g);
 }
 
+/* What was drawn, as bits: private latents of the modalities left out are drawn blindly. */
+static stele_status drawn_bits(const stele_ops *ops, stele_graph *g, const stele_tensor *drawn,
+                               const uint64_t **ret)
+{
+    stele_view v = { .struct_size = sizeof v };
+    stele_status status = ops->view(drawn, &v);
+    if (status != STELE_OK) {
+        return status;
+    }
+    const int64_t rows = v.shape.dim[0], n = v.shape.dim[1];
+    uint64_t *bits = ops->scratch(g, (uint64_t)rows * sizeof *bits);
+    if (bits == NULL) {
+        return STELE_E_NOMEM;
+    }
+    for (int64_t r = 0; r < rows; r++) {
+        bits[r] = 0;
+        for (int64_t m = 0; m < n; m++) {
+            bits[r] |= (uint64_t)(real_at(&v, r * n + m) > 0.0) << m;
+        }
+    }
+    *ret = bits;
+    return STELE_OK;
+}
+
 static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_experts *in,
                          stele_joint *ret)
 {
@@ -249,6 +273,9 @@ static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_exp
     if (self->config->subsets == SAMPLED && ops->training(g)) {
         stele_tensor *present = NULL;
         status = drawn(self, g, in, &present);
+        if (status == STELE_OK) {
+            status = drawn_bits(ops, g, present, &ret->row_subset);
+        }
         if (status != STELE_OK) {
             return status;
         }

@@ -78,6 +78,8 @@ static void sampled_subsets(void **state)
         }
         assert_true(which >= 0);
         seen[which]++;
+        const uint64_t *of_row = f.joint.row_subset;
+        assert_true(of_row[0] == (uint64_t)which + 1 && of_row[1] == 2 && of_row[2] == 0);
         assert_float_equal(fuse_value(&f, 0, 0, 2), fuse_mean[1][2], 1e-12);
         assert_true(fuse_value(&f, 0, 0, 4) == 0.0 && fuse_value(&f, 0, 1, 4) == 0.0);
     }

@@ -124,7 +124,7 @@ STELE_NO_TAIL(stele_scored, likely);
 STELE_NO_TAIL(stele_metric, reserved);
 STELE_NO_TAIL(stele_bad_value, reason);
 STELE_NO_TAIL(stele_experts, prior);
-STELE_NO_TAIL(stele_joint, log_weight);
+STELE_NO_TAIL(stele_joint, row_subset);
 STELE_NO_TAIL(stele_loss_args, beta);
 STELE_NO_TAIL(stele_head_traits, more_reserved);
 STELE_NO_TAIL(stele_head_scored, reader);

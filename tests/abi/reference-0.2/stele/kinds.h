@@ -299,6 +299,9 @@ typedef struct stele_joint {
     uint64_t *subset;         /* host array: bit m set if the component uses modality m where it is present */
     stele_tensor *log_weight; /* (B, n), sums to one after exp in each row; -inf: the row lacks this component, whose
                                  values there are never looked at. NULL: one component. */
+    /* 0.2 */
+    const uint64_t *row_subset; /* NULL, or of a single component: (B) bits of the modalities, among `subset`, that it
+                                   uses in each row where they are present; from ops->scratch */
 } stele_joint;
 
 /* What one term of the objective has to go by: a subset of the modalities, whose presence stands in `experts`. */
