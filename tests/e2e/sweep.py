@@ -111,12 +111,15 @@ def check_whole(stele, folder):
         assert f"seed: {r['seed']}\n" in resolved and "sweep" not in resolved
     table = rows(folder, "table.csv")
     assert len(table) == 6
-    values = {f: [float(r["posteriors.joint.elbo"]) for r in runs if r["fusion"] == f] for f in ("poe", "{plugin: moe}")}
-    means = {f: sum(v) / 3 for f, v in values.items()}
-    for line in table[:2]:
-        assert line["metric"] == "posteriors.joint.elbo" and line["n"] == "3"
-        assert abs(float(line["mean"]) - means[line["fusion"]]) < 1e-9
-        assert (line["best"] == "1") == (means[line["fusion"]] == max(means.values()))
+    senses = {"posteriors.joint.elbo": "higher", "posteriors.atac.elbo": "higher", "posteriors.joint.variance": "lower"}
+    for i, (metric, sense) in enumerate(senses.items()):
+        values = {f: [float(r[metric]) for r in runs if r["fusion"] == f] for f in ("poe", "{plugin: moe}")}
+        means = {f: sum(v) / 3 for f, v in values.items()}
+        best = (max if sense == "higher" else min)(means.values())
+        for line in table[2 * i:2 * i + 2]:
+            assert line["metric"] == metric and line["better"] == sense and line["n"] == "3"
+            assert abs(float(line["mean"]) - means[line["fusion"]]) < 1e-9
+            assert (line["best"] == "1") == (means[line["fusion"]] == best), (metric, means, line)
     stamps = {p: p.stat().st_mtime_ns for p in (folder / "out/runs").rglob("*")}
     again = run(stele, folder, "--jobs", "1")
     assert again.returncode == 0 and again.stdout == done.stdout

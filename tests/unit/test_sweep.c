@@ -348,6 +348,42 @@ static void test_table(void **state)
     finish(&m);
 }
 
+/* The same figures are judged from above and from below: the best of one is the worst of the other,
+ * wherever it stands; of equal ones the first is best. */
+static void test_senses(void **state)
+{
+    static const double mean[3][4] = { { 2, 3, 1, 1.5 }, { -3, -1, -2, -1 }, { 1, 0, 0, 1 } };
+    static const size_t highest[3] = { 1, 1, 0 }, lowest[3] = { 2, 0, 1 };
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        made m;
+        stele__result result[8] = { { 0 } };
+        stele__sweep_table t;
+        make(&m, "  grid: {latent.dim: [2, 3, 4, 5], seed: [1, 2]}\n"
+                 "  metrics: {higher: [u], lower: [u]}\n");
+        for (int k = 0; k < 8; k++) {
+            result[k] = (stele__result){ .run = "r", .ratio = 0.5 };
+            result[k].figures = json_pack("{s:f}", "u", mean[i][k / 2] + (k % 2 ? 0.75 : -0.75));
+        }
+        assert_int_equal(stele__sweep_table_init(&t, &m.points, result), STELE_OK);
+        assert_int_equal(t.n_metrics, 2);
+        assert_true(t.metric[0].higher && !t.metric[1].higher);
+        assert_int_equal(t.metric[0].best, highest[i]);
+        assert_int_equal(t.metric[1].best, lowest[i]);
+        for (size_t s = 0; s < 4; s++) { /* what the others lie above the best */
+            const double above = mean[i][s] - mean[i][lowest[i]];
+            check_near(t.metric[1].cell[s].mean, mean[i][s]);
+            assert_int_equal(t.metric[1].cell[s].pairs, s == lowest[i] ? 0 : 2);
+            check_near(s == lowest[i] ? 0.0 : t.metric[1].cell[s].test.mean, above);
+        }
+        stele__sweep_table_finish(&t);
+        for (int k = 0; k < 8; k++) {
+            json_decref(result[k].figures);
+        }
+        finish(&m);
+    }
+}
+
 /* --- figures that there can be ------------------------------------------------------------------
  */
 
@@ -440,12 +476,13 @@ static void test_foreseen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_grid),    cmocka_unit_test(test_over),
-        cmocka_unit_test(test_random),  cmocka_unit_test(test_twins),
-        cmocka_unit_test(test_apply),   cmocka_unit_test(test_student),
-        cmocka_unit_test(test_paired),  cmocka_unit_test(test_flip_sampled),
-        cmocka_unit_test(test_figures), cmocka_unit_test(test_figures_of_one_modality),
-        cmocka_unit_test(test_table),   cmocka_unit_test(test_foreseen),
+        cmocka_unit_test(test_grid),     cmocka_unit_test(test_over),
+        cmocka_unit_test(test_random),   cmocka_unit_test(test_twins),
+        cmocka_unit_test(test_apply),    cmocka_unit_test(test_student),
+        cmocka_unit_test(test_paired),   cmocka_unit_test(test_flip_sampled),
+        cmocka_unit_test(test_figures),  cmocka_unit_test(test_figures_of_one_modality),
+        cmocka_unit_test(test_table),    cmocka_unit_test(test_senses),
+        cmocka_unit_test(test_foreseen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
