@@ -255,13 +255,13 @@ static double mass(double low, double high)
     return sum;
 }
 
-static void shown(toy *t, const float *y, const double *uniform, double *ret)
+static void shown(toy *t, const float *y, int n_outputs, const double *uniform, double *ret)
 {
     const stele__head *h = &t->model.head[0];
     stele_reader reader = stele__part_reader(&h->part);
     stele_head_shown s = { .struct_size = sizeof s,
                            .n_rows = N,
-                           .n_outputs = 1,
+                           .n_outputs = n_outputs,
                            .predicted = y,
                            .uniform = uniform,
                            .reader = &reader,
@@ -315,13 +315,73 @@ static void errors_of_a_huber_loss_have_a_width(void **state)
     slope += log(scale / median) / (log(2.0) * log(2.0));
     assert_true(fabs(slope) < 1e-3 && scale > 1.0 && scale < 4.0);
     assert_float_equal(coverage(&t, &s), 0.75, 1e-12);
-    shown(&t, predicted, uniform, drawn);
+    shown(&t, predicted, 1, uniform, drawn);
     for (int r = 0; r < N; r++) {
         double u = (drawn[r] - (double)predicted[r]) / scale;
         assert_float_equal(mass(-40.0, u) / all, uniform[r], 1e-6);
     }
-    shown(&t, predicted, NULL, drawn);
+    shown(&t, predicted, 1, NULL, drawn);
     assert_true(drawn[3] == (double)predicted[3]);
+    toy_close(&t);
+}
+
+/* Where the distribution of Huber's errors with s 1 reaches p above a half, by bisection. */
+static double reach_of(double p)
+{
+    const double half = mass(-40.0, 0.0);
+    double low = 0.0, high = 20.0;
+    while (high - low > 1e-6) {
+        const double middle = 0.5 * (low + high);
+        *(mass(0.0, middle) < (2.0 * p - 1.0) * half ? &low : &high) = middle;
+    }
+    return low;
+}
+
+/* The interval that is judged ends where 5 % of the errors lie beyond at either side. */
+static void the_judged_interval_of_huber_holds_nine_tenths(void **state)
+{
+    toy t;
+    float predicted[N] = { 0.0F };
+    double number[N];
+    (void)state;
+    open_head(&t, ", loss: huber");
+    const double reach = buffer(&t, "heads.k.noise") * reach_of(0.95);
+    for (int inside = 0; inside <= N; inside++) {
+        for (int r = 0; r < N; r++) {
+            number[r] = (r % 2 ? -reach : reach) * (r < inside ? 0.999 : 1.001);
+        }
+        const stele_head_scored s = { .struct_size = sizeof s,
+                                      .n_rows = N,
+                                      .n_outputs = 1,
+                                      .predicted = predicted,
+                                      .number = number };
+        assert_float_equal(coverage(&t, &s), (double)inside / N, 1e-12);
+    }
+    toy_close(&t);
+}
+
+/* Draws lie at the quantiles of the normal distribution that is predicted. */
+static void noise_of_a_gaussian_is_as_wide_as_predicted(void **state)
+{
+    static const double uniform[N] = { 0.5, 0.3, 0.95, 0.01 };
+    toy t;
+    float predicted[2 * N];
+    double drawn[N];
+    (void)state;
+    open_head(&t, "");
+    for (int r = 0; r < N; r++) {
+        predicted[2 * r] = (float)mean_of[r];
+        predicted[2 * r + 1] = (float)sd_of[r];
+    }
+    shown(&t, predicted, 2, uniform, drawn);
+    for (int r = 0; r < N; r++) {
+        const double u = (drawn[r] - mean_of[r]) / (double)predicted[2 * r + 1];
+        assert_float_equal(0.5 * erfc(-u / sqrt(2.0)), uniform[r], 1e-8);
+    }
+    shown(&t, predicted, 2, NULL, drawn);
+    for (int r = 0; r < N; r++) {
+        assert_float_equal(drawn[r], mean_of[r], 1e-12);
+    }
     toy_close(&t);
 }
 
@@ -336,6 +396,8 @@ int main(void)
         cmocka_unit_test(a_factor_corrects_the_standard_deviation),
         cmocka_unit_test(predicted_widths_are_multiplied),
         cmocka_unit_test(errors_of_a_huber_loss_have_a_width),
+        cmocka_unit_test(the_judged_interval_of_huber_holds_nine_tenths),
+        cmocka_unit_test(noise_of_a_gaussian_is_as_wide_as_predicted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
