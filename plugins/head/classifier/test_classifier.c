@@ -113,6 +113,60 @@ static void metrics_are_those_of_the_logits(void **state)
     toy_close(&t);
 }
 
+/* The figure of that name of rows whose classes have the probabilities p. */
+static double figure(const char *name, const double *p, const int32_t *at, int rows)
+{
+    toy t;
+    float predicted[8 * CLASSES];
+    stele_metric metric[8];
+    uint32_t n = 0, k = 0;
+    assert_true(rows <= 8);
+    open_head(&t, "");
+    for (int i = 0; i < rows * CLASSES; i++) {
+        predicted[i] = (float)log(p[i]);
+    }
+    stele_head_scored s = { .struct_size = sizeof s,
+                            .n_rows = rows,
+                            .n_outputs = CLASSES,
+                            .predicted = predicted,
+                            .code = at };
+    const stele__head *h = &t.model.head[0];
+    TOY_OK(&t, h->vt->score(stele__guest_inst(h->part.guest), &s, 8, metric, &n));
+    while (k < n && strcmp(metric[k].name, name) != 0) {
+        k++;
+    }
+    assert_true(k < n);
+    toy_close(&t);
+    return metric[k].value;
+}
+
+/* Fifteen bins of the largest probability: .68 and .72 share one and even out, as .72 and .75 do
+ * not. */
+static void calibration_is_judged_in_fifteen_bins(void **state)
+{
+    static const double p[] = { 0.68, 0.17, 0.15, 0.72, 0.08, 0.20,
+                                0.75, 0.15, 0.10, 0.05, 0.10, 0.85 };
+    static const int32_t at[] = { 1, 0, 2, 2 };
+    (void)state;
+    assert_float_equal(figure("expected_calibration_error", p, at, 2), 0.5 * 0.40, 1e-6);
+    assert_float_equal(figure("expected_calibration_error", p, at, 3), (0.40 + 0.75) / 3.0, 1e-6);
+    assert_float_equal(figure("expected_calibration_error", p + 3, at + 1, 2), (0.28 + 0.75) / 2.0,
+                       1e-6);
+    assert_float_equal(figure("expected_calibration_error", p + 6, at + 2, 2), (0.75 + 0.15) / 2.0,
+                       1e-6);
+}
+
+/* The mean over the classes that occur: a third that no row has neither counts nor is missed. */
+static void classes_that_do_not_occur_do_not_count(void **state)
+{
+    static const double p[] = { 0.7, 0.2, 0.1, 0.2, 0.7, 0.1, 0.6, 0.3, 0.1, 0.1, 0.1, 0.8 };
+    static const int32_t at[] = { 0, 1, 1, 1 };
+    (void)state;
+    assert_float_equal(figure("balanced_accuracy", p, at, 4), 0.5 * (1.0 + 1.0 / 3.0), 1e-12);
+    assert_float_equal(figure("balanced_accuracy", p, at, 1), 1.0, 1e-12);
+    assert_float_equal(figure("accuracy", p, at, 4), 0.5, 1e-12);
+}
+
 /* --- temperature --- */
 
 enum { ROWS = 40 };
@@ -214,6 +268,8 @@ int main(void)
         cmocka_unit_test(the_loss_is_the_cross_entropy),
         cmocka_unit_test(rare_classes_weigh_more),
         cmocka_unit_test(metrics_are_those_of_the_logits),
+        cmocka_unit_test(calibration_is_judged_in_fifteen_bins),
+        cmocka_unit_test(classes_that_do_not_occur_do_not_count),
         cmocka_unit_test(the_temperature_is_the_best_one),
         cmocka_unit_test(logits_are_divided_by_it),
     };
