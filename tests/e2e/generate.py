@@ -218,6 +218,43 @@ def check_scores(stele, run_folder):
     assert "intervals" not in without and "intervals" not in without["pairs"][0], without
 
 
+def bayes_factor(a, b):
+    """Log of N(z; a) N(z; b) / N(z; 0, 1), integrated over z: a and b are lists of means and standard deviations."""
+    total = 0.0
+    for (m, s), (n, t) in zip(a, b):
+        p, q = max(1.0, 1.0 / (s * s)), max(1.0, 1.0 / (t * t))
+        v = 1.0 / (p + q - 1.0)
+        total += 0.5 * (math.log(p * q * v) + v * (p * m + q * n) ** 2 - p * m * m - q * n * n)
+    return total
+
+
+def check_ranks(stele, run_folder):
+    """Scores, and ranks in either direction, of the posteriors that `stele embed` writes."""
+    folder, sides = run_folder.parent, []
+    for name in ("rna", "atac"):
+        run(stele, "embed", run_folder, "-o", folder / "side.csv", "--split", "test", "--modalities", name)
+        with open(folder / "side.csv", encoding="utf-8", newline="") as f:
+            sides.append({r["id"]: [(float(r[f"z_{d}"]), float(r[f"sd_{d}"])) for d in range(4)] for r in csv.DictReader(f)})
+    rna, atac = sides
+    score = {i: {k: bayes_factor(rna[i], atac[k]) for k in atac} for i in rna}
+    pair, = json.loads(run(stele, "score", run_folder, "--json", "--resamples", "0", "-o", folder / "s.csv").stdout)["pairs"]
+    with open(folder / "s.csv", encoding="utf-8", newline="") as f:
+        for r in csv.DictReader(f):
+            own = score[r["id"]][r["id"]]
+            assert abs(float(r["log_bayes_factor"]) - own) < 1e-3 * max(1.0, abs(own)), (r, own)
+    ranks = {"a_to_b": [sum(score[i][k] >= score[i][i] for k in score) for i in score],
+             "b_to_a": [sum(score[k][i] >= score[i][i] for k in score) for i in score]}
+    found = {at: {f"recall{k}": sum(r <= k for r in ranks[at]) / 60 for k in (1, 5, 10)} for at in ranks}
+    assert found["a_to_b"] != found["b_to_a"], "both directions are alike: the test shows nothing"
+    for at, figures in found.items():
+        figures["median_rank"] = sum(sorted(ranks[at])[29:31]) / 2
+        wrong = {k: (pair[at][k], v) for k, v in figures.items() if abs(pair[at][k] - v) > 1e-9}
+        assert not wrong, (at, wrong)
+    line = run(stele, "score", run_folder).stdout.splitlines()[1].split()
+    want = [f"{found[at][k]:.{1 if 'rank' in k else 3}f}" for at in found for k in found[at]]
+    assert line[-9:-1] == want, (line, want)
+
+
 def read_png(path):
     """Pixels of an 8 bit grey PNG, line by line."""
     raw = path.read_bytes()
@@ -305,7 +342,8 @@ def main():
         folder = pathlib.Path(scratch)
         (folder / "c.yaml").write_text(CELLS)
         run(stele, "train", folder / "c.yaml", "--run", folder / "c", "--quiet")
-        for check in (check_draws, check_several, check_likelihood_draws, check_formats, check_prior, check_between, check_traverse, check_scores):
+        for check in (check_draws, check_several, check_likelihood_draws, check_formats, check_prior, check_between, check_traverse, check_scores,
+                      check_ranks):
             check(stele, folder / "c")
         check_pictures(stele, folder)
         check_texts(stele, folder)
