@@ -90,16 +90,27 @@ def scrubbed(scratch):
     assert free > 0.9 and probe < 0.6 and batch < 0.6, (free, probe, batch)
 
 
+def said_by_class(scratch, name):
+    """Share of test rows whose batch is the most frequent one of their class."""
+    stele("embed", scratch / name, "-o", scratch / "rows.csv", "--split", "test")
+    with open(scratch / "rows.csv", encoding="utf-8") as table:
+        pairs = [(row["class"], row["batch"]) for row in csv.DictReader(table)]
+    batches = {b for _, b in pairs}
+    return sum(max(pairs.count((c, b)) for b in batches) for c in {c for c, _ in pairs}) / len(pairs)
+
+
 def fresh(scratch):
     """Two classifiers trained afterwards find the batch without an adversary, and no more with one; classes stay."""
     told = "atac: {plugin: bernoulli_peaks, encoder: {hidden: [32], input_dropout: 0}, decoder: {hidden: [32], covariates: [batch]}}"
     untold = SPEC.replace(told, told.replace(", covariates: [batch]", ""))
-    idle = SCRUB.replace("weight: 20", "weight: 0")
+    idle = SCRUB.replace("weight: 20", "weight: 0, covariates: [class]")
     before, after = ({k: v for k, v in accuracy(trained(scratch, name, CLASS + head, spec_text=text), "scrub")["joint"].items()}
                      for name, head, text in (("idle", idle, untold), ("fresh", SCRUB, SPEC)))
-    print("fresh classifiers of the batch:", {k: (round(before[k], 3), round(after[k], 3)) for k in before if "fresh" in k})
+    print("fresh classifiers of the batch:", {k: (round(before[k], 3), round(after[k], 3)) for k in after if "fresh" in k})
     assert before["fresh_knn"] > 0.8 and before["fresh_logistic"] > 0.9, before
     assert after["fresh_knn"] < 0.55 and after["fresh_logistic"] < 0.6 and after["fresh_chance"] < 0.4, after
+    floor = said_by_class(scratch, "idle")
+    assert abs(before["fresh_covariates"] - floor) < 1e-9 and floor > before["fresh_chance"], (before, floor)
     kept = accuracy(scratch / "fresh", "class")["joint"]
     assert kept["accuracy"] > 0.95, kept
 
