@@ -286,6 +286,9 @@ static stele_status train_spec(job *j, stele__diag *diag)
         status = reopen(j, diag);
     }
     if (status == STELE_OK) {
+        status = stele__plan_check(j->loaded.spec, diag);
+    }
+    if (status == STELE_OK) {
         status = stele__plan_init(&plan, j->loaded.spec, &as_in_spec);
     }
     if (status == STELE_OK) {

@@ -87,6 +87,9 @@ stele_status stele__loaded_check_data(const stele__loaded *loaded, int quiet,
     stele__log log = stele__cli_log(quiet);
     stele_status status = stele__plan_init(&plan, loaded->spec, &none);
     if (status == STELE_OK) {
+        status = stele__plan_check(loaded->spec, diag);
+    }
+    if (status == STELE_OK) {
         stele__run_request q = { .spec = loaded->spec,
                                  .plugins = &loaded->cast,
                                  .log = &log,

@@ -72,5 +72,8 @@ typedef struct stele__plan_request {
 STELE_NODISCARD stele_status stele__plan_init(stele__plan *plan, const stele__spec *spec,
                                               const stele__plan_request *request);
 void stele__plan_finish(stele__plan *plan);
+/* Refuse evaluations that the spec's modalities are too many for, before anything is trained:
+ * E_OPTION. A trained run may still be judged by some of them. */
+STELE_NODISCARD stele_status stele__plan_check(const stele__spec *spec, stele__diag *diag);
 
 #endif

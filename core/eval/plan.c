@@ -1,3 +1,4 @@
+#include "eval/coherence.h"
 #include "eval/evaluation_private.h"
 
 #include "base/mem.h"
@@ -189,6 +190,43 @@ stele_status stele__plan_init(stele__plan *plan, const stele__spec *spec,
     plan->cross_labels = plan->cross_labels != NULL ? plan->cross_labels : first_labels(plan);
     plan->fusion_labels = plan->fusion_labels != NULL ? plan->fusion_labels : first_labels(plan);
     return STELE_OK;
+}
+
+/* "KEY: what is wrong", at the evaluation that asks for it. */
+static stele_status too_many(const stele__spec *spec, const stele__instance *at, const char *key,
+                             const char *hint, stele__diag *diag)
+{
+    stele__str text;
+    stele__str_init(&text);
+    stele__str_printf(&text,
+                      "%s: %zu modalities have 2^%zu - 1 subsets, of which at most %d are judged",
+                      key, spec->n_modalities, spec->n_modalities, STELE__MOST_POSTERIORS);
+    stele_status status = text.failed
+                              ? STELE_E_NOMEM
+                              : stele__config_error(at->config, STELE_E_OPTION, text.data, diag);
+    stele__diag_hint(diag, "%s", hint);
+    stele__str_finish(&text);
+    return status;
+}
+
+stele_status stele__plan_check(const stele__spec *spec, stele__diag *diag)
+{
+    stele_status status = STELE_OK;
+    if (spec->n_modalities <= STELE__COHERENCE_MODALITIES) { /* as many for both */
+        return STELE_OK;
+    }
+    for (size_t i = 0; i < spec->n_evaluate && status == STELE_OK; i++) {
+        const stele__instance *at = &spec->evaluate[i];
+        const int kind = stele__evaluation_find(at->name);
+        const void *values = stele__config_values(at->config);
+        if (kind == STELE__EVALUATE_COHERENCE) {
+            status = too_many(spec, at, "labels", "leave coherence out", diag);
+        } else if (kind == STELE__EVALUATE_LIKELIHOOD &&
+                   ((const stele__likelihood_options *)values)->subsets == STELE__SUBSETS_ALL) {
+            status = too_many(spec, at, "subsets", "write `subsets: single`", diag);
+        }
+    }
+    return status;
 }
 
 void stele__plan_finish(stele__plan *plan)
