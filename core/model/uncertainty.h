@@ -14,5 +14,7 @@ STELE_NODISCARD stele_status stele__uncertainty_build(stele__model *m, uint32_t 
 /* What a head's mean loss, a scalar, comes to: itself where its weight is not learned. */
 stele_tensor *stele__uncertain(const stele__model *m, stele_graph *g, uint32_t h,
                                stele_tensor *mean);
+/* Warn of weights that ended at the bound of s, where they have no meaning. */
+void stele__uncertainty_warn(const stele__model *m, stele__diag *diag);
 
 #endif

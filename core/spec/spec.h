@@ -231,6 +231,9 @@ STELE_NODISCARD stele_status stele__instance_apply(stele__instance *instance,
 /* Report unknown keys and put all messages in the order of the file. STELE_OK if diag has no error
  * at all. */
 STELE_NODISCARD stele_status stele__spec_finish(stele__spec *spec, stele__diag *diag);
+/* 1 if the sweep drops modalities and compares by a bound of log p of all that a row has, which is
+ * then about fewer measurements: *ret_metric is its path. */
+int stele__sweep_bounds(const stele__spec *spec, const char **ret_metric);
 /* Bring the messages into the order of the file. */
 void stele__messages_sort(stele__diag *diag);
 /* Host keys of a modality or head instance; not NULL after a good finish. */

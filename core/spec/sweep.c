@@ -175,6 +175,34 @@ static void check_drop(const stele__spec *spec, const stele__node *item, stele__
     stele__free(names);
 }
 
+int stele__sweep_bounds(const stele__spec *spec, const char **ret_metric)
+{
+    const stele_str_list *const list[] = { &spec->sweep->higher, &spec->sweep->lower };
+    for (int k = 0; k < 2; k++) {
+        for (uint64_t i = 0; i < list[k]->n; i++) {
+            if (strstr(list[k]->v[i], ".elbo") != NULL ||
+                strstr(list[k]->v[i], ".importance_weighted") != NULL) {
+                *ret_metric = list[k]->v[i];
+                return spec->sweep->drop.n > 0;
+            }
+        }
+    }
+    return 0;
+}
+
+static void warn_of_bounds(const stele__spec *spec, const stele__node *drop, stele__diag *diag)
+{
+    const char *metric = NULL;
+    if (stele__sweep_bounds(spec, &metric)) {
+        stele__node_key_warning(drop, diag,
+                                "%s is about all measurements of a row, fewer where modalities are "
+                                "dropped: settings that drop others are not comparable by it",
+                                metric);
+        stele__diag_hint(diag,
+                         "compare by figures of labels, heads or predictions: metrics.higher");
+    }
+}
+
 static void read_drop(stele__spec *spec, const stele__node *sweep, stele__diag *diag)
 {
     const stele__node *node = stele__node_find(sweep, "drop");
@@ -185,6 +213,7 @@ static void read_drop(stele__spec *spec, const stele__node *sweep, stele__diag *
     for (size_t i = 0; i < node->n; i++) {
         check_drop(spec, node->child[i], diag);
     }
+    warn_of_bounds(spec, node, diag);
     spec->axis[spec->n_axes++] =
         (stele__axis){ .kind = STELE__AXIS_DROP, .key = "drop", .node = node };
 }

@@ -141,6 +141,13 @@ void stele__sweep_markdown(const stele__sweep_table *t, stele__str *out)
         put_metric(t, &t->metric[i], out);
     }
     put_failures(t, out);
+    const char *metric = NULL;
+    if (stele__sweep_bounds(spec, &metric)) {
+        stele__str_printf(out,
+                          "%s is about all measurements of a row, fewer where modalities are "
+                          "dropped: settings that drop\nothers are not comparable by it.\n\n",
+                          metric);
+    }
     if (rows_differ(t)) {
         stele__str_append(out, "Not all settings were judged on the same number of rows: where "
                                "modalities are left out, rows may be, too.\n\n");

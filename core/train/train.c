@@ -2,7 +2,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-
+#include "model/uncertainty.h"
 #include "train/load.h"
 #include "train/loop.h"
 
@@ -451,6 +451,7 @@ stele_status stele__train(const stele__training *t, stele__trained *ret, stele__
         status = run_epoch(&l, diag);
     }
     if (status == STELE_OK && l.at.finished == STELE__EPOCHS_DONE) {
+        stele__uncertainty_warn(t->model, diag);
         status = stele__loop_warn_silent(&l, diag);
         status = status == STELE_OK ? stele__loop_calibrate(&l, diag) : status;
     }
