@@ -56,7 +56,7 @@ seed: 3
 data: {source: jsonl, path: CAPTIONS, texts: [text], split: {train: 0.8, valid: 0.2, test: 0}}
 latent: {dim: 2}
 modalities:
-  words: {plugin: text, from: text, vocab_size: 280, embedding: 6, encoder: {state: 5, hidden: [6]}, decoder: {state: 7, hidden: [6]}}
+  words: {plugin: text, from: text, vocab_size: 280, embedding: 6, encoder: {kind: gru, state: 5, hidden: [6]}, decoder: {state: 7, hidden: [6]}}
 fusion: poe
 train: {epochs: 2, batch_size: 8}
 """

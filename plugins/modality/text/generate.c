@@ -285,7 +285,8 @@ stele_status text_generate(const stele_inst *self, stele_graph *g, const stele_d
     }
     if (self->config->writer.kind == TEXT_BAG && what != STELE_DRAW_SAMPLE) {
         return STELE_FAIL(self->host, STELE_E_UNSUPPORTED,
-                          "decoder.kind: a bag of words has no order, so no likeliest text");
+                          "decoder.kind: a bag of words has no order, so no likeliest text; "
+                          "draw one, --draw sample");
     }
     int64_t beam = what == STELE_DRAW_MODE ? self->config->beam : 1;
     writing w = { .self = self,
