@@ -23,7 +23,7 @@ data: {source: jsonl, path: all.jsonl, texts: [note], split: {train: 0.5, valid:
 latent: {dim: 3}
 modalities:
   text: {plugin: text, from: note, vocab_size: %d, max_tokens: %d, embedding: 12, encoder: {kind: bag, hidden: [16]}, decoder: %s}
-  wave: {plugin: spectrum, from: w, channels: 1, bins: 8, encoder: {hidden: [12]}, decoder: {hidden: [10]}}
+  wave: {plugin: spectrum, from: w, channels: 1, bins: 8, encoder: {hidden: [12]}, decoder: {hidden: [10], activation: relu}}
 fusion: poe
 objective: {subsets: all+single, reconstruct: present, beta: 0.2}
 train: {epochs: 30, batch_size: 20, optimiser: {kind: adamw, lr: 0.01}}
