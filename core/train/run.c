@@ -240,8 +240,11 @@ static stele_status fit_model(const stele__run_request *q, stele__run *run, stel
             status = stele__modality_fit(m, i, run->data, run->split, diag);
         }
     }
-    for (uint32_t i = 0; i < m->n_heads && status == STELE_OK && q->state == NULL; i++) {
-        status = stele__head_fit(m, i, run->data, run->split, diag);
+    for (uint32_t i = 0; i < m->n_heads && status == STELE_OK; i++) {
+        status = q->encode_only ? STELE_OK : stele__head_validate(m, i, run->data, diag);
+        if (status == STELE_OK && q->state == NULL) {
+            status = stele__head_fit(m, i, run->data, run->split, diag);
+        }
     }
     if (status == STELE_OK && q->state == NULL) { /* else when the parameters have been read */
         status = stele__modalities_prepare(m, run->data, diag);

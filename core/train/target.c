@@ -206,35 +206,91 @@ static stele_status next_values(void *ctx, stele_view *ret)
     return STELE_OK;
 }
 
-stele_status stele__head_fit(stele__model *m, uint32_t i, const stele__dataset *data,
-                             const stele__split *split, stele__diag *diag)
+/* The targets of those of n rows that have one, and which rows they are. */
+static stele_status gather(const stele__head *h, const stele__dataset *data, const int64_t *row,
+                           int64_t n, values *ret, int64_t *ret_row)
 {
-    const stele__head *h = &m->head[i];
     columns c = { .n = h->n_columns };
-    values v = { .head = h };
+    *ret = (values){ .head = h, .data = stele__calloc((size_t)n * c.n + 1, sizeof(double)) };
     for (uint32_t k = 0; k < c.n; k++) {
         c.label[k] = stele__dataset_label(data, h->column[k], h->target.content);
+        if (c.label[k] == NULL) {
+            return ret->data != NULL ? STELE_OK : STELE_E_NOMEM;
+        }
     }
-    v.data = stele__calloc((size_t)split->n[STELE__TRAIN] * c.n, sizeof(double));
-    if (v.data == NULL) {
-        return STELE_E_NOMEM;
-    }
-    for (int64_t t = 0; t < split->n[STELE__TRAIN]; t++) {
-        int64_t row = split->row[STELE__TRAIN][t];
-        if (!has_all(&c, row)) {
+    for (int64_t t = 0; ret->data != NULL && t < n; t++) {
+        if (!has_all(&c, row[t])) {
             continue;
         }
         for (uint32_t k = 0; k < c.n; k++) {
             if (c.label[k]->code != NULL) {
-                ((int32_t *)v.data)[v.n * c.n + k] = c.label[k]->code[row];
+                ((int32_t *)ret->data)[ret->n * c.n + k] = c.label[k]->code[row[t]];
             } else {
-                ((double *)v.data)[v.n * c.n + k] = c.label[k]->number[row];
+                ((double *)ret->data)[ret->n * c.n + k] = c.label[k]->number[row[t]];
             }
         }
-        v.n++;
+        ret_row[ret->n++] = row[t];
     }
+    return ret->data != NULL ? STELE_OK : STELE_E_NOMEM;
+}
+
+static stele_status bad_target(const stele__head *h, const stele__dataset *data,
+                               const stele_bad_value *bad, int64_t row, stele__diag *diag)
+{
+    const uint32_t k = bad->column > 0 ? (uint32_t)bad->column : 0;
+    const stele__label *l = stele__dataset_label(data, h->column[k], h->target.content);
+    const char *file = data->n_sources == 1 ? data->source[0].file : NULL;
+    stele__diag_error(diag, STELE_E_DATA, &l->place, "%s: row `%s`, column `%s`%s%s: %.12g %s",
+                      h->name, stele__dataset_row_id(data, row), l->name,
+                      file != NULL ? " of " : "", file != NULL ? file : "", bad->value,
+                      bad->reason);
+    stele__diag_hint(diag,
+                     "a row whose target is not known has empty cells: the head leaves it out");
+    return STELE_E_DATA;
+}
+
+stele_status stele__head_validate(stele__model *m, uint32_t i, const stele__dataset *data,
+                                  stele__diag *diag)
+{
+    const stele__head *h = &m->head[i];
+    stele_bad_value bad = { .row = -1, .column = -1 };
+    values v = { .head = h };
+    stele_view x;
+    if (h->vt->validate == NULL) {
+        return STELE_OK;
+    }
+    int64_t *row = stele__calloc((size_t)data->n_rows, sizeof *row);
+    for (int64_t r = 0; row != NULL && r < data->n_rows; r++) {
+        row[r] = r;
+    }
+    stele_status status = row != NULL ? gather(h, data, row, data->n_rows, &v, row) : STELE_E_NOMEM;
+    status = status == STELE_OK ? next_values(&v, &x) : status;
+    if (status == STELE_OK && v.n > 0) {
+        stele__guest_begin(h->part.guest, "validate");
+        status = h->vt->validate(stele__guest_inst(h->part.guest), &x, &bad);
+        int known = bad.row >= 0 && bad.row < v.n && bad.column < (int64_t)h->n_columns &&
+                    bad.reason != NULL;
+        status = status == STELE_E_DATA && known
+                     ? bad_target(h, data, &bad, row[bad.row], diag)
+                     : stele__guest_check(h->part.guest, "validate", status, diag);
+    }
+    stele__free(row);
+    stele__free(v.data);
+    return status;
+}
+
+stele_status stele__head_fit(stele__model *m, uint32_t i, const stele__dataset *data,
+                             const stele__split *split, stele__diag *diag)
+{
+    const int64_t n = split->n[STELE__TRAIN];
+    int64_t *row = stele__calloc((size_t)n, sizeof *row);
+    values v = { 0 };
+    stele_status status = row != NULL
+                              ? gather(&m->head[i], data, split->row[STELE__TRAIN], n, &v, row)
+                              : STELE_E_NOMEM;
     stele__fit_source source = { .n_rows = v.n, .next = next_values, .ctx = &v };
-    stele_status status = stele__model_fit_head(m, i, &source, diag);
+    status = status == STELE_OK ? stele__model_fit_head(m, i, &source, diag) : status;
+    stele__free(row);
     stele__free(v.data);
     return status;
 }

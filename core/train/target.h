@@ -16,6 +16,11 @@ STELE_NODISCARD stele_status stele__target_describe(const stele__spec *spec, siz
                                                     const stele__state *state, stele__head *ret,
                                                     stele__diag *diag);
 
+/* Ask the plugin whether it can hold the targets of all rows that have one; the message names row
+ * and column. Without the columns, as in new data: OK. [main] */
+STELE_NODISCARD stele_status stele__head_validate(stele__model *m, uint32_t i,
+                                                  const stele__dataset *data, stele__diag *diag);
+
 /* fit() of head `i` over the training rows that have its target. [main] */
 STELE_NODISCARD stele_status stele__head_fit(stele__model *m, uint32_t i,
                                              const stele__dataset *data, const stele__split *split,

@@ -196,6 +196,13 @@ static stele_status fit(const stele_inst *self, stele_fit *f)
     return status;
 }
 
+static stele_status validate(const stele_inst *self, const stele_view *x, stele_bad_value *ret)
+{
+    const survival_rows rows = { .n = x->shape.dim[0], .target = x->data };
+    (void)self;
+    return survival_validate(&rows, ret);
+}
+
 /* --- loss --- */
 
 static stele_status predict(const stele_inst *self, stele_graph *g, stele_tensor *z,
@@ -392,6 +399,7 @@ static const stele_head_vt vtable = {
     .outputs = outputs,
     .show = show,
     .calibrate = calibrate,
+    .validate = validate,
 };
 
 static const stele_plugin plugin = {

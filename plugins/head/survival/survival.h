@@ -41,7 +41,10 @@ typedef struct survival_rows {
     const double *target;
 } survival_rows;
 
-/* What is wrong with them, as the plugin's words to the host; `column`: names of time and event. */
+/* The first that is no time from 0 on, or no event of 0 or 1: E_DATA. */
+stele_status survival_validate(const survival_rows *rows, stele_bad_value *ret);
+/* Is there something to learn from training rows? The plugin's words to the host; `column`: names
+ * of time and event. */
 stele_status survival_check(const stele_host *h, const survival_rows *rows,
                             const char *const *column);
 /* Ends of intervals with equally many events; rates of the baseline, of which an interval without

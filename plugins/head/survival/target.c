@@ -14,25 +14,32 @@ static int has_event(const survival_rows *rows, int64_t r)
     return rows->target[2 * r + 1] > 0.5;
 }
 
+stele_status survival_validate(const survival_rows *rows, stele_bad_value *ret)
+{
+    for (int64_t r = 0; r < rows->n; r++) {
+        const double t = time_of(rows, r), e = rows->target[2 * r + 1];
+        if (t < 0.0) {
+            *ret = (stele_bad_value){ r, 0, t, "is negative: times start at 0" };
+            return STELE_E_DATA;
+        }
+        if (e != 0.0 && e != 1.0) {
+            *ret = (stele_bad_value){
+                r, 1, e, "is neither 1, an event, nor 0, which says that there was none until then"
+            };
+            return STELE_E_DATA;
+        }
+    }
+    return STELE_OK;
+}
+
 stele_status survival_check(const stele_host *h, const survival_rows *rows,
                             const char *const *column)
 {
     int64_t events = 0;
     int varies = 0;
     for (int64_t r = 0; r < rows->n; r++) {
-        double t = time_of(rows, r), e = rows->target[2 * r + 1];
-        if (t < 0.0) {
-            return STELE_FAIL(h, STELE_E_DATA, "target: `%s` holds the time %g; times start at 0",
-                              column[0], t);
-        }
-        if (e != 0.0 && e != 1.0) {
-            return STELE_FAIL(
-                h, STELE_E_DATA,
-                "target: `%s` holds %g, where 1 is an event and 0 says that there was "
-                "none until then",
-                column[1], e);
-        }
-        events += e > 0.0 && t > 0.0;
+        double t = time_of(rows, r);
+        events += has_event(rows, r) && t > 0.0;
         varies |= t != time_of(rows, 0);
     }
     if (events == 0) {

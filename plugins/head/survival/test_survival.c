@@ -241,6 +241,33 @@ static void rows_without_time_or_event_are_left_out(void **state)
     toy_close(&t);
 }
 
+/* The first that is wrong, wherever it stands. */
+static void targets_are_checked(void **state)
+{
+    (void)state;
+    static const double bad[][2] = { { -0.5, 1.0 }, { 3.0, 2.0 }, { 3.0, 0.5 }, { 3.0, -1.0 } };
+    toy t;
+    double rows[2 * N];
+    stele_bad_value found = { .row = -1 };
+    stele_view x = { .struct_size = sizeof x,
+                     .dtype = STELE_F64,
+                     .shape = { .ndim = 2, .dim = { N, 2 } },
+                     .data = rows };
+    open_head(&t, "");
+    const stele__head *h = &t.model.head[0];
+    memcpy(rows, target, sizeof rows);
+    TOY_OK(&t, h->vt->validate(stele__guest_inst(h->part.guest), &x, &found));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        memcpy(rows + 2 * (N - 1), bad[i], sizeof bad[i]);
+        assert_int_equal(h->vt->validate(stele__guest_inst(h->part.guest), &x, &found),
+                         STELE_E_DATA);
+        assert_int_equal(found.row, N - 1);
+        assert_int_equal(found.column, i > 0);
+        assert_true(found.value == bad[i][i > 0] && found.reason != NULL);
+    }
+    toy_close(&t);
+}
+
 /* --- calibration --- */
 
 static const double many_end[] = { 2.0, 5.0, 9.0 }, many_rate[] = { 0.4, 0.7, 1.2 };
@@ -334,6 +361,7 @@ int main(void)
         cmocka_unit_test(an_event_at_once_does_not_run_away),
         cmocka_unit_test(intervals_have_equally_many_events),
         cmocka_unit_test(rows_without_time_or_event_are_left_out),
+        cmocka_unit_test(targets_are_checked),
         cmocka_unit_test(curves_are_calibrated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

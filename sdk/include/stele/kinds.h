@@ -414,6 +414,11 @@ typedef struct stele_head_vt {
      * were after fit, which is all that f->set may change; f->next has no rows. Called once, at the end of a training.
      * Optional. [main & built; none] */
     stele_status (*calibrate)(const stele_inst *self, const stele_head_scored *s, stele_fit *f);
+    /* Is every target one that the loss allows? x: targets of rows that have one, I32 codes (n) or F64 numbers (n), of
+     * several columns (n, columns), of all parts of the data and of new data that hold the target. OK, or E_DATA and
+     * *ret_bad for the first that is not; its column counts those of the target. Called before fit. Optional: anything
+     * goes. [compute & built; static] */
+    stele_status (*validate)(const stele_inst *self, const stele_view *x, stele_bad_value *ret_bad);
 } stele_head_vt;
 
 /* --- source: reads data ------------------------------------------------------------------------------------------- */
