@@ -1,7 +1,6 @@
 #include "eval/forecast.h"
 
 #include "base/mem.h"
-#include "graph/noise.h"
 #include "graph/tensor.h"
 #include "model/head.h"
 
@@ -26,10 +25,12 @@ typedef struct work {
     stele__batch *batch;
     int64_t capacity, most; /* rows at a time; draws per row */
     int64_t *n_draws;       /* (capacity) */
-    weighed *seen;          /* (capacity, n_outputs, most) with noise */
+    weighed *seen;          /* (capacity, n_outputs, most) */
     double *total;          /* (capacity) of weights */
-    double *shown, *noisy, *uniform;
+    float *mean;            /* (n, D) of the posteriors of all rows */
+    double *shown, *uniform;
     float *predicted;
+    int wants_draws; /* a quantity of the rows at hand has no noise of its own */
 } work;
 
 void stele__forecast_finish(stele__forecast *f)
@@ -47,8 +48,8 @@ static void work_finish(work *w)
     stele__free(w->n_draws);
     stele__free(w->seen);
     stele__free(w->total);
+    stele__free(w->mean);
     stele__free(w->shown);
-    stele__free(w->noisy);
     stele__free(w->uniform);
     stele__free(w->predicted);
 }
@@ -100,7 +101,6 @@ static stele_status make_room(work *w, int64_t width)
     f->high = stele__calloc((size_t)f->n * n, sizeof *f->high);
     w->seen = stele__calloc(rows * n * (size_t)w->most, sizeof *w->seen);
     w->shown = stele__calloc(rows * n, sizeof *w->shown);
-    w->noisy = stele__calloc(rows * n, sizeof *w->noisy);
     w->predicted = stele__calloc(rows * (size_t)width, sizeof *w->predicted);
     for (int64_t i = 0; f->value != NULL && i < f->n * (int64_t)n; i++) {
         f->value[i] = NAN;
@@ -109,23 +109,25 @@ static stele_status make_room(work *w, int64_t width)
         f->low[i] = f->high[i] = NAN;
     }
     return f->value != NULL && f->low != NULL && f->high != NULL && w->seen != NULL &&
-                   w->shown != NULL && w->noisy != NULL && w->predicted != NULL
+                   w->shown != NULL && w->predicted != NULL
                ? STELE_OK
                : STELE_E_NOMEM;
 }
 
-/* --- draws --- */
-
-/* Predictions of a draw as quantities, (n, n_outputs). */
-static stele_status show(const work *w, int64_t n, int64_t width, const double *uniform,
-                         double *ret, stele__diag *diag)
+/* Predictions as quantities, (n, n_outputs); `share` inside (0, 1): with noise at that probability.
+ */
+static stele_status show(const work *w, int64_t n, int64_t width, double share, double *ret,
+                         stele__diag *diag)
 {
+    for (int64_t r = 0; r < n; r++) {
+        w->uniform[r] = share;
+    }
     stele_reader reader = stele__part_reader(&w->head->part);
     stele_head_shown s = { .struct_size = sizeof s,
                            .n_rows = n,
                            .n_outputs = width,
                            .predicted = w->predicted,
-                           .uniform = uniform,
+                           .uniform = share > 0.0 ? w->uniform : NULL,
                            .reader = &reader,
                            .ret = ret };
     if (!has_names(w)) {
@@ -139,32 +141,18 @@ static stele_status show(const work *w, int64_t n, int64_t width, const double *
     return stele__guest_check(w->head->part.guest, "show", status, diag);
 }
 
-/* Row r of a draw with its weight, to the row's list and mean. */
-static void take(work *w, int64_t at, const stele__draws *d, int64_t r)
+/* What head predicts for z (n, D) of those rows. */
+static stele_status predict(work *w, stele_tensor *z, int64_t n, const int64_t *row,
+                            const uint32_t *sample, int64_t *ret_width, stele__diag *diag)
 {
-    const uint32_t n = w->f->n_outputs;
-    const int64_t position = d->position[r];
-    double weight = d->weight != NULL ? stele__tensor_real(d->weight, r) : 1.0;
-    double *value = w->f->value + (at + position) * n;
-    int64_t k = w->n_draws[position]++;
-    for (uint32_t o = 0; o < n; o++) {
-        double before = k == 0 ? 0.0 : value[o];
-        w->seen[(position * n + o) * w->most + k] = (weighed){ w->noisy[r * n + o], weight };
-        value[o] = before + weight * w->shown[r * n + o];
-    }
-    w->total[position] += weight;
-}
-
-static stele_status predict(work *w, const stele__draws *d, int64_t *ret_width, stele__diag *diag)
-{
-    stele_tensor *y = stele__head_predict(w->j->model, w->j->graph, w->batch, w->q->head, d->z,
-                                          d->n, d->row, d->sample);
+    stele_tensor *y =
+        stele__head_predict(w->j->model, w->j->graph, w->batch, w->q->head, z, n, row, sample);
     stele_status status = y != NULL ? STELE_OK : STELE_E_NOMEM;
     if (y == NULL || y->dtype != STELE_F32) {
         status = stele__graph_outcome(w->j->graph, y == NULL ? status : STELE_E_SHAPE);
         return stele__judge_report(w->j, status, " in prediction", diag);
     }
-    *ret_width = y->n / d->n;
+    *ret_width = y->n / n;
     if (w->f->value == NULL) {
         status = has_names(w) ? ask(w, diag) : name_elements(w, *ret_width);
         status = status == STELE_OK ? make_room(w, *ret_width) : status;
@@ -175,24 +163,69 @@ static stele_status predict(work *w, const stele__draws *d, int64_t *ret_width, 
     return status;
 }
 
+/* --- at the mean --- */
+
+/* Of the quantities with noise of their own low is below high; of others both are the value. */
+static void order(work *w, int64_t at, int64_t n)
+{
+    const int64_t n_outputs = w->f->n_outputs;
+    w->wants_draws = 0;
+    for (int64_t i = at * n_outputs; i < (at + n) * n_outputs; i++) {
+        double a = w->f->low[i], b = w->f->high[i];
+        w->f->low[i] = a < b ? a : b;
+        w->f->high[i] = a < b ? b : a;
+        w->wants_draws |= !(w->f->low[i] < w->f->high[i]);
+    }
+}
+
+static stele_status at_mean(work *w, int64_t at, int64_t n, stele__diag *diag)
+{
+    const int64_t dim = w->j->model->latent_dim;
+    const stele_shape shape = STELE__SHAPE(n, dim);
+    const double below = 0.5 * (1.0 - w->q->level);
+    int64_t width = 0;
+    stele__judge_begin(w->j);
+    stele_tensor *z = stele__graph_dense(w->j->graph, STELE_F32, &shape, w->mean + at * dim);
+    stele_status status = predict(w, z, n, w->q->row + at, NULL, &width, diag);
+    const int64_t first = at * (int64_t)w->f->n_outputs;
+    if (status == STELE_OK) {
+        status = show(w, n, width, 0.0, w->f->value + first, diag);
+    }
+    if (status == STELE_OK) {
+        status = show(w, n, width, below, w->f->low + first, diag);
+    }
+    if (status == STELE_OK) {
+        status = show(w, n, width, 1.0 - below, w->f->high + first, diag);
+        order(w, at, n);
+    }
+    return status;
+}
+
+/* --- draws --- */
+
+/* Row r of a draw with its weight, to the row's list. */
+static void take(work *w, const stele__draws *d, int64_t r)
+{
+    const uint32_t n = w->f->n_outputs;
+    const int64_t position = d->position[r];
+    double weight = d->weight != NULL ? stele__tensor_real(d->weight, r) : 1.0;
+    int64_t k = w->n_draws[position]++;
+    for (uint32_t o = 0; o < n; o++) {
+        w->seen[(position * n + o) * w->most + k] = (weighed){ w->shown[r * n + o], weight };
+    }
+    w->total[position] += weight;
+}
+
 /* All rows of one draw of one component. */
-static stele_status add_draw(work *w, int64_t at, const stele__draws *d, uint64_t key,
-                             stele__diag *diag)
+static stele_status add_draw(work *w, const stele__draws *d, stele__diag *diag)
 {
     int64_t width = 0;
-    stele_status status = predict(w, d, &width, diag);
-    for (int64_t r = 0; status == STELE_OK && r < d->n; r++) {
-        stele__stream s = { .key = key, .row = d->row[r], .sample = d->sample[r] };
-        stele__stream_uniform(&s, STELE_F64, 1, &w->uniform[r]);
-    }
+    stele_status status = predict(w, d->z, d->n, d->row, d->sample, &width, diag);
     if (status == STELE_OK) {
-        status = show(w, d->n, width, NULL, w->shown, diag);
-    }
-    if (status == STELE_OK) {
-        status = show(w, d->n, width, w->uniform, w->noisy, diag);
+        status = show(w, d->n, width, 0.0, w->shown, diag);
     }
     for (int64_t r = 0; status == STELE_OK && r < d->n; r++) {
-        take(w, at, d, r);
+        take(w, d, r);
     }
     return status;
 }
@@ -219,30 +252,33 @@ static double quantile(const weighed *list, int64_t n, double total, double shar
     return list[n - 1].value;
 }
 
-/* From sums and lists of the rows of a batch to means and intervals. */
+/* Intervals of quantities without noise from the lists of the rows of a batch. */
 static void conclude(work *w, int64_t at, int64_t n)
 {
     const uint32_t n_outputs = w->f->n_outputs;
     const double below = 0.5 * (1.0 - w->q->level);
     for (int64_t r = 0; r < n; r++) {
-        for (uint32_t o = 0; o < n_outputs && w->n_draws[r] > 0; o++) {
+        for (uint32_t o = 0; o < n_outputs; o++) {
             weighed *list = w->seen + (r * n_outputs + o) * w->most;
             int64_t i = (at + r) * n_outputs + o;
-            qsort(list, (size_t)w->n_draws[r], sizeof *list, by_value);
-            w->f->value[i] /= w->total[r];
-            w->f->low[i] = quantile(list, w->n_draws[r], w->total[r], below);
-            w->f->high[i] = quantile(list, w->n_draws[r], w->total[r], 1.0 - below);
+            if (w->n_draws[r] == 0) {
+                w->f->value[i] = w->f->low[i] = w->f->high[i] = NAN;
+            } else if (!(w->f->low[i] < w->f->high[i])) {
+                qsort(list, (size_t)w->n_draws[r], sizeof *list, by_value);
+                w->f->low[i] = quantile(list, w->n_draws[r], w->total[r], below);
+                w->f->high[i] = quantile(list, w->n_draws[r], w->total[r], 1.0 - below);
+            }
         }
     }
 }
 
-static stele_status run_batch(work *w, int64_t at, int64_t n, stele__diag *diag)
+static stele_status draw(work *w, int64_t at, int64_t n, stele__diag *diag)
 {
     const stele__model *m = w->j->model;
-    uint64_t key = stele__noise_key(w->j->seed, stele__noise_hash("forecast"), w->q->head);
     stele__draws draws[STELE__MAX_COMPONENTS];
     stele__expert_set e;
     stele__posterior p;
+    const uint32_t n_samples = w->wants_draws ? w->q->n_samples : 1;
     stele__batch_load(w->batch, n, w->q->row + at, ~w->q->mask);
     memset(w->n_draws, 0, (size_t)n * sizeof *w->n_draws);
     memset(w->total, 0, (size_t)n * sizeof *w->total);
@@ -252,17 +288,30 @@ static stele_status run_batch(work *w, int64_t at, int64_t n, stele__diag *diag)
         status = stele__fuse(m, w->j->graph, &e, w->q->mask, &p);
     }
     status = stele__judge_report(w->j, status, " while encoding", diag);
-    for (uint32_t s = 0; status == STELE_OK && s < w->q->n_samples; s++) {
+    for (uint32_t s = 0; status == STELE_OK && s < n_samples; s++) {
         uint32_t n_draws = 0;
         status = stele__draw_from(m, w->j->graph, &e, &p, s, 1, draws, &n_draws);
         status = stele__judge_report(w->j, status, " while drawing", diag);
         for (uint32_t k = 0; k < n_draws && status == STELE_OK; k++) {
-            status = add_draw(w, at, &draws[k], key, diag);
+            status = add_draw(w, &draws[k], diag);
         }
     }
-    if (status == STELE_OK && w->f->value != NULL) {
+    if (status == STELE_OK) {
         conclude(w, at, n);
     }
+    return status;
+}
+
+static stele_status find_means(work *w, stele__diag *diag)
+{
+    const size_t n = (size_t)w->q->n * w->j->model->latent_dim;
+    float *sd = stele__calloc(n + 1, sizeof *sd);
+    w->mean = stele__calloc(n + 1, sizeof *w->mean);
+    stele_status status =
+        sd != NULL && w->mean != NULL
+            ? stele__judge_moments(w->j, w->q->row, w->q->n, w->q->mask, w->mean, sd, diag)
+            : STELE_E_NOMEM;
+    stele__free(sd);
     return status;
 }
 
@@ -281,8 +330,11 @@ stele_status stele__forecast_make(const stele__judge *j, const stele__forecast_r
     if (w.n_draws == NULL || w.total == NULL || w.uniform == NULL) {
         status = STELE_E_NOMEM;
     }
+    status = status == STELE_OK ? find_means(&w, diag) : status;
     for (int64_t at = 0; status == STELE_OK && at < q->n; at += w.capacity) {
-        status = run_batch(&w, at, q->n - at < w.capacity ? q->n - at : w.capacity, diag);
+        int64_t n = q->n - at < w.capacity ? q->n - at : w.capacity;
+        status = at_mean(&w, at, n, diag);
+        status = status == STELE_OK ? draw(&w, at, n, diag) : status;
     }
     work_finish(&w);
     return status;

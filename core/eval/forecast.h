@@ -1,5 +1,5 @@
-/* forecast.h - what a head says about rows, in the target's own terms, over draws of z from their
- * posterior. */
+/* forecast.h - what a head says about rows, in the target's own terms, at the mean of their
+ * posterior: there it is calibrated and judged (heads.h). */
 #ifndef STELE_EVAL_FORECAST_H
 #define STELE_EVAL_FORECAST_H
 
@@ -20,9 +20,10 @@ typedef struct stele__forecast {
     int64_t n; /* rows */
     uint32_t n_outputs;
     stele_head_output *output; /* (n_outputs) */
-    /* (n, n_outputs): expectation over the draws, and an interval in which as much lies below as
-     * above, with the head's own noise where it has some. NaN where the posterior has nothing to go
-     * by */
+    /* (n, n_outputs): value at the posterior's mean, and an interval in which as much lies below as
+     * above: of the head's own noise at that mean where it has some, else of the draws of z, which
+     * then says how much the value depends on what of z is not known. NaN for rows without any of
+     * the modalities */
     double *value, *low, *high;
 } stele__forecast;
 

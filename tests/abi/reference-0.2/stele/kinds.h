@@ -366,7 +366,7 @@ typedef struct stele_head_output {
 
 /* Predictions to be put into those quantities. `uniform` NULL: their expectations given z. Else a number inside (0, 1)
  * for each row, the probability at which noise that the head itself assumes is to stand: the same quantities as they
- * might be observed. A head without such noise gives the same with both. */
+ * might be observed, which do not fall as it grows. A head without such noise gives the same with both. */
 typedef struct stele_head_shown {
     uint64_t struct_size;
     int64_t n_rows, n_outputs; /* n_outputs: elements of a row of what predict gives */
