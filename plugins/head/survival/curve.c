@@ -6,6 +6,10 @@
 #include <math.h>
 #include <stdlib.h>
 
+enum { STEPS = 100 }; /* of an integral over time */
+/* Of the training events: of few more the last rows at risk would decide. */
+#define SHARE_JUDGED 0.8
+
 void survival_proportional(const survival_grid *g, const float *predicted, double *ret)
 {
     double ratio = exp((double)predicted[0]), sum = 0.0;
@@ -84,12 +88,12 @@ double survival_concordance(const survival_rows *rows, const double *risk)
     return pairs > 0.0 ? right / pairs : NAN;
 }
 
-/* The Kaplan-Meier estimate of not being censored yet, of rows in the order of time. */
+/* The Kaplan-Meier estimate of not being censored yet. */
 typedef struct censoring {
     int64_t n;
-    const survival_rows *rows;
-    int64_t *order;
-    double *free_until; /* (n) after the time of the k-th row in order */
+    double *time;   /* (n) ascending */
+    double *after;  /* (n) up to that time, itself included */
+    double *before; /* (n) of each of the rows before its own time */
 } censoring;
 
 typedef struct timed {
@@ -103,15 +107,23 @@ static int by_time(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static void censoring_finish(censoring *c)
+{
+    free(c->time);
+    free(c->after);
+    free(c->before);
+}
+
 static stele_status censoring_init(const survival_rows *rows, censoring *c)
 {
     size_t n = (size_t)rows->n;
     timed *list = malloc((n + 1) * sizeof *list);
     double free_so_far = 1.0;
-    *c = (censoring){ .n = rows->n, .rows = rows };
-    c->order = malloc((n + 1) * sizeof *c->order);
-    c->free_until = malloc((n + 1) * sizeof *c->free_until);
-    if (list == NULL || c->order == NULL || c->free_until == NULL) {
+    *c = (censoring){ .n = rows->n };
+    c->time = malloc((n + 1) * sizeof *c->time);
+    c->after = malloc((n + 1) * sizeof *c->after);
+    c->before = malloc((n + 1) * sizeof *c->before);
+    if (list == NULL || c->time == NULL || c->after == NULL || c->before == NULL) {
         free(list);
         return STELE_E_NOMEM;
     }
@@ -125,34 +137,25 @@ static stele_status censoring_init(const survival_rows *rows, censoring *c)
         for (end = i; end < rows->n && list[end].time <= list[i].time; end++) {
             lost += !has_event(rows, list[end].row);
             events += has_event(rows, list[end].row);
+            c->before[list[end].row] = free_so_far;
         }
         double at_risk = (double)(rows->n - i) - events;
         free_so_far *= at_risk > 0.0 ? 1.0 - lost / at_risk : 1.0;
         for (int64_t k = i; k < end; k++) {
-            c->order[k] = list[k].row;
-            c->free_until[k] = free_so_far;
+            c->time[k] = list[k].time;
+            c->after[k] = free_so_far;
         }
     }
     free(list);
     return STELE_OK;
 }
 
-static void censoring_finish(censoring *c)
-{
-    free(c->order);
-    free(c->free_until);
-}
-
-/* Probability not to be censored up to t, or before t. */
-static double uncensored(const censoring *c, double t, int before)
+/* Probability not to be censored up to t. */
+static double uncensored(const censoring *c, double t)
 {
     double p = 1.0;
-    for (int64_t k = 0; k < c->n; k++) {
-        double at = time_of(c->rows, c->order[k]);
-        if (before ? at >= t : at > t) {
-            break;
-        }
-        p = c->free_until[k];
+    for (int64_t k = 0; k < c->n && c->time[k] <= t; k++) {
+        p = c->after[k];
     }
     return p;
 }
@@ -160,39 +163,44 @@ static double uncensored(const censoring *c, double t, int before)
 static double brier_at(const survival_grid *g, const survival_rows *rows, const double *cumulative,
                        const censoring *c, double t)
 {
-    double sum = 0.0, still = uncensored(c, t, 0);
+    double sum = 0.0, still = uncensored(c, t);
     for (int64_t r = 0; r < rows->n; r++) {
         double alive = survival_at(g, cumulative + r * g->n, t);
         if (time_of(rows, r) > t) {
             sum += (1.0 - alive) * (1.0 - alive) / still;
         } else if (has_event(rows, r)) {
-            sum += alive * alive / uncensored(c, time_of(rows, r), 1);
+            sum += alive * alive / c->before[r];
         }
     }
     return sum / (double)rows->n;
+}
+
+double survival_judged_until(const survival_grid *g)
+{
+    const double intervals = SHARE_JUDGED * (double)g->n;
+    const int64_t k = (int64_t)intervals;
+    const double begin = survival_begin(g, k);
+    return begin + (intervals - (double)k) * (g->end[k] - begin);
 }
 
 stele_status survival_brier(const survival_grid *g, const survival_rows *rows,
                             const double *cumulative, double *ret)
 {
     censoring c;
-    double longest = 0.0, area = 0.0, first = NAN, last = NAN, value = NAN;
+    double area = 0.0, before = 0.0;
+    int64_t n = 0;
     stele_status status = censoring_init(rows, &c);
-    for (int64_t r = 0; r < rows->n; r++) {
-        longest = fmax(longest, time_of(rows, r));
-    }
-    for (int64_t k = 0; status == STELE_OK && k < g->n; k++) {
-        double t = g->end[k];
-        if (t >= longest || t <= survival_begin(g, k)) {
-            continue;
+    for (int64_t k = 0; status == STELE_OK && k <= STEPS; k++) {
+        double t = survival_judged_until(g) * (double)k / STEPS;
+        if (rows->n == 0 || t >= c.time[rows->n - 1]) {
+            break; /* of later times nobody tells */
         }
         double now = brier_at(g, rows, cumulative, &c, t);
-        area += isnan(last) ? 0.0 : 0.5 * (now + value) * (t - last);
-        first = isnan(first) ? t : first;
-        last = t;
-        value = now;
+        area += k > 0 ? 0.5 * (before + now) : 0.0;
+        before = now;
+        n = k;
     }
-    *ret = last > first ? area / (last - first) : NAN;
+    *ret = n > 0 ? area / (double)n : NAN;
     censoring_finish(&c);
     return status;
 }

@@ -89,7 +89,7 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
     self->column[1] = a->columns[1];
     self->parts = (survival_parts){ .host = a->host, .intervals = self->config->intervals };
     stele_predictor_init(a, &self->config->stack, &self->predictor);
-    return STELE_OK;
+    return survival_horizons_check(a->host, &self->config->horizons);
 }
 
 static stele_status build(stele_inst *self, stele_build *b)
@@ -313,61 +313,52 @@ static stele_status score(const stele_inst *self, const stele_head_scored *s, ui
     return status;
 }
 
-enum { QUARTERS = 3 };
-
-static int64_t n_horizons(const stele_inst *self)
+/* Room for the horizons. */
+static double *take_horizons(const stele_inst *self)
 {
-    return self->config->horizons.n > 0 ? (int64_t)self->config->horizons.n : QUARTERS;
-}
-
-static double horizon(const stele_inst *self, const survival_grid *g, int64_t k)
-{
-    int64_t quarter = (k + 1) * g->n / (QUARTERS + 1);
-    return self->config->horizons.n > 0 ? self->config->horizons.v[k]
-                                        : g->end[quarter > 0 ? quarter - 1 : 0];
+    return calloc((size_t)self->config->horizons.n + SURVIVAL_QUARTERS, sizeof(double));
 }
 
 /* risk, restricted_mean, and the probability of survival at each horizon. */
 static stele_status outputs(const stele_inst *self, const stele_reader *reader, uint32_t capacity,
                             stele_head_output *ret, uint32_t *ret_n)
 {
+    const stele_f64_list *asked = &self->config->horizons;
     survival_grid g;
-    int64_t n = n_horizons(self);
+    int64_t n = 0;
+    double *horizon = take_horizons(self);
     stele_status status = grid_read(self, reader, &g);
-    if (status == STELE_OK && n + 2 > (int64_t)capacity) {
-        status = STELE_E_ARG;
+    status = horizon == NULL ? STELE_E_NOMEM : status;
+    if (status == STELE_OK) {
+        n = survival_horizons(&g, asked, horizon);
+        status = n + 2 > (int64_t)capacity ? STELE_E_ARG : STELE_OK;
     }
     if (status == STELE_OK) {
+        survival_horizons_warn(self->host, &g, asked);
         ret[0] = (stele_head_output){ .name = "risk", .category = -1 };
         ret[1] = (stele_head_output){ .name = "restricted_mean", .category = -1 };
         for (int64_t k = 0; k < n; k++) {
-            stele_head_output *o = &ret[2 + k];
-            *o = (stele_head_output){ .category = -1 };
-            /* Ends of intervals have the digits of a float. */
-            snprintf(o->name, sizeof o->name, "survival_%.*g",
-                     self->config->horizons.n > 0 ? 12 : 6, horizon(self, &g, k));
-            for (char *c = strchr(o->name, '+'); c != NULL; c = strchr(c, '+')) {
-                memmove(c, c + 1, strlen(c));
-            }
-            for (char *c = strchr(o->name, '-'); c != NULL; c = strchr(c, '-')) {
-                *c = '_';
-            }
+            ret[2 + k] = (stele_head_output){ .category = -1 };
+            survival_horizon_name(asked->n > 0, horizon[k], ret[2 + k].name);
         }
         *ret_n = (uint32_t)(n + 2);
     }
     grid_finish(&g);
+    free(horizon);
     return status;
 }
 
 static stele_status show(const stele_inst *self, const stele_head_shown *s)
 {
     survival_grid g;
-    int64_t n = n_horizons(self);
+    int64_t n = 0;
+    double *horizon = take_horizons(self);
     double *cumulative = calloc((size_t)self->config->intervals, sizeof *cumulative);
     stele_status status = grid_read(self, s->reader, &g);
-    if (cumulative == NULL) {
+    if (cumulative == NULL || horizon == NULL) {
         status = STELE_E_NOMEM;
     }
+    n = status == STELE_OK ? survival_horizons(&g, &self->config->horizons, horizon) : 0;
     for (int64_t r = 0; status == STELE_OK && r < s->n_rows; r++) {
         const float *y = s->predicted + r * s->n_outputs;
         double *to = s->ret + r * (n + 2);
@@ -375,11 +366,12 @@ static stele_status show(const stele_inst *self, const stele_head_shown *s)
         to[0] = risk_of(self, &g, y, cumulative);
         to[1] = survival_mean(&g, cumulative);
         for (int64_t k = 0; k < n; k++) {
-            to[2 + k] = survival_at(&g, cumulative, horizon(self, &g, k));
+            to[2 + k] = survival_at(&g, cumulative, horizon[k]);
         }
     }
     grid_finish(&g);
     free(cumulative);
+    free(horizon);
     return status;
 }
 

@@ -51,6 +51,21 @@ stele_status survival_check(const stele_host *h, const survival_rows *rows,
  * events gets half of one. */
 stele_status survival_grid_fit(const survival_rows *rows, survival_grid *g);
 
+/* --- times of which predictions tell the probability of survival --- */
+
+enum { SURVIVAL_QUARTERS = 3, SURVIVAL_NAME = 48 };
+
+/* survival_TIME. `asked`: an option has it. */
+void survival_horizon_name(int asked, double t, char ret[SURVIVAL_NAME]);
+/* Those asked for, each once? The plugin's words to the host. */
+stele_status survival_horizons_check(const stele_host *h, const stele_f64_list *asked);
+/* Those asked for, or the ends of intervals, at most SURVIVAL_QUARTERS, that divide the events into
+ * quarters. Returns their number. */
+int64_t survival_horizons(const survival_grid *g, const stele_f64_list *asked, double *ret);
+/* A warning of the first beyond the training rows' last event. */
+void survival_horizons_warn(const stele_host *h, const survival_grid *g,
+                            const stele_f64_list *asked);
+
 /* What losses read of an instance. */
 typedef struct survival_parts {
     const stele_host *host;
@@ -75,9 +90,13 @@ void survival_efron(uint32_t dtype, int64_t rows, const void *target, void *ret)
 /* Harrell's C: share of comparable pairs in which the higher risk has the earlier event, equal
  * risks half. NaN without pairs. */
 double survival_concordance(const survival_rows *rows, const double *risk);
-/* Mean over time, up to the longest of the rows, of the Brier score with the inverse probability of
- * censoring, by the trapezoidal rule over the ends of intervals (Graf et al. 1999). cumulative:
- * (rows, n). The censoring is that of the rows themselves. NaN below two times. */
+/* The time by which four in five of the training events had happened, from the ends of intervals.
+ */
+double survival_judged_until(const survival_grid *g);
+/* Mean over time of the Brier score with the inverse probability of censoring, by the trapezoidal
+ * rule (Graf et al. 1999): from 0 to survival_judged_until, which is the same whatever rows are
+ * judged, or as far as the longest of them goes if none goes so far. cumulative: (rows, n). The
+ * censoring is that of the rows themselves. NaN without time. */
 stele_status survival_brier(const survival_grid *g, const survival_rows *rows,
                             const double *cumulative, double *ret);
 
