@@ -10,6 +10,7 @@
 #include "data/jsonl_write.h"
 #include "eval/forecast.h"
 #include "eval/report.h"
+#include "model/quantity.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,41 +98,38 @@ static int parse(int argc, char **argv, options *o)
 
 /* --- columns --- */
 
-/* HEAD, HEAD_NAME or HEAD_NAME_CATEGORY, and what stands behind it. */
-static char *name_of(const stele__head *head, const stele__label *label,
-                     const stele_head_output *output, const char *end)
+/* Takes over `name`. The values are the last of the table's. */
+static stele_status add_column(stele__row_table *t, char *name, int kind, size_t size,
+                               stele__column **ret, stele__diag *diag)
 {
-    stele__str s;
-    stele__str_init(&s);
-    stele__str_append(&s, stele__head_short_name(head));
-    if (output != NULL && output->name[0] != '\0') {
-        stele__str_printf(&s, "_%s", output->name);
+    stele_status status = STELE_OK;
+    if (name != NULL && stele__row_table_has(t, name)) {
+        status = stele__diag_error(diag, STELE_E_DATA, NULL,
+                                   "two columns would be called `%s`: nothing is written", name);
+        stele__diag_hint(diag, "heads and classes give columns their names: rename one of them in "
+                               "the spec, or in the data, and train again");
+    } else {
+        *ret = name != NULL ? stele__row_table_add(t, name, kind, size) : NULL;
+        status = *ret != NULL ? STELE_OK : STELE_E_NOMEM;
     }
-    if (output != NULL && output->category >= 0 && output->category < label->n_categories) {
-        stele__str_printf(&s, "_%s", label->category[output->category]);
-    }
-    stele__str_append(&s, end);
-    for (char *c = s.data; c != NULL && *c != '\0'; c++) {
-        *c = *c == '/' ? '_' : *c; /* not allowed in .h5ad */
-    }
-    return stele__str_take(&s);
+    stele__free(name);
+    return status;
 }
 
 /* Column `output` of three, each (n, n_outputs). */
 static stele_status add_quantity(stele__row_table *t, const stele__forecast *f,
                                  const stele__head *head, const stele__label *label,
-                                 uint32_t output)
+                                 uint32_t output, stele__diag *diag)
 {
     static const char *const end[] = { "", "_low", "_high" };
     const double *from[] = { f->value, f->low, f->high };
     for (int i = 0; i < 3; i++) {
-        char *name = name_of(head, label, &f->output[output], end[i]);
-        stele__column *c = name != NULL ? stele__row_table_add(t, name, STELE__DOUBLE,
-                                                               (size_t)t->n * sizeof(double))
-                                        : NULL;
-        stele__free(name);
-        if (c == NULL) {
-            return STELE_E_NOMEM;
+        stele__column *c = NULL;
+        stele_status status =
+            add_column(t, stele__quantity_name(head, label, &f->output[output], end[i]),
+                       STELE__DOUBLE, (size_t)t->n * sizeof(double), &c, diag);
+        if (status != STELE_OK) {
+            return status;
         }
         double *to = t->values[t->n_columns - 1];
         for (int64_t r = 0; r < t->n; r++) {
@@ -144,15 +142,14 @@ static stele_status add_quantity(stele__row_table *t, const stele__forecast *f,
 
 /* The likeliest category, under the head's own name. */
 static stele_status add_category(stele__row_table *t, const stele__forecast *f,
-                                 const stele__head *head, const stele__label *label)
+                                 const stele__head *head, const stele__label *label,
+                                 stele__diag *diag)
 {
-    char *name = name_of(head, label, NULL, "");
-    stele__column *c = name != NULL ? stele__row_table_add(t, name, STELE__CATEGORY,
-                                                           (size_t)t->n * sizeof(int32_t))
-                                    : NULL;
-    stele__free(name);
-    if (c == NULL) {
-        return STELE_E_NOMEM;
+    stele__column *c = NULL;
+    stele_status status = add_column(t, stele__quantity_name(head, label, NULL, ""),
+                                     STELE__CATEGORY, (size_t)t->n * sizeof(int32_t), &c, diag);
+    if (status != STELE_OK) {
+        return status;
     }
     int32_t *code = t->values[t->n_columns - 1];
     for (int64_t r = 0; r < t->n; r++) {
@@ -179,10 +176,10 @@ static stele_status add_head(stele__row_table *t, const options *o, uint64_t mas
     stele__forecast f;
     stele_status status = stele__forecast_make(&t->o->judge, &q, &f, diag);
     if (status == STELE_OK && stele__forecast_category(&f, 0) >= 0) {
-        status = add_category(t, &f, head, label);
+        status = add_category(t, &f, head, label, diag);
     }
     for (uint32_t k = 0; k < f.n_outputs && status == STELE_OK; k++) {
-        status = add_quantity(t, &f, head, label, k);
+        status = add_quantity(t, &f, head, label, k, diag);
     }
     stele__forecast_finish(&f);
     return status;

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "graph/tensor.h"
 #include "model/head.h"
+#include "model/quantity.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -54,27 +55,6 @@ static void work_finish(work *w)
     stele__free(w->predicted);
 }
 
-/* Ask the plugin what its predictions are read as. */
-static stele_status ask(work *w, stele__diag *diag)
-{
-    const uint32_t capacity = (uint32_t)w->head->target.n_categories + 1024;
-    stele_reader reader = stele__part_reader(&w->head->part);
-    w->f->output = stele__calloc(capacity, sizeof *w->f->output);
-    if (w->f->output == NULL) {
-        return STELE_E_NOMEM;
-    }
-    stele__guest_begin(w->head->part.guest, "outputs");
-    stele_status status = w->head->vt->outputs(stele__guest_inst(w->head->part.guest), &reader,
-                                               capacity, w->f->output, &w->f->n_outputs);
-    status = stele__guest_check(w->head->part.guest, "outputs", status, diag);
-    if (status == STELE_OK && (w->f->n_outputs < 1 || w->f->n_outputs > capacity)) {
-        return stele__guest_report(w->head->part.guest, STELE_E_INTERNAL,
-                                   "gives no quantities, or more than there is room for", "",
-                                   "in outputs", diag);
-    }
-    return status;
-}
-
 static stele_status name_elements(work *w, int64_t width)
 {
     w->f->n_outputs = (uint32_t)width;
@@ -84,11 +64,6 @@ static stele_status name_elements(work *w, int64_t width)
         snprintf(w->f->output[k].name, sizeof w->f->output[k].name, "%lld", (long long)k);
     }
     return w->f->output != NULL ? STELE_OK : STELE_E_NOMEM;
-}
-
-static int has_names(const work *w)
-{
-    return w->head->vt->outputs != NULL && w->head->vt->show != NULL;
 }
 
 /* Everything whose size depends on what the quantities are; `width` elements of a prediction. */
@@ -130,7 +105,7 @@ static stele_status show(const work *w, int64_t n, int64_t width, double share, 
                            .uniform = share > 0.0 ? w->uniform : NULL,
                            .reader = &reader,
                            .ret = ret };
-    if (!has_names(w)) {
+    if (!stele__head_has_quantities(w->head)) {
         for (int64_t i = 0; i < n * width; i++) {
             ret[i] = (double)w->predicted[i];
         }
@@ -154,7 +129,9 @@ static stele_status predict(work *w, stele_tensor *z, int64_t n, const int64_t *
     }
     *ret_width = y->n / n;
     if (w->f->value == NULL) {
-        status = has_names(w) ? ask(w, diag) : name_elements(w, *ret_width);
+        status = stele__head_has_quantities(w->head)
+                     ? stele__head_quantities(w->head, &w->f->output, &w->f->n_outputs, diag)
+                     : name_elements(w, *ret_width);
         status = status == STELE_OK ? make_room(w, *ret_width) : status;
     }
     if (status == STELE_OK) {

@@ -26,6 +26,11 @@ STELE_NODISCARD stele_status stele__covariates_check(const stele__spec *spec,
 STELE_NODISCARD stele_status stele__windows_open(const stele__run_request *q, const size_t *group,
                                                  stele__run *run, stele__diag *diag);
 
+/* Is every column of the heads' predictions told from the others by its name? E_OPTION at the place
+ * of a head if not. Of a model that was fitted. */
+STELE_NODISCARD stele_status stele__quantities_check(const stele__spec *spec, const stele__model *m,
+                                                     const stele__dataset *data, stele__diag *diag);
+
 /* Ask the plugin whether it can hold the values of all rows; the message names row and feature. */
 STELE_NODISCARD stele_status stele__modality_validate(stele__model *m, uint32_t i,
                                                       const stele__dataset *data,

@@ -246,6 +246,9 @@ static stele_status fit_model(const stele__run_request *q, stele__run *run, stel
             status = stele__head_fit(m, i, run->data, run->split, diag);
         }
     }
+    if (status == STELE_OK && q->state == NULL) {
+        status = stele__quantities_check(q->spec, m, run->data, diag);
+    }
     if (status == STELE_OK && q->state == NULL) { /* else when the parameters have been read */
         status = stele__modalities_prepare(m, run->data, diag);
     }
