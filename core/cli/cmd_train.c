@@ -86,6 +86,28 @@ typedef struct job {
     char *kept;          /* what is said about both if the program ends by a signal */
 } job;
 
+/* In which order the classes of head i are taken, and what sets another. */
+static void say_classes(const stele__run *run, uint32_t i)
+{
+    enum { FEW = 10 };
+    const stele__head *h = &run->model.head[i];
+    const stele__label *l = stele__dataset_label(run->data, h->target.name, h->target.content);
+    if (l == NULL || l->content != STELE_FIELD_CATEGORY) {
+        return;
+    }
+    fprintf(stderr, "  %s: classes in the order ", h->name);
+    for (int64_t k = 0; k < l->n_categories && k < FEW; k++) {
+        fprintf(stderr, "%s%s", k > 0 ? ", " : "", l->category[k]);
+    }
+    if (l->n_categories > FEW) {
+        fprintf(stderr, ", ... (%lld)", (long long)l->n_categories);
+    }
+    if (stele__head_host(&run->spec->head[i])->classes.n == 0) {
+        fprintf(stderr, "; its key classes sets another");
+    }
+    fprintf(stderr, "\n");
+}
+
 static void say_start(const job *j)
 {
     const stele__run *run = &j->run;
@@ -112,6 +134,9 @@ static void say_start(const job *j)
             fprintf(stderr, ", of %lld nothing was measured", (long long)x->n_dropped);
         }
         fprintf(stderr, "\n");
+    }
+    for (uint32_t i = 0; i < run->model.n_heads; i++) {
+        say_classes(run, i);
     }
 }
 
