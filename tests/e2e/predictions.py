@@ -110,12 +110,13 @@ def check(stele, scratch, fusion, latent):
 
 
 def main():
+    program = pathlib.Path(sys.argv[1]).resolve()
     with tempfile.TemporaryDirectory() as folder:
         scratch = pathlib.Path(folder)
         write_rows(scratch)
         for fusion in ("poe", "mopoe"):
             for latent in ("mean", "sample"):
-                check(sys.argv[1], scratch, fusion, latent)
+                check(program, scratch, fusion, latent)
     return 0
 
 
