@@ -31,6 +31,7 @@ typedef struct work {
     float *mean;            /* (n, D) of the posteriors of all rows */
     double *shown, *uniform;
     float *predicted;
+    int with_draws;  /* noise is one of z's draw: the head has learned from draws */
     int wants_draws; /* a quantity of the rows at hand has no noise of its own */
 } work;
 
@@ -89,20 +90,18 @@ static stele_status make_room(work *w, int64_t width)
                : STELE_E_NOMEM;
 }
 
-/* Predictions as quantities, (n, n_outputs); `share` inside (0, 1): with noise at that probability.
+/* Predictions as quantities, (n, n_outputs), with noise at those probabilities (n), or without:
+ * NULL.
  */
-static stele_status show(const work *w, int64_t n, int64_t width, double share, double *ret,
-                         stele__diag *diag)
+static stele_status show(const work *w, int64_t n, int64_t width, const double *uniform,
+                         double *ret, stele__diag *diag)
 {
-    for (int64_t r = 0; r < n; r++) {
-        w->uniform[r] = share;
-    }
     stele_reader reader = stele__part_reader(&w->head->part);
     stele_head_shown s = { .struct_size = sizeof s,
                            .n_rows = n,
                            .n_outputs = width,
                            .predicted = w->predicted,
-                           .uniform = share > 0.0 ? w->uniform : NULL,
+                           .uniform = uniform,
                            .reader = &reader,
                            .ret = ret };
     if (!stele__head_has_quantities(w->head)) {
@@ -142,11 +141,20 @@ static stele_status predict(work *w, stele_tensor *z, int64_t n, const int64_t *
 
 /* --- at the mean --- */
 
+static stele_status show_at(const work *w, int64_t n, int64_t width, double share, double *ret,
+                            stele__diag *diag)
+{
+    for (int64_t r = 0; r < n; r++) {
+        w->uniform[r] = share;
+    }
+    return show(w, n, width, w->uniform, ret, diag);
+}
+
 /* Of the quantities with noise of their own low is below high; of others both are the value. */
 static void order(work *w, int64_t at, int64_t n)
 {
     const int64_t n_outputs = w->f->n_outputs;
-    w->wants_draws = 0;
+    w->wants_draws = w->with_draws;
     for (int64_t i = at * n_outputs; i < (at + n) * n_outputs; i++) {
         double a = w->f->low[i], b = w->f->high[i];
         w->f->low[i] = a < b ? a : b;
@@ -166,13 +174,13 @@ static stele_status at_mean(work *w, int64_t at, int64_t n, stele__diag *diag)
     stele_status status = predict(w, z, n, w->q->row + at, NULL, &width, diag);
     const int64_t first = at * (int64_t)w->f->n_outputs;
     if (status == STELE_OK) {
-        status = show(w, n, width, 0.0, w->f->value + first, diag);
+        status = show(w, n, width, NULL, w->f->value + first, diag);
     }
     if (status == STELE_OK) {
-        status = show(w, n, width, below, w->f->low + first, diag);
+        status = show_at(w, n, width, below, w->f->low + first, diag);
     }
     if (status == STELE_OK) {
-        status = show(w, n, width, 1.0 - below, w->f->high + first, diag);
+        status = show_at(w, n, width, 1.0 - below, w->f->high + first, diag);
         order(w, at, n);
     }
     return status;
@@ -196,10 +204,15 @@ static void take(work *w, const stele__draws *d, int64_t r)
 /* All rows of one draw of one component. */
 static stele_status add_draw(work *w, const stele__draws *d, stele__diag *diag)
 {
+    const uint64_t key = stele__noise_key(w->j->seed, stele__noise_hash("forecast"), w->q->head);
     int64_t width = 0;
     stele_status status = predict(w, d->z, d->n, d->row, d->sample, &width, diag);
+    for (int64_t r = 0; status == STELE_OK && r < d->n; r++) {
+        stele__stream s = { .key = key, .row = d->row[r], .sample = d->sample[r] };
+        stele__stream_uniform(&s, STELE_F64, 1, &w->uniform[r]);
+    }
     if (status == STELE_OK) {
-        status = show(w, d->n, width, 0.0, w->shown, diag);
+        status = show(w, d->n, width, w->with_draws ? w->uniform : NULL, w->shown, diag);
     }
     for (int64_t r = 0; status == STELE_OK && r < d->n; r++) {
         take(w, d, r);
@@ -229,7 +242,7 @@ static double quantile(const weighed *list, int64_t n, double total, double shar
     return list[n - 1].value;
 }
 
-/* Intervals of quantities without noise from the lists of the rows of a batch. */
+/* Intervals from the lists of the rows of a batch, but for quantities whose noise is all. */
 static void conclude(work *w, int64_t at, int64_t n)
 {
     const uint32_t n_outputs = w->f->n_outputs;
@@ -240,7 +253,7 @@ static void conclude(work *w, int64_t at, int64_t n)
             int64_t i = (at + r) * n_outputs + o;
             if (w->n_draws[r] == 0) {
                 w->f->value[i] = w->f->low[i] = w->f->high[i] = NAN;
-            } else if (!(w->f->low[i] < w->f->high[i])) {
+            } else if (w->with_draws || !(w->f->low[i] < w->f->high[i])) {
                 qsort(list, (size_t)w->n_draws[r], sizeof *list, by_value);
                 w->f->low[i] = quantile(list, w->n_draws[r], w->total[r], below);
                 w->f->high[i] = quantile(list, w->n_draws[r], w->total[r], 1.0 - below);
@@ -296,6 +309,7 @@ stele_status stele__forecast_make(const stele__judge *j, const stele__forecast_r
                                   stele__forecast *ret, stele__diag *diag)
 {
     work w = { .j = j, .q = q, .head = &j->model->head[q->head], .f = ret };
+    w.with_draws = !w.head->traits.at_mean;
     *ret = (stele__forecast){ .n = q->n };
     w.most = (int64_t)q->n_samples * j->model->max_components;
     w.capacity = w.most < AT_ONCE ? AT_ONCE / w.most : 1;

@@ -101,10 +101,13 @@ def check(stele, scratch, fusion, latent):
         written = [json.loads(line) for line in (scratch / f"{name}.jsonl").read_text().splitlines()]
         assert len(written) == told["y"]["rows"], (len(written), told)
         for (head, metric), value in figures(written, truth).items():
-            assert abs(told[head][metric] - value) < 1e-4, (name, have, head, metric, told[head][metric], value)
+            # A head that learns from draws writes the interval over draws and its noise, wider where less is given.
+            drawn = metric == "coverage_90" and latent == "sample"
+            near = -0.01 < value - told[head][metric] < 0.1 if drawn else abs(told[head][metric] - value) < 1e-4
+            assert near, (name, have, head, metric, told[head][metric], value)
         for w in written:
             assert all(w[f"{q}_low"] < w[f"{q}_high"] for q in ("y", "class_p_p", "grade_p_mid", "dead_restricted_mean")), w
-        held = told["y"]["coverage_90"]
+        held = figures(written, truth)[("y", "coverage_90")]
         print(f"{name} given {have}: 90 % intervals hold {held:.3f}, cross-entropy {told['class']['cross_entropy']:.3f}")
         assert have != "a,b" or abs(held - 0.9) < 0.06, (name, held)
 
