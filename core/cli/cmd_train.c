@@ -217,7 +217,7 @@ static void say_end(const job *j, stele_status status, const stele__trained *tra
                     trained->at.epoch == 1 ? "" : "s", trained->seconds, early);
         }
         for (uint32_t h = 0; trained->head != NULL && h < j->run.model.n_heads; h++) {
-            if (trained->head[h].asked) {
+            if (trained->head[h].asked && !trained->head[h].left) {
                 say_calibration(&j->run.model.head[h], &trained->head[h]);
             }
         }

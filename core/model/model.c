@@ -297,6 +297,7 @@ struct stele_fit {
     stele__part *part;
     const stele__fit_source *source;
     int buffers_alone; /* what was learned stays */
+    int any;           /* something was set */
 };
 
 static int64_t fit_n_rows(const stele_fit *f)
@@ -339,6 +340,7 @@ static stele_status fit_set(stele_fit *f, uint32_t id, uint64_t n, const double 
         return STELE_E_ARG;
     }
     int f64 = stele__params_dtype(f->model->params) == STELE_F64;
+    f->any = 1;
     for (uint64_t i = 0; i < n; i++) {
         if (f64) {
             ((double *)p->values)[i] = values[i];
@@ -432,7 +434,7 @@ static stele_status no_rows(void *ctx, stele_view *ret)
 }
 
 stele_status stele__model_calibrate_head(stele__model *m, uint32_t i, const stele_head_scored *s,
-                                         stele__diag *diag)
+                                         int *ret_set, stele__diag *diag)
 {
     stele__head *h = &m->head[i];
     const stele__fit_source source = { .next = no_rows };
@@ -440,6 +442,9 @@ stele_status stele__model_calibrate_head(stele__model *m, uint32_t i, const stel
     stele__guest_begin(h->part.guest, "calibrate");
     stele_status status = h->vt->calibrate(stele__guest_inst(h->part.guest), s, &f);
     status = stele__guest_check(h->part.guest, "calibrate", status, diag);
+    if (ret_set != NULL) {
+        *ret_set = f.any;
+    }
     return status == STELE_OK ? expect_finite(m, &h->part, "calibrate", diag) : status;
 }
 

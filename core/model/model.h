@@ -148,9 +148,10 @@ STELE_NODISCARD stele_status stele__model_fit_head(stele__model *m, uint32_t i,
                                                    const stele__fit_source *source,
                                                    stele__diag *diag);
 
-/* calibrate() of head `i`, which has it: buffers change, nothing else. [main] */
+/* calibrate() of head `i`, which has it: buffers change, nothing else. ret_set: whether any did, or
+ * NULL. [main] */
 STELE_NODISCARD stele_status stele__model_calibrate_head(stele__model *m, uint32_t i,
-                                                         const stele_head_scored *s,
+                                                         const stele_head_scored *s, int *ret_set,
                                                          stele__diag *diag);
 
 /* Reads the parameters of a part, which outlives it. */

@@ -175,6 +175,75 @@ static stele_status measure(const rows *s, stele_metric *ret, uint32_t *ret_n, s
                                                      STELE__MOST_HEAD_METRICS, diag);
 }
 
+/* --- rows that say too little --- */
+
+/* Rows of one class say nothing of how often another is taken for it; of classes that are as rare
+ * as this in all it is little that they miss. */
+#define MOST_MISSING 0.05
+
+/* Rows of each class, (n_categories), and of all. */
+static int64_t count_classes(const rows *s, const int64_t *row, int64_t n, int64_t *ret)
+{
+    const stele__batch *b = s->l->batch;
+    int64_t all = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (stele__head_has_target(b, s->head, row[i])) {
+            ret[b->target[s->head].column[0]->code[row[i]]]++;
+            all++;
+        }
+    }
+    return all;
+}
+
+static void warn_of_classes(const rows *s, double missing, int32_t largest, int64_t n_missing,
+                            stele__diag *diag)
+{
+    const stele__label *l = s->l->batch->target[s->head].column[0];
+    stele__diag_warning(diag, NULL,
+                        "%s: not calibrated: no validation row is `%s`%s, as %.3g %% of the "
+                        "training rows are",
+                        head_of(s)->name, l->category[largest],
+                        n_missing > 1 ? " or of another class that is missing there" : "",
+                        100.0 * missing);
+    stele__diag_hint(diag, "a split with rows of every class: data.split.stratify, or more "
+                           "validation rows");
+}
+
+/* Do the rows lack what the training rows have? */
+static stele_status lacks_classes(const rows *s, int *ret, stele__diag *diag)
+{
+    const stele__training *t = s->l->t;
+    const stele__label *l = s->l->batch->target[s->head].column[0];
+    const int64_t n = l->code != NULL ? l->n_categories : 0;
+    int64_t *train = stele__calloc((size_t)(2 * n) + 1, sizeof *train);
+    int64_t n_missing = 0, n_there = 0, missing = 0, largest = 0;
+    if (train == NULL) {
+        return STELE_E_NOMEM;
+    }
+    int64_t *valid = train + n;
+    int64_t all =
+        n == 0 ? 0
+               : count_classes(s, t->split->row[STELE__TRAIN], t->split->n[STELE__TRAIN], train);
+    if (n > 0) {
+        (void)count_classes(s, s->row, s->n, valid);
+    }
+    for (int64_t k = 0; k < n; k++) {
+        n_there += valid[k] > 0;
+        if (valid[k] == 0 && train[k] > 0) {
+            n_missing++;
+            missing += train[k];
+            largest = n_missing == 1 || train[k] > train[largest] ? k : largest;
+        }
+    }
+    const double share = all > 0 ? (double)missing / (double)all : 0.0;
+    *ret = n_missing > 0 && (n_there < 2 || share > MOST_MISSING);
+    if (*ret) {
+        warn_of_classes(s, share, (int32_t)largest, n_missing, diag);
+    }
+    stele__free(train);
+    return STELE_OK;
+}
+
 static stele_status failed(const rows *s, stele_status status, stele__diag *diag)
 {
     return status == STELE_OK || stele__graph_status(s->l->graph) == STELE_OK
@@ -188,16 +257,25 @@ static stele_status calibrate(rows *s, stele__head_calibration *ret, stele__diag
     uint32_t n_after = 0;
     stele_status status = failed(s, choose(s), diag);
     ret->n = s->n;
-    if (status != STELE_OK || s->n == 0) {
+    if (status == STELE_OK && s->n > 0) {
+        status = lacks_classes(s, &ret->left, diag);
+    }
+    if (status != STELE_OK || s->n == 0 || ret->left) {
         return status;
     }
     status = failed(s, predict(s), diag);
     status = status == STELE_OK ? measure(s, ret->before, &ret->n_metrics, diag) : status;
     if (status == STELE_OK) {
         const stele_head_scored all = scored(s, &reader);
-        status = stele__model_calibrate_head(s->l->t->model, s->head, &all, diag);
+        int set = 0;
+        status = stele__model_calibrate_head(s->l->t->model, s->head, &all, &set, diag);
+        ret->left = !set;
     }
-    status = status == STELE_OK ? failed(s, predict(s), diag) : status;
+    if (status != STELE_OK || ret->left) {
+        ret->n_metrics = 0;
+        return status;
+    }
+    status = failed(s, predict(s), diag);
     status = status == STELE_OK ? measure(s, ret->after, &n_after, diag) : status;
     ret->n_metrics = n_after < ret->n_metrics ? n_after : ret->n_metrics;
     return status;

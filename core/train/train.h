@@ -42,6 +42,7 @@ typedef struct stele__training {
 typedef struct stele__head_calibration {
     int64_t n; /* validation rows with its target; 0: it could not be calibrated */
     int asked; /* its plugin can, and the spec does not switch it off */
+    int left;  /* these rows say too little, of which a warning told: it is as it was */
     uint32_t n_metrics;
     stele_metric before[STELE__MOST_HEAD_METRICS], after[STELE__MOST_HEAD_METRICS];
 } stele__head_calibration;

@@ -205,7 +205,7 @@ static double fitted(toy *t, const float *predicted, const int32_t *at)
                             .n_outputs = CLASSES,
                             .predicted = predicted,
                             .code = at };
-    TOY_OK(t, stele__model_calibrate_head(&t->model, 0, &s, &t->diag));
+    TOY_OK(t, stele__model_calibrate_head(&t->model, 0, &s, NULL, &t->diag));
     return *(const double *)param(t, "heads.k.temperature")->values;
 }
 

@@ -205,7 +205,7 @@ static void a_factor_corrects_the_standard_deviation(void **state)
                                 .n_outputs = 2,
                                 .predicted = predicted,
                                 .number = number };
-        TOY_OK(&t, stele__model_calibrate_head(&t.model, 0, &s, &t.diag));
+        TOY_OK(&t, stele__model_calibrate_head(&t.model, 0, &s, NULL, &t.diag));
         double k = buffer(&t, "heads.k.sd_factor");
         double slope = N * (1.0 - error[i] * error[i] / (k * k)) + log(k) / (log(2.0) * log(2.0));
         assert_true(fabs(slope) < 1e-3);
@@ -306,7 +306,7 @@ static void errors_of_a_huber_loss_have_a_width(void **state)
                             .number = number };
     assert_true(buffer(&t, "heads.k.noise") == buffer(&t, "heads.k.target_sd"));
     assert_float_equal(coverage(&t, &s), 1.0, 1e-12);
-    TOY_OK(&t, stele__model_calibrate_head(&t.model, 0, &s, &t.diag));
+    TOY_OK(&t, stele__model_calibrate_head(&t.model, 0, &s, NULL, &t.diag));
     const double scale = buffer(&t, "heads.k.noise");
     for (int r = 0; r < N; r++) { /* of rho(e / s) + log s by log s */
         double u = fabs(error[r]) / scale;

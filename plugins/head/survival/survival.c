@@ -243,10 +243,33 @@ static stele_status grid_read(const stele_inst *self, const stele_reader *reader
     return status;
 }
 
+/* The prior of the level weighs as 1 / log(2)^2 = 2.1 events do. Rows with fewer say less than
+ * that, which knows nothing of them, and without an event every lower level is likelier. */
+enum { LEAST_EVENTS = 3 };
+
+static int has_events(const stele_inst *self, const survival_rows *rows)
+{
+    const stele_host *h = self->host;
+    int64_t n = 0;
+    for (int64_t r = 0; r < rows->n; r++) {
+        n += rows->target[2 * r + 1] > 0.5;
+    }
+    if (n < LEAST_EVENTS) {
+        h->log(h, STELE_LOG_WARNING,
+               "not calibrated: %lld of the %lld validation rows with its target have an event in "
+               "`%s`, and it takes %d to tell how high curves are; use more validation rows",
+               (long long)n, (long long)rows->n, self->column[1], LEAST_EVENTS);
+    }
+    return n >= LEAST_EVENTS;
+}
+
 static stele_status calibrate(const stele_inst *self, const stele_head_scored *s, stele_fit *f)
 {
     const stele_host *h = self->host;
     const survival_rows rows = { .n = s->n_rows, .target = s->number };
+    if (!has_events(self, &rows)) {
+        return STELE_OK;
+    }
     survival_calibration c = { .offset = calloc((size_t)n_outputs(self), sizeof *c.offset) };
     survival_grid g;
     stele_status status = grid_read(self, s->reader, &g);

@@ -381,7 +381,7 @@ static void check_calibration(int64_t width, double sign, double shift)
     };
     stele_reader reader = stele__part_reader(&t.model.head[0].part);
     s.reader = &reader;
-    TOY_OK(&t, stele__model_calibrate_head(&t.model, 0, &s, &t.diag));
+    TOY_OK(&t, stele__model_calibrate_head(&t.model, 0, &s, NULL, &t.diag));
     const double slope = *(const double *)param(&t, "heads.k.slope")->values;
     const double *offset = param(&t, "heads.k.offset")->values;
     const double level = offset[0] - (1.0 - slope) * mean;
@@ -408,6 +408,33 @@ static void curves_are_calibrated(void **state)
     check_calibration(3, -1.0, -3.0);
 }
 
+/* What few events say of the level is too little. */
+static void few_events_calibrate_nothing(void **state)
+{
+    (void)state;
+    static const float y[N] = { 0.5f, 1.0f, -0.5f, 0.0f, 0.3f, 1.2f, -1.0f, 0.1f };
+    for (int n = 2; n < 4; n++) {
+        toy t;
+        double seen[2 * N];
+        int set_any = 1;
+        open_head(&t, ", intervals: 3");
+        set_grid(&t, 3, many_end, many_rate);
+        for (int r = 0; r < N; r++) {
+            seen[2 * r] = 1.0 + r;
+            seen[2 * r + 1] = r < n;
+        }
+        stele_head_scored s = {
+            .struct_size = sizeof s, .n_rows = N, .n_outputs = 1, .predicted = y, .number = seen
+        };
+        stele_reader reader = stele__part_reader(&t.model.head[0].part);
+        s.reader = &reader;
+        TOY_OK(&t, stele__model_calibrate_head(&t.model, 0, &s, &set_any, &t.diag));
+        assert_int_equal(set_any, n == 3);
+        assert_true((*(const double *)param(&t, "heads.k.slope")->values == 1.0) == (n == 2));
+        toy_close(&t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -422,6 +449,7 @@ int main(void)
         cmocka_unit_test(rows_without_time_or_event_are_left_out),
         cmocka_unit_test(targets_are_checked),
         cmocka_unit_test(curves_are_calibrated),
+        cmocka_unit_test(few_events_calibrate_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
