@@ -144,7 +144,8 @@ stele_status stele__sample_posterior(const stele__judge *j, const int64_t *row, 
 
 /* --- the prior given what a head says --- */
 
-/* -loss of the head at n draws of z. */
+/* How well the wish fits what the head says at n draws of z: log p(target | z), of a plugin
+ * without that -loss. */
 static stele_status weigh(const stele__judge *j, const stele__wish *w, const stele__batch *b,
                           const float *z, int64_t n, double *ret)
 {
@@ -167,22 +168,24 @@ static stele_status weigh(const stele__judge *j, const stele__wish *w, const ste
     int category = head->target.content == STELE_FIELD_CATEGORY;
     stele_tensor *target = stele__graph_dense(j->graph, category ? STELE_I32 : STELE_F32, &rows,
                                               category ? (const void *)code : (const void *)number);
-    stele_tensor *at = stele__graph_dense(j->graph, STELE_F32, &shape, z), *loss = NULL;
+    stele_tensor *at = stele__graph_dense(j->graph, STELE_F32, &shape, z), *out = NULL;
     stele_tensor *y = stele__head_predict(j->model, j->graph, b, w->head, at, n, row, sample);
     if (y == NULL || target == NULL) {
         return stele__graph_outcome(j->graph, STELE_E_NOMEM);
     }
     stele__graph_enter(j->graph, &head->part.scope);
-    stele__guest_begin(head->part.guest, "loss");
-    stele_status status =
-        head->vt->loss(stele__guest_inst(head->part.guest), j->graph, y, target, &loss);
-    status = stele__part_outcome(&head->part, j->graph, "loss", status);
+    const int has = head->vt->log_prob != NULL;
+    const char *slot = has ? "log_prob" : "loss";
+    stele__guest_begin(head->part.guest, slot);
+    stele_status status = (has ? head->vt->log_prob : head->vt->loss)(
+        stele__guest_inst(head->part.guest), j->graph, y, target, &out);
+    status = stele__part_outcome(&head->part, j->graph, slot, status);
     stele__graph_enter(j->graph, NULL);
-    if (status == STELE_OK && (loss == NULL || loss->n != n)) {
+    if (status == STELE_OK && (out == NULL || out->n != n)) {
         return STELE_E_SHAPE;
     }
     for (int64_t i = 0; i < n && status == STELE_OK; i++) {
-        ret[i] = -stele__tensor_real(loss, i);
+        ret[i] = stele__tensor_real(out, i) * (has ? 1.0 : -1.0);
     }
     return status;
 }

@@ -268,3 +268,61 @@ void check_head_calibrate(check_trial *t)
     }
     rig_finish(&r);
 }
+
+/* --- log p(target | z) -------------------------------------------------------------------------------------------- */
+
+/* exp(log_prob) of all rows if their targets are v, times `weight`, added to `sum`. 0: failed, which was said. */
+static int add_density(rig *r, double v, double weight, double *sum)
+{
+    rig_result res;
+    const int64_t n = r->plan.rows;
+    for (int64_t i = 0; i < n * (int64_t)r->n_columns; i++) {
+        r->target[i] = v;
+    }
+    if (!rig_compute(r, n, NULL, 0, &res)) {
+        return 0;
+    }
+    const rig_output *o = &res.out[res.n - 1];
+    const int good = o->rows == n && o->width == 1;
+    for (int64_t i = 0; good && i < n; i++) {
+        sum[i] += weight * exp(o->value[i]);
+    }
+    rig_result_finish(&res);
+    if (!good) {
+        check_fail(r->t, "log_prob gave no number for each of %lld rows", (long long)n);
+    }
+    return good;
+}
+
+/* Numbers of the toy problem and what a head makes of them lie within 4 of 0. Of wide tails some is beyond REACH. */
+#define REACH  40.0
+#define STEP   0.01
+#define BEYOND 0.1
+
+void check_head_log_prob(check_trial *t)
+{
+    rig r;
+    rig_plan plan = { .rows = 6, .latent = 2, .raw = 1, .tally = 1 };
+    int good = rig_start(t, &plan, &r);
+    if (good && r.n_columns > 1) {
+        check_skip(t, "the target has several columns");
+    } else if (good) {
+        const int codes = r.field.content == STELE_FIELD_CATEGORY;
+        double *sum = rig_take(&r, (size_t)plan.rows * sizeof *sum);
+        for (int64_t c = 0; good && codes && c < r.field.n_categories; c++) {
+            good = add_density(&r, (double)c, 1.0, sum);
+        }
+        for (double v = -REACH; good && !codes && v < REACH; v += STEP) {
+            good = add_density(&r, v, STEP, sum);
+        }
+        for (int64_t i = 0; good && i < plan.rows; i++) {
+            if (!(sum[i] <= 1.0 + 1e-3 && sum[i] >= 1.0 - (codes ? 1e-3 : BEYOND))) {
+                check_fail(t, "row %lld: %s is %.6g", (long long)i,
+                           codes ? "the sum of exp(log_prob) over the classes" : "the integral of exp(log_prob)",
+                           sum[i]);
+                good = 0;
+            }
+        }
+    }
+    rig_finish(&r);
+}

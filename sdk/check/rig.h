@@ -7,7 +7,7 @@
  *             mean, log-variance and log p(x | z)
  *   fusion    inputs mean and log-variance of each expert, of the prior, log p(x | z); outputs the components and
  *             log-weights where a row has them, and the loss if the plugin has one of its own
- *   head      inputs z, covariates; outputs prediction and loss
+ *   head      inputs z, covariates; outputs prediction and loss, and with plan.tally log p(target | z)
  */
 #ifndef STELE_CHECK_RIG_H
 #define STELE_CHECK_RIG_H
@@ -47,7 +47,7 @@ typedef struct rig_plan {
     uint32_t loaded;                  /* 1: as when a model is loaded: no fit, the caller sets the parameters */
     uint32_t create_only;             /* 1: stop before build */
     uint32_t tally;                   /* 1: what rows add to metrics of whole rows, if the modality has such, is the
-                                         last output, "tally": not for derivatives */
+                                         last output, "tally": not for derivatives; head: log_prob likewise */
     uint32_t training;                /* 1: passes are those of training */
     uint64_t pass;                    /* number of the pass: others have other random numbers */
     uint32_t window;                  /* modality: bins of the windows that encode gets; 0: rows */

@@ -470,5 +470,10 @@ stele_status rig_head(rig *r, stele_graph *g, int64_t n, const int64_t *index, s
     stele__guest_restore(r->guest, "loss");
     rig_output_add(ret, "prediction", y);
     rig_output_add(ret, "loss", rows);
+    if (r->plan.tally && vt->log_prob != NULL && r->raw == STELE_OK && stele__graph_status(g) == STELE_OK) {
+        r->raw = vt->log_prob(r->inst, g, y, t, &rows);
+        stele__guest_restore(r->guest, "log_prob");
+        rig_output_add(ret, "log p(target | z)", rows);
+    }
     return r->raw;
 }

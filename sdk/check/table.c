@@ -173,6 +173,9 @@ const check_case check_table[] = {
       "Calibration of a head makes a metric better or leaves its loss about as good as it is; it leaves parameters "
       "alone and gives the same from the same rows.",
       CHECK_HEAD, CHECK_HAS_CALIBRATE, check_head_calibrate },
+    { "head-log-prob",
+      "exp(log_prob) of a head sums to one over the classes of its target, or integrates to one over its numbers.",
+      CHECK_HEAD, CHECK_HAS_LOG_PROB, check_head_log_prob },
     { "source-fields",
       "Axes, ids, fields, element types, names, categories and levels are complete and consistent; names of features "
       "last.",

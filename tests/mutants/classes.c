@@ -108,6 +108,26 @@ static stele_status loss(const stele_inst *self, stele_graph *g, stele_tensor *y
     return ops->status(g);
 }
 
+/* The loss has no weights that it would be without. */
+static stele_status log_prob(const stele_inst *self, stele_graph *g, stele_tensor *y,
+                             stele_tensor *target, stele_tensor **ret_rows)
+{
+    const stele_ops *ops = self->host->ops;
+    stele_tensor *rows = NULL;
+    stele_status status = loss(self, g, y, target, &rows);
+    double factor = -1.0;
+#ifdef DEFECT_LOG_PROB_WEIGHED
+    factor = -2.0;
+#endif
+    *ret_rows = ops->scale(g, rows, factor);
+#ifdef DEFECT_LOG_PROB_MEAN
+    stele_shape shape = { 0, 0, { 0 } };
+    status = ops->shape(rows, &shape);
+    *ret_rows = ops->expand(g, ops->mean(g, *ret_rows, -1, 1), &shape);
+#endif
+    return status == STELE_OK ? ops->status(g) : status;
+}
+
 /* Share of rows whose class has the highest logit. */
 static stele_status score(const stele_inst *self, const stele_head_scored *s, uint32_t capacity,
                           stele_metric *ret, uint32_t *ret_n)
@@ -246,6 +266,7 @@ static const stele_head_vt vtable = {
     .predict = predict,
     .loss = loss,
     .calibrate = calibrate,
+    .log_prob = log_prob,
     .score = score,
     .outputs = outputs,
     .show = show,

@@ -229,6 +229,26 @@ static stele_status loss(const stele_inst *self, stele_graph *g, stele_tensor *y
     return ops->status(g);
 }
 
+/* Of a normal distribution around the prediction, with a standard deviation of 1. */
+static stele_status log_prob(const stele_inst *self, stele_graph *g, stele_tensor *y,
+                             stele_tensor *target, stele_tensor **ret_rows)
+{
+    const stele_ops *ops = self->host->ops;
+    stele_shape s = { 0, 0, { 0 } };
+    stele_status status = ops->shape(target, &s);
+    if (status != STELE_OK) {
+        return status;
+    }
+    s = (stele_shape){ 1, 0, { s.dim[0] } };
+    stele_tensor *error = ops->sub(g, ops->reshape(g, target, &s), ops->reshape(g, y, &s));
+    double constant = -0.918938533204672742; /* -log(2 pi) / 2 */
+#ifdef DEFECT_DENSITY_OF_NOTHING
+    constant = 0.0;
+#endif
+    *ret_rows = ops->shift(g, ops->scale(g, ops->square(g, error), -0.5), constant);
+    return ops->status(g);
+}
+
 static stele_status outputs(const stele_inst *self, const stele_reader *reader, uint32_t capacity,
                             stele_head_output *ret, uint32_t *ret_n)
 {
@@ -262,6 +282,7 @@ static const stele_head_vt vtable = {
     .traits = traits,
     .predict = predict,
     .loss = loss,
+    .log_prob = log_prob,
     .outputs = outputs,
     .show = show,
 };

@@ -1,6 +1,7 @@
 /* head/adversary - tells a class from z, and has z unlearn it.
  *
- *     p(class | z) = softmax(W stack(z) + b),   loss = cross entropy, see classes.h
+ *     p(class | z) = softmax(W stack(z) + b - log w),   loss = cross entropy with weights w of the
+ *     classes, see classes.h
  *
  * Its own parameters follow the loss, z goes against it: the derivative that reaches z is reversed
  * (Ganin and Lempitsky 2015), times the head's weight. update: alternating lets the discriminator
@@ -39,7 +40,8 @@ static const stele_option options[] = {
     STELE_OPTION_F64(config, learning_rate, "learning_rate", STEP_RATE, 1e-6, 1e6,
                      "alternating: learning rate of its own steps, over train.optimiser.lr."),
     STELE_OPTION_ENUM(config, class_weights, "class_weights", head_weight_names, HEAD_WEIGHTS_NONE,
-                      "How classes weigh in the loss: by their rows, or balanced: all the same."),
+                      "How classes weigh in the loss: by their rows, or balanced: all the same. "
+                      "Predicted probabilities are those of the data either way."),
 };
 
 struct stele_inst {
@@ -102,7 +104,8 @@ static stele_status fit(const stele_inst *self, stele_fit *f)
 static stele_status predict(const stele_inst *self, stele_graph *g, stele_tensor *z,
                             stele_tensor *covariates, stele_tensor **ret_y)
 {
-    *ret_y = stele_predictor_apply(self->host, g, &self->predictor, z, covariates);
+    stele_tensor *y = stele_predictor_apply(self->host, g, &self->predictor, z, covariates);
+    *ret_y = head_classes_predict(&self->classes, g, y);
     return self->host->ops->status(g);
 }
 
@@ -110,6 +113,13 @@ static stele_status loss(const stele_inst *self, stele_graph *g, stele_tensor *y
                          stele_tensor *target, stele_tensor **ret_rows)
 {
     *ret_rows = head_classes_loss(&self->classes, g, y, target);
+    return self->host->ops->status(g);
+}
+
+static stele_status log_prob(const stele_inst *self, stele_graph *g, stele_tensor *y,
+                             stele_tensor *target, stele_tensor **ret_rows)
+{
+    *ret_rows = head_classes_log_prob(&self->classes, g, y, target);
     return self->host->ops->status(g);
 }
 
@@ -171,6 +181,7 @@ static const stele_head_vt vtable = {
     .score = score,
     .outputs = outputs,
     .show = show,
+    .log_prob = log_prob,
 };
 
 static const stele_plugin plugin = {

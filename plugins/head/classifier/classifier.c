@@ -1,10 +1,11 @@
 /* head/classifier - tells a class from z.
  *
- *     p(class | z) = softmax((W stack(z) + b) / T)
+ *     p(class | z) = softmax((W stack(z) + b) / T - log w)
  *
- * predict gives the logits (R, classes), in the order of the target's categories; softmax makes
- * probabilities of them. The loss is their cross entropy, see classes.h. T is 1 in training and
- * fitted to the validation rows afterwards, see temperature.h. */
+ * predict gives these logits (R, classes), in the order of the target's categories; softmax makes
+ * probabilities of them. w are the weights of the classes in the loss, a weighted cross entropy,
+ * see classes.h. T is 1 in training and fitted to the validation rows afterwards, see
+ * temperature.h. */
 #include "classes.h"
 #include "scores.h"
 #include "temperature.h"
@@ -22,7 +23,8 @@ typedef struct config {
 static const stele_option options[] = {
     STELE_PREDICTOR_OPTIONS(config, stack),
     STELE_OPTION_ENUM(config, class_weights, "class_weights", head_weight_names, HEAD_WEIGHTS_NONE,
-                      "How classes weigh in the loss: by their rows, or balanced: all the same."),
+                      "How classes weigh in the loss: by their rows, or balanced: all the same. "
+                      "Predicted probabilities are those of the data either way."),
     STELE_OPTION_F64(config, label_smoothing, "label_smoothing", 0.0, 0.0, 0.99,
                      "Share of the target that is spread over all classes."),
 };
@@ -88,7 +90,8 @@ static stele_status predict(const stele_inst *self, stele_graph *g, stele_tensor
                             stele_tensor *covariates, stele_tensor **ret_y)
 {
     stele_tensor *logits = stele_predictor_apply(self->host, g, &self->predictor, z, covariates);
-    *ret_y = head_temperature_apply(self->host, g, self->temperature, logits);
+    logits = head_temperature_apply(self->host, g, self->temperature, logits);
+    *ret_y = head_classes_predict(&self->classes, g, logits);
     return self->host->ops->status(g);
 }
 
@@ -96,6 +99,13 @@ static stele_status loss(const stele_inst *self, stele_graph *g, stele_tensor *y
                          stele_tensor *target, stele_tensor **ret_rows)
 {
     *ret_rows = head_classes_loss(&self->classes, g, y, target);
+    return self->host->ops->status(g);
+}
+
+static stele_status log_prob(const stele_inst *self, stele_graph *g, stele_tensor *y,
+                             stele_tensor *target, stele_tensor **ret_rows)
+{
+    *ret_rows = head_classes_log_prob(&self->classes, g, y, target);
     return self->host->ops->status(g);
 }
 
@@ -123,7 +133,7 @@ static stele_status score(const stele_inst *self, const stele_head_scored *s, ui
 
 static stele_status calibrate(const stele_inst *self, const stele_head_scored *s, stele_fit *f)
 {
-    return head_temperature_fit(self->host, f, self->temperature, s);
+    return head_temperature_fit(&self->classes, f, self->temperature, s);
 }
 
 static stele_status outputs(const stele_inst *self, const stele_reader *reader, uint32_t capacity,
@@ -152,6 +162,7 @@ static const stele_head_vt vtable = {
     .outputs = outputs,
     .show = show,
     .calibrate = calibrate,
+    .log_prob = log_prob,
 };
 
 static const stele_plugin plugin = {

@@ -4,6 +4,7 @@
 #include "toy_specs.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { N = 4, CLASSES = 3 };
 static const double logit[N * CLASSES] = { 2.0,  0.5, -1.0, 0.0, 0.0, 0.0,
@@ -28,6 +29,17 @@ static double log_softmax(int64_t r, int64_t k)
     return logit[r * CLASSES + k] - log(sum);
 }
 
+/* Logits of what is learned where predictions are those above: weights, in logarithms, come on top.
+ */
+static double learned(int64_t r, int64_t k, const double weight[CLASSES])
+{
+    double sum = 0.0;
+    for (int64_t j = 0; j < CLASSES; j++) {
+        sum += weight[j] * exp(logit[r * CLASSES + j]);
+    }
+    return log(weight[k]) + logit[r * CLASSES + k] - log(sum);
+}
+
 /* Cross entropy with the class's share 1 - s + s / 3 and s / 3 of the others, times its weight. */
 static void check_loss(const char *options, double s, const double weight[CLASSES])
 {
@@ -42,9 +54,9 @@ static void check_loss(const char *options, double s, const double weight[CLASSE
                            stele__graph_dense(t.graph, STELE_F64, &shape, logit),
                            stele__graph_dense(t.graph, STELE_I32, &rows, code), &loss));
     for (int64_t r = 0; r < N; r++) {
-        double want = -(1.0 - s) * log_softmax(r, code[r]);
+        double want = -(1.0 - s) * learned(r, code[r], weight);
         for (int64_t k = 0; k < CLASSES; k++) {
-            want -= s / CLASSES * log_softmax(r, k);
+            want -= s / CLASSES * learned(r, k, weight);
         }
         assert_float_equal(((const double *)loss->data)[r], weight[code[r]] * want, 1e-6);
     }
@@ -66,6 +78,31 @@ static void rare_classes_weigh_more(void **state)
     static const double weight[CLASSES] = { 11.0 / 12.0, 11.0 / 12.0, 11.0 / 9.0 };
     (void)state;
     check_loss(", class_weights: balanced", 0.0, weight);
+    check_loss(", class_weights: balanced, label_smoothing: 0.3", 0.3, weight);
+}
+
+/* Neither weights nor smoothing have a part in it. */
+static void the_log_probability_is_that_of_the_prediction(void **state)
+{
+    static const char *const options[] = { "", ", class_weights: balanced, label_smoothing: 0.3" };
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        toy t;
+        open_head(&t, options[i]);
+        stele__head *h = &t.model.head[0];
+        const stele_shape shape = STELE__SHAPE(N, CLASSES), rows = STELE__SHAPE(N);
+        stele_tensor *log_p = NULL;
+        toy_begin(&t, 0, NULL, 0, 0);
+        stele__graph_enter(t.graph, &h->part.scope);
+        TOY_OK(&t, h->vt->log_prob(stele__guest_inst(h->part.guest), t.graph,
+                                   stele__graph_dense(t.graph, STELE_F64, &shape, logit),
+                                   stele__graph_dense(t.graph, STELE_I32, &rows, code), &log_p));
+        for (int64_t r = 0; r < N; r++) {
+            assert_float_equal(((const double *)log_p->data)[r], log_softmax(r, code[r]), 1e-9);
+        }
+        stele__graph_enter(t.graph, NULL);
+        toy_close(&t);
+    }
 }
 
 /* Rows 0 and 2 are right; row 1 ties, which is the first class; row 3 is taken for the third. */
@@ -183,16 +220,21 @@ static void rows_of(double size, int hits, float *ret_predicted, int32_t *ret_co
     }
 }
 
-/* What is minimised: the cross entropy of all rows and the prior's share, by hand. */
-static double objective(const float *predicted, const int32_t *at, double temperature)
+/* What is minimised: the cross entropy of all rows and the prior's share, by hand. Weights are not
+ * divided. */
+static double objective(const float *predicted, const int32_t *at, const double weight[CLASSES],
+                        double temperature)
 {
     double u = log(temperature) / log(2.0), sum = 0.5 * u * u;
     for (int r = 0; r < ROWS; r++) {
         double all = 0.0;
         for (int k = 0; k < CLASSES; k++) {
-            all += exp((double)predicted[r * CLASSES + k] / temperature);
+            double y = (double)predicted[r * CLASSES + k] + log(weight[k]);
+            y = y / temperature - log(weight[k]);
+            all += exp(y);
+            sum -= k == at[r] ? y : 0.0;
         }
-        sum += log(all) - (double)predicted[r * CLASSES + at[r]] / temperature;
+        sum += log(all);
     }
     return sum;
 }
@@ -205,6 +247,8 @@ static double fitted(toy *t, const float *predicted, const int32_t *at)
                             .n_outputs = CLASSES,
                             .predicted = predicted,
                             .code = at };
+    stele_reader reader = stele__part_reader(&t->model.head[0].part);
+    s.reader = &reader;
     TOY_OK(t, stele__model_calibrate_head(&t->model, 0, &s, NULL, &t->diag));
     return *(const double *)param(t, "heads.k.temperature")->values;
 }
@@ -216,18 +260,23 @@ static void the_temperature_is_the_best_one(void **state)
         int hits;
         double least, most; /* sure of too much: above 1 */
     } given[] = { { 8.0, 7, 1.5, 20.0 }, { 0.5, 9, 0.05, 0.8 }, { 0.75, 5, 0.8, 1.25 } };
+    static const double weights[2][CLASSES] = { { 1.0, 1.0, 1.0 }, { 0.2, 3.0, 1.5 } };
     float predicted[ROWS * CLASSES];
     int32_t at[ROWS];
     (void)state;
-    for (size_t i = 0; i < sizeof given / sizeof given[0]; i++) {
+    for (size_t i = 0; i < 2 * sizeof given / sizeof given[0]; i++) {
         toy t;
-        open_head(&t, "");
+        const double *weight = weights[i % 2];
+        open_head(&t, i % 2 ? ", class_weights: balanced" : "");
+        if (i % 2) {
+            memcpy(param(&t, "heads.k.class_weight")->values, weight, sizeof weights[1]);
+        }
         assert_true(*(const double *)param(&t, "heads.k.temperature")->values == 1.0);
-        rows_of(given[i].size, given[i].hits, predicted, at);
-        double best = fitted(&t, predicted, at), least = objective(predicted, at, best);
-        assert_true(best > given[i].least && best < given[i].most);
+        rows_of(given[i / 2].size, given[i / 2].hits, predicted, at);
+        double best = fitted(&t, predicted, at), least = objective(predicted, at, weight, best);
+        assert_true(i % 2 || (best > given[i / 2].least && best < given[i / 2].most));
         for (double other = 0.05; other < 20.0; other *= 1.01) {
-            assert_true(objective(predicted, at, other) > least - 1e-6);
+            assert_true(objective(predicted, at, weight, other) > least - 1e-6);
         }
         toy_close(&t);
     }
@@ -262,11 +311,45 @@ static void logits_are_divided_by_it(void **state)
     }
 }
 
+/* They are those of the data: without the weights that training gave the classes. */
+static void predictions_have_no_weights(void **state)
+{
+    static const double z[N * 2] = { 0.3, -1.0, 2.0, 0.1, -0.5, 0.7, 1.1, 1.2 };
+    static const double weight[CLASSES] = { 0.2, 3.0, 1.5 };
+    const stele_shape shape = STELE__SHAPE(N, 2);
+    double plain[N * CLASSES];
+    (void)state;
+    for (int weighted = 0; weighted < 2; weighted++) {
+        toy t;
+        stele_tensor *y = NULL;
+        open_head(&t, weighted ? ", class_weights: balanced" : "");
+        toy_stir(&t, 0.3);
+        *(double *)param(&t, "heads.k.temperature")->values = 2.5;
+        if (weighted) {
+            memcpy(param(&t, "heads.k.class_weight")->values, weight, sizeof weight);
+        }
+        stele__head *h = &t.model.head[0];
+        toy_begin(&t, 0, NULL, 0, 0);
+        stele__graph_enter(t.graph, &h->part.scope);
+        TOY_OK(&t, h->vt->predict(stele__guest_inst(h->part.guest), t.graph,
+                                  stele__graph_dense(t.graph, STELE_F64, &shape, z), NULL, &y));
+        for (int i = 0; i < N * CLASSES; i++) {
+            double is = ((const double *)y->data)[i];
+            assert_true(!weighted || fabs(is - plain[i] + log(weight[i % CLASSES])) < 1e-12);
+            plain[i] = is;
+        }
+        stele__graph_enter(t.graph, NULL);
+        toy_close(&t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_loss_is_the_cross_entropy),
         cmocka_unit_test(rare_classes_weigh_more),
+        cmocka_unit_test(the_log_probability_is_that_of_the_prediction),
+        cmocka_unit_test(predictions_have_no_weights),
         cmocka_unit_test(metrics_are_those_of_the_logits),
         cmocka_unit_test(calibration_is_judged_in_fifteen_bins),
         cmocka_unit_test(classes_that_do_not_occur_do_not_count),

@@ -113,20 +113,60 @@ stele_tensor *head_classes_weigh(const head_classes *c, stele_graph *g, stele_te
     return ops->mul(g, rows, ops->sum(g, w, -1, 0));
 }
 
-stele_tensor *head_classes_loss(const head_classes *c, stele_graph *g, stele_tensor *logits,
-                                stele_tensor *target)
+/* log w, (1, n). */
+static stele_tensor *log_weights(const head_classes *c, stele_graph *g)
+{
+    const stele_ops *ops = c->host->ops;
+    stele_shape row = { 2, 0, { 1, c->n } };
+    return ops->log(g, ops->reshape(g, ops->param(g, c->weight), &row));
+}
+
+stele_tensor *head_classes_predict(const head_classes *c, stele_graph *g, stele_tensor *learned)
+{
+    return c->balanced ? c->host->ops->sub(g, learned, log_weights(c, g)) : learned;
+}
+
+/* Classes as 0/1 vectors, (R, n). */
+static stele_tensor *one_hot(const head_classes *c, stele_graph *g, stele_tensor *target)
 {
     const stele_ops *ops = c->host->ops;
     stele_shape shape = { 2, 0, { c->n, c->n } };
     const void *one = ops->dtype(g) == STELE_F64 ? (const void *)c->one_f64 : c->one_f32;
-    stele_tensor *classes = ops->constant(g, ops->dtype(g), &shape, one);
-    stele_tensor *t = ops->embedding(g, classes, target);
+    return ops->embedding(g, ops->constant(g, ops->dtype(g), &shape, one), target);
+}
+
+stele_tensor *head_classes_loss(const head_classes *c, stele_graph *g, stele_tensor *logits,
+                                stele_tensor *target)
+{
+    const stele_ops *ops = c->host->ops;
+    stele_tensor *t = one_hot(c, g, target);
+    logits = c->balanced ? ops->add(g, logits, log_weights(c, g)) : logits;
     if (c->smoothing > 0.0) {
         t = ops->shift(g, ops->scale(g, t, 1.0 - c->smoothing), c->smoothing / (double)c->n);
     }
     stele_tensor *log_p = ops->log_softmax(g, logits, -1);
     stele_tensor *rows = ops->scale(g, ops->sum(g, ops->mul(g, t, log_p), -1, 0), -1.0);
     return head_classes_weigh(c, g, rows, target);
+}
+
+stele_tensor *head_classes_log_prob(const head_classes *c, stele_graph *g, stele_tensor *logits,
+                                    stele_tensor *target)
+{
+    const stele_ops *ops = c->host->ops;
+    stele_tensor *log_p = ops->log_softmax(g, logits, -1);
+    return ops->sum(g, ops->mul(g, one_hot(c, g, target), log_p), -1, 0);
+}
+
+stele_status head_classes_log_weights(const head_classes *c, const stele_reader *reader,
+                                      double *ret)
+{
+    memset(ret, 0, (size_t)c->n * sizeof *ret);
+    stele_status status =
+        c->balanced ? reader->get(reader, c->weight, (uint64_t)c->n, ret) : STELE_OK;
+    for (int64_t k = 0; status == STELE_OK && c->balanced && k < c->n; k++) {
+        ret[k] = log(ret[k]);
+    }
+    return status;
 }
 
 stele_status head_classes_outputs(int64_t n, uint32_t capacity, stele_head_output *ret,

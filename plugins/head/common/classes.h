@@ -1,11 +1,15 @@
 /* classes.h - what heads share that tell classes by a softmax over logits: the loss, and the
  * weights of classes in it.
  *
- *     p(class | z) = softmax(logits),   loss = -w_class sum_k t_k log p_k
+ *     q = softmax(learned logits),   loss = -w_class sum_k t_k log q_k
  *
  * t is 1 at the class, or 1 - s there and s / classes more at every class with label smoothing s
  * (Szegedy et al. 2016). Balanced makes w_class the number of training rows over (classes * rows of
- * that class), so that every class weighs the same. */
+ * that class), so that every class weighs the same.
+ *
+ * Weights move what is learned: q is least wrong where it is w_k p(k | z) over its sum. Predictions
+ * are of the data as they are, p_k = q_k / w_k over their sum: logits less log w. The loss, which
+ * gets predictions, adds log w again. */
 #ifndef HEAD_CLASSES_H
 #define HEAD_CLASSES_H
 
@@ -42,9 +46,17 @@ stele_status head_classes_set(const head_classes *c, stele_fit *f, const double 
 /* Rows (R) times the weights of their classes. */
 stele_tensor *head_classes_weigh(const head_classes *c, stele_graph *g, stele_tensor *rows,
                                  stele_tensor *target);
-/* Loss per row (R) for logits (R, n) and codes (R). NULL after an error of the graph. */
+/* Predictions (R, n) from learned logits (R, n). */
+stele_tensor *head_classes_predict(const head_classes *c, stele_graph *g, stele_tensor *learned);
+/* Loss per row (R) for predictions (R, n) and codes (R). NULL after an error of the graph. */
 stele_tensor *head_classes_loss(const head_classes *c, stele_graph *g, stele_tensor *logits,
                                 stele_tensor *target);
+/* log p(class) (R) of predictions (R, n) and codes (R). */
+stele_tensor *head_classes_log_prob(const head_classes *c, stele_graph *g, stele_tensor *logits,
+                                    stele_tensor *target);
+/* Logarithms of the weights (n). */
+stele_status head_classes_log_weights(const head_classes *c, const stele_reader *reader,
+                                      double *ret);
 /* One quantity for each class: its probability, "p". */
 stele_status head_classes_outputs(int64_t n, uint32_t capacity, stele_head_output *ret,
                                   uint32_t *ret_n);

@@ -51,8 +51,9 @@ stele_tensor *head_temperature_apply(const stele_host *h, stele_graph *g, uint32
 
 typedef struct classified {
     const stele_head_scored *s;
-    float *logits; /* (n_outputs) of one row, divided */
-    double *log_p; /* (n_outputs) */
+    float *logits;      /* (n_outputs) of one row, divided */
+    double *log_p;      /* (n_outputs) */
+    double *log_weight; /* (n_outputs) */
 } classified;
 
 static double cross_entropy(const void *ctx, double temperature)
@@ -62,7 +63,8 @@ static double cross_entropy(const void *ctx, double temperature)
     double sum = 0.0;
     for (int64_t r = 0; r < c->s->n_rows; r++) {
         for (int64_t k = 0; k < n; k++) {
-            c->logits[k] = (float)((double)c->s->predicted[r * n + k] / temperature);
+            double learned = (double)c->s->predicted[r * n + k] + c->log_weight[k];
+            c->logits[k] = (float)(learned / temperature - c->log_weight[k]);
         }
         head_classes_log_p(n, c->logits, c->log_p);
         sum -= c->log_p[c->s->code[r]];
@@ -70,17 +72,21 @@ static double cross_entropy(const void *ctx, double temperature)
     return sum;
 }
 
-stele_status head_temperature_fit(const stele_host *h, stele_fit *f, uint32_t id,
+stele_status head_temperature_fit(const head_classes *classes, stele_fit *f, uint32_t id,
                                   const stele_head_scored *s)
 {
     const size_t n = (size_t)s->n_outputs;
     classified c = { .s = s };
     c.logits = calloc(n, sizeof *c.logits);
-    c.log_p = calloc(n, sizeof *c.log_p);
+    c.log_p = calloc(2 * n, sizeof *c.log_p);
     stele_status status = c.logits != NULL && c.log_p != NULL ? STELE_OK : STELE_E_NOMEM;
     if (status == STELE_OK) {
+        c.log_weight = c.log_p + n;
+        status = head_classes_log_weights(classes, s->reader, c.log_weight);
+    }
+    if (status == STELE_OK) {
         double temperature = head_factor_fit(cross_entropy, &c);
-        status = h->fit->set(f, id, 1, &temperature);
+        status = classes->host->fit->set(f, id, 1, &temperature);
     }
     free(c.logits);
     free(c.log_p);

@@ -17,8 +17,10 @@ double head_factor_fit(head_loss_at *loss, const void *ctx);
 stele_status head_temperature_build(const stele_host *h, stele_build *b, uint32_t *ret_id);
 stele_tensor *head_temperature_apply(const stele_host *h, stele_graph *g, uint32_t id,
                                      stele_tensor *logits);
-/* Fit it to predictions that are logits of classes, up to a constant of each row. */
-stele_status head_temperature_fit(const stele_host *h, stele_fit *f, uint32_t id,
+/* Fit it to predictions that are logits of classes, up to a constant of each row. What is divided
+ * is what was learned, that is without the weights of classes that predictions are rid of: the less
+ * it says, the nearer they come to the frequencies of the classes. */
+stele_status head_temperature_fit(const head_classes *classes, stele_fit *f, uint32_t id,
                                   const stele_head_scored *s);
 
 #endif

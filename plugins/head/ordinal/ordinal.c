@@ -6,7 +6,9 @@
  * logarithms of the classes' probabilities (R, classes), in the order of the target's categories,
  * which the spec's `classes` sets; the loss is their cross entropy, see classes.h. Thresholds start
  * where the training rows' frequencies put them. After training these logarithms are divided by a
- * temperature, see temperature.h, and then are those of probabilities up to a constant. */
+ * temperature, see temperature.h, and then are those of probabilities up to a constant. With
+ * weights of classes the form above is that of what is learned; predictions are its probabilities
+ * over the weights, again up to a constant. */
 #include "classes.h"
 #include "scores.h"
 #include "temperature.h"
@@ -24,7 +26,8 @@ typedef struct config {
 static const stele_option options[] = {
     STELE_PREDICTOR_OPTIONS(config, stack),
     STELE_OPTION_ENUM(config, class_weights, "class_weights", head_weight_names, HEAD_WEIGHTS_NONE,
-                      "How classes weigh in the loss: by their rows, or balanced: all the same."),
+                      "How classes weigh in the loss: by their rows, or balanced: all the same. "
+                      "Predicted probabilities are those of the data either way."),
 };
 
 struct stele_inst {
@@ -216,7 +219,8 @@ static stele_status predict(const stele_inst *self, stele_graph *g, stele_tensor
                             stele_tensor *covariates, stele_tensor **ret_y)
 {
     stele_tensor *f = stele_predictor_apply(self->host, g, &self->predictor, z, covariates);
-    *ret_y = head_temperature_apply(self->host, g, self->temperature, log_p(self, g, f));
+    stele_tensor *y = head_temperature_apply(self->host, g, self->temperature, log_p(self, g, f));
+    *ret_y = head_classes_predict(&self->classes, g, y);
     return self->host->ops->status(g);
 }
 
@@ -225,6 +229,13 @@ static stele_status loss(const stele_inst *self, stele_graph *g, stele_tensor *y
                          stele_tensor *target, stele_tensor **ret_rows)
 {
     *ret_rows = head_classes_loss(&self->classes, g, y, target);
+    return self->host->ops->status(g);
+}
+
+static stele_status log_prob(const stele_inst *self, stele_graph *g, stele_tensor *y,
+                             stele_tensor *target, stele_tensor **ret_rows)
+{
+    *ret_rows = head_classes_log_prob(&self->classes, g, y, target);
     return self->host->ops->status(g);
 }
 
@@ -253,7 +264,7 @@ static stele_status score(const stele_inst *self, const stele_head_scored *s, ui
 
 static stele_status calibrate(const stele_inst *self, const stele_head_scored *s, stele_fit *f)
 {
-    return head_temperature_fit(self->host, f, self->temperature, s);
+    return head_temperature_fit(&self->classes, f, self->temperature, s);
 }
 
 static stele_status outputs(const stele_inst *self, const stele_reader *reader, uint32_t capacity,
@@ -282,6 +293,7 @@ static const stele_head_vt vtable = {
     .outputs = outputs,
     .show = show,
     .calibrate = calibrate,
+    .log_prob = log_prob,
 };
 
 static const stele_plugin plugin = {

@@ -115,6 +115,29 @@ static void metrics_count_steps(void **state)
     toy_close(&t);
 }
 
+/* Probabilities of the form above are those of what is learned; those of the data are as much
+ * smaller as the class weighs more. */
+static void predictions_have_no_weights(void **state)
+{
+    (void)state;
+    static const double z[N * 2] = { 0.4, -1.0, -3.0, 1.0 };
+    static const double weight[CLASSES] = { 0.2, 3.0, 1.5 };
+    double plain[N * CLASSES], is[N * CLASSES];
+    toy t;
+    open_head(&t, ", class_weights: balanced");
+    double *kept = param(&t, "heads.k.class_weight")->values;
+    for (int k = 0; k < CLASSES; k++) {
+        kept[k] = 1.0;
+    }
+    predict(&t, z, plain);
+    memcpy(kept, weight, sizeof weight);
+    predict(&t, z, is);
+    for (int i = 0; i < N * CLASSES; i++) {
+        assert_float_equal(is[i], plain[i] - log(weight[i % CLASSES]), 1e-12);
+    }
+    toy_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +145,7 @@ int main(void)
         cmocka_unit_test(thresholds_start_at_the_frequencies),
         cmocka_unit_test(classes_have_the_order_of_the_spec),
         cmocka_unit_test(metrics_count_steps),
+        cmocka_unit_test(predictions_have_no_weights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

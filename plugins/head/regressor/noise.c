@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define BEND   1.345              /* from here on tails are those of an exponential */
+#define BEND   REGRESSOR_BEND
 #define MIDDLE 1.4826022185056018 /* standard deviation over median size, of a normal one */
 
 typedef struct errors {
@@ -24,20 +24,35 @@ double regressor_normal_quantile(double p)
     return 0.5 * (low + high);
 }
 
-/* Z is what the middle weighs, and the tails: sqrt(2 pi) erf(BEND / sqrt 2) + 2 exp(-BEND^2 / 2) /
- * BEND. */
+#define NORMAL 2.50662827463100050 /* sqrt(2 pi) */
+
+/* The integral of exp(-rho) beyond BEND, on one side. */
+static double tail_weight(void)
+{
+    return exp(-0.5 * BEND * BEND) / BEND;
+}
+
+/* What the middle weighs, and the tails. */
+static double total_weight(void)
+{
+    return NORMAL * erf(BEND * 0.707106781186547524) + 2.0 * tail_weight();
+}
+
+double regressor_robust_log_z(void)
+{
+    return log(total_weight());
+}
+
 double regressor_robust_quantile(double p)
 {
-    const double normal = 2.50662827463100050, half = 0.5 * BEND * BEND;
-    const double tail = exp(-half) / BEND;
-    const double z = normal * erf(BEND * 0.707106781186547524) + 2.0 * tail;
+    const double tail = tail_weight(), z = total_weight(), half = 0.5 * BEND * BEND;
     /* Probability beyond, on the near side: no draw is infinite. */
     const double out = fmax(p < 0.5 ? p : 1.0 - p, 1e-300);
     if (out * z < tail) {
         double u = (half - log(out * z * BEND)) / BEND;
         return p < 0.5 ? -u : u;
     }
-    return regressor_normal_quantile(0.5 + (p - 0.5) * z / normal);
+    return regressor_normal_quantile(0.5 + (p - 0.5) * z / NORMAL);
 }
 
 static double loss(const void *ctx, double factor)

@@ -9,10 +9,14 @@
 
 #include <stele/kinds.h>
 
+#define REGRESSOR_BEND 1.345 /* from here on tails are those of an exponential */
+
 /* Where the standard normal distribution reaches p, in (0, 1). */
 double regressor_normal_quantile(double p);
 /* The same of the distribution above with s 1. */
 double regressor_robust_quantile(double p);
+/* log Z */
+double regressor_robust_log_z(void);
 /* s of errors (n), by maximum likelihood with a normal prior for log s around that of the median
  * error, see temperature.h; 0 where half of them are 0. Sorts their sizes into `error`. */
 double regressor_robust_scale(double *error, int64_t n);

@@ -19,8 +19,9 @@
 #include <stdlib.h>
 
 enum { GAUSSIAN = 0, HUBER };
-#define DELTA    1.0
-#define LEAST_SD 0.05
+#define DELTA       1.0
+#define LEAST_SD    0.05
+#define LEAST_NOISE 1e-6 /* of the target's standard deviation */
 enum { SHARED = 0, PER_ROW };
 static const char *const loss_names[] = { "gaussian", "huber", NULL };
 static const char *const variance_names[] = { "shared", "row", NULL };
@@ -224,6 +225,33 @@ static stele_status loss(const stele_inst *self, stele_graph *g, stele_tensor *y
     return ops->status(g);
 }
 
+/* In the target's unit; of Huber's distribution with the width of errors, see noise.h. */
+static stele_status log_prob(const stele_inst *self, stele_graph *g, stele_tensor *y,
+                             stele_tensor *target, stele_tensor **ret_rows)
+{
+    const stele_ops *ops = self->host->ops;
+    const int gaussian = self->config->loss == GAUSSIAN;
+    stele_shape shape = { 0, 0, { 0 } };
+    stele_status status = ops->shape(y, &shape);
+    if (status != STELE_OK) {
+        return status;
+    }
+    shape.dim[1] = 1;
+    stele_tensor *scale = ops->param(g, self->scale);
+    /* Rows that were all fitted exactly leave a width of 0, of which there is no density. */
+    stele_tensor *sd =
+        gaussian ? column(ops, g, y, 1)
+                 : ops->maximum(g, ops->param(g, self->noise), ops->scale(g, scale, LEAST_NOISE));
+    stele_tensor *error = ops->sub(g, ops->reshape(g, target, &shape), column(ops, g, y, 0));
+    stele_tensor *u = ops->div(g, error, sd);
+    stele_tensor *rows =
+        gaussian ? ops->scale(g, ops->square(g, u), 0.5) : huber(ops, g, u, REGRESSOR_BEND);
+    rows = ops->add(g, rows, ops->log(g, sd));
+    rows = ops->shift(g, rows, gaussian ? 0.918938533204672742 : regressor_robust_log_z());
+    *ret_rows = ops->scale(g, ops->sum(g, rows, -1, 0), -1.0);
+    return ops->status(g);
+}
+
 /* Mean absolute error, its root of squares, the share of variance explained, the share of targets
  * within the 90 % interval, and for a Gaussian the negative log-likelihood in the target's unit. */
 static stele_status score(const stele_inst *self, const stele_head_scored *s, uint32_t capacity,
@@ -344,6 +372,7 @@ static const stele_head_vt vtable = {
     .outputs = outputs,
     .show = show,
     .calibrate = calibrate,
+    .log_prob = log_prob,
 };
 
 static const stele_plugin plugin = {

@@ -385,6 +385,47 @@ static void noise_of_a_gaussian_is_as_wide_as_predicted(void **state)
     toy_close(&t);
 }
 
+/* In the target's unit: of a Gaussian its own, of a Huber loss that of its errors' width, whatever
+ * its delta is. */
+static void check_density(const char *options, int outputs, double noise)
+{
+    toy t;
+    open_head(&t, options);
+    stele__head *h = &t.model.head[0];
+    const stele_shape shape = STELE__SHAPE(N, outputs), rows = STELE__SHAPE(N);
+    double y[2 * N];
+    stele_tensor *log_p = NULL;
+    for (int r = 0; r < N; r++) {
+        y[r * outputs] = mean_of[r];
+        y[r * outputs + outputs - 1] = outputs == 2 ? sd_of[r] : mean_of[r];
+    }
+    if (outputs == 1) {
+        *(double *)param(&t, "heads.k.noise")->values = noise;
+    }
+    toy_begin(&t, 0, NULL, 0, 0);
+    stele__graph_enter(t.graph, &h->part.scope);
+    TOY_OK(&t, h->vt->log_prob(stele__guest_inst(h->part.guest), t.graph,
+                               stele__graph_dense(t.graph, STELE_F64, &shape, y),
+                               stele__graph_dense(t.graph, STELE_F64, &rows, target), &log_p));
+    for (int r = 0; r < N; r++) {
+        double e = target[r] - mean_of[r], is = ((const double *)log_p->data)[r];
+        double want = outputs == 2 ? gaussian(e, sd_of[r])
+                                   : huber(e / noise, 1.345) + log(noise * mass(-40.0, 40.0));
+        assert_float_equal(is, -want, 1e-6);
+    }
+    stele__graph_enter(t.graph, NULL);
+    toy_close(&t);
+}
+
+static void the_density_is_that_of_the_fitted_width(void **state)
+{
+    (void)state;
+    check_density("", 2, 0.0);
+    check_density(", variance: row", 2, 0.0);
+    check_density(", loss: huber", 1, 4.0);
+    check_density(", loss: huber, delta: 0.05", 1, 0.7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +439,7 @@ int main(void)
         cmocka_unit_test(errors_of_a_huber_loss_have_a_width),
         cmocka_unit_test(the_judged_interval_of_huber_holds_nine_tenths),
         cmocka_unit_test(noise_of_a_gaussian_is_as_wide_as_predicted),
+        cmocka_unit_test(the_density_is_that_of_the_fitted_width),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -411,14 +411,20 @@ typedef struct stele_head_vt {
     stele_status (*show)(const stele_inst *self, const stele_head_shown *s);
     /* Correct how sure predictions are, by rows that parameters were not learned from: set buffers that predict reads,
      * as a temperature. `s`: predictions for the validation rows that have a target, made with those buffers as they
-     * were after fit, which is all that f->set may change; f->next has no rows. Called once, at the end of a training.
-     * Optional. [main & built; none] */
+     * were after fit, which is all that f->set may change; f->next has no rows. Called once, at the end of a training,
+     * unless the rows lack classes of a CATEGORY that more than one in twenty of the training rows have, or are of one
+     * class. If it sets nothing, it says why by log. Optional. [main & built; none] */
     stele_status (*calibrate)(const stele_inst *self, const stele_head_scored *s, stele_fit *f);
     /* Is every target one that the loss allows? x: targets of rows that have one, I32 codes (n) or F64 numbers (n), of
      * several columns (n, columns), of all parts of the data and of new data that hold the target. OK, or E_DATA and
      * *ret_bad for the first that is not; its column counts those of the target. Called before fit. Optional: anything
      * goes. [compute & built; static] */
     stele_status (*validate)(const stele_inst *self, const stele_view *x, stele_bad_value *ret_bad);
+    /* Logarithm of the probability of the targets (R), or of their density in their own unit, as predictions y claim it
+     * once they are calibrated: without weights of classes, smoothed targets, or units of a loss. Draws of z given a
+     * target go by it. Optional: they go by -loss. [compute & built; graph] */
+    stele_status (*log_prob)(const stele_inst *self, stele_graph *g, stele_tensor *y, stele_tensor *target,
+                             stele_tensor **ret_rows);
 } stele_head_vt;
 
 /* --- source: reads data ------------------------------------------------------------------------------------------- */
