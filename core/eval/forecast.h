@@ -21,9 +21,9 @@ typedef struct stele__forecast {
     uint32_t n_outputs;
     stele_head_output *output; /* (n_outputs) */
     /* (n, n_outputs): value at the posterior's mean, and an interval in which as much lies below as
-     * above over draws of z, with the head's own noise where it has some. Of a head that has learned
-     * from the mean and has noise it is the noise at that mean, which holds the spread of z. NaN for
-     * rows without any of the modalities */
+     * above over draws of z, with the head's own noise where it has some. Of a head that has
+     * learned from the mean and has noise it is the noise at that mean, which holds the spread of
+     * z. NaN for rows without any of the modalities */
     double *value, *low, *high;
 } stele__forecast;
 
