@@ -187,11 +187,12 @@ def check_bounds(stele, scratch):
                                            "decoder: {hidden: [2]}}\n" for i in range(4)) + "  more:")
     spec, folder = scratch / "many.yaml", scratch / "many"
     spec.write_text(many, encoding="utf-8")
-    run(stele, "train", spec, "--run", folder, "--quiet", "--set", "train.epochs=1", "--set", "objective.subsets=all")
-    said = run(stele, "eval", folder, code=2)
+    run(stele, "train", spec, "--run", folder, "--quiet", "--set", "train.epochs=1", "--set", "objective.subsets=all",
+        "--set", "evaluate=[likelihood]")
+    every = ("--set", "evaluate=[{likelihood: {samples: 1, subsets: all}}]")
+    said = run(stele, "eval", folder, *every, code=2)
     assert "7 modalities have 2^7 - 1 subsets" in said and "--modalities" in said, said
-    six = json.loads(run(stele, "eval", folder, "--json", "--resamples", "0", "--samples", "1", "--modalities",
-                         "rna,atac,m0,m1,m2"))
+    six = json.loads(run(stele, "eval", folder, *every, "--json", "--resamples", "0", "--modalities", "rna,atac,m0,m1,m2"))
     assert len(six["posteriors"]) == 31, len(six["posteriors"])
 
 
