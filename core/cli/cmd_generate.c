@@ -259,7 +259,6 @@ static stele_status make_values(work *w)
     }
     stele__generation g = { .modality = w->t.modality,
                             .what = w->q->what,
-                            .mask = w->mask,
                             .seed = w->q->sampling.seed,
                             .n = w->t.n,
                             .row = row,

@@ -97,7 +97,6 @@ static stele_status draw(work *w, int64_t at, int64_t n, uint32_t number, stele_
 {
     stele__generation g = { .modality = w->q->to,
                             .what = STELE_DRAW_SAMPLE,
-                            .mask = w->q->given,
                             .seed = w->sampling.seed,
                             .n = n,
                             .row = w->row + at,

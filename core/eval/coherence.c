@@ -280,7 +280,6 @@ static stele_status hear_generated(work *w, uint32_t m, uint64_t given, int64_t 
     const int columns = (stele__guest_plugin(guest)->desc.caps & STELE_CAP_COLUMNS) != 0;
     const stele__generation g = { .modality = m,
                                   .what = columns ? STELE_DRAW_MODE : STELE_DRAW_MEAN,
-                                  .mask = given,
                                   .seed = w->sampling.seed,
                                   .n = n,
                                   .row = w->row + at,

@@ -190,8 +190,7 @@ static stele_status predict(cross *c, int64_t first, int64_t width, stele__diag 
     if (c->likely != NULL) {
         d[n++] = d[2];
     }
-    return stele__predictor_block(&c->predictor, UINT64_C(1) << c->q->from, c->z, c->w, first,
-                                  width, d, n, diag);
+    return stele__predictor_block(&c->predictor, c->z, c->w, first, width, d, n, diag);
 }
 
 /* Means of the block over all training rows and over those of each class, of the entries that are

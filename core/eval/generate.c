@@ -76,7 +76,7 @@ stele_status stele__generate(const stele__judge *j, const stele__generation *q, 
                          .out = ret + u.at * md->n_features };
         stele__predictor_load(&p, n, q->row + u.at);
         memcpy(p.sample, q->sample + u.at, (size_t)n * sizeof *p.sample);
-        status = stele__predictor_block(&p, q->mask, q->z + u.at * width,
+        status = stele__predictor_block(&p, q->z + u.at * width,
                                         w != NULL ? w + u.at * md->own.dim : NULL, 0,
                                         md->n_features, &d, 1, diag);
     }

@@ -7,7 +7,6 @@
 typedef struct stele__generation {
     uint32_t modality; /* to generate */
     uint32_t what;     /* STELE_DRAW_MEAN, _MODE or _SAMPLE of x given z */
-    uint64_t mask;     /* of the modalities that z comes from */
     uint64_t seed;     /* of SAMPLE */
     int64_t n;
     const int64_t *row;     /* (n) of the data set, whose covariates the decoder sees; may repeat */

@@ -65,9 +65,9 @@ static stele_status copy_block(const stele__predictor *p, const stele__draws *dr
 
 /* The hidden layers are computed anew for every block: they cost little beside the output layer,
  * and what a pass has used is free again. */
-stele_status stele__predictor_block(const stele__predictor *p, uint64_t mask, const float *z,
-                                    const float *w, int64_t first, int64_t width, stele_draw *d,
-                                    uint32_t n_draws, stele__diag *diag)
+stele_status stele__predictor_block(const stele__predictor *p, const float *z, const float *w,
+                                    int64_t first, int64_t width, stele_draw *d, uint32_t n_draws,
+                                    stele__diag *diag)
 {
     const stele__judge *j = p->j;
     const int64_t n = p->batch->n;
@@ -77,8 +77,7 @@ stele_status stele__predictor_block(const stele__predictor *p, uint64_t mask, co
                 private = STELE__SHAPE(n, own);
     stele__judge_begin(j);
     stele__expert_set e = { .batch = p->batch };
-    stele__draws draws = { .mask = mask,
-                           .n = n,
+    stele__draws draws = { .n = n,
                            .position = p->position,
                            .row = p->batch->row,
                            .sample = p->sample,
@@ -125,8 +124,8 @@ stele_status stele__detail_compute(const stele__judge *j, uint32_t modality, uin
                          .what = STELE_DRAW_DETAIL,
                          .out = ret + at * features };
         stele__predictor_load(&p, n - at < BATCH ? n - at : BATCH, row + at);
-        status = stele__predictor_block(&p, mask, z + at * (int64_t)j->model->latent_dim,
-                                        w + at * own, 0, features, &d, 1, diag);
+        status = stele__predictor_block(&p, z + at * (int64_t)j->model->latent_dim, w + at * own, 0,
+                                        features, &d, 1, diag);
     }
     stele__predictor_finish(&p);
     stele__free(w);

@@ -23,12 +23,12 @@ void stele__predictor_finish(stele__predictor *p);
 void stele__predictor_load(stele__predictor *p, int64_t n, const int64_t *row);
 
 /* By an elementwise likelihood, or by one that can generate rows.
- * Features first .. first + width - 1 of the loaded rows at z (rows, latent_dim), which comes from
- * the modalities of `mask`, and at the modality's private latent w (rows, its dim), where it has
- * one: each of the n_draws things into its `out`, (rows, width) floats. [main] */
-STELE_NODISCARD stele_status stele__predictor_block(const stele__predictor *p, uint64_t mask,
-                                                    const float *z, const float *w, int64_t first,
-                                                    int64_t width, stele_draw *d, uint32_t n_draws,
+ * Features first .. first + width - 1 of the loaded rows at z (rows, latent_dim) and at the
+ * modality's private latent w (rows, its dim), where it has one: each of the n_draws things into
+ * its `out`, (rows, width) floats. [main] */
+STELE_NODISCARD stele_status stele__predictor_block(const stele__predictor *p, const float *z,
+                                                    const float *w, int64_t first, int64_t width,
+                                                    stele_draw *d, uint32_t n_draws,
                                                     stele__diag *diag);
 
 /* Has the modality more to say than its mean (stele_plugin.detail)? Its name, else NULL. */
