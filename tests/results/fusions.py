@@ -127,7 +127,8 @@ def coherence(generated):
 
 
 def digits(runs):
-    return conflict(runs, "digits", "small", ["mnist", "small"], ["train.epochs=10"], {
+    relu = [f"modalities.{m}.{part}.activation=relu" for m in ("mnist", "small") for part in ("encoder", "decoder")]
+    return conflict(runs, "digits", "small", ["mnist", "small"], ["train.epochs=10", *relu], {
         "coherence: `small` given `mnist`": coherence("small"),
         "`mnist` given `small`": coherence("mnist"),
         "joint": lambda report: report["coherence"]["joint"],
