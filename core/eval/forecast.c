@@ -154,7 +154,6 @@ static stele_status show_at(const work *w, int64_t n, int64_t width, double shar
 static void order(work *w, int64_t at, int64_t n)
 {
     const int64_t n_outputs = w->f->n_outputs;
-    w->wants_draws = w->with_draws;
     for (int64_t i = at * n_outputs; i < (at + n) * n_outputs; i++) {
         double a = w->f->low[i], b = w->f->high[i];
         w->f->low[i] = a < b ? a : b;
@@ -176,9 +175,11 @@ static stele_status at_mean(work *w, int64_t at, int64_t n, stele__diag *diag)
     if (status == STELE_OK) {
         status = show(w, n, width, NULL, w->f->value + first, diag);
     }
-    if (status == STELE_OK) {
-        status = show_at(w, n, width, below, w->f->low + first, diag);
+    w->wants_draws = w->with_draws;
+    if (status != STELE_OK || w->with_draws) {
+        return status;
     }
+    status = show_at(w, n, width, below, w->f->low + first, diag);
     if (status == STELE_OK) {
         status = show_at(w, n, width, 1.0 - below, w->f->high + first, diag);
         order(w, at, n);

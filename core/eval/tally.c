@@ -165,8 +165,7 @@ static stele_status decode_batch(tallying *t, int which, int64_t first, stele__d
     stele_tensor *latent[STELE__MAX_MODALITIES] = { NULL }, *x = NULL;
     place_latents(t, which, first);
     stele__judge_begin(j);
-    stele__draws draws = { .mask = UINT64_C(1) << t->q->from,
-                           .n = n,
+    stele__draws draws = { .n = n,
                            .position = t->position,
                            .row = t->batch->row,
                            .sample = t->zeros,

@@ -75,21 +75,22 @@ static stele_status resolved_tree(const stele__spec *spec, stele__spec_doc **ret
 
 static const uint64_t hash_start = UINT64_C(14695981039346656037);
 
-static void write_hash(const stele__spec_doc *doc, int n_left_out, char ret[17])
+/* Of `doc`, which it destroys, if `status` says that there is one. */
+static stele_status hash_of(stele_status status, stele__spec_doc *doc, int n_left_out, char ret[17])
 {
-    snprintf(ret, 17, "%016" PRIx64,
-             hash_node(hash_start, stele__spec_doc_root(doc), 0, n_left_out));
+    if (status == STELE_OK) {
+        snprintf(ret, 17, "%016" PRIx64,
+                 hash_node(hash_start, stele__spec_doc_root(doc), 0, n_left_out));
+    }
+    stele__spec_doc_destroy(doc);
+    return status;
 }
 
 static stele_status digest(const stele__spec *spec, int n_left_out, char ret[17], stele__diag *diag)
 {
     stele__spec_doc *doc = NULL;
     stele_status status = resolved_tree(spec, &doc, diag);
-    if (status == STELE_OK) {
-        write_hash(doc, n_left_out, ret);
-    }
-    stele__spec_doc_destroy(doc);
-    return status;
+    return hash_of(status, doc, n_left_out, ret);
 }
 
 stele_status stele__spec_fingerprint(const stele__spec *spec, char ret[17], stele__diag *diag)
@@ -101,11 +102,7 @@ stele_status stele__resolved_fingerprint(const char *path, char ret[17], stele__
 {
     stele__spec_doc *doc = NULL;
     stele_status status = stele__spec_doc_read(path, &doc, diag);
-    if (status == STELE_OK) {
-        write_hash(doc, N_LEFT_OUT, ret);
-    }
-    stele__spec_doc_destroy(doc);
-    return status;
+    return hash_of(status, doc, N_LEFT_OUT, ret);
 }
 
 stele_status stele__spec_digest(const stele__spec *spec, char ret[17], stele__diag *diag)

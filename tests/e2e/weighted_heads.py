@@ -15,8 +15,10 @@ import pathlib
 import random
 import subprocess
 import sys
-import tempfile
 
+from cases import run_cases
+
+STELE = str(pathlib.Path(sys.argv[1]).resolve())
 SPEC = """stele: 1
 name: weighted
 seed: 2
@@ -127,23 +129,15 @@ def one_class(folder):
     assert told["rare"] == {"rows": 100, "before": {}, "after": {}} and told["stage"]["after"], told
 
 
-def main():
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = pathlib.Path(scratch)
-        (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
-        write(folder / "rows.csv", 2400)
-        try:
-            stele("train", folder / "spec.yaml", "--run", folder / "run", "--quiet")
-            probabilities(folder, folder / "run")
-            given(folder, folder / "run")
-            one_class(folder)
-        except AssertionError as error:
-            print("failed:", error)
-            return 1
-    return 0
+def weighted(_, folder):
+    (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
+    write(folder / "rows.csv", 2400)
+    stele("train", folder / "spec.yaml", "--run", folder / "run", "--quiet")
+    probabilities(folder, folder / "run")
+    given(folder, folder / "run")
+    one_class(folder)
 
 
 if __name__ == "__main__":
-    STELE = str(pathlib.Path(sys.argv[1]).resolve())
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    sys.exit(main())
+    sys.exit(run_cases(weighted))

@@ -40,25 +40,34 @@ static double learned(int64_t r, int64_t k, const double weight[CLASSES])
     return log(weight[k]) + logit[r * CLASSES + k] - log(sum);
 }
 
+/* What a slot gives for the rows (N) above: loss or log_prob. Within the graph of `t`. */
+static const double *of_rows(toy *t,
+                             stele_status (*slot)(const stele_inst *, stele_graph *, stele_tensor *,
+                                                  stele_tensor *, stele_tensor **))
+{
+    stele__head *h = &t->model.head[0];
+    const stele_shape shape = STELE__SHAPE(N, CLASSES), rows = STELE__SHAPE(N);
+    stele_tensor *out = NULL;
+    toy_begin(t, 0, NULL, 0, 0);
+    stele__graph_enter(t->graph, &h->part.scope);
+    TOY_OK(t, slot(stele__guest_inst(h->part.guest), t->graph,
+                   stele__graph_dense(t->graph, STELE_F64, &shape, logit),
+                   stele__graph_dense(t->graph, STELE_I32, &rows, code), &out));
+    return out->data;
+}
+
 /* Cross entropy with the class's share 1 - s + s / 3 and s / 3 of the others, times its weight. */
 static void check_loss(const char *options, double s, const double weight[CLASSES])
 {
     toy t;
     open_head(&t, options);
-    stele__head *h = &t.model.head[0];
-    const stele_shape shape = STELE__SHAPE(N, CLASSES), rows = STELE__SHAPE(N);
-    stele_tensor *loss = NULL;
-    toy_begin(&t, 0, NULL, 0, 0);
-    stele__graph_enter(t.graph, &h->part.scope);
-    TOY_OK(&t, h->vt->loss(stele__guest_inst(h->part.guest), t.graph,
-                           stele__graph_dense(t.graph, STELE_F64, &shape, logit),
-                           stele__graph_dense(t.graph, STELE_I32, &rows, code), &loss));
+    const double *loss = of_rows(&t, t.model.head[0].vt->loss);
     for (int64_t r = 0; r < N; r++) {
         double want = -(1.0 - s) * learned(r, code[r], weight);
         for (int64_t k = 0; k < CLASSES; k++) {
             want -= s / CLASSES * learned(r, k, weight);
         }
-        assert_float_equal(((const double *)loss->data)[r], weight[code[r]] * want, 1e-6);
+        assert_float_equal(loss[r], weight[code[r]] * want, 1e-6);
     }
     stele__graph_enter(t.graph, NULL);
     toy_close(&t);
@@ -89,16 +98,9 @@ static void the_log_probability_is_that_of_the_prediction(void **state)
     for (int i = 0; i < 2; i++) {
         toy t;
         open_head(&t, options[i]);
-        stele__head *h = &t.model.head[0];
-        const stele_shape shape = STELE__SHAPE(N, CLASSES), rows = STELE__SHAPE(N);
-        stele_tensor *log_p = NULL;
-        toy_begin(&t, 0, NULL, 0, 0);
-        stele__graph_enter(t.graph, &h->part.scope);
-        TOY_OK(&t, h->vt->log_prob(stele__guest_inst(h->part.guest), t.graph,
-                                   stele__graph_dense(t.graph, STELE_F64, &shape, logit),
-                                   stele__graph_dense(t.graph, STELE_I32, &rows, code), &log_p));
+        const double *log_p = of_rows(&t, t.model.head[0].vt->log_prob);
         for (int64_t r = 0; r < N; r++) {
-            assert_float_equal(((const double *)log_p->data)[r], log_softmax(r, code[r]), 1e-9);
+            assert_float_equal(log_p[r], log_softmax(r, code[r]), 1e-9);
         }
         stele__graph_enter(t.graph, NULL);
         toy_close(&t);

@@ -200,19 +200,29 @@ static stele_tensor *huber(const stele_ops *ops, stele_graph *g, stele_tensor *e
     return ops->mul(g, least, ops->sub(g, size, ops->scale(g, least, 0.5)));
 }
 
+/* (R, 1) of targets (R) less predictions. */
+static stele_status errors(const stele_ops *ops, stele_graph *g, stele_tensor *y,
+                           stele_tensor *target, stele_tensor **ret)
+{
+    stele_shape shape = { 0, 0, { 0 } };
+    stele_status status = ops->shape(y, &shape);
+    if (status == STELE_OK) {
+        shape.dim[1] = 1;
+        *ret = ops->sub(g, ops->reshape(g, target, &shape), column(ops, g, y, 0));
+    }
+    return status;
+}
+
 static stele_status loss(const stele_inst *self, stele_graph *g, stele_tensor *y,
                          stele_tensor *target, stele_tensor **ret_rows)
 {
     const stele_ops *ops = self->host->ops;
-    stele_shape shape = { 0, 0, { 0 } };
-    stele_status status = ops->shape(y, &shape);
+    stele_tensor *error = NULL, *rows = NULL;
+    stele_status status = errors(ops, g, y, target, &error);
     if (status != STELE_OK) {
         return status;
     }
-    shape.dim[1] = 1;
     stele_tensor *scale = ops->param(g, self->scale);
-    stele_tensor *error = ops->sub(g, ops->reshape(g, target, &shape), column(ops, g, y, 0));
-    stele_tensor *rows = NULL;
     if (self->config->loss == HUBER) {
         rows = huber(ops, g, ops->div(g, error, scale), self->config->delta);
     } else {
@@ -231,18 +241,16 @@ static stele_status log_prob(const stele_inst *self, stele_graph *g, stele_tenso
 {
     const stele_ops *ops = self->host->ops;
     const int gaussian = self->config->loss == GAUSSIAN;
-    stele_shape shape = { 0, 0, { 0 } };
-    stele_status status = ops->shape(y, &shape);
+    stele_tensor *error = NULL;
+    stele_status status = errors(ops, g, y, target, &error);
     if (status != STELE_OK) {
         return status;
     }
-    shape.dim[1] = 1;
     stele_tensor *scale = ops->param(g, self->scale);
     /* Rows that were all fitted exactly leave a width of 0, of which there is no density. */
     stele_tensor *sd =
         gaussian ? column(ops, g, y, 1)
                  : ops->maximum(g, ops->param(g, self->noise), ops->scale(g, scale, LEAST_NOISE));
-    stele_tensor *error = ops->sub(g, ops->reshape(g, target, &shape), column(ops, g, y, 0));
     stele_tensor *u = ops->div(g, error, sd);
     stele_tensor *rows =
         gaussian ? ops->scale(g, ops->square(g, u), 0.5) : huber(ops, g, u, REGRESSOR_BEND);

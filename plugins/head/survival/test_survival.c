@@ -104,42 +104,11 @@ static void hazards_are_those_of_the_intervals(void **state)
     toy_close(&t);
 }
 
-/* Rates of (0.2, 0.5, 1.2) over the three intervals. */
-static void metrics_are_those_of_the_papers(void **state)
-{
-    (void)state;
-    static const double end[] = { 2.0, 5.0, 9.0 }, rate[] = { 0.4, 2.0 / 3.0, 1.2 };
-    toy t;
-    float y[N];
-    stele_metric metric[4];
-    uint32_t n = 0;
-    open_head(&t, ", intervals: 3");
-    set_grid(&t, 3, end, rate);
-    const stele__head *h = &t.model.head[0];
-    stele_reader reader = stele__part_reader(&h->part);
-    for (int r = 0; r < N; r++) {
-        y[r] = (float)risk[r];
-    }
-    stele_head_scored s = { .struct_size = sizeof s,
-                            .n_rows = N,
-                            .n_outputs = 1,
-                            .predicted = y,
-                            .number = target,
-                            .reader = &reader };
-    TOY_OK(&t, h->vt->score(stele__guest_inst(h->part.guest), &s, 4, metric, &n));
-    assert_int_equal(n, 2);
-    assert_string_equal(metric[0].name, "concordance");
-    assert_float_equal(metric[0].value, 5.0 / 14.0, 1e-12);
-    assert_string_equal(metric[1].name, "integrated_brier");
-    assert_float_equal(metric[1].value, 0.2220157991562117, 1e-6);
-    toy_close(&t);
-}
-
-static double brier(toy *t, const float *y)
+/* Of predictions (N) for the rows above. */
+static uint32_t scores(toy *t, const float *y, stele_metric metric[4])
 {
     const stele__head *h = &t->model.head[0];
     stele_reader reader = stele__part_reader(&h->part);
-    stele_metric metric[4];
     uint32_t n = 0;
     stele_head_scored s = { .struct_size = sizeof s,
                             .n_rows = N,
@@ -148,7 +117,34 @@ static double brier(toy *t, const float *y)
                             .number = target,
                             .reader = &reader };
     TOY_OK(t, h->vt->score(stele__guest_inst(h->part.guest), &s, 4, metric, &n));
-    return metric[1].value;
+    return n;
+}
+
+static double brier(toy *t, const float *y)
+{
+    stele_metric metric[4];
+    return scores(t, y, metric) == 2 ? metric[1].value : NAN;
+}
+
+/* Rates of (0.2, 0.5, 1.2) over the three intervals. */
+static void metrics_are_those_of_the_papers(void **state)
+{
+    (void)state;
+    static const double end[] = { 2.0, 5.0, 9.0 }, rate[] = { 0.4, 2.0 / 3.0, 1.2 };
+    toy t;
+    float y[N];
+    stele_metric metric[4];
+    open_head(&t, ", intervals: 3");
+    set_grid(&t, 3, end, rate);
+    for (int r = 0; r < N; r++) {
+        y[r] = (float)risk[r];
+    }
+    assert_int_equal(scores(&t, y, metric), 2);
+    assert_string_equal(metric[0].name, "concordance");
+    assert_float_equal(metric[0].value, 5.0 / 14.0, 1e-12);
+    assert_string_equal(metric[1].name, "integrated_brier");
+    assert_float_equal(metric[1].value, 0.2220157991562117, 1e-6);
+    toy_close(&t);
 }
 
 /* Beyond four fifths of the training events, 6.6, when a row has its event does not matter. */
