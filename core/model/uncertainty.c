@@ -53,7 +53,7 @@ void stele__uncertainty_warn(const stele__model *m, stele__diag *diag)
                                 "there is, %.0f times `weight`: of losses below 0, as a density "
                                 "that gets narrow has, there is no best one",
                                 m->head[h].name, exp(MOST_LOG_VARIANCE));
-            stele__diag_hint(diag, "uncertainty: fixed, and a `weight`; or loss: huber");
+            stele__diag_hint(diag, "write `uncertainty: fixed` and a `weight`");
         }
     }
 }
