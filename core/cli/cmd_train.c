@@ -108,6 +108,28 @@ static void say_classes(const stele__run *run, uint32_t i)
     fprintf(stderr, "\n");
 }
 
+/* What the number of rows decided, where nobody else did. */
+static void say_schedule(const stele__run *run)
+{
+    const stele__train_spec *said = run->spec->train;
+    const stele__train_spec t =
+        stele__train_for(said, run->split->n[STELE__TRAIN], run->split->n[STELE__VALID]);
+    if (said->batch_size == 0) {
+        fprintf(stderr, "  train.batch_size: %lld", (long long)t.batch_size);
+    }
+    if (said->epochs == 0) {
+        fprintf(stderr, "%strain.epochs: %lld", said->batch_size == 0 ? ", " : "  ",
+                (long long)t.epochs);
+        if (run->split->n[STELE__VALID] > 0) {
+            fprintf(stderr, ", fewer if %lld of them bring no improvement",
+                    (long long)t.early_stopping.patience);
+        }
+    }
+    if (said->batch_size == 0 || said->epochs == 0) {
+        fprintf(stderr, "\n");
+    }
+}
+
 static void say_start(const job *j)
 {
     const stele__run *run = &j->run;
@@ -120,11 +142,7 @@ static void say_start(const job *j)
             (long long)run->split->n[STELE__TRAIN], (long long)run->split->n[STELE__VALID],
             (long long)run->split->n[STELE__TEST], run->model.latent_dim, run->spec->fusion.plugin,
             j->dir);
-    const int64_t n = run->split->n[STELE__TRAIN];
-    if (run->spec->train->batch_size == 0 && n < STELE__USUAL_BATCH) {
-        fprintf(stderr, "  train.batch_size: %lld, as there are few rows\n",
-                (long long)stele__batch_size(run->spec->train, n));
-    }
+    say_schedule(run);
     for (uint32_t i = 0; i < run->model.n_modalities; i++) {
         const stele__matrix *x = &run->data->matrix[i];
         fprintf(stderr, "  %s: %lld features, present in %lld rows", run->model.modality[i].name,

@@ -114,11 +114,14 @@ static const char *const OPTIMISERS[] = { "adamw", NULL };
 static const char *const SCHEDULES[] = { "constant", "cosine", "plateau", NULL };
 static const char *const CRITERIA[] = { "loss", "elbo", NULL };
 static const stele_option TRAIN[] = {
-    STELE_OPTION_I64(stele__train_spec, epochs, "epochs", 100, 1, INT64_MAX,
-                     "Passes over the training rows."),
+    STELE_OPTION_I64(stele__train_spec, epochs, "epochs", 0, 0, INT64_MAX,
+                     "Passes over the training rows. 0: 100, or as many more as 6,000 steps take, "
+                     "until the last quarter brought nothing better for the validation rows; "
+                     "without validation rows 100."),
     STELE_OPTION_I64(stele__train_spec, batch_size, "batch_size", 0, 0, 1048576,
-                     "Rows per step; more than there are: all of them. 0: 128, of fewer training "
-                     "rows a power of two up to half of them."),
+                     "Rows per step; more than there are: all of them. 0: 128, or of fewer than "
+                     "3,072 training rows the largest power of two, but at least 16, of which an "
+                     "epoch has 24 batches."),
     STELE_OPTION_I64(stele__train_spec, threads, "threads", 0, 0, 4096,
                      "Threads; 0 takes one per core. Results do not depend on it."),
     STELE_OPTION_ENUM(stele__train_spec, optimiser.kind, "optimiser.kind", OPTIMISERS,

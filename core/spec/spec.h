@@ -119,8 +119,8 @@ enum { STELE__CRITERION_LOSS = 0, STELE__CRITERION_ELBO };
 enum { STELE__SCHEDULE_CONSTANT = 0, STELE__SCHEDULE_COSINE, STELE__SCHEDULE_PLATEAU };
 
 typedef struct stele__train_spec {
-    int64_t epochs;     /* >= 1 */
-    int64_t batch_size; /* rows; 0: stele__batch_size chooses */
+    int64_t epochs;     /* 0: stele__train_for chooses */
+    int64_t batch_size; /* rows; 0: likewise */
     int64_t threads;    /* 0: one per core */
     struct {
         int32_t kind;         /* STELE__OPTIMISER_... */
@@ -139,7 +139,8 @@ typedef struct stele__train_spec {
     } schedule;
     int32_t criterion; /* STELE__CRITERION_...: what improves on the validation rows */
     struct {
-        int64_t patience; /* epochs without improvement on the validation rows; 0: never stop */
+        int64_t patience; /* epochs without improvement on the validation rows; 0: never stop,
+                           * unless stele__train_for chooses the epochs */
         double min_delta; /* smaller improvements do not count, nats per row, >= 0 */
     } early_stopping;
     struct {

@@ -26,7 +26,7 @@ stele_status stele__loop_step_heads(stele__loop *l, double lr, stele__diag *diag
         status = stele__loop_backward(l, loss, diag);
     }
     if (status == STELE_OK && loss != NULL) {
-        status = stele__loop_update(l, &l->heads, lr, l->at.step + 1, l->spec->optimiser.clip_norm,
+        status = stele__loop_update(l, &l->heads, lr, l->at.step + 1, l->spec.optimiser.clip_norm,
                                     &norm, diag);
     }
     return status;

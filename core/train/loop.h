@@ -26,7 +26,7 @@ typedef struct stele__group {
 
 typedef struct stele__loop {
     const stele__training *t;
-    const stele__train_spec *spec;
+    stele__train_spec spec; /* stele__train_for the rows there are */
     stele__objective objective;
     double ramp[STELE__MAX_HEADS]; /* factors of the heads' weights at this step */
     stele_graph *graph;

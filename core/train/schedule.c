@@ -2,16 +2,31 @@
 
 #include <math.h>
 
-int64_t stele__batch_size(const stele__train_spec *train, int64_t n)
+enum { MOST_ROWS = 128, FEWEST_ROWS = 16, STEPS_AN_EPOCH = 24, FEWEST_EPOCHS = 100, STEPS = 6000 };
+
+static int64_t fitting_batch(int64_t n)
 {
-    int64_t size = train->batch_size;
-    if (size == 0) {
-        size = STELE__USUAL_BATCH;
-        while (n < STELE__USUAL_BATCH && 2 * size > n && size > 1) {
-            size /= 2;
+    int64_t size = MOST_ROWS;
+    while (size > 1 && (2 * size > n || (size > FEWEST_ROWS && STEPS_AN_EPOCH * size > n))) {
+        size /= 2;
+    }
+    return size;
+}
+
+stele__train_spec stele__train_for(const stele__train_spec *said, int64_t n_train, int64_t n_valid)
+{
+    stele__train_spec t = *said;
+    t.batch_size = said->batch_size == 0 ? fitting_batch(n_train) : said->batch_size;
+    t.batch_size = t.batch_size < n_train ? t.batch_size : n_train;
+    if (said->epochs == 0) {
+        const int64_t a_pass = (n_train + t.batch_size - 1) / t.batch_size;
+        t.epochs = (STEPS + a_pass - 1) / a_pass;
+        t.epochs = t.epochs < FEWEST_EPOCHS || n_valid == 0 ? FEWEST_EPOCHS : t.epochs;
+        if (said->early_stopping.patience == 0) {
+            t.early_stopping.patience = t.epochs / 4;
         }
     }
-    return size < n ? size : n;
+    return t;
 }
 
 double stele__beta_at(const stele__beta_spec *beta, int64_t step, int64_t steps_per_epoch)

@@ -7,11 +7,15 @@
 
 #include "spec/spec.h"
 
-enum { STELE__USUAL_BATCH = 128 };
-
-/* Rows of a batch of n training rows, n >= 1: what train->batch_size says, at most n. 0 there: 128;
- * of fewer rows the largest power of two that is in them twice, so that an epoch has two steps. */
-int64_t stele__batch_size(const stele__train_spec *train, int64_t n);
+/* What of train->batch_size and train->epochs is left to the number of rows.
+ *
+ * Parameters get near the optimum within some thousand steps at the usual rates, whatever the
+ * number of rows, and few rows make few steps an epoch. batch_size 0: the largest power of two from
+ * 16 to 128 of which an epoch has 24; of fewer than 32 rows one that is in them twice. epochs 0:
+ * 100, or as many more as 6,000 steps take, and of these the last quarter only if something
+ * improved in it: early_stopping.patience 0 becomes epochs / 4. Without validation rows, which tell
+ * when it is enough, 100 epochs. A batch has at most n_train rows. n_train >= 1. */
+stele__train_spec stele__train_for(const stele__train_spec *said, int64_t n_train, int64_t n_valid);
 
 /* Weight of the KL term at optimiser step `step` (from 0): linear from beta->from to beta->to. */
 double stele__beta_at(const stele__beta_spec *beta, int64_t step, int64_t steps_per_epoch);

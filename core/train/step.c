@@ -142,9 +142,9 @@ stele_status stele__loop_check_values(const stele__loop *l, stele__diag *diag)
 static stele__adamw optimiser_at(const stele__loop *l, double lr, int64_t step)
 {
     return (stele__adamw){ .lr = lr,
-                           .beta1 = l->spec->optimiser.betas.v[0],
-                           .beta2 = l->spec->optimiser.betas.v[1],
-                           .eps = l->spec->optimiser.eps,
+                           .beta1 = l->spec.optimiser.betas.v[0],
+                           .beta2 = l->spec.optimiser.betas.v[1],
+                           .eps = l->spec.optimiser.eps,
                            .grad_scale = 1.0,
                            .step = step };
 }
@@ -245,10 +245,10 @@ static stele_status model_pass(stele__loop *l, double lr, stele_tensor **ret_los
     const stele__training *t = l->t;
     uint64_t seed = (uint64_t)t->spec->top->seed, step = (uint64_t)l->at.step;
     stele__step_within within = { .opt = optimiser_at(l, lr, l->at.step + 1),
-                                  .weight_decay = l->spec->optimiser.weight_decay,
+                                  .weight_decay = l->spec.optimiser.weight_decay,
                                   .group = STELE__GROUP_MODEL };
     /* Clipping needs all derivatives before the first step. */
-    int clips = l->spec->optimiser.clip_norm > 0.0;
+    int clips = l->spec.optimiser.clip_norm > 0.0;
     stele__pass pass = { .training = 1,
                          .record = 1,
                          .seed = seed,
@@ -279,7 +279,7 @@ stele_status stele__loop_step(stele__loop *l, stele__loss_terms *ret, stele__dia
     const int64_t *row = NULL;
     stele_tensor *loss = NULL;
     int64_t n = stele__batches_get(&l->batches, l->at.epoch, l->at.batch, &row);
-    double lr = stele__lr_at(l->spec, l->at.step, l->batches.n_batches, l->at.plateau.reduction);
+    double lr = stele__lr_at(&l->spec, l->at.step, l->batches.n_batches, l->at.plateau.reduction);
     stele_status status = STELE_OK;
     stele__batch_load(l->batch, n, row, 0);
     l->ended[STELE__PHASE_BATCH] = stele__now();
@@ -291,7 +291,7 @@ stele_status stele__loop_step(stele__loop *l, stele__loss_terms *ret, stele__dia
         l->ended[STELE__PHASE_BACKWARD] = stele__now();
     }
     if (status == STELE_OK && loss != NULL) {
-        status = stele__loop_update(l, &l->model, lr, l->at.step + 1, l->spec->optimiser.clip_norm,
+        status = stele__loop_update(l, &l->model, lr, l->at.step + 1, l->spec.optimiser.clip_norm,
                                     &l->grad_norm, diag);
     }
     l->ended[STELE__PHASE_UPDATE] = stele__now();

@@ -171,8 +171,7 @@ stele_status stele__group_init(const stele__loop *l, uint32_t group, stele__grou
             ret->segment[ret->n++] =
                 (stele__adamw_segment){ .begin = s[i].begin,
                                         .end = s[i].begin + s[i].n,
-                                        .weight_decay =
-                                            s[i].decay * l->spec->optimiser.weight_decay,
+                                        .weight_decay = s[i].decay * l->spec.optimiser.weight_decay,
                                         .lr_scale = rate_of(l, s[i].group) };
         }
     }
@@ -190,13 +189,14 @@ stele_status stele__loop_init(const stele__training *t, stele__loop *l, stele__d
 {
     memset(l, 0, sizeof *l);
     l->t = t;
-    l->spec = t->spec->train;
+    l->spec =
+        stele__train_for(t->spec->train, t->split->n[STELE__TRAIN], t->split->n[STELE__VALID]);
     l->objective = stele__objective_of(t->spec->objective);
     l->saved_step = -1;
     stele__plateau_init(&l->at.plateau);
     stele__place place = { .path = "train.batch_size" };
     const int64_t n = t->split->n[STELE__TRAIN];
-    const int64_t size = stele__batch_size(l->spec, n);
+    const int64_t size = l->spec.batch_size;
     stele_status status = stele__batches_init(&l->batches, t->split->row[STELE__TRAIN], n, size,
                                               (uint64_t)t->spec->top->seed, &place, diag);
     if (status == STELE_OK) {
@@ -227,7 +227,7 @@ static stele_status open_log(stele__loop *l, stele__diag *diag)
 static int32_t stage_of(const stele__loop *l)
 {
     int over = l->at.batch == 0 &&
-               (l->at.epoch >= l->spec->epochs || stele__plateau_stop(&l->at.plateau, l->spec));
+               (l->at.epoch >= l->spec.epochs || stele__plateau_stop(&l->at.plateau, &l->spec));
     return over ? STELE__EPOCHS_DONE : STELE__TRAINING;
 }
 
@@ -318,7 +318,7 @@ static stele_status log_epoch(stele__loop *l, const stele__loss_terms *train,
                               const stele__loss_terms *valid, stele__diag *diag)
 {
     int64_t step = l->at.step;
-    double lr = stele__lr_at(l->spec, step - 1, l->batches.n_batches, l->at.plateau.reduction);
+    double lr = stele__lr_at(&l->spec, step - 1, l->batches.n_batches, l->at.plateau.reduction);
     double beta = stele__beta_at(&l->t->spec->objective->beta, step - 1, l->batches.n_batches);
     json_t *line = json_pack("{s:I, s:I, s:f, s:f, s:f, s:o}", "step", (json_int_t)step, "epoch",
                              (json_int_t)l->at.epoch + 1, "lr", lr, "beta", beta, "grad_norm",
@@ -340,10 +340,10 @@ static void report(stele__loop *l, const stele__loss_terms *terms, const stele__
     double seconds = stele__now() - l->epoch_started;
     double per_epoch = (double)l->batches.n_batches;
     double done = (double)l->at.batch;
-    double left = ((double)(l->spec->epochs - l->at.epoch) * per_epoch - done) *
+    double left = ((double)(l->spec.epochs - l->at.epoch) * per_epoch - done) *
                   (stele__now() - l->started) / (double)(l->steps_run > 0 ? l->steps_run : 1);
     stele__progress p = { .epoch = l->at.epoch,
-                          .n_epochs = l->spec->epochs,
+                          .n_epochs = l->spec.epochs,
                           .batch = l->at.batch,
                           .n_batches = l->batches.n_batches,
                           .step = l->at.step,
@@ -364,7 +364,7 @@ static void report(stele__loop *l, const stele__loss_terms *terms, const stele__
 static int last_is_due(const stele__loop *l)
 {
     static const double most_seconds = 2.0;
-    const int64_t every = l->spec->checkpoint.every_epochs;
+    const int64_t every = l->spec.checkpoint.every_epochs;
     if (l->at.finished) {
         return 1;
     }
@@ -393,9 +393,9 @@ static stele_status end_epoch(stele__loop *l, stele__diag *diag)
     }
     /* Before the plateau lowers the rate: the log has that of the steps that were made. */
     status = log_epoch(l, &train, n_valid > 0 ? &valid : NULL, diag);
-    double figure = l->spec->criterion == STELE__CRITERION_ELBO ? valid.elbo : -valid.loss;
+    double figure = l->spec.criterion == STELE__CRITERION_ELBO ? valid.elbo : -valid.loss;
     int improved =
-        n_valid > 0 ? stele__plateau_add(&l->at.plateau, l->spec, l->at.epoch, figure) : 1;
+        n_valid > 0 ? stele__plateau_add(&l->at.plateau, &l->spec, l->at.epoch, figure) : 1;
     report(l, &train, n_valid > 0 ? &valid : NULL, 1, improved);
     l->at.epoch++;
     l->at.batch = 0;
@@ -457,7 +457,7 @@ stele_status stele__train(const stele__training *t, stele__trained *ret, stele__
     }
     ret->head = l.calibrated;
     ret->at = l.at;
-    ret->stopped_early = l.at.finished && l.at.epoch < l.spec->epochs;
+    ret->stopped_early = l.at.finished && l.at.epoch < l.spec.epochs;
     ret->seconds = stele__now() - l.started;
     stele__loop_finish(&l);
     return status;

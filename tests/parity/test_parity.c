@@ -57,7 +57,7 @@ static void open_run(run *r, const char *name, uint32_t dtype)
         .model = &t->model, .data = t->data, .split = t->split, .spec = t->spec, .pool = t->pool
     };
     r->loop = (stele__loop){ .t = &r->training,
-                             .spec = t->spec->train,
+                             .spec = *t->spec->train,
                              .objective = stele__objective_of(t->spec->objective),
                              .graph = t->graph,
                              .batch = t->batch };

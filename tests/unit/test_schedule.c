@@ -100,14 +100,33 @@ static void early_stopping_counts_epochs_that_gain_too_little(void **state)
 static void batches_fit_the_rows(void **state)
 {
     (void)state;
-    static const int64_t rows[] = { 1, 2, 3, 4, 7, 8, 50, 127, 128, 129, 5000 };
-    static const int64_t usual[] = { 1, 1, 1, 2, 2, 4, 16, 32, 128, 128, 128 };
-    static const int64_t hundred[] = { 1, 2, 3, 4, 7, 8, 50, 100, 100, 100, 100 };
-    stele__train_spec t = { .batch_size = 0 }, said = { .batch_size = 100 };
+    static const int64_t rows[] = { 1, 2, 3, 4, 7, 8, 31, 32, 767, 768, 1535, 1536, 3071, 3072 };
+    static const int64_t usual[] = { 1, 1, 1, 2, 2, 4, 8, 16, 16, 32, 32, 64, 64, 128 };
+    static const int64_t hundred[] = { 1, 2, 3, 4, 7, 8, 31, 32, 100, 100, 100, 100, 100, 100 };
+    stele__train_spec t = { .batch_size = 0, .epochs = 3 }, said = { .batch_size = 100 };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        assert_int_equal(stele__batch_size(&t, rows[i]), usual[i]);
-        assert_int_equal(stele__batch_size(&said, rows[i]), hundred[i]);
+        assert_int_equal(stele__train_for(&t, rows[i], 1).batch_size, usual[i]);
+        assert_int_equal(stele__train_for(&said, rows[i], 1).batch_size, hundred[i]);
+        assert_int_equal(stele__train_for(&t, rows[i], 1).epochs, 3);
+        assert_int_equal(stele__train_for(&t, rows[i], 1).early_stopping.patience, 0);
     }
+}
+
+static void few_rows_get_more_epochs(void **state)
+{
+    (void)state;
+    stele__train_spec t = { .batch_size = 0 };
+    stele__train_spec few = stele__train_for(&t, 100, 1), many = stele__train_for(&t, 1000000, 1);
+    assert_int_equal(few.epochs, 858); /* of 7 batches */
+    assert_int_equal(few.early_stopping.patience, 214);
+    assert_int_equal(many.epochs, 100);
+    assert_int_equal(many.early_stopping.patience, 25);
+    few = stele__train_for(&t, 100, 0); /* nothing tells when it is enough */
+    assert_int_equal(few.epochs, 100);
+    t.early_stopping.patience = 7;
+    assert_int_equal(stele__train_for(&t, 100, 1).early_stopping.patience, 7);
+    t.batch_size = 100;
+    assert_int_equal(stele__train_for(&t, 100, 1).epochs, 6000);
 }
 
 int main(void)
@@ -115,6 +134,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(beta_rises_in_a_straight_line),
         cmocka_unit_test(batches_fit_the_rows),
+        cmocka_unit_test(few_rows_get_more_epochs),
         cmocka_unit_test(warm_up_rises_to_the_rate),
         cmocka_unit_test(cosine_falls_to_the_least_rate),
         cmocka_unit_test(plateau_reduces_the_rate_after_its_patience),
