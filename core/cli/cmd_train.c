@@ -218,6 +218,17 @@ static void say_calibration(const stele__head *head, const stele__head_calibrati
     fprintf(stderr, "%s\n", n == 0 ? ": nothing has changed" : "");
 }
 
+/* Where the rate falls to its least, the last epoch is the best as a rule; within a few epochs,
+ * too. */
+static int could_go_on(const job *j, const stele__trained *trained)
+{
+    enum { FEW_EPOCHS = 20 };
+    return !trained->stopped_early && trained->at.epoch >= FEW_EPOCHS &&
+           trained->at.plateau.best_epoch == trained->at.epoch - 1 &&
+           j->run.split->n[STELE__VALID] > 0 &&
+           j->run.spec->train->schedule.kind != STELE__SCHEDULE_COSINE;
+}
+
 static void say_end(const job *j, stele_status status, const stele__trained *trained)
 {
     const char *early = trained->stopped_early ? " (stopped early)" : "";
@@ -233,6 +244,12 @@ static void say_end(const job *j, stele_status status, const stele__trained *tra
         } else {
             fprintf(stderr, "trained %lld epoch%s in %.1f s%s\n", (long long)trained->at.epoch,
                     trained->at.epoch == 1 ? "" : "s", trained->seconds, early);
+            if (could_go_on(j, trained)) {
+                fprintf(stderr,
+                        "the last epoch was the best for the validation rows: more may be "
+                        "better (--resume --set train.epochs=%lld)\n",
+                        (long long)(2 * trained->at.epoch));
+            }
         }
         for (uint32_t h = 0; trained->head != NULL && h < j->run.model.n_heads; h++) {
             if (trained->head[h].asked && !trained->head[h].left) {
