@@ -317,8 +317,8 @@ static const stele_option HEAD[] = {
       .type = STELE_OPT_STR_LIST,
       .flags = STELE_OPT_REQUIRED | STELE_OPT_SCALAR,
       .offset = STELE_FIELD(stele__head_spec, target, stele_str_list) },
-    STELE_OPTION_F64(stele__head_spec, weight, "weight", 1.0, 0.0, 1e6,
-                     "Weight of its loss in the objective."),
+    STELE_OPTION_F64(stele__head_spec, weight, "weight", 10.0, 0.0, 1e6,
+                     "Weight of its loss in the objective, where the bound has the weight 1."),
     STELE_OPTION_ENUM(stele__head_spec, uncertainty, "uncertainty", UNCERTAINTIES, 0,
                       "learned: its loss is also divided by a variance that is learned with the "
                       "rest, so that hard tasks weigh less."),

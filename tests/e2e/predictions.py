@@ -103,7 +103,7 @@ def check(stele, scratch, fusion, latent):
         for (head, metric), value in figures(written, truth).items():
             # A head that learns from draws writes the interval over draws and its noise, wider where less is given.
             drawn = metric == "coverage_90" and latent == "sample"
-            near = -0.01 < value - told[head][metric] < 0.1 if drawn else abs(told[head][metric] - value) < 1e-4
+            near = -0.02 < value - told[head][metric] < 0.1 if drawn else abs(told[head][metric] - value) < 1e-4
             assert near, (name, have, head, metric, told[head][metric], value)
         for w in written:
             assert all(w[f"{q}_low"] < w[f"{q}_high"] for q in ("y", "class_p_p", "grade_p_mid", "dead_restricted_mean")), w

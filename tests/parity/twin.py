@@ -447,7 +447,7 @@ class Head:
     def __init__(self, name, spec, inputs, p):
         self.name, self.spec, self.p = name, spec, p
         self.covariates = covariates(spec.get("covariates", []), inputs)
-        self.weight = spec.get("weight", 1.0)
+        self.weight = spec.get("weight", 10.0)
         self.at_mean = spec.get("latent", "mean" if self.at_mean else "sample") == "mean"
         target = spec["target"] if isinstance(spec["target"], list) else [spec["target"]]
         self.target = torch.stack([inputs["label." + t] for t in target], 1)
