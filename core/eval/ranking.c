@@ -31,10 +31,11 @@ static void walk_down(walk *w, uint64_t positive, uint64_t negative)
 
 static stele__ranking walk_result(const walk *w)
 {
-    double p = (double)w->n_positive, n = (double)w->n_negative;
+    const double p = (double)w->n_positive, n = (double)w->n_negative;
+    const int both = w->n_positive != 0 && w->n_negative != 0;
     return (stele__ranking){
-        .auroc = w->n_positive != 0 && w->n_negative != 0 ? w->pairs / p / n : NAN,
-        .average_precision = w->n_positive != 0 ? w->precision / p : NAN,
+        .auroc = both ? w->pairs / p / n : NAN,
+        .average_precision = both ? w->precision / p : NAN,
         .n = w->n_positive + w->n_negative,
         .n_positive = w->n_positive,
     };

@@ -10,7 +10,7 @@
 typedef struct stele__ranking {
     double auroc;             /* P(positive scores above negative), ties half; NaN without both */
     double average_precision; /* sum of recall steps x precision, over distinct scores, as
-                                 scikit-learn has it; NaN without positives */
+                                 scikit-learn has it; NaN without both */
     uint64_t n, n_positive;
 } stele__ranking;
 

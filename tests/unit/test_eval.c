@@ -319,7 +319,9 @@ static void ranking_is_that_of_scikit_learn(void **state)
     assert_int_equal(stele__ranking_exact(score, hit, 2, &r), STELE_OK);
     assert_close(r.auroc, 0.5, 0);
     assert_int_equal(stele__ranking_exact(score, hit, 1, &r), STELE_OK);
-    assert_true(isnan(r.auroc) && r.average_precision == 1.0);
+    assert_true(isnan(r.auroc) && isnan(r.average_precision)); /* positives alone */
+    assert_int_equal(stele__ranking_exact(score + 1, hit + 1, 1, &r), STELE_OK);
+    assert_true(isnan(r.auroc) && isnan(r.average_precision)); /* negatives alone */
     assert_int_equal(stele__ranking_exact(score, hit, 3, &r), STELE_E_NONFINITE);
 }
 

@@ -295,6 +295,13 @@ static void test_ranking(void **state)
     stele_ranking_read(r, &auroc, &precision);
     near(auroc, 8.5 / 12.0, 1e-12, 1.0);
     near(precision, (1.0 + 0.5 + 0.5) / 3.0, 1e-12, 1.0);
+    for (int one = 0; one < 2; one++) { /* all negative, all positive: nothing to rank */
+        memset(r, 0, sizeof *r);
+        stele_ranking_add(r, 1.0f, one);
+        stele_ranking_add(r, 2.0f, one);
+        stele_ranking_read(r, &auroc, &precision);
+        assert_true(isnan(auroc) && isnan(precision));
+    }
     free(r);
 }
 

@@ -206,6 +206,17 @@ static void classes_that_do_not_occur_do_not_count(void **state)
     assert_float_equal(figure("accuracy", p, at, 4), 0.5, 1e-12);
 }
 
+/* Rows of one class alone leave nothing to rank: precision would be 1 whatever the model says. */
+static void rows_of_one_class_have_no_ranking(void **state)
+{
+    static const double p[] = { 0.7, 0.2, 0.1, 0.2, 0.7, 0.1, 0.6, 0.3, 0.1 };
+    static const int32_t at[] = { 1, 1, 0 };
+    (void)state;
+    assert_true(isnan(figure("average_precision", p, at, 2)));
+    assert_true(isnan(figure("auroc", p, at, 2)));
+    assert_float_equal(figure("average_precision", p, at, 3), (1.0 / 2.0 + 5.0 / 6.0) / 2.0, 1e-6);
+}
+
 /* --- temperature --- */
 
 enum { ROWS = 40 };
@@ -355,6 +366,7 @@ int main(void)
         cmocka_unit_test(metrics_are_those_of_the_logits),
         cmocka_unit_test(calibration_is_judged_in_fifteen_bins),
         cmocka_unit_test(classes_that_do_not_occur_do_not_count),
+        cmocka_unit_test(rows_of_one_class_have_no_ranking),
         cmocka_unit_test(the_temperature_is_the_best_one),
         cmocka_unit_test(logits_are_divided_by_it),
     };

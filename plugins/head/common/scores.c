@@ -110,7 +110,7 @@ static void rank(scored *pair, int64_t n, double *ret_auroc, double *ret_precisi
         precision += p * above / seen;
     }
     *ret_auroc = area / (above * (seen - above));
-    *ret_precision = precision / above;
+    *ret_precision = above < seen ? precision / above : NAN; /* without negatives it is always 1 */
 }
 
 stele_status head_score_ranking(const head_probabilities *p, head_metrics *ret)

@@ -29,7 +29,8 @@ stele_status head_score_accuracy(const head_probabilities *p, head_metrics *ret)
  */
 void head_score_steps(const head_probabilities *p, head_metrics *ret);
 /* auroc and average_precision, ties half and together; of two classes those of the second against
- * the first, of more the mean over the classes that occur, each against all others. */
+ * the first, of more the mean over the classes that occur, each against all others. NaN where all
+ * rows are of one class. */
 stele_status head_score_ranking(const head_probabilities *p, head_metrics *ret);
 /* brier: mean of squared differences between probability and truth, of two classes those of the
  * second, of more the sum over the classes (Brier 1950); expected_calibration_error: over 15 equal

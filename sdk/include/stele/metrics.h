@@ -50,7 +50,7 @@ static inline void stele_ranking_read(const stele_ranking *r, double *ret_auroc,
         }
     }
     *ret_auroc = above > 0.0 && below > 0.0 ? area / (above * below) : NAN;
-    *ret_average_precision = above > 0.0 ? precision / above : NAN;
+    *ret_average_precision = above > 0.0 && below > 0.0 ? precision / above : NAN;
 }
 
 static inline int stele_compare_doubles(const void *a, const void *b)
