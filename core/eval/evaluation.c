@@ -53,7 +53,7 @@ static const stele_option integration_rows[] = {
                      "Label column whose classes should not; default: none."),
     STELE_OPTION_STR_LIST(stele__label_options, exclude, "exclude", "[]",
                           "Classes of `batch` whose rows are left out."),
-    STELE_OPTION_I64(stele__label_options, k, "k", 90, 6, 1000,
+    STELE_OPTION_I64(stele__label_options, k, "k", 90, STELE__LEAST_MIXING_K, 1000,
                      "Neighbours, the row itself included; the perplexity is a third of it."),
 };
 

@@ -21,13 +21,16 @@ enum {
     STELE__TASK_INTEGRATION
 };
 
+/* Neighbours among which mixing is judged: the least, of which the perplexity is a third. */
+enum { STELE__LEAST_MIXING_K = 6 };
+
 /* Among which rows a row's neighbours are sought. */
 enum { STELE__REFERENCE_JUDGED, STELE__REFERENCE_TRAIN };
 
 /* Posteriors beside the joint: given one modality, or given every subset. */
 enum { STELE__SUBSETS_SINGLE, STELE__SUBSETS_ALL };
-/* So many posteriors at most: all subsets of six modalities. */
-enum { STELE__MOST_POSTERIORS = 63 };
+/* All subsets are judged of so many modalities at most, which are so many posteriors. */
+enum { STELE__MOST_SUBSETS_OF = 6, STELE__MOST_POSTERIORS = (1 << STELE__MOST_SUBSETS_OF) - 1 };
 
 /* A label column against which latents are judged. */
 typedef struct stele__label_task {

@@ -242,6 +242,7 @@ static stele_status count_mixed(const stele__report_request *q, const stele__lab
 static stele_status warn_of_few_mixed(const stele__report_request *q, const stele__label_task *t,
                                       uint64_t mask, stele__diag *diag)
 {
+    const size_t least = STELE__LEAST_MIXING_K;
     size_t n = 0, n_all = 0;
     stele_status status = count_mixed(q, t, mask, &n);
     status = status == STELE_OK ? count_mixed(q, t, q->mask, &n_all) : status;
@@ -258,7 +259,7 @@ static stele_status warn_of_few_mixed(const stele__report_request *q, const stel
                      "write a smaller k, here with --set 'evaluate=[{integration: {batch: %s%s%s, "
                      "k: %zu}}]', or judge more rows with --split",
                      t->labels, t->other != NULL ? ", labels: " : "",
-                     t->other != NULL ? t->other : "", n_all / 4 > 6 ? n_all / 4 : 6);
+                     t->other != NULL ? t->other : "", n_all / 4 > least ? n_all / 4 : least);
     json_decref(title);
     return STELE_OK;
 }

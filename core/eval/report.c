@@ -192,7 +192,7 @@ static stele_status add_posteriors(const stele__report_request *q, json_t *list,
 static stele_status check_subsets(const stele__report_request *q, stele__diag *diag)
 {
     const int n = n_bits(q->mask);
-    if (q->plan->subsets != STELE__SUBSETS_ALL || n <= 6) {
+    if (q->plan->subsets != STELE__SUBSETS_ALL || n <= STELE__MOST_SUBSETS_OF) {
         return STELE_OK;
     }
     stele__diag_error(
@@ -200,8 +200,10 @@ static stele_status check_subsets(const stele__report_request *q, stele__diag *d
         "likelihood.subsets: %d modalities have 2^%d - 1 subsets, of which at most %d "
         "are judged",
         n, n, STELE__MOST_POSTERIORS);
-    stele__diag_hint(diag, "name up to six with --modalities, or evaluate likelihood with "
-                           "`subsets: single`");
+    stele__diag_hint(diag,
+                     "name at most %d with --modalities, or evaluate likelihood with "
+                     "`subsets: single`",
+                     STELE__MOST_SUBSETS_OF);
     return STELE_E_OPTION;
 }
 
