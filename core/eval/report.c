@@ -229,6 +229,9 @@ stele_status stele__report_make(const stele__report_request *q, json_t **ret, st
         status = stele__report_warn_labels(q, diag);
     }
     if (status == STELE_OK) {
+        status = stele__report_warn_heads(q, diag);
+    }
+    if (status == STELE_OK) {
         status = add_posteriors(q, posteriors, diag);
     }
     if (status == STELE_OK && q->plan->cross) {

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "eval/fresh.h"
 #include "eval/heads.h"
+#include "model/head.h"
 
 static void put(json_t *at, const char *key, double v)
 {
@@ -66,6 +67,34 @@ static stele_status add_head(const stele__report_request *q, const stele__head_r
         json_object_set(all, stele__head_short_name(&q->judge->model->head[r->head]), one);
     }
     json_decref(one);
+    return status;
+}
+
+/* Rows with the target and any of the modalities that take part. */
+static int has_rows(const stele__report_request *q, const stele__batch *b, uint32_t head)
+{
+    int64_t r = 0;
+    while (r < q->n && ((stele__judge_present(q->judge, q->row[r]) & q->mask) == 0 ||
+                        !stele__head_has_target(b, head, q->row[r]))) {
+        r++;
+    }
+    return r < q->n;
+}
+
+stele_status stele__report_warn_heads(const stele__report_request *q, stele__diag *diag)
+{
+    const stele__model *m = q->judge->model;
+    stele__batch *batch = NULL; /* for targets alone: no rows are loaded */
+    stele_status status =
+        m->n_heads > 0 ? stele__batch_create(m, q->judge->data, 1, &batch) : STELE_OK;
+    for (uint32_t h = 0; h < m->n_heads && status == STELE_OK; h++) {
+        if (!has_rows(q, batch, h)) {
+            stele__diag_warning(
+                diag, NULL, "%s: none of the %lld rows judged has its target: it has no figures",
+                m->head[h].name, (long long)q->n);
+        }
+    }
+    stele__batch_destroy(batch);
     return status;
 }
 

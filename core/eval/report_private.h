@@ -46,6 +46,9 @@ STELE_NODISCARD stele_status stele__report_posterior(const stele__report_request
 STELE_NODISCARD stele_status stele__report_heads(const stele__report_request *q,
                                                  const stele__latent *l, json_t *at,
                                                  stele__diag *diag);
+/* Warn of heads whose target none of the rows judged has. */
+STELE_NODISCARD stele_status stele__report_warn_heads(const stele__report_request *q,
+                                                      stele__diag *diag);
 /* Append to `list` how well the latents tell a label. */
 STELE_NODISCARD stele_status stele__report_label(const stele__report_request *q,
                                                  const stele__label_task *t, const stele__latent *l,
