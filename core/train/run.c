@@ -59,7 +59,9 @@ static stele_status open_sources(const stele__run_request *q, stele__run *run, s
     stele_status status =
         run->source_guest != NULL && run->source != NULL ? STELE_OK : STELE_E_NOMEM;
     for (size_t i = 0; i < n && status == STELE_OK; i++) {
-        stele_create_args args = { .n_modalities = (uint32_t)q->spec->n_modalities };
+        stele_create_args args = { .n_modalities = (uint32_t)q->spec->n_modalities,
+                                   .new_rows =
+                                       q->new_data && (q->of_rows == NULL || q->of_rows[i]) };
         const stele_source_vt *vt = &q->plugins->source[i]->vt.source;
         run->n_sources = i + 1;
         status = start_guest(q, q->plugins->source[i], &q->spec->source[i], &args,

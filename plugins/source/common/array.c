@@ -263,6 +263,7 @@ stele_status array_source_create(const stele_create_args *a, stele_inst **ret)
     }
     s->host = a->host;
     s->config = a->config;
+    s->new_rows = a->new_rows != 0;
     *ret = s;
     return STELE_OK;
 }

@@ -24,7 +24,8 @@ enum {
 #define ARRAY_MAX_DIMS 5
 
 typedef struct array {
-    char *name; /* of the field */
+    char *name;     /* of the field */
+    uint64_t given; /* which of `files` it is */
     input *in;
     int64_t begin;            /* byte of the first element */
     int element;              /* ELEMENT_* */
@@ -49,6 +50,7 @@ typedef struct array_config {
 struct stele_inst {
     const stele_host *host;
     const array_config *config;
+    int new_rows; /* arrays that options name may be absent */
     int64_t n_rows;
     texts id;
     array *array;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static int is_folder(const char *path)
 {
@@ -86,11 +87,19 @@ stele_status array_source_open(stele_inst *s, array_parse *parse, size_t (*stem)
     }
     for (uint64_t i = 0; i < files->n && st == STELE_OK; i++) {
         char *full = text_join(path, files->v[i]);
-        st = full != NULL ? add_file(s, "files", full, parse, stem)
-                          : STELE_FAIL(s->host, STELE_E_NOMEM, "out of memory");
+        if (full == NULL) {
+            return STELE_FAIL(s->host, STELE_E_NOMEM, "out of memory");
+        }
+        const int skipped = s->new_rows && access(full, F_OK) != 0;
+        st = skipped ? STELE_OK : add_file(s, "files", full, parse, stem);
+        if (st == STELE_OK && !skipped) {
+            s->array[s->n_arrays - 1].given = i;
+        }
         free(full);
     }
-    return st;
+    return st == STELE_OK && s->n_arrays == 0
+               ? STELE_FAIL(s->host, STELE_E_DATA, "files: none of them is in %s", path)
+               : st;
 }
 
 /* The caller's; NULL without memory. */
@@ -127,13 +136,14 @@ stele_status array_source_open_key(const stele_inst *s, input **ret)
 static stele_status rename_fields(stele_inst *s)
 {
     const stele_str_list *names = &s->config->names;
-    if (names->n > 0 && names->n != s->n_arrays) {
-        return STELE_FAIL(s->host, STELE_E_OPTION, "names: there are %llu, but %u %s",
-                          (unsigned long long)names->n, s->n_arrays,
-                          s->n_arrays == 1 ? "array" : "arrays");
+    const uint64_t n_given = s->config->files.n > 0 ? s->config->files.n : s->n_arrays;
+    if (names->n > 0 && names->n != n_given) {
+        return STELE_FAIL(s->host, STELE_E_OPTION, "names: there are %llu, but %llu %s",
+                          (unsigned long long)names->n, (unsigned long long)n_given,
+                          n_given == 1 ? "array" : "arrays");
     }
-    for (uint64_t i = 0; i < names->n; i++) {
-        char *name = text_copy(names->v[i]);
+    for (uint32_t i = 0; i < s->n_arrays && names->n > 0; i++) {
+        char *name = text_copy(names->v[s->array[i].given]);
         if (name == NULL) {
             return STELE_FAIL(s->host, STELE_E_NOMEM, "out of memory");
         }
@@ -189,6 +199,9 @@ static stele_status add_part(stele_inst *s, const char *text, uint32_t n_whole)
                            strncmp(s->array[i].name, p.field, p.field_len) != 0)) {
         i++;
     }
+    if (i == n_whole && s->new_rows) {
+        return STELE_OK;
+    }
     if (i == n_whole || s->array[i].n_dims < 2) {
         return STELE_FAIL(s->host, STELE_E_OPTION, "parts: `%s`: %s `%.*s`", text,
                           i == n_whole ? "there is no array" : "there is a number per row in",
@@ -233,6 +246,9 @@ static stele_status turn(stele_inst *s)
         uint32_t i = 0;
         while (i < s->n_arrays && strcmp(s->array[i].name, names->v[k]) != 0) {
             i++;
+        }
+        if (i == s->n_arrays && s->new_rows) {
+            continue;
         }
         if (i == s->n_arrays || s->array[i].n_dims < 3) {
             return STELE_FAIL(s->host, STELE_E_OPTION, "channels_last: %s `%s`",

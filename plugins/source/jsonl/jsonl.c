@@ -81,6 +81,7 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
     }
     s->host = a->host;
     s->config = c;
+    s->new_rows = a->new_rows != 0;
     s->has_lock = pthread_mutex_init(&s->lock, NULL) == 0;
     *ret = s;
     return s->has_lock ? STELE_OK : jsonl_nomem(s);
@@ -117,11 +118,12 @@ static int is_measured(int kind)
     return kind == JSONL_NUMBERS || kind == JSONL_TEXT || kind == JSONL_IMAGE;
 }
 
-/* Every key that an option names has to occur; texts and images with a value. */
+/* Every key that an option names has to occur, unless rows are new; texts and images with a value.
+ */
 static stele_status check_named(const stele_inst *s, const char *option, const stele_str_list *list,
                                 int with_value)
 {
-    for (uint64_t i = 0; i < list->n; i++) {
+    for (uint64_t i = 0; i < list->n && !s->new_rows; i++) {
         uint32_t k = 0;
         while (k < s->n_keys && strcmp(s->key[k].name, list->v[i]) != 0) {
             k++;

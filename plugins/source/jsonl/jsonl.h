@@ -63,6 +63,7 @@ typedef struct jsonl_key {
 struct stele_inst {
     const stele_host *host;
     const jsonl_config *config;
+    int new_rows; /* what options name may be absent */
     jsonl_file *file;
     uint32_t n_files;
     jsonl_row *row;

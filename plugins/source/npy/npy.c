@@ -75,10 +75,20 @@ static stele_status add_members(stele_inst *s, const zip *z)
     stele_status st = STELE_OK;
     for (uint64_t i = 0; i < files->n && st == STELE_OK; i++) {
         int64_t k = find_member(z, files->v[i]);
+        if (k < 0 && s->new_rows) {
+            continue;
+        }
         st = k >= 0 ? add_member(s, z, k) : no_member(s, z, "files", files->v[i]);
+        if (st == STELE_OK) {
+            s->array[s->n_arrays - 1].given = i;
+        }
     }
     for (int64_t i = 0; i < z->n && files->n == 0 && st == STELE_OK; i++) {
+        const uint32_t before = s->n_arrays;
         st = i != key ? add_member(s, z, i) : STELE_OK;
+        if (st == STELE_OK && s->n_arrays > before) {
+            s->array[before].given = before;
+        }
     }
     if (st == STELE_OK && s->n_arrays == 0) {
         st = input_fail(z->file, STELE_E_DATA, "has no array");

@@ -196,6 +196,7 @@ typedef struct csv_column {
 struct stele_inst {
     const stele_host *host;
     const csv_config *config;
+    int new_rows; /* columns of labels that options name may be absent */
     csv_values values;
     csv_file *file;
     size_t n_files;

@@ -16,6 +16,7 @@ static int64_t column_named(const stele_inst *s, const char *text, size_t n)
     return csv_strings_find(&s->name, text, n);
 }
 
+/* Either column may be absent where the rows are new. */
 static stele_status read_one(stele_inst *s, const char *item)
 {
     /* Names may hold the sign: the cut that makes two columns is the one that is meant. */
@@ -26,9 +27,12 @@ static stele_status read_one(stele_inst *s, const char *item)
             s->column[k].fallback = other;
             return STELE_OK;
         }
-        if (k >= 0 && other < 0) {
+        if (k >= 0 && other < 0 && !s->new_rows) {
             return csv_no_column(s, "fallback", at + 1 + strspn(at + 1, " "));
         }
+    }
+    if (s->new_rows) {
+        return STELE_OK;
     }
     return STELE_FAIL(s->host, STELE_E_OPTION,
                       "fallback: `%s` does not read `COLUMN = OTHER`, with two columns of %s", item,

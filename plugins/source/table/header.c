@@ -251,11 +251,13 @@ static stele_status find_key(stele_inst *s)
     return find_key_else(s);
 }
 
-/* Mark the columns that a list of names and patterns means; each item has to mean one. A name that
- * is in the header is that column, even if it reads like a pattern. */
+/* Mark the columns that a list of names and patterns means; each item has to mean one, but labels
+ * of rows that are new. A name that is in the header is that column, even if it reads like a
+ * pattern. */
 static stele_status mark(stele_inst *s, const char *option, const stele_str_list *list,
                          unsigned asked)
 {
+    const int is_label = (asked & (CSV_EXCLUDED | CSV_CLASSES | CSV_TEXTS)) != 0;
     for (uint64_t i = 0; i < list->n; i++) {
         const char *word = list->v[i];
         int64_t exact = csv_strings_find(&s->name, word, strlen(word));
@@ -271,7 +273,7 @@ static stele_status mark(stele_inst *s, const char *option, const stele_str_list
                 found = 1;
             }
         }
-        if (!found) {
+        if (!found && !(s->new_rows && is_label)) {
             return csv_no_column(s, option, word);
         }
     }

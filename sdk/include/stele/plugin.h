@@ -113,7 +113,7 @@ typedef const stele_library *stele_plugin_query_fn(uint32_t host_major, uint32_t
 STELE_NO_TAIL(stele_param_spec, flags);
 STELE_NO_TAIL(stele_feature, reserved);
 STELE_NO_TAIL(stele_field, feature);
-STELE_NO_TAIL(stele_create_args, seen);
+STELE_NO_TAIL(stele_create_args, reserved_2);
 STELE_NO_TAIL(stele_encode_args, present);
 STELE_NO_TAIL(stele_decode_args, lengths);
 STELE_NO_TAIL(stele_output, eta);

@@ -73,6 +73,9 @@ typedef struct stele_create_args {
     uint64_t n_columns;
     const stele_field *seen; /* modality: the measurement that the spec names for the encoder alone; NULL: it names
                                 none. See `sees` of the vtable */
+    uint32_t new_rows; /* source: 1: the rows are others than those of the training, by whose file the options were
+                          written. What these name may be absent, but for row ids: labels, whole measurements. Else 0 */
+    uint32_t reserved_2;
 } stele_create_args;
 
 /* First slots of every kind, same order, same meaning. destroy accepts NULL and a half-built instance: what a
