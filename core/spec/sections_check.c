@@ -254,6 +254,38 @@ static void check_private(const stele__config *config, const stele__modality_spe
     }
 }
 
+/* A column as two lists may name it: with the source before a colon, or without. */
+static int same_column(const char *a, const char *b)
+{
+    const char *x = strchr(a, ':'), *y = strchr(b, ':');
+    return strcmp(a, b) == 0 || (x != NULL && strcmp(x + 1, b) == 0) ||
+           (y != NULL && strcmp(y + 1, a) == 0);
+}
+
+/* What a head is told it need not find in z: an adversary would take nothing out of it, any other
+ * head would read its target off. */
+static void check_told(const stele__config *config, const stele__head_spec *host, stele__diag *diag)
+{
+    for (uint64_t i = 0; i < host->covariates.n; i++) {
+        for (uint64_t k = 0; k < host->target.n; k++) {
+            if (!same_column(host->covariates.v[i], host->target.v[k])) {
+                continue;
+            }
+            stele__str text;
+            stele__str_init(&text);
+            stele__str_printf(
+                &text,
+                "covariates: `%s` is the target: a head that is told it finds nothing "
+                "in z",
+                host->covariates.v[i]);
+            stele__config_error(config, STELE_E_OPTION, text.data != NULL ? text.data : "", diag);
+            stele__diag_hint(diag, "name it among the covariates of a modality's decoder, if z is "
+                                   "to do without it; those of a head are other columns");
+            stele__str_finish(&text);
+        }
+    }
+}
+
 static void check_head(const stele__spec *spec, const stele__config *config, stele__diag *diag)
 {
     const stele__head_spec *host = stele__config_values(config);
@@ -282,6 +314,7 @@ static void check_head(const stele__spec *spec, const stele__config *config, ste
         stele__config_error(config, STELE_E_OPTION, "classes: the target is a number", diag);
     }
     check_columns(config, "covariates", &host->covariates, diag);
+    check_told(config, host, diag);
 }
 
 /* Results are named by them. Without a top level nobody has made up a folder. */

@@ -62,7 +62,6 @@ static void covariates_name_a_share(void **state)
     check("half", (3.0 + 3.0) / 9.0);
     check("site, half", 1.0);
     check("age, site", (2.0 + 3.0 + 2.0) / 9.0);
-    check("batch", 1.0);
 }
 
 int main(void)

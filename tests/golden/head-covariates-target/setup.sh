@@ -1,0 +1,1 @@
+cp "$GOLDEN_CASES"/fixtures/values.h5ad .
