@@ -130,6 +130,7 @@ typedef struct stele__label {
     int32_t *code;   /* CATEGORY: (rows), -1 missing; else NULL */
     double *number;  /* NUMBER: (rows), NaN missing; else NULL */
     uint32_t asked;  /* `content` of its request: 0 took it as it came */
+    int64_t source;  /* which has the column; -1: none */
     stele__place place;
 } stele__label;
 
@@ -192,6 +193,11 @@ int64_t stele__dataset_beside(const stele__dataset *ds, size_t m);
 const stele__label *stele__dataset_label(const stele__dataset *ds, const char *name,
                                          uint32_t content);
 const char *stele__dataset_row_id(const stele__dataset *ds, int64_t row); /* [any] */
+/* Where a label's values come from, for messages: " of FILE", of several sources " of FILE, source
+ * `NAME`", what of it there is. Returns `ret`. */
+enum { STELE__ORIGIN = 512 };
+const char *stele__label_origin(const stele__dataset *ds, const stele__label *label,
+                                char ret[STELE__ORIGIN]);
 
 /* --- batches: nothing below allocates ------------------------------------------------------- */
 

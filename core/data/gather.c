@@ -4,6 +4,7 @@
 #include "data/parts.h"
 #include "data/store.h"
 
+#include <stdio.h>
 #include <string.h>
 
 stele_status stele__dataset_load(stele__dataset *ds, const uint8_t *train, stele__diag *diag)
@@ -55,6 +56,21 @@ const stele__label *stele__dataset_label(const stele__dataset *ds, const char *n
         }
     }
     return NULL;
+}
+
+const char *stele__label_origin(const stele__dataset *ds, const stele__label *label,
+                                char ret[STELE__ORIGIN])
+{
+    const stele__source *s = label->source >= 0 ? &ds->source[label->source] : NULL;
+    const char *file = s != NULL ? s->file : NULL;
+    ret[0] = '\0';
+    if (s != NULL && ds->n_sources > 1) {
+        snprintf(ret, STELE__ORIGIN, " of %s%ssource `%s`", file != NULL ? file : "",
+                 file != NULL ? ", " : "", s->name);
+    } else if (file != NULL) {
+        snprintf(ret, STELE__ORIGIN, " of %s", file);
+    }
+    return ret;
 }
 
 const char *stele__dataset_row_id(const stele__dataset *ds, int64_t row)

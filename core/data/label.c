@@ -223,6 +223,34 @@ static stele_status distinct_values(const double *number, int64_t n_rows, double
     return STELE_OK;
 }
 
+/* Where the value stands first. */
+static stele_status refuse_measurement(const stele__dataset *ds, const stele__label *l, double v,
+                                       stele__diag *diag)
+{
+    char origin[STELE__ORIGIN];
+    int64_t row = 0;
+    while (row + 1 < ds->n_rows && l->number[row] != v) {
+        row++;
+    }
+    return stele__diag_error(diag, STELE_E_DATA, &l->place,
+                             "`%s` holds measurements (%g in row `%s`%s), not classes", l->name, v,
+                             stele__map_name(ds->id, row), stele__label_origin(ds, l, origin));
+}
+
+static stele_status refuse_class(const stele__dataset *ds, const stele__label *l, int64_t code,
+                                 stele__diag *diag)
+{
+    char origin[STELE__ORIGIN];
+    int64_t row = 0;
+    while (row + 1 < ds->n_rows && l->code[row] != code) {
+        row++;
+    }
+    return stele__diag_error(diag, STELE_E_DATA, &l->place,
+                             "`%s` holds classes (`%s` in row `%s`%s), not numbers", l->name,
+                             l->category[code], stele__map_name(ds->id, row),
+                             stele__label_origin(ds, l, origin));
+}
+
 /* Whole numbers serve as classes; a fraction means that the column is a measurement. */
 static stele_status numbers_to_codes(const stele__dataset *ds, stele__label *l, stele__diag *diag)
 {
@@ -231,9 +259,7 @@ static stele_status numbers_to_codes(const stele__dataset *ds, stele__label *l, 
     stele_status st = distinct_values(number, ds->n_rows, &v, &n);
     for (int64_t k = 0; k < n && st == STELE_OK; k++) {
         if (v[k] != floor(v[k]) || fabs(v[k]) > 1e15) {
-            st = stele__diag_error(diag, STELE_E_DATA, &l->place,
-                                   "`%s` holds measurements (%g, for one), not classes", l->name,
-                                   v[k]);
+            st = refuse_measurement(ds, l, v[k], diag);
         }
     }
     st = st == STELE_OK ? alloc_categories(l, n) : st;
@@ -275,9 +301,7 @@ static stele_status codes_to_numbers(const stele__dataset *ds, stele__label *l, 
     stele_status st = value != NULL ? STELE_OK : STELE_E_NOMEM;
     for (int64_t c = 0; c < l->n_categories && st == STELE_OK; c++) {
         if (!parse_number(l->category[c], &value[c])) {
-            st = stele__diag_error(diag, STELE_E_DATA, &l->place,
-                                   "`%s` holds classes (`%s`, for one), not numbers", l->name,
-                                   l->category[c]);
+            st = refuse_class(ds, l, c, diag);
         }
     }
     st = st == STELE_OK ? alloc_numbers(l, ds->n_rows) : st;
@@ -406,14 +430,14 @@ static stele_status fix_categories(const stele__dataset *ds, stele__label *l,
 }
 
 /* Missing is NaN; what float cannot hold would turn every parameter that it reaches into NaN. */
-static stele_status check_finite(const stele__dataset *ds, const stele__label *l, const char *file,
-                                 stele__diag *diag)
+static stele_status check_finite(const stele__dataset *ds, const stele__label *l, stele__diag *diag)
 {
     for (int64_t i = 0; i < ds->n_rows; i++) {
         if (fabs(l->number[i]) > FLT_MAX) {
-            stele__diag_error(diag, STELE_E_DATA, &l->place, "row `%s`%s%s: `%s` is %g, %s",
-                              stele__map_name(ds->id, i), file != NULL ? " of " : "",
-                              file != NULL ? file : "", l->name, l->number[i],
+            char origin[STELE__ORIGIN];
+            stele__diag_error(diag, STELE_E_DATA, &l->place, "row `%s`%s: `%s` is %g, %s",
+                              stele__map_name(ds->id, i), stele__label_origin(ds, l, origin),
+                              l->name, l->number[i],
                               isinf(l->number[i]) ? "not a finite number"
                                                   : "more than a float can hold");
             stele__diag_hint(diag, "a value that is not known is NaN in the data");
@@ -430,6 +454,7 @@ stele_status stele__label_read(const stele__dataset *ds, const stele__label_requ
     stele_status st = STELE_OK;
     ret->place = request->place;
     ret->asked = want;
+    ret->source = found->missing ? -1 : (int64_t)found->source;
     ret->name = stele__strdup(request->from);
     if (ret->name == NULL) {
         return STELE_E_NOMEM;
@@ -455,7 +480,7 @@ stele_status stele__label_read(const stele__dataset *ds, const stele__label_requ
         st = request->category == NULL ? keep_used(ds, ret, NULL, diag)
                                        : fix_categories(ds, ret, request, diag);
     } else if (st == STELE_OK && !request->quiet) {
-        st = check_finite(ds, ret, found->missing ? NULL : ds->source[found->source].file, diag);
+        st = check_finite(ds, ret, diag);
     }
     return st;
 }

@@ -239,11 +239,10 @@ static stele_status bad_target(const stele__head *h, const stele__dataset *data,
 {
     const uint32_t k = bad->column > 0 ? (uint32_t)bad->column : 0;
     const stele__label *l = stele__dataset_label(data, h->column[k], h->target.content);
-    const char *file = data->n_sources == 1 ? data->source[0].file : NULL;
-    stele__diag_error(diag, STELE_E_DATA, &l->place, "%s: row `%s`, column `%s`%s%s: %.12g %s",
+    char origin[STELE__ORIGIN];
+    stele__diag_error(diag, STELE_E_DATA, &l->place, "%s: row `%s`, column `%s`%s: %.12g %s",
                       h->name, stele__dataset_row_id(data, row), l->name,
-                      file != NULL ? " of " : "", file != NULL ? file : "", bad->value,
-                      bad->reason);
+                      stele__label_origin(data, l, origin), bad->value, bad->reason);
     stele__diag_hint(diag,
                      "a row whose target is not known has empty cells: the head leaves it out");
     return STELE_E_DATA;

@@ -347,10 +347,10 @@ static void bad_requests_say_what_is_there(void **state)
         "text");
     stele__label_request real = { .from = "number", .content = STELE_FIELD_CATEGORY };
     assert_refused(&source, 1, &l, 1, &real, 1,
-                   "`number` holds measurements (4.5, for one), not classes");
+                   "`number` holds measurements (4.5 in row `d`), not classes");
     stele__label_request word = { .from = "class", .content = STELE_FIELD_NUMBER };
     assert_refused(&source, 1, &l, 1, &word, 1,
-                   "`class` holds classes (`A`, for one), not numbers");
+                   "`class` holds classes (`A` in row `a`), not numbers");
     stele__source two[] = { source, { "again", &fake_vt, source.inst } };
     assert_refused(two, 2, &l, 1, NULL, 0, "`left` is ambiguous: it may be file:left, again:left");
 }
