@@ -82,6 +82,14 @@ void stele__str_append_visible(stele__str *s, const char *bytes, size_t n)
     }
 }
 
+void stele__str_append_cell(stele__str *s, const char *text)
+{
+    for (const char *c = text; *c != '\0'; c++) {
+        stele__str_append(s, *c == '|' ? "\\" : "");
+        stele__str_append_n(s, *c == '\n' || *c == '\r' ? " " : c, 1);
+    }
+}
+
 void stele__str_printf(stele__str *s, const char *fmt, ...)
 {
     va_list args;

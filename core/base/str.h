@@ -20,6 +20,8 @@ void stele__str_append_n(stele__str *s, const char *bytes, size_t n);
 /* The same for a screen: control characters, which could move its cursor or worse, show as \xHH,
  * but for the ends of lines and tabs. */
 void stele__str_append_visible(stele__str *s, const char *bytes, size_t n);
+/* The same as a cell of a table in Markdown, which a bar or the end of a line would end. */
+void stele__str_append_cell(stele__str *s, const char *text);
 void stele__str_printf(stele__str *s, const char *fmt, ...) STELE_PRINTF(2, 3);
 void stele__str_vprintf(stele__str *s, const char *fmt, va_list args) STELE_PRINTF(2, 0);
 /* Hand the text over to the caller, who frees it with stele__free; an empty string if nothing was

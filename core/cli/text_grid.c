@@ -1,6 +1,7 @@
 #include "cli/text_grid.h"
 
 #include "base/mem.h"
+#include "base/str.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,6 +32,9 @@ void stele__grid_put(stele__grid *t, int row, int column, const char *text)
 {
     if (column < STELE__MOST_COLUMNS && make_row(t, row)) {
         snprintf(t->cell[row][column], STELE__CELL, "%s", text);
+        for (char *c = t->cell[row][column]; *c != '\0'; c++) {
+            *c = (unsigned char)*c < ' ' || *c == 0x7f ? ' ' : *c;
+        }
         t->columns = column + 1 > t->columns ? column + 1 : t->columns;
     }
 }
@@ -61,9 +65,11 @@ static void print_markdown(const stele__grid *t)
     for (int r = 0; r < t->rows; r++) {
         for (int c = 0; c < t->columns; c++) {
             fputs(c == 0 ? "| " : " | ", stdout);
-            for (const char *s = t->cell[r][c]; *s != '\0'; s++) {
-                printf(*s == '|' ? "\\%c" : "%c", *s);
-            }
+            stele__str cell;
+            stele__str_init(&cell);
+            stele__str_append_cell(&cell, t->cell[r][c]);
+            fputs(cell.failed || cell.data == NULL ? "" : cell.data, stdout);
+            stele__str_finish(&cell);
         }
         puts(" |");
         for (int c = 0; r == 0 && c < t->columns; c++) {

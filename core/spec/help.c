@@ -64,17 +64,6 @@ void stele__table_help(const stele__table *table, int advanced, stele__str *out)
     }
 }
 
-/* A bar would end the cell. */
-static void append_cell(stele__str *out, const char *text)
-{
-    for (const char *c = text; *c != '\0'; c++) {
-        if (*c == '|') {
-            stele__str_append(out, "\\");
-        }
-        stele__str_append_n(out, c, 1);
-    }
-}
-
 static void append_part(stele__str *out, const stele_option *row,
                         void (*part)(const stele_option *, stele__str *), int is_code)
 {
@@ -83,7 +72,7 @@ static void append_part(stele__str *out, const stele_option *row,
     part(row, &s);
     if (s.len != 0) {
         stele__str_append(out, is_code ? "`" : "");
-        append_cell(out, s.data);
+        stele__str_append_cell(out, s.data);
         stele__str_append(out, is_code ? "`" : "");
     }
     stele__str_append(out, " | ");
@@ -106,7 +95,7 @@ void stele__table_markdown(const stele__table *table, stele__str *out)
         }
         stele__str_printf(out, "%s | ", row.unit != NULL ? row.unit : "");
         stele__str_append(out, (row.flags & STELE_OPT_DEPRECATED) != 0 ? "Deprecated. " : "");
-        append_cell(out, row.help);
+        stele__str_append_cell(out, row.help);
         stele__str_append(out, " |\n");
     }
 }

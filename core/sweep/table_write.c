@@ -19,15 +19,6 @@ static void put_number(stele__str *out, const char *format, double value)
     stele__str_append(out, " | ");
 }
 
-/* A value of the spec inside a table: a bar would end its cell. */
-static void put_value(stele__str *out, const char *text)
-{
-    for (const char *c = text; *c != '\0'; c++) {
-        stele__str_append(out, *c == '|' ? "\\" : "");
-        stele__str_append_n(out, *c == '\n' ? " " : c, 1);
-    }
-}
-
 static void put_axes(const stele__sweep_table *t, const char *const *value, int bold,
                      stele__str *out)
 {
@@ -36,7 +27,7 @@ static void put_axes(const stele__sweep_table *t, const char *const *value, int 
     for (size_t k = 0; k < spec->n_axes; k++) {
         if (!stele__axis_is_replicate(spec, k)) {
             stele__str_append(out, bold ? "**" : "");
-            put_value(out, value[k]);
+            stele__str_append_cell(out, value[k]);
             stele__str_append(out, bold ? "** | " : " | ");
         }
     }
@@ -45,11 +36,14 @@ static void put_axes(const stele__sweep_table *t, const char *const *value, int 
 static void put_heading(const stele__sweep_table *t, const stele__metric *m, stele__str *out)
 {
     const stele__spec *spec = t->points->spec;
-    stele__str_printf(out, "## %s\n\n%s is better.\n\n| ", m->name, m->higher ? "Higher" : "Lower");
+    stele__str_append(out, "## ");
+    stele__str_append_cell(out, m->name);
+    stele__str_printf(out, "\n\n%s is better.\n\n| ", m->higher ? "Higher" : "Lower");
     size_t n = 8;
     for (size_t k = 0; k < spec->n_axes; k++) {
         if (!stele__axis_is_replicate(spec, k)) {
-            stele__str_printf(out, "%s | ", spec->axis[k].key);
+            stele__str_append_cell(out, spec->axis[k].key);
+            stele__str_append(out, " | ");
             n++;
         }
     }
@@ -91,8 +85,10 @@ static void put_point(const stele__sweep_table *t, size_t i, stele__str *out)
 {
     const stele__spec *spec = t->points->spec;
     for (size_t k = 0; k < spec->n_axes; k++) {
-        stele__str_printf(out, "%s%s = ", k > 0 ? ", " : "", spec->axis[k].key);
-        put_value(out, t->points->point[i].value[k]);
+        stele__str_append(out, k > 0 ? ", " : "");
+        stele__str_append_cell(out, spec->axis[k].key);
+        stele__str_append(out, " = ");
+        stele__str_append_cell(out, t->points->point[i].value[k]);
     }
 }
 
@@ -107,7 +103,7 @@ static void put_failures(const stele__sweep_table *t, stele__str *out)
         stele__str_append(out, "- ");
         put_point(t, i, out);
         stele__str_append(out, ": ");
-        put_value(out, t->result[i].reason);
+        stele__str_append_cell(out, t->result[i].reason);
         stele__str_append(out, "\n");
     }
     stele__str_append(out, n > 0 ? "\n" : "");

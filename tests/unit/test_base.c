@@ -46,6 +46,17 @@ static void controls_are_visible(void **state)
     stele__str_finish(&s);
 }
 
+/* As a cell of a table in Markdown. */
+static void cells_stay_cells(void **state)
+{
+    (void)state;
+    stele__str s;
+    stele__str_init(&s);
+    stele__str_append_cell(&s, "a|b\nc\r\nd");
+    assert_string_equal(s.data, "a\\|b c  d");
+    stele__str_finish(&s);
+}
+
 static void nearest_finds_swaps_and_refuses_strangers(void **state)
 {
     (void)state;
@@ -303,6 +314,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(message_has_place_path_text_and_hint),
         cmocka_unit_test(controls_are_visible),
+        cmocka_unit_test(cells_stay_cells),
         cmocka_unit_test(nearest_finds_swaps_and_refuses_strangers),
         cmocka_unit_test(map_gives_indices_in_order),
         cmocka_unit_test(file_is_whole_or_absent),
