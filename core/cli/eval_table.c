@@ -12,8 +12,15 @@ static const char *text_of(const json_t *object, const char *key)
     return s != NULL ? s : "";
 }
 
+/* A figure under a title, which no other figure of the row has. */
+static void put_figure(grid *t, int row, const char *title, const json_t *object, const char *key,
+                       int decimals)
+{
+    stele__grid_figure(t, row, stele__grid_column(t, row, title), object, key, decimals);
+}
+
 /* Columns of one label score, each behind the column that it is about: "kNN class". */
-static int put_label(grid *t, int row, int column, const json_t *score)
+static void put_label(grid *t, int row, const json_t *score)
 {
     static const struct {
         const char *key, *title, *about;
@@ -36,10 +43,8 @@ static int put_label(grid *t, int row, int column, const json_t *score)
         }
         snprintf(title, sizeof title, "%s %.50s", one[i].title,
                  text_of(score, one[i].about != NULL ? one[i].about : first));
-        stele__grid_put(t, 0, column, title);
-        stele__grid_figure(t, row, column++, score, one[i].key, 3);
+        put_figure(t, row, title, score, one[i].key, 3);
     }
-    return column;
 }
 
 /* Is it the standard error of a figure beside it? There is no room for those. */
@@ -54,8 +59,8 @@ static int is_error_of_other(const json_t *score, const char *key)
     return json_object_get(score, other) != NULL;
 }
 
-/* Columns "NAME accuracy" of one head; the next free column. */
-static int put_head(grid *t, int row, int column, const char *name, json_t *score)
+/* Columns "NAME accuracy" of one head. */
+static void put_head(grid *t, int row, const char *name, json_t *score)
 {
     const char *key;
     json_t *value;
@@ -66,14 +71,12 @@ static int put_head(grid *t, int row, int column, const char *name, json_t *scor
             continue;
         }
         snprintf(title, sizeof title, "%.30s %.31s", name, key);
-        stele__grid_put(t, 0, column, title);
-        stele__grid_figure(t, row, column++, score, key, 3);
+        put_figure(t, row, title, score, key, 3);
     }
-    return column;
 }
 
-/* What is said of each modality's likelihood. Returns the next column. */
-static int put_modalities(grid *t, int row, int c, const json_t *p)
+/* What is said of each modality's likelihood. */
+static void put_modalities(grid *t, int row, const json_t *p)
 {
     const char *key;
     json_t *value;
@@ -82,17 +85,15 @@ static int put_modalities(grid *t, int row, int c, const json_t *p)
     {
         char title[TEXT];
         snprintf(title, sizeof title, "log p(%.50s)", key);
-        stele__grid_put(t, 0, c, title);
-        stele__grid_number(t, row, c++, value, json_object_get(by_modality, key), 2);
+        stele__grid_number(t, row, stele__grid_column(t, row, title), value,
+                           json_object_get(by_modality, key), 2);
     }
     json_object_foreach(json_object_get(p, "perplexity"), key, value)
     {
         char title[TEXT];
         snprintf(title, sizeof title, "perplexity(%.40s)", key);
-        stele__grid_put(t, 0, c, title);
-        stele__grid_number(t, row, c++, value, NULL, 2);
+        stele__grid_number(t, row, stele__grid_column(t, row, title), value, NULL, 2);
     }
-    return c;
 }
 
 static void put_posterior(grid *t, int row, const json_t *p)
@@ -106,31 +107,26 @@ static void put_posterior(grid *t, int row, const json_t *p)
         { "importance_weighted", "IW log p", 2 },
         { "divergence", "KL", 2 },
     };
-    int c = 1;
     const char *key;
     json_t *value;
     size_t i;
     stele__grid_put(t, row, 0, text_of(p, "name"));
     for (i = 0; i < sizeof column / sizeof column[0]; i++) {
-        value = json_object_get(p, column[i].key);
-        if (value != NULL) {
-            stele__grid_put(t, 0, c, column[i].title);
-            stele__grid_figure(t, row, c++, p, column[i].key, column[i].decimals);
+        if (json_object_get(p, column[i].key) != NULL) {
+            put_figure(t, row, column[i].title, p, column[i].key, column[i].decimals);
         }
     }
-    c = put_modalities(t, row, c, p);
+    put_modalities(t, row, p);
     json_array_foreach(json_object_get(p, "labels"), i, value)
     {
-        c = put_label(t, row, c, value);
+        put_label(t, row, value);
     }
     json_object_foreach(json_object_get(p, "heads"), key, value)
     {
-        c = put_head(t, row, c, key, value);
+        put_head(t, row, key, value);
     }
-    stele__grid_put(t, 0, c, "variance");
-    stele__grid_figure(t, row, c++, p, "variance", 4);
-    stele__grid_put(t, 0, c, "joint sharper");
-    stele__grid_figure(t, row, c, p, "joint_sharper", 3);
+    put_figure(t, row, "variance", p, "variance", 4);
+    put_figure(t, row, "joint sharper", p, "joint_sharper", 3);
 }
 
 /* Metrics of the model and the baselines, a row each. */
@@ -258,12 +254,13 @@ static void print_posteriors(const json_t *report, const stele__grid_style *styl
     {
         put_posterior(&t, (int)i + 1, one);
     }
+    stele__grid_fill(&t);
     print_table(&t, first);
 }
 
 static void print_cross(const json_t *report, const stele__grid_style *style, int *first)
 {
-    grid t = { .style = *style };
+    grid t = { .style = *style, .keys = 2 };
     size_t i;
     json_t *one;
     int row = 1;
@@ -421,7 +418,7 @@ void stele__heads_print(json_t *heads, const stele__grid_style *style)
 {
     const char *name, *key;
     json_t *one, *value;
-    grid t = { .style = *style };
+    grid t = { .style = *style, .keys = 3 };
     int row = 1;
     static const char *const title[] = { "head", "rows", "metric", "at the posterior's mean" };
     for (int c = 0; c < 4; c++) {

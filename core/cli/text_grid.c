@@ -12,31 +12,68 @@ void stele__grid_finish(stele__grid *t)
     *t = (stele__grid){ .style = t->style };
 }
 
-/* Rows up to `row` exist afterwards, if there is memory for them. */
-static int make_row(stele__grid *t, int row)
+/* Of n rows or columns: what is kept for more. */
+static int room_for(int n)
 {
-    if (row < t->rows) {
+    int room = 8;
+    while (room < n) {
+        room *= 2;
+    }
+    return room;
+}
+
+/* Rows up to `row` and columns up to `column` exist afterwards, if there is memory for them. */
+static int make_room(stele__grid *t, int row, int column)
+{
+    const int rows = row + 1 > t->rows ? row + 1 : t->rows;
+    const int room = room_for(column + 1 > t->room ? column + 1 : t->room);
+    if (room == t->room && room_for(rows) == room_for(t->rows)) {
+        t->rows = rows;
         return 1;
     }
-    void *more = stele__realloc(t->cell, (size_t)(row + 1) * sizeof *t->cell);
+    char(*more)[STELE__CELL] = stele__calloc((size_t)room_for(rows) * (size_t)room, sizeof *more);
     if (more == NULL) {
         return 0;
     }
+    for (int r = 0; r < t->rows; r++) {
+        memcpy(more[r * room], t->cell[r * t->room], (size_t)t->columns * sizeof *more);
+    }
+    stele__free(t->cell);
     t->cell = more;
-    memset(t->cell + t->rows, 0, (size_t)(row + 1 - t->rows) * sizeof *t->cell);
-    t->rows = row + 1;
+    t->rows = rows;
+    t->room = room;
     return 1;
+}
+
+static const char *cell_at(const stele__grid *t, int row, int column)
+{
+    return t->cell[row * t->room + column];
 }
 
 void stele__grid_put(stele__grid *t, int row, int column, const char *text)
 {
-    if (column < STELE__MOST_COLUMNS && make_row(t, row)) {
-        snprintf(t->cell[row][column], STELE__CELL, "%s", text);
-        for (char *c = t->cell[row][column]; *c != '\0'; c++) {
-            *c = (unsigned char)*c < ' ' || *c == 0x7f ? ' ' : *c;
-        }
-        t->columns = column + 1 > t->columns ? column + 1 : t->columns;
+    if (!make_room(t, row, column)) {
+        return;
     }
+    char *cell = t->cell[row * t->room + column];
+    snprintf(cell, STELE__CELL, "%s", text);
+    for (char *c = cell; *c != '\0'; c++) {
+        *c = (unsigned char)*c < ' ' || *c == 0x7f ? ' ' : *c;
+    }
+    t->columns = column + 1 > t->columns ? column + 1 : t->columns;
+}
+
+int stele__grid_column(stele__grid *t, int row, const char *title)
+{
+    int column = 0;
+    while (column < t->columns && (strcmp(cell_at(t, 0, column), title) != 0 ||
+                                   (row < t->rows && cell_at(t, row, column)[0] != '\0'))) {
+        column++;
+    }
+    if (column == t->columns) {
+        stele__grid_put(t, 0, column, title);
+    }
+    return column;
 }
 
 void stele__grid_number(stele__grid *t, int row, int column, const json_t *value,
@@ -60,40 +97,92 @@ void stele__grid_figure(stele__grid *t, int row, int column, const json_t *objec
                        json_object_get(json_object_get(object, "intervals"), key), decimals);
 }
 
-static void print_markdown(const stele__grid *t)
+void stele__grid_fill(stele__grid *t)
 {
     for (int r = 0; r < t->rows; r++) {
         for (int c = 0; c < t->columns; c++) {
-            fputs(c == 0 ? "| " : " | ", stdout);
-            stele__str cell;
-            stele__str_init(&cell);
-            stele__str_append_cell(&cell, t->cell[r][c]);
-            fputs(cell.failed || cell.data == NULL ? "" : cell.data, stdout);
-            stele__str_finish(&cell);
+            if (cell_at(t, r, c)[0] == '\0') {
+                stele__grid_put(t, r, c, "-");
+            }
         }
-        puts(" |");
-        for (int c = 0; r == 0 && c < t->columns; c++) {
-            fputs(c == 0 ? "|---" : "|---:", stdout);
-        }
-        fputs(r == 0 ? "|\n" : "", stdout);
     }
+}
+
+static void print_markdown(const stele__grid *t)
+{
+    stele__str line;
+    stele__str_init(&line);
+    for (int r = 0; r < t->rows; r++) {
+        for (int c = 0; c < t->columns; c++) {
+            stele__str_append(&line, c == 0 ? "| " : " | ");
+            stele__str_append_cell(&line, cell_at(t, r, c));
+        }
+        stele__str_append(&line, " |\n");
+        for (int c = 0; r == 0 && c < t->columns; c++) {
+            stele__str_append(&line, c == 0 ? "|---" : "|---:");
+        }
+        stele__str_append(&line, r == 0 ? "|\n" : "");
+    }
+    fputs(line.failed ? "" : line.data, stdout);
+    stele__str_finish(&line);
+}
+
+/* Between columns; of a block at most; of a table that is kept whole all the same, as a block of
+ * its last column or two would say little. */
+enum { GAP = 2, WIDTH = 120, WIDTH_WHOLE = 140 };
+
+static int width_of(const stele__grid *t, int column)
+{
+    int width = 0;
+    for (int r = 0; r < t->rows; r++) {
+        const int n = (int)strlen(cell_at(t, r, column));
+        width = n > width ? n : width;
+    }
+    return width;
+}
+
+/* Columns `first` to `end` behind the keys. */
+static void print_block(const stele__grid *t, const int *width, int keys, int first, int end)
+{
+    for (int r = 0; r < t->rows; r++) {
+        for (int c = 0; c < end; c = c + 1 == keys ? first : c + 1) {
+            printf(c == 0 ? "%-*s" : "  %*s", width[c], cell_at(t, r, c));
+        }
+        putchar('\n');
+    }
+}
+
+static void print_text(const stele__grid *t, const int *width)
+{
+    const int keys = t->keys > 0 ? t->keys : 1;
+    int all = -GAP, names = -GAP;
+    for (int c = 0; c < t->columns; c++) {
+        all += width[c] + GAP;
+        names += c < keys ? width[c] + GAP : 0;
+    }
+    const int most = all <= WIDTH_WHOLE ? WIDTH_WHOLE : WIDTH;
+    int first = keys;
+    do {
+        int end = first, n = names;
+        while (end < t->columns && (end == first || n + GAP + width[end] <= most)) {
+            n += GAP + width[end++];
+        }
+        fputs(first > keys ? "\n" : "", stdout);
+        print_block(t, width, keys, first, end > first ? end : t->columns);
+        first = end;
+    } while (first < t->columns);
 }
 
 void stele__grid_print(const stele__grid *t)
 {
+    int *width = stele__calloc((size_t)t->columns + 1, sizeof *width);
+    for (int c = 0; width != NULL && c < t->columns; c++) {
+        width[c] = width_of(t, c);
+    }
     if (t->style.markdown) {
         print_markdown(t);
-        return;
+    } else if (width != NULL) {
+        print_text(t, width);
     }
-    for (int r = 0; r < t->rows; r++) {
-        for (int c = 0; c < t->columns; c++) {
-            int width = 0;
-            for (int k = 0; k < t->rows; k++) {
-                int n = (int)strlen(t->cell[k][c]);
-                width = n > width ? n : width;
-            }
-            printf(c == 0 ? "%-*s" : "  %*s", width, t->cell[r][c]);
-        }
-        putchar('\n');
-    }
+    stele__free(width);
 }

@@ -118,9 +118,17 @@ def check_head(stele, spec, scratch):
 
 
 def cells_of(text):
-    """Rows of cells of all tables, of columns that are two blanks apart."""
-    lines = [line for line in text.splitlines()[2:] if line]
-    return [[c for c in re.split(r" {2,}", line.strip()) if c] for line in lines]
+    """Rows of cells of all tables, of columns two blanks apart. Blocks of a wide table begin with the same names."""
+    tables = []
+    for block in "\n".join(text.splitlines()[2:]).split("\n\n"):
+        assert all(len(line) <= 140 for line in block.splitlines()), block
+        rows = [[c for c in re.split(r" {2,}", line.strip()) if c] for line in block.splitlines()]
+        keys = 2 if rows[0][0] == "prediction" else 1
+        if tables and [row[:keys] for row in tables[-1]] == [row[:keys] for row in rows]:
+            tables[-1] = [left + right[keys:] for left, right in zip(tables[-1], rows)]
+        else:
+            tables.append(rows)
+    return [row for rows in tables for row in rows]
 
 
 def cells_of_markdown(text):
