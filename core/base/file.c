@@ -63,12 +63,29 @@ stele_status stele__folder_create(const char *path, stele__diag *diag)
  * one would be left behind by an interruption, nothing worse. */
 static char *_Atomic unfinished;
 
+/* Committed files that wait for others, the last one first. */
+typedef struct held {
+    char *path, *temporary;
+    struct held *next;
+} held;
+static held *_Atomic waiting;
+static int holding;
+
 void stele__writer_interrupt(void)
 {
     const char *path = unfinished;
     if (path != NULL) {
         (void)unlink(path);
     }
+    for (const held *h = waiting; h != NULL; h = h->next) {
+        (void)unlink(h->temporary);
+    }
+}
+
+static stele_status cannot_write(const char *path, int reason, stele__diag *diag)
+{
+    return stele__diag_error(diag, STELE_E_IO, NULL, "%s: cannot write: %s", path,
+                             strerror(reason));
 }
 
 stele_status stele__writer_open(stele__writer *w, const char *path, stele__diag *diag)
@@ -88,8 +105,7 @@ stele_status stele__writer_open(stele__writer *w, const char *path, stele__diag 
     if (w->stream == NULL) {
         int reason = errno;
         stele__writer_abandon(w);
-        return stele__diag_error(diag, STELE_E_IO, NULL, "%s: cannot write: %s", path,
-                                 strerror(reason));
+        return cannot_write(path, reason, diag);
     }
     return STELE_OK;
 }
@@ -119,6 +135,66 @@ int stele__writer_write(stele__writer *w, const void *bytes, size_t n)
     return 0;
 }
 
+/* Have a file that is complete wait for others. 0, or the reason why not. */
+static int hold(stele__writer *w)
+{
+    held *h = stele__malloc(sizeof *h);
+    if (h == NULL) {
+        return ENOMEM;
+    }
+    *h = (held){ .path = w->path, .temporary = w->temporary, .next = waiting };
+    waiting = h;
+    unfinished = NULL;
+    w->path = w->temporary = NULL;
+    return 0;
+}
+
+void stele__files_hold(void)
+{
+    holding = 1;
+}
+
+/* The last one is no more in the list; its temporary file is gone if it was renamed. */
+static void let_go(void)
+{
+    held *h = waiting;
+    waiting = h->next;
+    (void)unlink(h->temporary);
+    stele__free(h->temporary);
+    stele__free(h->path);
+    stele__free(h);
+}
+
+void stele__files_drop(void)
+{
+    while (waiting != NULL) {
+        let_go();
+    }
+    holding = 0;
+}
+
+stele_status stele__files_release(stele__diag *diag)
+{
+    struct stat st;
+    stele_status status = STELE_OK;
+    for (const held *h = waiting; h != NULL && status == STELE_OK; h = h->next) {
+        if (stat(h->path, &st) == 0 && S_ISDIR(st.st_mode)) { /* the one place a rename fails at */
+            status = cannot_write(h->path, EISDIR, diag);
+        }
+    }
+    while (waiting != NULL && status == STELE_OK) {
+        const held *h = waiting;
+        if (rename(h->temporary, h->path) != 0) {
+            status = cannot_write(h->path, errno, diag);
+        } else {
+            sync_folder(h->path);
+            let_go();
+        }
+    }
+    stele__files_drop();
+    return status;
+}
+
 stele_status stele__writer_commit(stele__writer *w, stele__diag *diag)
 {
     int bad = ferror(w->stream) != 0 || w->reason != 0;
@@ -132,15 +208,17 @@ stele_status stele__writer_commit(stele__writer *w, stele__diag *diag)
         bad = 1;
     }
     w->stream = NULL;
-    if (!bad && rename(w->temporary, w->path) != 0) {
+    if (!bad && holding) {
+        reason = hold(w);
+        bad = reason != 0;
+    } else if (!bad && rename(w->temporary, w->path) != 0) {
         reason = errno;
         bad = 1;
     }
     stele_status status = STELE_OK;
     if (bad) {
-        status = stele__diag_error(diag, STELE_E_IO, NULL, "%s: cannot write: %s", w->path,
-                                   strerror(reason));
-    } else {
+        status = cannot_write(w->path, reason, diag);
+    } else if (!holding) {
         if (!w->hasty) {
             sync_folder(w->path);
         }
@@ -160,8 +238,7 @@ stele_status stele__file_sync(const char *path, stele__diag *diag)
         close(fd);
     }
     if (reason != 0) {
-        return stele__diag_error(diag, STELE_E_IO, NULL, "%s: cannot write: %s", path,
-                                 strerror(reason));
+        return cannot_write(path, reason, diag);
     }
     sync_folder(path);
     return STELE_OK;

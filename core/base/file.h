@@ -28,8 +28,17 @@ STELE_NODISCARD stele_status stele__file_sync(const char *path, stele__diag *dia
 /* Give up: remove the temporary file. Legal after a failed open and after commit (then a no-op). */
 void stele__writer_abandon(stele__writer *w);
 
-/* Remove the temporary file of a writer at work, for a signal handler that then ends the program:
- * it is safe there, and leaves nothing half-written. */
+/* Files that are to appear together: until release, files that are committed wait beside their
+ * places, as PATH.tmp. One set at a time. [main] */
+void stele__files_hold(void);
+/* Rename all of them. Before that no place is touched; errors: E_IO with a message, and what has
+ * not been renamed is removed. */
+STELE_NODISCARD stele_status stele__files_release(stele__diag *diag);
+/* Remove what waits, if anything does. */
+void stele__files_drop(void);
+
+/* Remove the temporary file of a writer at work, and of files that wait, for a signal handler that
+ * then ends the program: it is safe there, and leaves nothing half-written. */
 void stele__writer_interrupt(void);
 
 /* "dir/name"; `name` alone if it is absolute or dir is NULL or "". The caller frees it. NULL: out

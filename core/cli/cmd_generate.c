@@ -1,6 +1,7 @@
 /* stele generate RUN -o FILE --to a,b [--from a,b] [--split PART] [--rows ID,...] [--first N]
  *     [--prior N | --between ID,ID | --traverse ID [--dims A,B]] [--given HEAD=VALUE]
  *     [--samples N] ... */
+#include "base/file.h"
 #include "base/mem.h"
 #include "cli/command.h"
 #include "cli/draws.h"
@@ -272,7 +273,8 @@ static stele_status make_values(work *w)
     return status;
 }
 
-static stele_status write_values(work *w, const char *path)
+/* `said` gets a line about the file. */
+static stele_status write_values(work *w, const char *path, stele__str *said)
 {
     const stele__model *m = &w->o.run.model;
     stele__str from;
@@ -285,9 +287,9 @@ static stele_status write_values(work *w, const char *path)
     w->t.modalities = from.len > 0 ? from.data : "prior";
     stele_status status =
         from.failed ? STELE_E_NOMEM : stele__generated_write(&w->t, path, w->q->format, w->diag);
-    if (status == STELE_OK && !w->q->open.quiet) {
-        fprintf(stderr, "%s: %lld draws of %s from %s\n", path, (long long)w->t.n,
-                m->modality[w->t.modality].name, w->t.modalities);
+    if (status == STELE_OK) {
+        stele__str_printf(said, "%s: %lld draws of %s from %s\n", path, (long long)w->t.n,
+                          m->modality[w->t.modality].name, w->t.modalities);
     }
     stele__str_finish(&from);
     return status;
@@ -308,28 +310,43 @@ static char *path_of(const work *w, uint32_t modality)
     return stele__str_take(&path);
 }
 
-/* All modalities from the same z: first whether each of the files may be written. */
-static stele_status make_files(work *w)
+/* What each file needs: first whether it may be written, then its values. */
+static stele_status each_file(work *w, int write, stele__str *said)
 {
     stele_status status = STELE_OK;
-    for (int write = 0; write < 2; write++) {
-        for (uint32_t i = 0; i < w->o.run.model.n_modalities && status == STELE_OK; i++) {
-            if ((w->targets >> i & 1) == 0) {
-                continue;
-            }
-            char *path = path_of(w, i);
-            if (path == NULL) {
-                status = STELE_E_NOMEM;
-            } else if (!write) {
-                status = stele__opened_keep(&w->o, path, w->diag);
-            } else {
-                status = i != w->to ? stele__generated_turn(&w->t, i) : STELE_OK;
-                status = status == STELE_OK ? make_values(w) : status;
-                status = status == STELE_OK ? write_values(w, path) : status;
-            }
-            stele__free(path);
+    for (uint32_t i = 0; i < w->o.run.model.n_modalities && status == STELE_OK; i++) {
+        if ((w->targets >> i & 1) == 0) {
+            continue;
         }
+        char *path = path_of(w, i);
+        if (path == NULL) {
+            status = STELE_E_NOMEM;
+        } else if (!write) {
+            status = stele__opened_keep(&w->o, path, w->diag);
+        } else {
+            status = i != w->to ? stele__generated_turn(&w->t, i) : STELE_OK;
+            status = status == STELE_OK ? make_values(w) : status;
+            status = status == STELE_OK ? write_values(w, path, said) : status;
+        }
+        stele__free(path);
     }
+    return status;
+}
+
+/* All modalities from the same z, all of their files or none. */
+static stele_status make_files(work *w)
+{
+    stele__str said;
+    stele__str_init(&said);
+    stele_status status = each_file(w, 0, &said);
+    stele__files_hold();
+    status = status == STELE_OK ? each_file(w, 1, &said) : status;
+    status = status == STELE_OK ? stele__files_release(w->diag) : status;
+    stele__files_drop();
+    if (status == STELE_OK && !w->q->open.quiet && said.data != NULL) {
+        fputs(said.data, stderr);
+    }
+    stele__str_finish(&said);
     return status;
 }
 

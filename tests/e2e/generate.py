@@ -312,6 +312,10 @@ def check_pictures(stele, folder):
                 want = min(255.0, max(0.0, 255 * rows[2 * r][9 * y + x] / 200))
                 assert abs(made - want) <= 1, (made, want)
     assert lines[48] == [128] * 166, "no gap"
+    refused = subprocess.run([stele, "generate", folder / "p", "-o", folder / "two.png", "--to", "picture,numbers", "--prior", "2"],
+                             stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
+    assert refused.returncode == 2 and "no picture" in refused.stderr, refused.stderr
+    assert not list(folder.glob("two*")), "of files that appear together one is there"
     run(stele, "generate", folder / "p", "-o", folder / "p.png", "--to", "picture", "--traverse", "0", "--steps", 5)
     lines = read_png(folder / "p.png")
     assert (len(lines), len(lines[0])) == (2 * 50 - 2, 5 * 56 - 2), "two dimensions of five steps each"

@@ -123,6 +123,59 @@ static void file_is_whole_or_absent(void **state)
     stele__free(nested);
 }
 
+static void write_held(const char *path, const char *text)
+{
+    stele__writer w;
+    assert_int_equal(stele__writer_open(&w, path, NULL), STELE_OK);
+    fputs(text, w.stream);
+    assert_int_equal(stele__writer_commit(&w, NULL), STELE_OK);
+}
+
+static void held_files_appear_together(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/stele-base-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    char *path[2] = { stele__path_join(dir, "a"), stele__path_join(dir, "b") };
+    char *waits[2] = { stele__path_join(dir, "a.tmp"), stele__path_join(dir, "b.tmp") };
+    for (int round = 0; round < 4; round++) { /* dropped, interrupted, refused, released */
+        stele__diag diag;
+        stele__diag_init(&diag);
+        stele__files_hold();
+        write_held(path[0], "one");
+        if (round == 2) {
+            assert_int_equal(stele__folder_create(path[1], NULL), STELE_OK);
+        }
+        write_held(path[1], "two");
+        assert_int_equal(access(waits[0], F_OK), 0);
+        assert_int_not_equal(access(path[0], F_OK), 0);
+        if (round == 0) {
+            stele__files_drop();
+        } else if (round == 1) {
+            stele__writer_interrupt();
+            assert_int_not_equal(access(waits[0], F_OK), 0);
+            stele__files_drop();
+        } else {
+            assert_int_equal(stele__files_release(&diag), round == 2 ? STELE_E_IO : STELE_OK);
+            assert_int_equal(diag.n_errors, round == 2);
+        }
+        for (int k = 0; k < 2; k++) {
+            assert_int_not_equal(access(waits[k], F_OK), 0);
+        }
+        assert_int_equal(access(path[0], F_OK) == 0, round == 3);
+        if (round == 2) {
+            assert_int_equal(rmdir(path[1]), 0);
+        }
+        stele__diag_finish(&diag);
+    }
+    write_held(path[0], "alone again");
+    assert_int_not_equal(access(waits[0], F_OK), 0);
+    for (int k = 0; k < 2; k++) {
+        stele__free(path[k]);
+        stele__free(waits[k]);
+    }
+}
+
 static void hasty_file_is_whole_and_can_be_synced(void **state)
 {
     (void)state;
@@ -318,6 +371,7 @@ int main(void)
         cmocka_unit_test(nearest_finds_swaps_and_refuses_strangers),
         cmocka_unit_test(map_gives_indices_in_order),
         cmocka_unit_test(file_is_whole_or_absent),
+        cmocka_unit_test(held_files_appear_together),
         cmocka_unit_test(hasty_file_is_whole_and_can_be_synced),
         cmocka_unit_test(every_failed_allocation_is_survived),
         cmocka_unit_test(the_least_that_is_left_is_available),
