@@ -82,7 +82,7 @@ struct check_case {
 /* What is no promise of a plugin but follows from its slots, beside the caps of the contract. */
 #define CHECK_HAS_BLOCKS    (UINT64_C(1) << 63) /* modality: an elementwise likelihood */
 #define CHECK_HAS_LOG_PROB  (UINT64_C(1) << 62) /* modality: one of its own instead; head: that of its target */
-#define CHECK_HAS_VALIDATE  (UINT64_C(1) << 58) /* modality: says which values it cannot hold */
+#define CHECK_HAS_VALIDATE  (UINT64_C(1) << 58) /* modality, head: says which values it cannot hold */
 #define CHECK_HAS_FIT       (UINT64_C(1) << 59) /* modality, head: starts from statistics of the rows */
 #define CHECK_HAS_OUTPUTS   (UINT64_C(1) << 60) /* head: predictions in terms of its target */
 #define CHECK_HAS_PREPARE   (UINT64_C(1) << 57) /* modality: makes another form of its rows */
@@ -207,6 +207,7 @@ CHECK_DECLARE(check_head_score);
 CHECK_DECLARE(check_head_outputs);
 CHECK_DECLARE(check_head_calibrate);
 CHECK_DECLARE(check_head_log_prob);
+CHECK_DECLARE(check_head_validate);
 CHECK_DECLARE(check_source_fields);
 CHECK_DECLARE(check_source_read);
 CHECK_DECLARE(check_source_concurrent);

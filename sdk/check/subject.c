@@ -155,6 +155,7 @@ static void scan_here(const check_subject *s, scanned *ret)
             const stele_head_vt *head = &library->plugin[i].vt.head;
             f->caps |= head->outputs != NULL || head->show != NULL ? CHECK_HAS_OUTPUTS : 0;
             f->caps |= head->log_prob != NULL ? CHECK_HAS_LOG_PROB : 0;
+            f->caps |= head->validate != NULL ? CHECK_HAS_VALIDATE : 0;
             f->caps |= head->calibrate != NULL ? CHECK_HAS_CALIBRATE : 0;
         }
         snprintf(f->id, sizeof f->id, "%s", p->id);

@@ -176,6 +176,11 @@ const check_case check_table[] = {
     { "head-log-prob",
       "exp(log_prob) of a head sums to one over the classes of its target, or integrates to one over its numbers.",
       CHECK_HEAD, CHECK_HAS_LOG_PROB, check_head_log_prob },
+    { "head-validate",
+      "Targets that a head refuses in a row alone are named in any row, the first of several, with a reason; others "
+      "are "
+      "accepted; nothing is written.",
+      CHECK_HEAD, CHECK_HAS_VALIDATE, check_head_validate },
     { "source-fields",
       "Axes, ids, fields, element types, names, categories and levels are complete and consistent; names of features "
       "last.",

@@ -61,6 +61,44 @@ static stele_status traits(const stele_inst *self, stele_head_traits *ret)
     return STELE_OK;
 }
 
+/* Numbers so large that their squares say nothing about the others. */
+static stele_status validate(const stele_inst *self, const stele_view *x, stele_bad_value *ret)
+{
+    const double *v = x->data;
+    int64_t n = x->shape.dim[0];
+    (void)self;
+#ifdef DEFECT_VALIDATE_WRITES
+    ((double *)(uintptr_t)x->data)[0] = 0.0;
+#endif
+#ifdef DEFECT_VALIDATE_STATUS
+    return (stele_status)7;
+#endif
+#ifdef DEFECT_VALIDATE_FIRST_ROW
+    n = n > 0;
+#endif
+#ifdef DEFECT_VALIDATE_NEVER
+    n = 0;
+#endif
+    for (int64_t i = 0; i < n; i++) {
+        int64_t row = i;
+#ifdef DEFECT_VALIDATE_BACKWARDS
+        row = n - 1 - i;
+#endif
+#ifdef DEFECT_VALIDATE_GOOD
+        if (v[row] < 0.0 || v[row] > 0.1) {
+#else
+        if (v[row] > 1e6 || v[row] < -1e6) {
+#endif
+            *ret = (stele_bad_value){ row, 0, v[row], "is too large" };
+#ifdef DEFECT_VALIDATE_SILENT
+            ret->reason = NULL;
+#endif
+            return STELE_E_DATA;
+        }
+    }
+    return STELE_OK;
+}
+
 static stele_status predict(const stele_inst *self, stele_graph *g, stele_tensor *z,
                             stele_tensor *covariates, stele_tensor **ret_y)
 {
@@ -283,6 +321,7 @@ static const stele_head_vt vtable = {
     .predict = predict,
     .loss = loss,
     .log_prob = log_prob,
+    .validate = validate,
     .outputs = outputs,
     .show = show,
 };
