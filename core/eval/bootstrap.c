@@ -85,6 +85,18 @@ static stele__interval interval_of(const job *q, size_t n, uint32_t figure, doub
                               quantile(sorted, defined, 0.5 + 0.5 * q->b->level) };
 }
 
+void stele__interval_mirror(const stele_metric *metric, uint32_t n, stele__interval *interval)
+{
+    for (uint32_t k = 0; k < n; k++) {
+        const double v = metric[k].value;
+        const stele__interval i = interval[k];
+        if ((metric[k].flags & STELE_METRIC_EXCESS) != 0 && isfinite(i.low) && isfinite(i.high)) {
+            interval[k] =
+                (stele__interval){ fmax(0.0, 2.0 * v - i.high), fmax(0.0, 2.0 * v - i.low) };
+        }
+    }
+}
+
 stele_status stele__bootstrap_run(const stele__bootstrap *b, uint32_t most, int alone,
                                   uint32_t n_figures, stele__statistic *statistic, void *ctx,
                                   stele__interval *ret)

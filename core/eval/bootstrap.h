@@ -1,5 +1,5 @@
 /* bootstrap.h - how far figures would move with other rows: percentile intervals (Efron &
- * Tibshirani 1993) from resampled rows.
+ * Tibshirani 1993) from resampled rows, mirrored ones of some.
  *
  * A resample draws as many units as there are, with replacement, where a unit is a row or, if rows
  * belong to groups, all rows of a group: then a figure varies as it would with other patients, not
@@ -16,6 +16,7 @@
 #include "kernels/pool.h"
 
 #include <stdint.h>
+#include <stele/kinds.h>
 
 /* With fewer resamples the ends of an interval are noise: none is given. */
 enum { STELE__LEAST_RESAMPLES = 100 };
@@ -33,6 +34,11 @@ typedef struct stele__bootstrap {
 typedef struct stele__interval {
     double low, high;
 } stele__interval;
+
+/* Of figures that have STELE_METRIC_EXCESS: the basic interval, [2 v - high, 2 v - low] but not
+ * below 0 (Davison & Hinkley 1997, 5.2). What noise adds to the figure of some rows it adds to that
+ * of a resample once more, so that the percentile interval lies twice too high. */
+void stele__interval_mirror(const stele_metric *metric, uint32_t n, stele__interval *interval);
 
 /* n_figures figures of a resample, in which row r occurs count[r] times; NaN: undefined. `thread`
  * as in kernels/pool.h. */

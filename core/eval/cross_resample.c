@@ -96,5 +96,8 @@ stele_status stele__resample_block(const stele__resampled_block *q, const stele_
 {
     room m = { .q = q };
     stele_status status = stele__bootstrap_run(b, most, 1, q->n_metrics, score_resample, &m, ret);
+    if (status == STELE_OK) {
+        stele__interval_mirror(q->metric, q->n_metrics, ret);
+    }
     return status == STELE_OK ? m.status : status;
 }

@@ -202,6 +202,9 @@ static stele_status resample(const scoring *s, stele__head_score *ret)
     }
     stele_status status = stele__bootstrap_run(s->q->bootstrap, most, 1, ret->n_metrics,
                                                score_resample, &q, ret->interval);
+    if (status == STELE_OK) {
+        stele__interval_mirror(ret->metric, ret->n_metrics, ret->interval);
+    }
     return status == STELE_OK ? q.status : status;
 }
 

@@ -15,5 +15,9 @@ int metric_is_named(check_trial *t, uint32_t k, const stele_metric *m)
                    k);
         return 0;
     }
+    if (m->flags > STELE_METRIC_EXCESS) {
+        check_fail(t, "metric `%s`: flags are %u, neither 0 nor STELE_METRIC_EXCESS", m->name, m->flags);
+        return 0;
+    }
     return 1;
 }

@@ -3,6 +3,8 @@
 
 #include "eval/bootstrap.h"
 #include "eval/moments.h"
+#include "graph/noise.h"
+#include "graph/tensor.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -211,6 +213,74 @@ static void what_is_undefined_has_no_interval(void **state)
     assert_true(isnan(i.low) && isnan(i.high));
 }
 
+/* --- figures that noise makes larger --- */
+
+enum { FEW = 200, GROUPS = 15, SETS = 60 };
+
+typedef struct distances {
+    double deviation[FEW];
+} distances;
+
+/* Weighted distances of groups' means from 0, as of an expected calibration error. */
+static void sum_of_distances(void *ctx, const uint32_t *count, unsigned thread, double *ret)
+{
+    const distances *d = ctx;
+    double sum[GROUPS] = { 0.0 };
+    (void)thread;
+    ret[0] = 0.0;
+    for (int r = 0; r < FEW; r++) {
+        sum[r % GROUPS] += (count != NULL ? count[r] : 1) * d->deviation[r];
+    }
+    for (int g = 0; g < GROUPS; g++) {
+        ret[0] += fabs(sum[g]) / FEW;
+    }
+}
+
+/* Deviations of -.5 or .5 that are .05 on average in every group, which so is the true figure. */
+static void mirrored_intervals_hold_what_noise_makes_larger(void **state)
+{
+    static distances d;
+    stele__stream s = { .key = stele__noise_key(3, 4, 0) };
+    int plain = 0, mirrored = 0;
+    double above = 0.0;
+    (void)state;
+    for (int set = 0; set < SETS; set++) {
+        double u[FEW], figure = 0.0;
+        stele__interval i;
+        s.row = set;
+        stele__stream_uniform(&s, STELE_F64, FEW, u);
+        for (int r = 0; r < FEW; r++) {
+            d.deviation[r] = u[r] < 0.55 ? 0.5 : -0.5;
+        }
+        stele__bootstrap b = {
+            .n = FEW, .n_units = FEW, .n_resamples = 200, .level = 0.95, .seed = 5
+        };
+        sum_of_distances(&d, NULL, 0, &figure);
+        assert_int_equal(stele__bootstrap_run(&b, 0, 0, 1, sum_of_distances, &d, &i), STELE_OK);
+        const stele__interval was = i;
+        const stele_metric m = { .value = figure, .flags = STELE_METRIC_EXCESS };
+        plain += i.low <= 0.05 && 0.05 <= i.high;
+        stele__interval_mirror(&m, 1, &i);
+        assert_near(i.high, fmax(0.0, 2.0 * figure - was.low), 1e-15);
+        assert_near(i.low, fmax(0.0, 2.0 * figure - was.high), 1e-15);
+        mirrored += i.low <= 0.05 && 0.05 <= i.high;
+        above += figure / SETS;
+    }
+    assert_true(above > 0.08); /* of 13 rows a group */
+    assert_true(plain < SETS / 4);
+    assert_true(mirrored > SETS * 3 / 4);
+}
+
+static void other_intervals_stay(void **state)
+{
+    const stele_metric m[] = { { .value = 0.5 }, { .value = 0.1, .flags = STELE_METRIC_EXCESS } };
+    stele__interval i[] = { { 0.4, 0.7 }, { NAN, NAN } };
+    (void)state;
+    stele__interval_mirror(m, 2, i);
+    assert_true(i[0].low == 0.4 && i[0].high == 0.7);
+    assert_true(isnan(i[1].low) && isnan(i[1].high));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +290,8 @@ int main(void)
         cmocka_unit_test(groups_are_drawn_together),
         cmocka_unit_test(threads_change_no_bit),
         cmocka_unit_test(what_is_undefined_has_no_interval),
+        cmocka_unit_test(mirrored_intervals_hold_what_noise_makes_larger),
+        cmocka_unit_test(other_intervals_stay),
     };
     return cmocka_run_group_tests_name("bootstrap", tests, NULL, NULL);
 }

@@ -149,6 +149,9 @@ static void metrics_are_those_of_the_logits(void **state)
     assert_float_equal(metric[5].value, brier, 1e-6);
     assert_string_equal(metric[6].name, "expected_calibration_error");
     assert_float_equal(metric[6].value, error, 1e-6);
+    for (int k = 0; k < 7; k++) {
+        assert_int_equal(metric[k].flags, k == 6 ? STELE_METRIC_EXCESS : 0);
+    }
     toy_close(&t);
 }
 

@@ -172,4 +172,7 @@ void head_score_calibration(const head_probabilities *p, head_metrics *ret)
     }
     head_metrics_add(ret, "brier", brier, 0);
     head_metrics_add(ret, "expected_calibration_error", calibration_error(p), 0);
+    if (ret->n <= ret->capacity) {
+        ret->metric[ret->n - 1].flags = STELE_METRIC_EXCESS;
+    }
 }

@@ -35,7 +35,7 @@ stele_status head_score_ranking(const head_probabilities *p, head_metrics *ret);
 /* brier: mean of squared differences between probability and truth, of two classes those of the
  * second, of more the sum over the classes (Brier 1950); expected_calibration_error: over 15 equal
  * bins of the likeliest class's probability, |share of hits - mean probability|, weighted by rows
- * (Guo et al. 2017). */
+ * (Guo et al. 2017), which few rows make larger (Roelofs et al. 2022): STELE_METRIC_EXCESS. */
 void head_score_calibration(const head_probabilities *p, head_metrics *ret);
 
 #endif

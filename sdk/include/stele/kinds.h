@@ -193,11 +193,15 @@ typedef struct stele_scored {
 /* For metrics that are no better for being higher or lower: figures to look at. */
 enum { STELE_METRIC_NEITHER = 2 };
 
+/* Flag of a metric that noise makes larger and that never falls below 0, such as a sum of distances between means of
+ * few rows each: resampled rows have even more of it. Its interval is mirrored at the value (basic bootstrap). */
+enum { STELE_METRIC_EXCESS = 1 };
+
 typedef struct stele_metric {
     char name[32];             /* [a-z0-9_]: "auroc" */
     double value;              /* NaN when undefined */
     uint32_t higher_is_better; /* 1, 0 or STELE_METRIC_NEITHER */
-    uint32_t reserved;
+    uint32_t flags;            /* 0 or STELE_METRIC_EXCESS */
 } stele_metric;
 
 /* Most numbers of a row that metrics of whole rows are made of. */
