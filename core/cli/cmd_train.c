@@ -229,6 +229,9 @@ static int could_go_on(const job *j, const stele__trained *trained)
            j->run.spec->train->schedule.kind != STELE__SCHEDULE_COSINE;
 }
 
+/* Nats: a coin that is told apart says ln 2. */
+#define EMPTY 0.05
+
 static void say_end(const job *j, stele_status status, const stele__trained *trained)
 {
     const char *early = trained->stopped_early ? " (stopped early)" : "";
@@ -244,6 +247,13 @@ static void say_end(const job *j, stele_status status, const stele__trained *tra
         } else {
             fprintf(stderr, "trained %lld epoch%s in %.1f s%s\n", (long long)trained->at.epoch,
                     trained->at.epoch == 1 ? "" : "s", trained->seconds, early);
+            if (trained->divergence < EMPTY) {
+                fprintf(stderr,
+                        "z says next to nothing about a row: its posterior is %.3f nats from the "
+                        "prior\n    a longer warm-up may help (objective.beta), or other weights: "
+                        "docs/write-a-spec.md#what-a-latent-that-stays-empty-needs\n",
+                        trained->divergence);
+            }
             if (could_go_on(j, trained)) {
                 fprintf(stderr,
                         "the last epoch was the best for the validation rows: more may be "

@@ -367,7 +367,8 @@ static const stele__section SECTIONS[STELE__N_SECTIONS] = {
                                 "What key NAME is drawn from: a list of values, or a range.",
                                 STELE__TABLE(RANDOM), sizeof(stele__axis) },
     [STELE__SECTION_BETA] = { "objective.beta",
-                              "Weight of the KL term: a number, or a linear warm-up.",
+                              "Weight of the KL term: a number, or a linear warm-up. Without this "
+                              "key from 0 to 1 within the first 100 steps.",
                               STELE__TABLE(BETA), sizeof(stele__beta_spec) },
     [STELE__SECTION_MISSING] = { "data.missing",
                                  "For experiments: modalities that random rows lose.",

@@ -44,8 +44,8 @@ stele_status stele__loop_warn_silent(stele__loop *l, stele__diag *diag)
         row[i] = t->split->row[STELE__TRAIN][i * n / some];
     }
     stele__graph_watch(l->graph, &watch);
-    stele_status status = stele__loss_over(t->model, l->graph, l->batch, &l->objective, row, some,
-                                           (uint64_t)t->spec->top->seed, &terms);
+    stele_status status = stele__loss_over(t->model, l->graph, l->batch, &l->objective, 1.0, row,
+                                           some, (uint64_t)t->spec->top->seed, &terms);
     stele__graph_watch(l->graph, NULL);
     if (status != STELE_OK) {
         status = stele__graph_report(t->model, l->graph, " after training", diag);

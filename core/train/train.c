@@ -63,7 +63,7 @@ static stele__loss_terms mean_terms(const stele__loss_terms *sums)
 }
 
 stele_status stele__loss_over(const stele__model *m, stele_graph *g, stele__batch *b,
-                              const stele__objective *o, const int64_t *row, int64_t n,
+                              const stele__objective *o, double beta, const int64_t *row, int64_t n,
                               uint64_t seed, stele__loss_terms *ret)
 {
     stele__loss_terms sums = { 0 };
@@ -72,7 +72,7 @@ stele_status stele__loss_over(const stele__model *m, stele_graph *g, stele__batc
         stele__pass pass = { .seed = seed, .step = UINT64_MAX };
         stele__batch_load(b, n - at < b->capacity ? n - at : b->capacity, row + at, 0);
         stele__graph_begin(g, &pass);
-        (void)stele__objective_loss(m, g, b, o, 1.0, seed, UINT64_MAX, &one);
+        (void)stele__objective_loss(m, g, b, o, beta, seed, UINT64_MAX, &one);
         if (stele__graph_status(g) != STELE_OK) {
             return stele__graph_status(g);
         }
@@ -193,6 +193,7 @@ stele_status stele__loop_init(const stele__training *t, stele__loop *l, stele__d
         stele__train_for(t->spec->train, t->split->n[STELE__TRAIN], t->split->n[STELE__VALID]);
     l->objective = stele__objective_of(t->spec->objective);
     l->saved_step = -1;
+    l->divergence = (double)NAN;
     stele__plateau_init(&l->at.plateau);
     stele__place place = { .path = "train.batch_size" };
     const int64_t n = t->split->n[STELE__TRAIN];
@@ -381,7 +382,7 @@ static stele_status end_epoch(stele__loop *l, stele__diag *diag)
     stele_status status = STELE_OK;
     if (n_valid > 0) {
         status = stele__loss_over(t->model, l->graph, l->batch, &l->objective,
-                                  t->split->row[STELE__VALID], n_valid,
+                                  t->spec->objective->beta.to, t->split->row[STELE__VALID], n_valid,
                                   (uint64_t)t->spec->top->seed, &valid);
         if (status != STELE_OK) {
             return stele__graph_report(t->model, l->graph, " in validation", diag);
@@ -392,6 +393,7 @@ static stele_status end_epoch(stele__loop *l, stele__diag *diag)
         }
     }
     /* Before the plateau lowers the rate: the log has that of the steps that were made. */
+    l->divergence = n_valid > 0 ? valid.divergence : train.divergence;
     status = log_epoch(l, &train, n_valid > 0 ? &valid : NULL, diag);
     double figure = l->spec.criterion == STELE__CRITERION_ELBO ? valid.elbo : -valid.loss;
     int improved =
@@ -457,6 +459,7 @@ stele_status stele__train(const stele__training *t, stele__trained *ret, stele__
     }
     ret->head = l.calibrated;
     ret->at = l.at;
+    ret->divergence = l.divergence;
     ret->stopped_early = l.at.finished && l.at.epoch < l.spec.epochs;
     ret->seconds = stele__now() - l.started;
     stele__loop_finish(&l);

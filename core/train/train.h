@@ -51,7 +51,9 @@ typedef struct stele__head_calibration {
 typedef struct stele__trained {
     stele__position at;
     int stopped_early;
-    int was_done; /* a resumed training that had come to its end before: nothing was done */
+    double divergence; /* KL(q(z | x) || p(z)) of the last epoch's validation rows, else of its
+                        * training rows, nats a row; NaN: no epoch was made */
+    int was_done;      /* a resumed training that had come to its end before: nothing was done */
     double seconds;
     stele__head_calibration *head; /* (heads) to be freed; NULL: the training did not get there */
 } stele__trained;
@@ -63,12 +65,12 @@ typedef struct stele__trained {
 STELE_NODISCARD stele_status stele__train(const stele__training *t, stele__trained *ret,
                                           stele__diag *diag);
 
-/* Means of the loss terms (beta 1) over rows without derivatives or dropout, the same noise at
+/* Means of the loss terms over rows without derivatives or dropout, the same noise at
  * every call. */
 STELE_NODISCARD stele_status stele__loss_over(const stele__model *m, stele_graph *g,
                                               stele__batch *b, const stele__objective *o,
-                                              const int64_t *row, int64_t n, uint64_t seed,
-                                              stele__loss_terms *ret);
+                                              double beta, const int64_t *row, int64_t n,
+                                              uint64_t seed, stele__loss_terms *ret);
 
 /* The spec's objective section as the model wants it. */
 stele__objective stele__objective_of(const stele__objective_spec *spec);
