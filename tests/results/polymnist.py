@@ -33,7 +33,7 @@ RULES = [
     ("`poe` (MVAE)", "poe", {"fusion": "poe", "objective.subsets": "all+single+random:1", "objective.beta.to": 1}, ".29 .42 .48 .52"),
     ("`moe` (MMVAE)", "moe", {"fusion": "moe"}, ".71 .71 .71 .71"),
     ("`mopoe` (MoPoE)", "mopoe", {"fusion": "{plugin: mopoe, subsets: sampled}", "train.epochs": 2}, ".67 .79 .84 .85"),
-    ("`mvtcae` (MVTCAE)", "mvtcae", {"fusion": "mvtcae", "objective.beta.to": 25, "train.epochs": 6}, ".64 .82 .88 .91"),
+    ("`mvtcae` (MVTCAE)", "mvtcae", {"fusion": "mvtcae", "objective.beta.to": 25, "train.epochs": 16}, ".64 .82 .88 .91"),
 ]
 
 
