@@ -23,6 +23,7 @@ modalities:
   rna: {plugin: nb_counts, encoder: {hidden: [32]}, decoder: {hidden: [32]}}
   atac: {plugin: bernoulli_peaks, encoder: {hidden: [32]}, decoder: {hidden: [32]}}
 fusion: poe
+objective: {beta: 1}
 train: {epochs: 24, batch_size: 10, optimiser: {lr: 1}, schedule: {warmup_epochs: 24}}
 """
 
