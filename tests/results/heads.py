@@ -261,7 +261,7 @@ CHOICES = {
                  ("both", "two random subsets beside them", ["objective.subsets=all+single+random:2"]),
                  ("mean", "the same, head at the mean",
                   ["objective.subsets=all+single+random:2", "heads.response.latent=mean"]),
-                 ("light", "head at weight 1", ["heads.response.weight=1"])],
+                 ("eight", "head at weight 8", ["heads.response.weight=8"])],
     "survival": [("base", "as the spec is", []),
                  ("joint", "head sees z given everything alone",
                   ["heads.death.posteriors=joint", "objective.subsets=all+single"]),
