@@ -276,7 +276,7 @@ static stele_status draw(work *w, int64_t at, int64_t n, stele__diag *diag)
     stele__judge_begin(w->j);
     stele_status status = stele__encode(m, w->j->graph, w->batch, &e);
     if (status == STELE_OK) {
-        status = stele__fuse(m, w->j->graph, &e, w->q->mask, &p);
+        status = stele__fuse_for_heads(m, w->j->graph, &e, w->q->mask, &p);
     }
     status = stele__judge_report(w->j, status, " while encoding", diag);
     for (uint32_t s = 0; status == STELE_OK && s < n_samples; s++) {
@@ -296,14 +296,10 @@ static stele_status draw(work *w, int64_t at, int64_t n, stele__diag *diag)
 static stele_status find_means(work *w, stele__diag *diag)
 {
     const size_t n = (size_t)w->q->n * w->j->model->latent_dim;
-    float *sd = stele__calloc(n + 1, sizeof *sd);
     w->mean = stele__calloc(n + 1, sizeof *w->mean);
-    stele_status status =
-        sd != NULL && w->mean != NULL
-            ? stele__judge_moments(w->j, w->q->row, w->q->n, w->q->mask, w->mean, sd, diag)
-            : STELE_E_NOMEM;
-    stele__free(sd);
-    return status;
+    return w->mean != NULL
+               ? stele__judge_means_for_heads(w->j, w->q->row, w->q->n, w->q->mask, w->mean, diag)
+               : STELE_E_NOMEM;
 }
 
 stele_status stele__forecast_make(const stele__judge *j, const stele__forecast_request *q,

@@ -1,5 +1,5 @@
 /* forecast.h - what a head says about rows, in the target's own terms, at the mean of their
- * posterior: there it is calibrated and judged (heads.h). */
+ * posterior, as heads see it (model/infer.h): there it is calibrated and judged (heads.h). */
 #ifndef STELE_EVAL_FORECAST_H
 #define STELE_EVAL_FORECAST_H
 

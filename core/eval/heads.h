@@ -1,7 +1,7 @@
 /* heads.h - how well a head predicts its target on held-out rows, by the metrics of its own plugin.
  *
- * The prediction is made at the mean of the posterior of z; rows without the target, or without any
- * of the posterior's modalities, are left out. */
+ * The prediction is made at the mean of the posterior of z, as heads see it (model/infer.h); rows
+ * without the target, or without any of the posterior's modalities, are left out. */
 #ifndef STELE_EVAL_HEADS_H
 #define STELE_EVAL_HEADS_H
 

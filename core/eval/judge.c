@@ -43,8 +43,9 @@ uint64_t stele__judge_present(const stele__judge *j, int64_t row)
     return bits;
 }
 
-stele_status stele__judge_moments(const stele__judge *j, const int64_t *row, int64_t n,
-                                  uint64_t mask, float *ret_mean, float *ret_sd, stele__diag *diag)
+/* ret_sd NULL: the means for heads. */
+static stele_status moments(const stele__judge *j, const int64_t *row, int64_t n, uint64_t mask,
+                            float *ret_mean, float *ret_sd, stele__diag *diag)
 {
     stele__batch *b = NULL;
     int64_t width = j->model->latent_dim;
@@ -53,12 +54,26 @@ stele_status stele__judge_moments(const stele__judge *j, const int64_t *row, int
         /* What is not in the mask need not be encoded. */
         stele__batch_load(b, n - at < BATCH ? n - at : BATCH, row + at, ~mask);
         stele__judge_begin(j);
-        status = stele__posterior_moments(j->model, j->graph, b, mask, ret_mean + at * width,
-                                          ret_sd + at * width);
+        status = ret_sd == NULL
+                     ? stele__means_for_heads(j->model, j->graph, b, mask, ret_mean + at * width)
+                     : stele__posterior_moments(j->model, j->graph, b, mask, ret_mean + at * width,
+                                                ret_sd + at * width);
         status = stele__judge_report(j, status, " while encoding", diag);
     }
     stele__batch_destroy(b);
     return status;
+}
+
+stele_status stele__judge_moments(const stele__judge *j, const int64_t *row, int64_t n,
+                                  uint64_t mask, float *ret_mean, float *ret_sd, stele__diag *diag)
+{
+    return moments(j, row, n, mask, ret_mean, ret_sd, diag);
+}
+
+stele_status stele__judge_means_for_heads(const stele__judge *j, const int64_t *row, int64_t n,
+                                          uint64_t mask, float *ret_mean, stele__diag *diag)
+{
+    return moments(j, row, n, mask, ret_mean, NULL, diag);
 }
 
 stele_status stele__judge_folds(const stele__judge *j, const int64_t *row, int64_t n,

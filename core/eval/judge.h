@@ -35,6 +35,12 @@ STELE_NODISCARD stele_status stele__judge_moments(const stele__judge *j, const i
                                                   int64_t n, uint64_t mask, float *ret_mean,
                                                   float *ret_sd, stele__diag *diag);
 
+/* The means, (n, latent_dim), at which heads are asked: those of stele__judge_moments, but with
+ * what is calibrated after training as it was in training. [main] */
+STELE_NODISCARD stele_status stele__judge_means_for_heads(const stele__judge *j, const int64_t *row,
+                                                          int64_t n, uint64_t mask, float *ret_mean,
+                                                          stele__diag *diag);
+
 /* Folds 0 .. n_folds - 1 of n rows, stratified by code (n), -1 where that is negative. They follow
  * the rows' ids, so that a row is in the same fold for every posterior and model. */
 STELE_NODISCARD stele_status stele__judge_folds(const stele__judge *j, const int64_t *row,

@@ -6,6 +6,8 @@
 #include "eval/heads.h"
 #include "model/head.h"
 
+#include <string.h>
+
 static void put(json_t *at, const char *key, double v)
 {
     json_object_set_new(at, key, stele__report_number(v));
@@ -21,19 +23,21 @@ static stele_status fresh_intervals(const stele__report_request *q, json_t *at, 
     return status;
 }
 
-/* What is still to be found in z of a class that a head was to take out. */
+/* What is still to be found in z (r->n, latent_dim) of a class that a head was to take out. */
 static stele_status add_fresh(const stele__report_request *q, const stele__head_request *r,
-                              json_t *at)
+                              const float *z, json_t *at)
 {
+    stele__head_request probed = *r;
     const stele__head *head = &q->judge->model->head[r->head];
     stele__fresh fresh;
     if (!stele__fresh_wanted(head)) {
         return STELE_OK;
     }
     const size_t n = (size_t)r->n;
+    probed.mean = z;
     double *hit = stele__calloc(STELE__N_FRESH_ROWS * n + 1, sizeof *hit);
     stele_status status =
-        hit != NULL ? stele__fresh_score(q->judge, r, &fresh, hit) : STELE_E_NOMEM;
+        hit != NULL ? stele__fresh_score(q->judge, &probed, &fresh, hit) : STELE_E_NOMEM;
     if (status == STELE_OK) {
         put(at, "fresh_knn", fresh.knn.accuracy);
         put(at, "fresh_knn_error", fresh.knn.standard_error);
@@ -49,9 +53,11 @@ static stele_status add_fresh(const stele__report_request *q, const stele__head_
     return status;
 }
 
-/* The figures of one head, under its name in `all`. */
+/* The figures of one head, under its name in `all`; with fresh classifiers of z unless that is
+ * NULL.
+ */
 static stele_status add_head(const stele__report_request *q, const stele__head_request *r,
-                             int with_fresh, json_t *all, stele__diag *diag)
+                             const float *z, json_t *all, stele__diag *diag)
 {
     stele__head_score score;
     stele_status status = stele__head_score_of(q->judge, r, &score, diag);
@@ -61,9 +67,9 @@ static stele_status add_head(const stele__report_request *q, const stele__head_r
             one, "intervals",
             stele__report_metric_intervals(score.metric, score.interval, score.n_metrics));
     }
-    status = status == STELE_OK && with_fresh ? add_fresh(q, r, one) : status;
+    status = status == STELE_OK && z != NULL ? add_fresh(q, r, z, one) : status;
     json_object_set_new(one, "rows", json_integer((json_int_t)score.n));
-    if (score.n > 0 || with_fresh) {
+    if (score.n > 0 || z != NULL) {
         json_object_set(all, stele__head_short_name(&q->judge->model->head[r->head]), one);
     }
     json_decref(one);
@@ -98,10 +104,18 @@ stele_status stele__report_warn_heads(const stele__report_request *q, stele__dia
     return status;
 }
 
-static stele_status add_heads(const stele__report_request *q, uint64_t mask, const float *mean,
-                              int with_fresh, json_t *all, stele__diag *diag)
+/* Of heads at the means that they see; z as in add_head. */
+static stele_status add_heads(const stele__report_request *q, uint64_t mask, const float *z,
+                              json_t *all, stele__diag *diag)
 {
-    stele_status status = STELE_OK;
+    const size_t size = (size_t)q->n * q->judge->model->latent_dim;
+    float *mean = stele__calloc(size + 1, sizeof *mean);
+    stele_status status = mean != NULL ? STELE_OK : STELE_E_NOMEM;
+    if (status == STELE_OK && z != NULL && !stele__params_keeps(q->judge->model->params)) {
+        memcpy(mean, z, size * sizeof *mean); /* the same bits */
+    } else if (status == STELE_OK) {
+        status = stele__judge_means_for_heads(q->judge, q->row, q->n, mask, mean, diag);
+    }
     for (uint32_t h = 0; h < q->judge->model->n_heads && status == STELE_OK; h++) {
         stele__head_request r = { .head = h,
                                   .row = q->row,
@@ -109,8 +123,9 @@ static stele_status add_heads(const stele__report_request *q, uint64_t mask, con
                                   .n = q->n,
                                   .mask = mask,
                                   .bootstrap = q->bootstrap };
-        status = add_head(q, &r, with_fresh, all, diag);
+        status = add_head(q, &r, z, all, diag);
     }
+    stele__free(mean);
     return status;
 }
 
@@ -122,25 +137,14 @@ stele_status stele__report_heads(const stele__report_request *q, const stele__la
     }
     json_t *all = json_object();
     json_object_set_new(at, "heads", all);
-    return add_heads(q, l->mask, l->mean, 1, all, diag);
+    return add_heads(q, l->mask, l->mean, all, diag);
 }
 
 stele_status stele__report_predictions(const stele__report_request *q, json_t **ret,
                                        stele__diag *diag)
 {
-    const size_t width = q->judge->model->latent_dim, n = (size_t)q->n;
-    float *mean = stele__calloc(n * width, sizeof *mean),
-          *sd = stele__calloc(n * width, sizeof *sd);
     json_t *all = json_object();
-    stele_status status = mean != NULL && sd != NULL && all != NULL ? STELE_OK : STELE_E_NOMEM;
-    if (status == STELE_OK) {
-        status = stele__judge_moments(q->judge, q->row, q->n, q->mask, mean, sd, diag);
-    }
-    if (status == STELE_OK) {
-        status = add_heads(q, q->mask, mean, 0, all, diag);
-    }
-    stele__free(mean);
-    stele__free(sd);
+    stele_status status = all != NULL ? add_heads(q, q->mask, NULL, all, diag) : STELE_E_NOMEM;
     if (status != STELE_OK) {
         json_decref(all);
         return status;

@@ -49,6 +49,7 @@ void stele__graph_begin(stele_graph *g, const stele__pass *pass)
     g->data_row = NULL;
     g->sample = NULL;
     g->cache = NULL;
+    g->at_start = 0;
     g->status = STELE_OK;
     g->error[0] = '\0';
     g->hint[0] = '\0';
@@ -58,6 +59,11 @@ void stele__graph_begin(stele_graph *g, const stele__pass *pass)
 void stele__graph_enter(stele_graph *g, const stele__scope *scope)
 {
     g->scope = scope;
+}
+
+void stele__graph_at_start(stele_graph *g, int on)
+{
+    g->at_start = on;
 }
 
 void stele__graph_rows(stele_graph *g, int64_t n, const int64_t *data_row, const uint32_t *sample)
@@ -161,6 +167,9 @@ stele_tensor *stele__graph_param(stele_graph *g, stele__params *params, uint32_t
         return stele__op_fail(g, STELE_E_DTYPE, "param: %s is %s, the graph computes in %s",
                               p->name, stele__dtype_name(stele__params_dtype(params)),
                               stele__dtype_name(g->dtype));
+    }
+    if (g->at_start && p->start != NULL) {
+        return stele__op_alias(g, g->dtype, &p->shape, p->start);
     }
     stele__param_cache *c = cache_of(g, params);
     if (c == NULL || c->tensor[entry] != NULL) {

@@ -71,6 +71,10 @@ stele_tensor *stele__graph_csr(stele_graph *g, uint32_t dtype, int64_t rows, int
  * gradient of the object. Twice in a pass gives the same tensor. */
 stele_tensor *stele__graph_param(stele_graph *g, stele__params *params, uint32_t entry);
 
+/* on 1: parameters that keep their initial values (stele__declaration.keep) are asked for as those,
+ * without a derivative, until it is called with 0 or a pass begins. */
+void stele__graph_at_start(stele_graph *g, int on);
+
 /* Derivatives of a scalar towards everything that wants one. Those of parameters are added to what
  * their params object holds; all others start afresh with every call. */
 STELE_NODISCARD stele_status stele__graph_backward(stele_graph *g, stele_tensor *loss);

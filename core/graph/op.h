@@ -51,6 +51,7 @@ struct stele_graph {
     const int64_t *data_row;          /* n_rows */
     const uint32_t *sample;           /* n_rows or NULL */
     struct stele__param_cache *cache; /* parameters already asked for in this pass */
+    int at_start;                     /* parameters that keep their initial values have those */
     struct stele__watch *watch;       /* NULL: units of layers are not watched */
     stele_status status;
     char error[1280], hint[1280]; /* room for what a plugin says */

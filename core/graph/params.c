@@ -57,6 +57,7 @@ void stele__params_destroy(stele__params *p)
         if (p->entry[i].kind == STELE__FROZEN && p->entry[i].values != p->frozen[i]) {
             stele__free_aligned(p->entry[i].values);
         }
+        stele__free(p->entry[i].start);
         stele__free(p->entry[i].name);
     }
     stele__free(p->entry);
@@ -134,6 +135,7 @@ stele_status stele__params_declare(stele__params *p, const stele__declaration *d
                                      .kind = d->kind,
                                      .init = d->init,
                                      .group = d->group,
+                                     .keep = d->kind == STELE__TRAINED && d->keep,
                                      .scale = d->scale,
                                      .decay = d->decay };
     *ret_entry = p->n++;
@@ -248,6 +250,19 @@ static stele_status place_frozen(stele__params *p, uint32_t i)
     return STELE_OK;
 }
 
+static stele_status keep_start(stele__param *e, size_t size)
+{
+    if (!e->keep) {
+        return STELE_OK;
+    }
+    e->start = stele__malloc((size_t)e->n * size);
+    if (e->start == NULL) {
+        return STELE_E_NOMEM;
+    }
+    memcpy(e->start, e->values, (size_t)e->n * size);
+    return STELE_OK;
+}
+
 /* The first place in an area, which is a page too long, that lies `phase` bytes into a page. */
 static void *staggered(char *area, uintptr_t phase)
 {
@@ -294,6 +309,9 @@ stele_status stele__params_finalize(stele__params *p, uint64_t seed, int trainin
             e->moment[1] = (char *)p->moment[1] + e->offset * size;
         }
         initialise(e, p->dtype, seed);
+        if (keep_start(e, size) != STELE_OK) {
+            return STELE_E_NOMEM;
+        }
     }
     return STELE_OK;
 }
@@ -327,6 +345,15 @@ uint32_t stele__params_count(const stele__params *p)
 stele__param *stele__params_entry(stele__params *p, uint32_t entry)
 {
     return entry < p->n ? &p->entry[entry] : NULL;
+}
+
+int stele__params_keeps(const stele__params *p)
+{
+    int any = 0;
+    for (uint32_t i = 0; i < p->n; i++) {
+        any |= p->entry[i].keep != 0;
+    }
+    return any;
 }
 
 int64_t stele__params_find(const stele__params *p, const char *name)

@@ -25,6 +25,7 @@ typedef struct stele__declaration {
     double scale;     /* see STELE_INIT_* */
     double decay;     /* TRAINED: factor on the optimiser's weight decay */
     uint32_t group;   /* TRAINED: entries of a group take their optimiser steps together */
+    uint32_t keep;    /* TRAINED: 1 keeps the initial values beside those of later */
     uint32_t dtype;   /* FROZEN: element type of `data`; converted if it is not the object's */
     const void *data; /* FROZEN: borrowed, must outlive the object */
 } stele__declaration;
@@ -36,10 +37,11 @@ struct stele__param {
     char *name;
     stele_shape shape;
     int64_t n;
-    uint32_t kind, init, group;
+    uint32_t kind, init, group, keep;
     double scale, decay;
     size_t offset;         /* TRAINED, BUFFER: first element in the area */
     void *values;          /* n elements of the object's dtype */
+    void *start;           /* the initial values of an entry that keeps them; else NULL */
     void *gradient;        /* TRAINED and room for training; else NULL */
     void *moment[2];       /* the same */
     uint32_t has_gradient; /* 0: `gradient` is to be read as 0; STELE__MEASURED: see squares;
@@ -77,6 +79,8 @@ uint32_t stele__params_dtype(const stele__params *p);
 uint32_t stele__params_count(const stele__params *p);
 /* Borrowed; changing what `values` points to is allowed between passes. NULL: no such entry. */
 stele__param *stele__params_entry(stele__params *p, uint32_t entry);
+/* Does any entry keep its initial values? */
+int stele__params_keeps(const stele__params *p);
 /* Entry of that name, -1 if none. */
 int64_t stele__params_find(const stele__params *p, const char *name);
 

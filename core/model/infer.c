@@ -240,6 +240,16 @@ stele_status stele__fuse(const stele__model *m, stele_graph *g, const stele__exp
     return status;
 }
 
+/* Calibrated factors move means, too, and heads have learned where these were without. */
+stele_status stele__fuse_for_heads(const stele__model *m, stele_graph *g,
+                                   const stele__expert_set *e, uint64_t mask, stele__posterior *ret)
+{
+    stele__graph_at_start(g, 1);
+    stele_status status = stele__fuse(m, g, e, mask, ret);
+    stele__graph_at_start(g, 0);
+    return status;
+}
+
 /* Rows that have component c of a posterior from at least one modality. */
 static int64_t component_rows(const stele__batch *b, const stele_joint *j, uint32_t c,
                               const uint64_t *used, stele__draws *d)
@@ -440,6 +450,21 @@ static void moments_at(const stele_joint *j, int64_t r, int64_t i, double *ret_m
     *ret_var = var;
 }
 
+/* Of all rows; ret_sd may be NULL. */
+static void moments(const stele_joint *j, int64_t n, int64_t width, float *ret_mean, float *ret_sd)
+{
+    for (int64_t r = 0; r < n; r++) {
+        for (int64_t i = r * width; i < (r + 1) * width; i++) {
+            double mean, var;
+            moments_at(j, r, i, &mean, &var);
+            ret_mean[i] = (float)mean;
+            if (ret_sd != NULL) {
+                ret_sd[i] = (float)sqrt(var);
+            }
+        }
+    }
+}
+
 stele_status stele__posterior_moments(const stele__model *m, stele_graph *g, const stele__batch *b,
                                       uint64_t mask, float *ret_mean, float *ret_sd)
 {
@@ -449,13 +474,23 @@ stele_status stele__posterior_moments(const stele__model *m, stele_graph *g, con
     if (status == STELE_OK) {
         status = stele__fuse(m, g, &e, mask, &p);
     }
-    for (int64_t r = 0; status == STELE_OK && r < b->n; r++) {
-        for (uint32_t d = 0; d < m->latent_dim; d++) {
-            double mean, var;
-            moments_at(&p.joint, r, r * m->latent_dim + d, &mean, &var);
-            ret_mean[r * m->latent_dim + d] = (float)mean;
-            ret_sd[r * m->latent_dim + d] = (float)sqrt(var);
-        }
+    if (status == STELE_OK) {
+        moments(&p.joint, b->n, m->latent_dim, ret_mean, ret_sd);
+    }
+    return status;
+}
+
+stele_status stele__means_for_heads(const stele__model *m, stele_graph *g, const stele__batch *b,
+                                    uint64_t mask, float *ret_mean)
+{
+    stele__expert_set e;
+    stele__posterior p;
+    stele_status status = stele__encode(m, g, b, &e);
+    if (status == STELE_OK) {
+        status = stele__fuse_for_heads(m, g, &e, mask, &p);
+    }
+    if (status == STELE_OK) {
+        moments(&p.joint, b->n, m->latent_dim, ret_mean, NULL);
     }
     return status;
 }

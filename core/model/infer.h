@@ -36,6 +36,13 @@ STELE_NODISCARD stele_status stele__fuse(const stele__model *m, stele_graph *g,
                                          const stele__expert_set *e, uint64_t mask,
                                          stele__posterior *ret);
 
+/* The posterior that heads see: as in training, so that what is calibrated after it
+ * (STELE_PARAM_CALIBRATED) has its initial values. Without such parameters the same bits as
+ * stele__fuse. */
+STELE_NODISCARD stele_status stele__fuse_for_heads(const stele__model *m, stele_graph *g,
+                                                   const stele__expert_set *e, uint64_t mask,
+                                                   stele__posterior *ret);
+
 /* Samples of one component of one posterior, for those rows that have it. */
 typedef struct stele__draws {
     uint64_t mask;   /* of the posterior */
@@ -126,5 +133,9 @@ double stele__dist_variance(const stele_dist *q, int64_t i);
 STELE_NODISCARD stele_status stele__posterior_moments(const stele__model *m, stele_graph *g,
                                                       const stele__batch *b, uint64_t mask,
                                                       float *ret_mean, float *ret_sd);
+/* The means, (B, D), of the posterior that heads see. [compute] */
+STELE_NODISCARD stele_status stele__means_for_heads(const stele__model *m, stele_graph *g,
+                                                    const stele__batch *b, uint64_t mask,
+                                                    float *ret_mean);
 
 #endif

@@ -94,7 +94,8 @@ static stele_status build_param(stele_build *b, const stele_param_spec *s, uint3
                              .decay = s->decay,
                              .group = (s->flags & STELE_PARAM_CALIBRATED) != 0
                                           ? STELE__GROUP_CALIBRATED
-                                          : b->part->group };
+                                          : b->part->group,
+                             .keep = (s->flags & STELE_PARAM_CALIBRATED) != 0 };
     return declare(b, s->name, &d, ret_id);
 }
 

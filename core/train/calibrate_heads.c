@@ -56,7 +56,7 @@ static void note_target(rows *s, int64_t row)
 }
 
 /* Posterior means and targets of one batch of validation rows. */
-static stele_status add_batch(rows *s, float *mean, float *sd)
+static stele_status add_batch(rows *s, float *mean)
 {
     const stele__training *t = s->l->t;
     const stele__batch *b = s->l->batch;
@@ -64,7 +64,7 @@ static stele_status add_batch(rows *s, float *mean, float *sd)
     stele__pass pass = { .seed = (uint64_t)t->spec->top->seed };
     stele__graph_begin(s->l->graph, &pass);
     stele_status status =
-        stele__posterior_moments(t->model, s->l->graph, b, stele__model_all(t->model), mean, sd);
+        stele__means_for_heads(t->model, s->l->graph, b, stele__model_all(t->model), mean);
     for (int64_t r = 0; status == STELE_OK && r < b->n; r++) {
         if (b->present[r] != 0 && stele__head_has_target(b, s->head, b->row[r])) {
             memcpy(s->mean + (size_t)s->n * width, mean + (size_t)r * width, width * sizeof *mean);
@@ -80,23 +80,20 @@ static stele_status choose(rows *s)
     const int64_t n = t->split->n[STELE__VALID], most = s->l->batch->capacity;
     const size_t width = t->model->latent_dim;
     float *mean = stele__calloc((size_t)most * width, sizeof *mean);
-    float *sd = stele__calloc((size_t)most * width, sizeof *sd);
     stele_status status = STELE_OK;
     s->row = stele__calloc((size_t)n, sizeof *s->row);
     s->mean = stele__calloc((size_t)n * width, sizeof *s->mean);
     s->code = stele__calloc((size_t)n, sizeof *s->code);
     s->number = stele__calloc((size_t)n * head_of(s)->n_columns, sizeof *s->number);
-    if (mean == NULL || sd == NULL || s->row == NULL || s->mean == NULL || s->code == NULL ||
-        s->number == NULL) {
+    if (mean == NULL || s->row == NULL || s->mean == NULL || s->code == NULL || s->number == NULL) {
         status = STELE_E_NOMEM;
     }
     for (int64_t at = 0; at < n && status == STELE_OK; at += most) {
         stele__batch_load(s->l->batch, n - at < most ? n - at : most,
                           t->split->row[STELE__VALID] + at, 0);
-        status = add_batch(s, mean, sd);
+        status = add_batch(s, mean);
     }
     stele__free(mean);
-    stele__free(sd);
     return status;
 }
 

@@ -3,9 +3,11 @@
 
 Likelihood weights of 6 ask for posteriors that are far too sharp. Trained once without and once with calibrated
 experts, the same model has wider posteriors with them and a higher importance-weighted likelihood of test rows, and the
-joint posterior is no worse a proposal than that of either modality.
+joint posterior is no worse a proposal than that of either modality. The heads of both say the same: they see
+posteriors as in training.
 """
 
+import csv
 import json
 import pathlib
 import subprocess
@@ -22,6 +24,7 @@ modalities:
   atac: {plugin: bernoulli_peaks, weight: 6, encoder: {hidden: [32]}, decoder: {hidden: [32]}}
 fusion: {plugin: FUSION, precision_scale: one}
 objective: {subsets: all+single, reconstruct: present}
+heads: {type: {plugin: classifier, target: class}}
 train: {epochs: 12, batch_size: 64, optimiser: {kind: adamw, lr: 3.0e-3}}
 evaluate: [likelihood]
 """
@@ -33,17 +36,31 @@ def posteriors(stele, folder, fusion, scale):
     run = folder / f"{fusion}-{scale}"
     subprocess.run([stele, "train", spec, "--run", run, "--quiet", "--set", f"fusion.precision_scale={scale}"], check=True)
     done = subprocess.run([stele, "eval", run, "--json", "--quiet"], check=True, stdout=subprocess.PIPE, text=True)
-    return {p["name"]: p for p in json.loads(done.stdout)["posteriors"]}
+    subprocess.run([stele, "predict", run, "-o", run / "said.csv", "--quiet"], check=True)
+    with open(run / "said.csv", newline="", encoding="utf-8") as file:
+        said = [float(v) for row in csv.DictReader(file) for name, v in row.items() if name.startswith("type_")]
+    return {p["name"]: p for p in json.loads(done.stdout)["posteriors"]}, said
+
+
+def same(a, b):
+    """But for rounding in training."""
+    return len(a) == len(b) and all(abs(x - y) < 1e-3 for x, y in zip(a, b))
+
+
+def figures(posterior):
+    return [posterior["heads"]["type"][key] for key in ("accuracy", "cross_entropy", "brier")]
 
 
 def check(stele, folder, fusion):
-    before, after = (posteriors(stele, folder, fusion, scale) for scale in ("one", "calibrated"))
+    (before, said_before), (after, said_after) = (posteriors(stele, folder, fusion, scale) for scale in ("one", "calibrated"))
     said = " ".join(f"{name}: {before[name]['importance_weighted']:.2f} -> {p['importance_weighted']:.2f}, variance "
                     f"{before[name]['variance']:.3f} -> {p['variance']:.3f};" for name, p in after.items())
     print(fusion, said)
     wrong = [name for name, p in after.items() if p["variance"] < 1.3 * before[name]["variance"]]
     wrong += [name for name, p in after.items() if p["importance_weighted"] < before[name]["importance_weighted"] + 0.1]
     best = max(p["importance_weighted"] for p in after.values())
+    wrong += [f"{name}: head" for name, p in after.items() if not same(figures(p), figures(before[name]))]
+    wrong += [] if same(said_after, said_before) else ["predictions"]
     wrong += ["joint below a single one"] if after["joint"]["importance_weighted"] < best - 0.05 else []
     return wrong
 
