@@ -374,6 +374,34 @@ static void pictures_move_as_far_as_asked(void **state)
     }
 }
 
+/* One standard deviation of the noise of a pixel, of which white is 1, is `noise`. */
+static void noise_is_as_loud_as_asked(void **state)
+{
+    enum { H = 12, W = 10, N = H * W, STREAM = 9 };
+    const stele__pass pass = { .seed = 1, .training = 1 };
+    const stele_shape sample = STELE__SHAPE(H, W), both = STELE__SHAPE(2, H, W);
+    const int64_t rows[] = { 0, 1 };
+    double want[2 * LATENT], seen[2 * LATENT];
+    rig r;
+    (void)state;
+    open_rig(&r, &sample,
+             "{white: 16, encoder: {channels: [4], hidden: [5], activation: tanh, noise: 0.3}, "
+             "decoder: {channels: [4, 3], hidden: [5]}}");
+    stele__graph_begin(r.graph, &pass);
+    stele__graph_enter(r.graph, &r.scope);
+    stele__graph_rows(r.graph, 2, rows, NULL);
+    const double *noise = tables()->ops->noise(r.graph, &both, STREAM)->data;
+    for (int i = 0; i < 2 * N; i++) {
+        x[i] = 1.0 + i % 7;
+        y[i] = x[i] + 16 * 0.3 * noise[i];
+    }
+    stele__graph_enter(r.graph, NULL);
+    expert_of(&r, 1, &sample, x, seen);
+    expert_of(&r, 0, &sample, y, want);
+    assert_true(difference(want, seen) < 1e-9);
+    finish(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -386,6 +414,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(pictures_move_while_training),
         cmocka_unit_test(pictures_move_as_far_as_asked),
+        cmocka_unit_test(noise_is_as_loud_as_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

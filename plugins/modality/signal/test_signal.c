@@ -22,13 +22,14 @@ static void open_rig(rig *r, const stele_shape *sample, const char *options)
     }
 }
 
-/* Expert of x (2, sample...) as mean and log-variance, (2, LATENT) each, one behind the other. */
-static void encode(rig *r, const stele_shape *sample, const double *x, int training, double *ret)
+/* Expert of x (n, sample...) as mean and log-variance, (n, LATENT) each, one behind the other. */
+static void encode_rows(rig *r, const stele_shape *sample, int n, const double *x, int training,
+                        double *ret)
 {
     const stele__pass pass = { .seed = 1, .training = training };
     stele_shape s = *sample;
     memmove(&s.dim[1], &s.dim[0], s.ndim++ * sizeof s.dim[0]);
-    s.dim[0] = 2;
+    s.dim[0] = n;
     stele__graph_begin(r->graph, &pass);
     stele_encode_args e = { .struct_size = sizeof e };
     stele_dist q = { 0 };
@@ -36,9 +37,14 @@ static void encode(rig *r, const stele_shape *sample, const double *x, int train
     stele__graph_enter(r->graph, &r->scope);
     assert_int_equal(r->vt->encode(r->inst, r->graph, &e, &q), STELE_OK);
     stele__graph_enter(r->graph, NULL);
-    assert_true(q.p[0]->n == 2 * LATENT && q.p[1]->n == 2 * LATENT);
-    memcpy(ret, q.p[0]->data, 2 * LATENT * sizeof *ret);
-    memcpy(ret + 2 * LATENT, q.p[1]->data, 2 * LATENT * sizeof *ret);
+    assert_true(q.p[0]->n == n * LATENT && q.p[1]->n == n * LATENT);
+    memcpy(ret, q.p[0]->data, (size_t)(n * LATENT) * sizeof *ret);
+    memcpy(ret + n * LATENT, q.p[1]->data, (size_t)(n * LATENT) * sizeof *ret);
+}
+
+static void encode(rig *r, const stele_shape *sample, const double *x, int training, double *ret)
+{
+    encode_rows(r, sample, 2, x, training, ret);
 }
 
 /* A log-variance is 0 whatever the input until it is trained. */
@@ -314,6 +320,59 @@ static void noise_stands_in_for_windows(void **state)
     finish(&r);
 }
 
+enum { WINDOWS = 400 };
+
+/* The windows that a pass of training puts in place of others: white noise, which has a standard
+ * deviation of its own in each row, exp(N(0, 1/4)). */
+static void random_windows(rig *r, double *ret)
+{
+    enum { STREAM = 2, STREAM_LEVEL = 3 };
+    const stele__pass pass = { .seed = 1, .training = 1 };
+    const stele_shape s = STELE__SHAPE(WINDOWS, C, T), each = STELE__SHAPE(WINDOWS, 1, 1);
+    stele__graph_begin(r->graph, &pass);
+    stele__graph_enter(r->graph, &r->scope);
+    const double *noise = tables()->ops->noise(r->graph, &s, STREAM)->data;
+    const double *level = tables()->ops->noise(r->graph, &each, STREAM_LEVEL)->data;
+    for (int i = 0; i < WINDOWS * ROW; i++) {
+        ret[i] = exp(0.5 * level[i / ROW]) * noise[i];
+    }
+    stele__graph_enter(r->graph, NULL);
+}
+
+/* As many windows as `noise` says, within four standard deviations. */
+static void noise_is_as_frequent_and_loud_as_asked(void **state)
+{
+    static const double share[] = { 0.1, 0.8 };
+    static double x[WINDOWS * ROW], noise[WINDOWS * ROW], want[2 * WINDOWS * LATENT],
+        got[2 * WINDOWS * LATENT], own[2 * WINDOWS * LATENT];
+    const stele_shape sample = STELE__SHAPE(C, T);
+    (void)state;
+    for (int i = 0; i < WINDOWS * ROW; i++) {
+        x[i] = sin(1.3 * i);
+    }
+    for (int k = 0; k < 2; k++) {
+        int replaced = 0;
+        char options[160];
+        rig r;
+        snprintf(options, sizeof options,
+                 "{encoder: {noise: %g, channels: [4, 3], hidden: [5], activation: tanh}}",
+                 share[k]);
+        open_rig(&r, &sample, options);
+        random_windows(&r, noise);
+        encode_rows(&r, &sample, WINDOWS, x, 0, own);
+        encode_rows(&r, &sample, WINDOWS, noise, 0, want);
+        encode_rows(&r, &sample, WINDOWS, x, 1, got);
+        for (int i = 0; i < WINDOWS * LATENT; i += LATENT) {
+            const int kept = fabs(got[i] - own[i]) < 1e-12;
+            assert_true(kept || fabs(got[i] - want[i]) < 1e-12);
+            replaced += !kept;
+        }
+        assert_float_equal((double)replaced / WINDOWS, share[k],
+                           4.0 * sqrt(share[k] * (1.0 - share[k]) / WINDOWS));
+        finish(&r);
+    }
+}
+
 static void values_are_checked(void **state)
 {
     const stele_shape sample = STELE__SHAPE(C, T);
@@ -367,6 +426,7 @@ int main(void)
         cmocka_unit_test(statistics_are_those_of_the_training_rows),
         cmocka_unit_test(a_spectrum_has_no_phase),
         cmocka_unit_test(noise_stands_in_for_windows),
+        cmocka_unit_test(noise_is_as_frequent_and_loud_as_asked),
         cmocka_unit_test(values_are_checked),
         cmocka_unit_test(what_cannot_be_is_refused),
     };
