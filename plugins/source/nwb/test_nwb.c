@@ -129,7 +129,8 @@ static void trials_are_windows_with_labels(void **state)
     vt->destroy(s);
 }
 
-/* Position is (t, 2 t) every half second up to 9.5; speed is t every second up to 10. */
+/* Position is (t, 2 t) every half second up to 9.5; speed is t every second up to 10, stored with a
+ * factor and an offset. */
 static void series_are_brought_to_the_bins(void **state)
 {
     nwb_config c = usual();
