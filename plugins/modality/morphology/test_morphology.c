@@ -1,7 +1,12 @@
 /* modality/morphology: each kind's likelihood against scipy 1.17, kinds as training rows show them,
- * what is missing or cannot be, and shares of a total (stele/dirichlet_multinomial.h). Derivatives,
- * integrals and draws are stele-check's, with every kind and likelihood. */
+ * what is missing or cannot be, what is taken from trees, and shares of a total
+ * (stele/dirichlet_multinomial.h). Derivatives, integrals and draws are stele-check's, with every
+ * kind and likelihood. */
 #include "features.c" /* before cmocka, whose `fail` is a macro */
+
+#define seen_as tree_seen_as
+#include "tree.c"
+#undef seen_as
 
 #include "test.h"
 
@@ -225,6 +230,60 @@ static void kinds_are_those_of_the_training_rows(void **state)
     assert_true(kinds[5] == KIND_COUNT);
 }
 
+/* --- trees --- */
+
+/* Three branches of one tree: how far their parent is before them, and two features. */
+static const double branches[3][3] = { { 1, -20, 2 }, { 1, -4, 6 }, { 1, 3, 7 } };
+static int trees_given;
+static double tree_values[2][4];
+
+static stele_status next_tree(stele_fit *f, stele_view *ret)
+{
+    (void)f;
+    *ret = (stele_view){ .struct_size = sizeof *ret,
+                         .dtype = STELE_F64,
+                         .layout = STELE_DENSE,
+                         .shape = stele_shape2(trees_given++ == 0, 9),
+                         .data = branches };
+    return STELE_OK;
+}
+
+static stele_status set_tree(stele_fit *f, uint32_t id, uint64_t n, const double *v)
+{
+    (void)f;
+    assert_int_equal(n, 4);
+    memcpy(tree_values[id], v, sizeof tree_values[id]);
+    return STELE_OK;
+}
+
+/* Means and standard deviations of features as they are and of their logarithms, which have the
+ * sign of the feature. */
+static void branches_are_seen_in_logarithms_too(void **state)
+{
+    const stele_fit_api api = { .next_seen = next_tree, .set = set_tree };
+    const stele_host host = { .fit = &api };
+    stele_inst *self = calloc(1, sizeof *self);
+    (void)state;
+    assert_non_null(self);
+    self->counts.host = &host;
+    self->tree = (tree_unit){ .centre = 0, .log_scale = 1, .width = 3 };
+    trees_given = 0;
+    assert_int_equal(tree_fit(self, NULL), STELE_OK);
+    const double seen[4][3] = {
+        { -20, -4, 3 }, { 2, 6, 7 }, { -log(21), -log(5), log(4) }, { log(3), log(7), log(8) }
+    };
+    for (int j = 0; j < 4; j++) {
+        const double mean = (seen[j][0] + seen[j][1] + seen[j][2]) / 3;
+        double variance = 0.0;
+        for (int i = 0; i < 3; i++) {
+            variance += (seen[j][i] - mean) * (seen[j][i] - mean) / 3;
+        }
+        near(tree_values[0][j], mean, 1e-12);
+        near(tree_values[1][j], 0.5 * log(variance), 1e-12);
+    }
+    free(self);
+}
+
 /* --- shares of a total --- */
 
 static double run_shares(uint32_t dtype, const double *x, const double *log_alpha, double log_beta,
@@ -306,6 +365,7 @@ int main(void)
         cmocka_unit_test(missing_features_drop_out),
         cmocka_unit_test(impossible_values_are_missing),
         cmocka_unit_test(kinds_are_those_of_the_training_rows),
+        cmocka_unit_test(branches_are_seen_in_logarithms_too),
         cmocka_unit_test(shares_and_total_are_those_of_scipy),
         cmocka_unit_test(missing_counts_drop_out),
     };

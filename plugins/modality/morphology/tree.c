@@ -123,16 +123,16 @@ static double seen_as(double v, int as_log)
 /* --- fit -------------------------------------------------------------------------------------- */
 
 /* Number, mean and sum of squared deviations of a feature (Welford 1962). */
-typedef struct column {
+typedef struct measured {
     double n, mean, squares;
-} column;
+} measured;
 
-static void add_branch(column *list, const double *feature, int64_t features)
+static void add_branch(measured *list, const double *feature, int64_t features)
 {
     for (int64_t j = 0; j < 2 * features; j++) {
         const double v = seen_as(feature[j % features], j >= features);
         if (isfinite(v)) {
-            column *c = &list[j];
+            measured *c = &list[j];
             const double d = v - c->mean;
             c->n += 1.0;
             c->mean += d / c->n;
@@ -141,7 +141,7 @@ static void add_branch(column *list, const double *feature, int64_t features)
     }
 }
 
-static stele_status read_branches(const stele_inst *self, stele_fit *f, column *list)
+static stele_status read_branches(const stele_inst *self, stele_fit *f, measured *list)
 {
     const int64_t width = self->tree.width;
     stele_view x = { .struct_size = sizeof x };
@@ -167,7 +167,7 @@ stele_status tree_fit(const stele_inst *self, stele_fit *f)
 {
     const stele_fit_api *api = self->counts.host->fit;
     const size_t n = 2 * (size_t)(self->tree.width - 1);
-    column *list = calloc(n, sizeof *list);
+    measured *list = calloc(n, sizeof *list);
     double *value = calloc(2 * n, sizeof *value);
     stele_status status =
         list != NULL && value != NULL ? read_branches(self, f, list) : STELE_E_NOMEM;

@@ -127,6 +127,26 @@ static void a_bag_of_words_by_hand(void **state)
     toy_close(&t);
 }
 
+/* Of a text of one token tf-idf reads that token's vector, however rare it is. Row 1 is "ab". */
+static void a_token_alone_is_its_vector(void **state)
+{
+    (void)state;
+    toy t;
+    stele_dist q = { 0 };
+    open_text(&t, "t", "decoder: {kind: bag}, encoder: {kind: bag, weights: tfidf, hidden: []}",
+              STELE_F64);
+    assert_true(fabs(value(&t, "encoder.weights", 258) - 1.0) > 0.1);
+    const double *e = (const double *)param(&t, "encoder.embedding")->values + 258 * 3;
+    const stele__modality *md = begin(&t, 0);
+    stele_encode_args a = { .struct_size = sizeof a, .x = tokens(&t) };
+    TOY_OK(&t, md->vt->encode(stele__guest_inst(md->part.guest), t.graph, &a, &q));
+    for (int64_t j = 0; j < 2; j++) {
+        const double want = linear_at(&t, "mean", 3, 2, e, (int)j);
+        assert_float_equal(stele__tensor_real(q.p[0], 2 + j), want, 1e-12);
+    }
+    toy_close(&t);
+}
+
 /* Tokens and an end; of a text that is cut as many tokens as there may be. */
 static void factors_are_tokens(void **state)
 {
@@ -462,6 +482,7 @@ int main(void)
         cmocka_unit_test(frequent_pairs_are_merged_first),
         cmocka_unit_test(words_end_where_the_kind_of_character_changes),
         cmocka_unit_test(a_bag_of_words_by_hand),
+        cmocka_unit_test(a_token_alone_is_its_vector),
         cmocka_unit_test(a_recurrent_decoder_by_hand),
         cmocka_unit_test(training_is_harder),
         cmocka_unit_test(factors_are_tokens),
