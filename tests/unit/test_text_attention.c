@@ -237,6 +237,62 @@ static void the_search_finds_the_likeliest(void **state)
     toy_close(&t);
 }
 
+static void set(toy *t, const char *name, int64_t i, double v)
+{
+    toy_put(STELE_F64, param(t, name)->values, i, v);
+}
+
+/* Texts of `a` and `b` alone. After `a` comes `b`, and after a `b` that has an `a` somewhere before
+ * it the end; else `a` comes with probability p_a. One number of the state says that the last
+ * token was `a`, the other what attention has seen of it before. */
+static void make_remember(toy *t, double p_a)
+{
+    for (uint32_t e = 0; e < stele__params_count(t->model.params); e++) {
+        stele__param *p = stele__params_entry(t->model.params, e);
+        const int writes =
+            strncmp(p->name, "t.decoder.", 10) == 0 || strncmp(p->name, "t.output.", 9) == 0;
+        for (int64_t i = 0; writes && i < p->n; i++) {
+            toy_put(STELE_F64, p->values, i, strcmp(p->name, "t.output.bias") == 0 ? -50.0 : 0.0);
+        }
+    }
+    set(t, "decoder.embedding", 'a' * EMBEDDING, 1.0);
+    set(t, "decoder.enter.weight", 0, 1.0);
+    set(t, "decoder.block0.gain0", 0, 1.0);
+    set(t, "decoder.block0.in.weight", 2 * STATE, 1.0); /* the first value */
+    set(t, "decoder.block0.out.weight", 1, 1.0);        /* to the second of the state */
+    set(t, "decoder.gain", 0, 1.0);
+    set(t, "decoder.gain", 1, 1.0);
+    set(t, "output.weight", 'b' * STATE, 400.0);
+    set(t, "output.weight", TEXT_END * STATE + 1, 400.0);
+    set(t, "output.bias", 'a', log(p_a));
+    set(t, "output.bias", 'b', log(1.0 - p_a));
+}
+
+/* Of .4 and .6 "ab" is the likeliest text, .4, and has to overtake "bb", .36, with what it has
+ * seen. Of .3 and .7 it is "bbb", .343, that has seen no `a`. Random texts remember, too. */
+static void texts_remember_what_they_began_with(void **state)
+{
+    static const char *const can_be[] = { "ab", "bab", "bba", "bbb" };
+    (void)state;
+    for (int k = 1; k < 8; k++) {
+        char mode[ROWS][WIDTH + 1], random[ROWS][WIDTH + 1];
+        toy t;
+        open_attention(&t, "t", ", max_tokens: 3, beam: 2, top_p: 1", STELE_F64);
+        make_remember(&t, 0.1 * k);
+        generate(&t, STELE_DRAW_MODE, mode);
+        generate(&t, STELE_DRAW_SAMPLE, random);
+        for (int r = 0; r < ROWS; r++) {
+            int found = 0;
+            for (int i = 0; i < 4; i++) {
+                found += strcmp(random[r], can_be[i]) == 0;
+            }
+            assert_int_equal(found, 1);
+            assert_string_equal(mode[r], k < 4 ? "bbb" : "ab");
+        }
+        toy_close(&t);
+    }
+}
+
 static void a_wider_search_finds_more(void **state)
 {
     static const text_element one[] = { { "decoder.enter.weight", 0 }, { "decoder.gain", 0 } };
@@ -289,6 +345,7 @@ int main(void)
         cmocka_unit_test(the_encoder_by_hand),
         cmocka_unit_test(passes_allocate_nothing),
         cmocka_unit_test(the_search_finds_the_likeliest),
+        cmocka_unit_test(texts_remember_what_they_began_with),
         cmocka_unit_test(a_wider_search_finds_more),
         cmocka_unit_test(greedy_texts_are_greedy),
     };
