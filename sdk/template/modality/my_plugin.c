@@ -18,7 +18,7 @@ typedef struct config {
 static const char *const size_names[] = { "observed", "learned", "none", NULL };
 
 static const stele_option options[] = {
-    STELE_COUNT_MODEL_OPTIONS(config, counts, STELE_INPUT_LOG1P, 0.0, STELE_NORM_NONE),
+    STELE_COUNT_MODEL_OPTIONS(config, counts, STELE_INPUT_LOG1P, 0.0, STELE_NORM_LAYER),
     STELE_OPTION_ENUM(config, counts.size, "size_factor", size_names, STELE_SIZE_OBSERVED,
                       "Where a row's size comes from: its own counts, learned from z, or all rows have the same."),
 };
