@@ -65,6 +65,8 @@ static void destroy(stele_inst *s)
     free(s->series);
     free(s->units.time);
     free(s->units.first);
+    free(s->units.seen);
+    free(s->units.first_seen);
     free(s->begin);
     free(s->trial);
     texts_finish(&s->units.name);
@@ -109,6 +111,7 @@ static stele_status read_all(stele_inst *s)
     stele_status st = h5_file_open(&s->h5);
     st = st == STELE_OK ? check_kind(s) : st;
     st = st == STELE_OK ? nwb_units_read(s) : st;
+    st = st == STELE_OK ? nwb_observed_read(s) : st;
     st = st == STELE_OK && c->trials != NULL ? nwb_trials_read(s) : st;
     st = st == STELE_OK ? nwb_rows_make(s) : st;
     if (st == STELE_OK) {

@@ -20,7 +20,12 @@ typedef struct nwb_units {
     int64_t n;
     texts name;
     double *time;
-    int64_t *first; /* (n + 1) */
+    int64_t *first;                 /* (n + 1) */
+    double first_spike, last_spike; /* of all units */
+    /* Intervals in which each unit was observed, (begin, end), ascending and apart from each other;
+     * NULL: the file does not say. */
+    double *seen;
+    int64_t *first_seen; /* (n + 1) */
 } nwb_units;
 
 /* A column of the table of trials: numbers, or texts. */
@@ -56,8 +61,20 @@ struct stele_inst {
 /* --- units.c --------------------------------------------------------------------------------- */
 
 stele_status nwb_units_read(stele_inst *s);
-/* Spikes of each unit in each bin of a row: (n_bins, units). */
+/* What `path` says of each unit: where its entries end among the n_entries of `of`, called `noun`
+ * in messages. ret_first (units + 1), malloc'ed. */
+stele_status nwb_index_take(const stele_inst *s, const char *path, const char *of, const char *noun,
+                            const int64_t *end, int64_t n_entries, int64_t **ret_first);
+/* Spikes of each unit in each bin of a row, NaN where it was not observed: (n_bins, units). */
 void nwb_count(const stele_inst *s, int64_t row, float *ret);
+
+/* --- observed.c ------------------------------------------------------------------------------ */
+
+/* The intervals, if the file has any; after the units. */
+stele_status nwb_observed_read(stele_inst *s);
+/* Was the unit observed from `begin` to `end`, all the time? Where nothing is said about it: does
+ * that time meet the one between the first and the last spike of all units? */
+int nwb_observed(const stele_inst *s, int64_t unit, double begin, double end);
 
 /* --- trials.c -------------------------------------------------------------------------------- */
 

@@ -89,6 +89,51 @@ static void every_spike_is_in_one_bin(void **state)
     vt->destroy(s);
 }
 
+/* What each unit's intervals do not cover entirely is missing, and so is all of a unit that has
+ * neither intervals nor spikes. */
+static void what_was_not_observed_is_missing(void **state)
+{
+    nwb_config c = usual();
+    float x[3], sum = 0.0f;
+    (void)state;
+    c.path = fixture("observed.nwb");
+    stele_inst *s = open_config(&c);
+    for (int64_t row = 0; row < 100; row++) {
+        read_one(s, "spikes", row, x, NULL);
+        assert_true(row < 80 ? x[0] == 1 : isnan(x[0]));
+        const int second = (row >= 20 && row < 30) || (row >= 70 && row < 80);
+        assert_int_equal(isnan(x[1]) == 0, second);
+        sum += second ? x[1] : 0.0f;
+        assert_true(isnan(x[2]));
+    }
+    assert_true(sum == 3);
+    vt->destroy(s);
+    c.bin =
+        2.0; /* over the place where two intervals touch; longer than those of the second unit */
+    s = open_config(&c);
+    read_one(s, "spikes", 2, x, NULL);
+    assert_true(x[0] == 20 && isnan(x[1]));
+    vt->destroy(s);
+}
+
+/* Where the file does not say, nothing was observed before the first spike or behind the last. */
+static void bins_beyond_all_spikes_are_missing(void **state)
+{
+    nwb_config c = usual();
+    float x[3];
+    (void)state;
+    c.start = -1.0;
+    c.stop = 11.0;
+    stele_inst *s = open_config(&c);
+    for (int64_t row = 0; row < vt->n_rows(s, 0); row++) {
+        read_one(s, "spikes", row, x, NULL);
+        for (int k = 0; k < 3; k++) {
+            assert_int_equal(isnan(x[k]) == 0, row >= 10 && row < 110);
+        }
+    }
+    vt->destroy(s);
+}
+
 static void trials_are_windows_with_labels(void **state)
 {
     nwb_config c = usual();
@@ -227,6 +272,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_spike_is_in_one_bin),
+        cmocka_unit_test(what_was_not_observed_is_missing),
+        cmocka_unit_test(bins_beyond_all_spikes_are_missing),
         cmocka_unit_test(trials_are_windows_with_labels),
         cmocka_unit_test(series_are_brought_to_the_bins),
         cmocka_unit_test(series_of_trials_are_channels_of_bins),

@@ -184,16 +184,6 @@ static stele_status place_trials(stele_inst *s)
     return STELE_OK;
 }
 
-static double last_spike(const stele_inst *s)
-{
-    const nwb_units *u = &s->units;
-    double last = -INFINITY;
-    for (int64_t k = 0; k < u->n; k++) {
-        last = u->first[k + 1] > u->first[k] ? fmax(last, u->time[u->first[k + 1] - 1]) : last;
-    }
-    return last;
-}
-
 static stele_status make_room(stele_inst *s, int64_t n)
 {
     s->begin = malloc(((size_t)n + 1) * sizeof *s->begin);
@@ -204,7 +194,7 @@ static stele_status make_room(stele_inst *s, int64_t n)
 static stele_status place_bins(stele_inst *s)
 {
     const nwb_config *c = s->config;
-    const double last = last_spike(s);
+    const double last = s->units.last_spike;
     if (c->stop <= 0.0 && last < c->start) {
         return STELE_FAIL(s->h5.host, STELE_E_OPTION,
                           "start: %s: the last spike is at %g s, before the first bin at %g s",

@@ -13,29 +13,35 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Where each unit's times end: as many as there are units, none before the one before it. */
-static stele_status take_index(stele_inst *s, const int64_t *end, int64_t n_times)
+/* As many as there are units, none before the one before it. */
+stele_status nwb_index_take(const stele_inst *s, const char *path, const char *of, const char *noun,
+                            const int64_t *end, int64_t n_entries, int64_t **ret_first)
 {
-    nwb_units *u = &s->units;
-    u->first = calloc((size_t)u->n + 1, sizeof *u->first);
-    if (u->first == NULL) {
-        return h5_nomem(&s->h5, INDEX);
+    const int64_t n = s->units.n;
+    int64_t *first = calloc((size_t)n + 1, sizeof *first);
+    if (first == NULL) {
+        return h5_nomem(&s->h5, path);
     }
-    for (int64_t k = 0; k < u->n; k++) {
-        if (end[k] < u->first[k] || end[k] > n_times) {
-            return h5_fail(&s->h5, STELE_E_DATA, INDEX,
-                           "entry %lld is %lld: the times of a unit end between those of the unit "
-                           "before it (%lld) and the last (%lld)",
-                           (long long)k, (long long)end[k], (long long)u->first[k],
-                           (long long)n_times);
+    stele_status st = STELE_OK;
+    for (int64_t k = 0; k < n && st == STELE_OK; k++) {
+        if (end[k] < first[k] || end[k] > n_entries) {
+            st = h5_fail(&s->h5, STELE_E_DATA, path,
+                         "entry %lld is %lld: the %s of a unit end between those of the unit "
+                         "before it (%lld) and the last (%lld)",
+                         (long long)k, (long long)end[k], noun, (long long)first[k],
+                         (long long)n_entries);
         }
-        u->first[k + 1] = end[k];
+        first[k + 1] = end[k];
     }
-    if (u->first[u->n] != n_times) {
-        return h5_fail(&s->h5, STELE_E_DATA, INDEX,
-                       "ends at %lld, but `" TIMES "` has %lld entries", (long long)u->first[u->n],
-                       (long long)n_times);
+    if (st == STELE_OK && first[n] != n_entries) {
+        st = h5_fail(&s->h5, STELE_E_DATA, path, "ends at %lld, but `%s` has %lld entries",
+                     (long long)first[n], of, (long long)n_entries);
     }
+    if (st != STELE_OK) {
+        free(first);
+        return st;
+    }
+    *ret_first = first;
     return STELE_OK;
 }
 
@@ -47,6 +53,12 @@ static stele_status order_times(stele_inst *s, int64_t n_times)
             return h5_fail(&s->h5, STELE_E_DATA, TIMES, "entry %lld is %g, which is no time",
                            (long long)i, u->time[i]);
         }
+    }
+    u->first_spike = INFINITY;
+    u->last_spike = -INFINITY;
+    for (int64_t i = 0; i < n_times; i++) {
+        u->first_spike = fmin(u->first_spike, u->time[i]);
+        u->last_spike = fmax(u->last_spike, u->time[i]);
     }
     for (int64_t k = 0; k < u->n; k++) {
         qsort(u->time + u->first[k], (size_t)(u->first[k + 1] - u->first[k]), sizeof *u->time,
@@ -76,7 +88,7 @@ stele_status nwb_units_read(stele_inst *s)
                                : "is empty: none of %lld units has a spike",
                      (long long)u->n);
     }
-    st = st == STELE_OK ? take_index(s, end, n_times) : st;
+    st = st == STELE_OK ? nwb_index_take(s, INDEX, TIMES, "times", end, n_times, &u->first) : st;
     st = st == STELE_OK ? order_times(s, n_times) : st;
     if (st == STELE_OK && h5_exists(&s->h5, "/units/id")) {
         st = h5_read_texts(&s->h5, "/units/id", &u->name);
@@ -119,8 +131,9 @@ void nwb_count(const stele_inst *s, int64_t row, float *ret)
     for (int64_t k = 0; k < u->n; k++) {
         int64_t at = first_from(u, k, edge(s, row, 0));
         for (int64_t b = 0; b < s->n_bins; b++) {
-            int64_t end = first_from(u, k, edge(s, row, b + 1));
-            ret[b * u->n + k] = (float)(end - at);
+            const double begin = edge(s, row, b), stop = edge(s, row, b + 1);
+            int64_t end = first_from(u, k, stop);
+            ret[b * u->n + k] = nwb_observed(s, k, begin, stop) ? (float)(end - at) : NAN;
             at = end;
         }
     }
