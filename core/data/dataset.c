@@ -261,8 +261,9 @@ static stele_status find_labels(stele__dataset *ds, const stele__data_request *r
     stele_status first = STELE_OK;
     for (size_t i = 0; i < request->n_labels; i++) {
         const stele__label_request *r = &request->label[i];
+        const stele__place *place = request->new_data && r->quiet ? NULL : &r->place;
         stele_status st =
-            stele__field_find(request, r->from, STELE__FIND_LABEL, &r->place, &ret[i], diag);
+            stele__field_find(request, r->from, STELE__FIND_LABEL, place, &ret[i], diag);
         if (st == STELE_OK && !ret[i].missing) {
             stele__axis *axis = stele__axis_of(ds, ret[i].source, ret[i].field.axis);
             if (axis == NULL) {

@@ -57,7 +57,8 @@ static stele_status each_field(const stele__data_request *request, int what, vis
 typedef struct search {
     const stele__data_request *request;
     const char *from;
-    size_t only; /* source, or n_sources for all */
+    size_t only;   /* source, or n_sources for all */
+    int own_alone; /* leave out sources whose rows are new */
     int what, best;
     size_t n_best;
     stele__found found;
@@ -77,7 +78,8 @@ static void append_name(stele__str *list, const stele__data_request *request, si
 static stele_status visit_search(void *ctx, size_t source, uint32_t index, const stele_field *field)
 {
     search *s = ctx;
-    if (s->only != s->request->n_sources && s->only != source) {
+    if ((s->only != s->request->n_sources && s->only != source) ||
+        (s->own_alone && s->request->of_rows[source])) {
         return STELE_OK;
     }
     int quality = match(s->request->source[source].name, field->name, s->from, s->what);
@@ -195,6 +197,23 @@ static void split_prefix(search *s)
     }
 }
 
+/* What a name leads to among new data was one field in training: it was in a source that is still
+ * the same, if one such has it. */
+static stele_status find_as_trained(search *s, stele__diag *diag)
+{
+    search own = {
+        .request = s->request, .from = s->from, .only = s->only, .own_alone = 1, .what = s->what
+    };
+    stele__str_init(&own.candidates);
+    stele_status st = each_field(s->request, s->what, visit_search, &own, diag);
+    if (st == STELE_OK && own.n_best == 1 && own.best == s->best) {
+        s->found = own.found;
+        s->n_best = 1;
+    }
+    stele__str_finish(&own.candidates);
+    return st;
+}
+
 stele_status stele__field_find(const stele__data_request *request, const char *from, int what,
                                const stele__place *place, stele__found *ret, stele__diag *diag)
 {
@@ -202,12 +221,20 @@ stele_status stele__field_find(const stele__data_request *request, const char *f
     stele__str_init(&s.candidates);
     split_prefix(&s);
     stele_status st = each_field(request, what, visit_search, &s, diag);
+    if (st == STELE_OK && s.n_best > 1 && request->new_data && request->of_rows != NULL) {
+        st = find_as_trained(&s, diag);
+    }
     if (st == STELE_OK && s.n_best == 0) {
         s.found.missing = request->new_data;
         st = request->new_data ? STELE_OK : report_missing(&s, place, diag);
+    } else if (st == STELE_OK && s.n_best > 1 && place == NULL) {
+        s.found.missing = 1;
     } else if (st == STELE_OK && s.n_best > 1) {
         st = stele__diag_error(diag, STELE_E_DATA, place, "`%s` is ambiguous: it may be %s", from,
                                s.candidates.data != NULL ? s.candidates.data : "several");
+        if (request->new_data) {
+            stele__diag_hint(diag, "leave it out of the files where the run did not find it");
+        }
     }
     if (st == STELE_OK) {
         *ret = s.found;

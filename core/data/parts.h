@@ -20,13 +20,14 @@ typedef struct stele__found {
     size_t source;
     stele_field field;
     uint32_t index;
-    int missing; /* the request allows that nothing matches, and nothing does */
+    int missing; /* nothing matches, or several do, and the request allows that */
 } stele__found;
 
 /* Which contents a name may stand for. */
 enum { STELE__FIND_MATRIX = 1, STELE__FIND_LABEL = 2 };
 
-/* Find the field that `from` names. With `optional` nothing found is no error. */
+/* Find the field that `from` names. Nothing found is no error in new data, and several are none
+ * without a place: nothing depends on the field. */
 STELE_NODISCARD stele_status stele__field_find(const stele__data_request *request, const char *from,
                                                int what, const stele__place *place,
                                                stele__found *ret, stele__diag *diag);

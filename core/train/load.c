@@ -203,10 +203,12 @@ static void add_other_labels(request *r, const stele__run_request *q)
             add_label(r, column[i], STELE_FIELD_CATEGORY, place_of(split, key[i], NULL), NULL, 0);
         }
     }
+    /* No command evaluates new data. */
     for (size_t i = 0; i < q->n_labels; i++) {
         stele__place nowhere = { 0 };
         add_label(r, q->label[i], STELE_FIELD_CATEGORY,
-                  q->label_place != NULL ? q->label_place[i] : nowhere, NULL, q->encode_only);
+                  q->label_place != NULL ? q->label_place[i] : nowhere, NULL,
+                  q->encode_only || q->new_data);
     }
 }
 
