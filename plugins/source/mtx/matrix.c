@@ -166,7 +166,10 @@ static stele_status take_value(const parser *p, const char *line, const char *at
         return STELE_OK;
     }
     double v = strtod_l(at, &end, p->plain);
-    if (end == at || !is_blank(end)) {
+    const size_t len = (size_t)(end - at);
+    /* The library reads hexadecimal numbers, too. */
+    if (len == 0 || !is_blank(end) || memchr(at, 'x', len) != NULL ||
+        memchr(at, 'X', len) != NULL) {
         return bad_entry(p, line, "does not end with one number");
     }
     if (p->kind == INTEGER && isfinite(v) && v != floor(v)) {
