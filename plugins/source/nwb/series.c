@@ -9,23 +9,40 @@
 /* What is brought to bins stays in memory: behaviour, no raw recordings. */
 #define MOST_VALUES ((hsize_t)1 << 28)
 
-/* A number that an object may have as attribute. */
-static double attribute(hid_t object, const char *name, double otherwise)
+/* Is the attribute one finite number, in *ret then? */
+static int is_number(hid_t attribute, double *ret)
 {
-    double v = otherwise;
-    hid_t a = H5Aexists(object, name) > 0 ? H5Aopen(object, name, H5P_DEFAULT) : -1;
-    hid_t space = a >= 0 ? H5Aget_space(a) : -1;
-    if (space >= 0 && H5Sget_simple_extent_npoints(space) == 1 &&
-        H5Aread(a, H5T_NATIVE_DOUBLE, &v) < 0) {
-        v = otherwise;
-    }
+    hid_t space = H5Aget_space(attribute), type = H5Aget_type(attribute);
+    const int of_numbers =
+        type >= 0 && (H5Tget_class(type) == H5T_INTEGER || H5Tget_class(type) == H5T_FLOAT);
+    const int good = space >= 0 && of_numbers && H5Sget_simple_extent_npoints(space) == 1 &&
+                     H5Aread(attribute, H5T_NATIVE_DOUBLE, ret) >= 0 && isfinite(*ret);
     if (space >= 0) {
         H5Sclose(space);
     }
-    if (a >= 0) {
-        H5Aclose(a);
+    if (type >= 0) {
+        H5Tclose(type);
     }
-    return v;
+    return good;
+}
+
+/* A number that the object `path` may have as attribute; without it *ret stays as it is. */
+static stele_status take_attribute(const stele_inst *s, const char *path, hid_t object,
+                                   const char *name, double *ret)
+{
+    hid_t a = H5Aexists(object, name) > 0 ? H5Aopen(object, name, H5P_DEFAULT) : -1;
+    double v = 0.0;
+    if (a < 0) {
+        return STELE_OK;
+    }
+    const int good = is_number(a, &v);
+    H5Aclose(a);
+    if (!good) {
+        return h5_fail(&s->h5, STELE_E_DATA, path, "has an attribute `%s` that is no finite number",
+                       name);
+    }
+    *ret = v;
+    return STELE_OK;
 }
 
 /* Samples (n) or (n, channels), in the unit that conversion and offset say. */
@@ -62,7 +79,9 @@ static stele_status read_values(const stele_inst *s, const char *path, nwb_serie
                  ? h5_fail_library(&s->h5, path, "cannot be read as numbers")
                  : STELE_OK;
     }
-    const double factor = attribute(data, "conversion", 1.0), add = attribute(data, "offset", 0.0);
+    double factor = 1.0, add = 0.0;
+    st = st == STELE_OK ? take_attribute(s, path, data, "conversion", &factor) : st;
+    st = st == STELE_OK ? take_attribute(s, path, data, "offset", &add) : st;
     for (int64_t i = 0; i < x->n * x->channels && st == STELE_OK; i++) {
         x->value[i] = (float)((double)x->value[i] * factor + add);
     }
@@ -75,8 +94,8 @@ static stele_status read_values(const stele_inst *s, const char *path, nwb_serie
 static stele_status make_times(const stele_inst *s, const char *path, nwb_series *x)
 {
     hid_t start = H5Dopen2(s->h5.id, path, H5P_DEFAULT);
-    double first = 0.0;
-    double rate = start >= 0 ? attribute(start, "rate", 0.0) : 0.0;
+    double first = 0.0, rate = 0.0;
+    stele_status st = start >= 0 ? take_attribute(s, path, start, "rate", &rate) : STELE_OK;
     hid_t space = start >= 0 ? H5Dget_space(start) : -1;
     /* An array of more would be read beyond `first`. */
     int read = space >= 0 && H5Sget_simple_extent_npoints(space) == 1 &&
@@ -87,7 +106,10 @@ static stele_status make_times(const stele_inst *s, const char *path, nwb_series
     if (start >= 0) {
         H5Dclose(start);
     }
-    if (!read || !(rate > 0.0) || !isfinite(first) || !isfinite(rate)) {
+    if (st != STELE_OK) {
+        return st;
+    }
+    if (!read || !(rate > 0.0) || !isfinite(first)) {
         return h5_fail(&s->h5, STELE_E_DATA, path,
                        "is not one time with an attribute `rate` above 0, in samples per second");
     }
