@@ -1,10 +1,12 @@
-/* Row ids that are nearly those of another source. Rows are joined by ids that are the same to the
+/* Row ids that look like others and are not: those with blanks around them, and those that are
+ * nearly those of another source. Rows are joined by ids that are the same to the
  * character; a spreadsheet that drops leading zeros, or a table of floats that writes 7.0 for 7,
  * takes them apart without an error, as every source may lack rows of the others. */
 #include "base/mem.h"
 #include "data/parts.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Where an id was first seen. */
@@ -164,10 +166,74 @@ static stele_status warn_axis(const stele__dataset *ds, near_ids *w, size_t a, s
     return st;
 }
 
+/* A blank at an end, a no-break one too, or a control character: nobody sees these who compares two
+ * lists of ids. */
+static int is_unseen(const char *id)
+{
+    static const char no_break[] = "\xc2\xa0";
+    const size_t n = strlen(id);
+    if (n == 0) {
+        return 0;
+    }
+    int unseen = id[0] == ' ' || id[n - 1] == ' ' || strncmp(id, no_break, 2) == 0 ||
+                 (n > 1 && strcmp(&id[n - 2], no_break) == 0);
+    for (size_t i = 0; i < n && !unseen; i++) {
+        unseen = iscntrl((unsigned char)id[i]);
+    }
+    return unseen;
+}
+
+/* Control characters as \xHH: a message is one line. */
+static void escape(const char *id, char ret[LONGEST])
+{
+    size_t n = 0;
+    for (; *id != '\0' && n + 5 < LONGEST; id++) {
+        const unsigned char c = (unsigned char)*id;
+        n += (size_t)snprintf(&ret[n], LONGEST - n, iscntrl(c) ? "\\x%02x" : "%c", c);
+    }
+    ret[n] = '\0';
+}
+
+/* Returns their number. */
+static int64_t warn_unseen(const stele__dataset *ds, const stele__axis *axis, stele__diag *diag)
+{
+    int64_t n = 0, first = 0;
+    for (int64_t r = 0; r < axis->n_rows; r++) {
+        if (is_unseen(stele__row_id(ds, axis, r)) && n++ == 0) {
+            first = r;
+        }
+    }
+    if (n > 0) {
+        const stele__source *src = &ds->source[axis->source];
+        char id[LONGEST];
+        escape(stele__row_id(ds, axis, first), id);
+        stele__diag_warning(diag, NULL,
+                            "%s: %lld row %s a blank at an end or a control character, first `%s` "
+                            "of row %lld, counted from 0: rows are joined by ids that are the same "
+                            "to the character",
+                            src->file != NULL ? src->file : src->name, (long long)n,
+                            n == 1 ? "id has" : "ids have", id, (long long)first);
+    }
+    return n;
+}
+
+/* Axes of one source lie one after the other, and mostly share their ids. */
+static void warn_all_unseen(const stele__dataset *ds, stele__diag *diag)
+{
+    size_t warned = ds->n_sources;
+    for (size_t a = 0; a < ds->n_axes; a++) {
+        const stele__axis *axis = &ds->axis[a];
+        if (joins(axis) && axis->source != warned && warn_unseen(ds, axis, diag) > 0) {
+            warned = axis->source;
+        }
+    }
+}
+
 stele_status stele__dataset_warn_near(const stele__dataset *ds, stele__diag *diag)
 {
     size_t n = 0;
     near_ids w = { 0 };
+    warn_all_unseen(ds, diag);
     for (size_t a = 0; a < ds->n_axes; a++) {
         n += joins(&ds->axis[a]) && ds->axis[a].n_rows > 0;
     }

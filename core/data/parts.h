@@ -38,8 +38,9 @@ stele__axis *stele__axis_of(const stele__dataset *ds, size_t source, uint32_t ax
 STELE_NODISCARD stele_status stele__dataset_join(stele__dataset *ds, stele__diag *diag);
 /* Id of a row along an axis, borrowed from the source until its next call. */
 const char *stele__row_id(const stele__dataset *ds, const stele__axis *axis, int64_t row);
-/* near.c. A warning for each axis with ids that another axis has but for leading zeros, `.0`,
- * blanks around them or case. After the join, which has seen that all rows have ids. */
+/* near.c. A warning for each source with ids that have blanks at their ends or control characters,
+ * and for each axis with ids that another axis has but for leading zeros, `.0`, blanks around them
+ * or case. After the join, which has seen that all rows have ids. */
 STELE_NODISCARD stele_status stele__dataset_warn_near(const stele__dataset *ds, stele__diag *diag);
 
 /* Read one label column; rows and axes of `ds` are known. */
