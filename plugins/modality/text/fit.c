@@ -29,7 +29,7 @@ stele_status text_validate(const stele_inst *self, const stele_view *x, stele_ba
 typedef struct texts_seen {
     corpus words;
     text_words split;
-    int64_t n, n_cut;
+    int64_t n, n_cut, n_bytes;
     double *count; /* (vocab_size) of each token, each text's end among them */
     double *idf;   /* (vocab_size) */
 } texts_seen;
@@ -44,11 +44,15 @@ static stele_status read_corpus(const stele_inst *self, stele_fit *f, texts_seen
             int64_t n = text_row(&x, r, bytes);
             status = corpus_add(&s->words, bytes, n) == 0 ? STELE_OK : STELE_E_NOMEM;
             s->n++;
+            s->n_bytes += n;
         }
         status = status == STELE_OK ? self->host->fit->next(f, &x) : status;
     }
     free(bytes);
-    return status;
+    return status != STELE_OK || s->n_bytes > 0
+               ? status
+               : STELE_FAIL(self->host, STELE_E_DATA,
+                            "all %lld texts of the training rows are empty", (long long)s->n);
 }
 
 /* The tokens of all words, how often each is written, and how many texts have too many: from the
