@@ -314,6 +314,13 @@ static stele_status fit_next(stele_fit *f, stele_view *ret)
     return status;
 }
 
+static const char *fit_feature_name(const stele_fit *f, int64_t feature)
+{
+    const stele__fit_source *s = f->source;
+    return s->feature != NULL && feature >= 0 && feature < s->n_features ? s->feature[feature]
+                                                                         : NULL;
+}
+
 static stele_status fit_next_seen(stele_fit *f, stele_view *ret)
 {
     if (f->source->seen == NULL) {
@@ -376,6 +383,7 @@ const stele_fit_api stele__fit_api = {
     .set = fit_set,
     .scale = fit_scale,
     .next_seen = fit_next_seen,
+    .feature_name = fit_feature_name,
 };
 
 /* A parameter that is no number stops the training at its first step, when nobody knows any more

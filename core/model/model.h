@@ -138,6 +138,8 @@ typedef struct stele__fit_source {
     stele_status (*next)(void *ctx, stele_view *ret);
     void *ctx;
     void *seen; /* ctx of the same rows of what a modality's encoder sees; NULL: nothing else */
+    const char *const *feature; /* (n_features) names; NULL: none */
+    int64_t n_features;
 } stele__fit_source;
 
 /* Data-dependent starts and statistics of modality `i`, once before a training. [main] */

@@ -216,6 +216,8 @@ stele_status stele__modality_fit(stele__model *m, uint32_t i, const stele__datas
     }
     stele__fit_source source = { .n_rows = c.n, .next = chunks_next, .ctx = &c };
     source.seen = m->modality[i].sees ? &seen : NULL;
+    source.feature = (const char *const *)data->matrix[c.matrix].feature_name;
+    source.n_features = data->matrix[c.matrix].n_features;
     if (status == STELE_OK && c.n == 0) {
         status = stele__diag_error(diag, STELE_E_DATA, &data->matrix[c.matrix].place,
                                    "%s: none of the %lld training rows has this modality",

@@ -284,6 +284,14 @@ static stele_status fit_next(stele_fit *f, stele_view *ret)
     return STELE_OK;
 }
 
+/* Features have no names here, which every plugin has to bear. */
+static const char *fit_feature_name(const stele_fit *f, int64_t feature)
+{
+    (void)f;
+    (void)feature;
+    return NULL;
+}
+
 static stele_status fit_next_seen(stele_fit *f, stele_view *ret)
 {
     rig *r = f->r;
@@ -339,6 +347,7 @@ const stele_fit_api rig_fit_api = {
     .set = fit_set,
     .scale = fit_scale,
     .next_seen = fit_next_seen,
+    .feature_name = fit_feature_name,
 };
 
 stele_status rig_fit(rig *r)

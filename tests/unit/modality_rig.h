@@ -99,12 +99,20 @@ static inline stele_status fit_set(stele_fit *f, uint32_t id, uint64_t n, const 
     return STELE_OK;
 }
 
+static inline const char *fit_feature_name(const stele_fit *f, int64_t feature)
+{
+    static const char *const name[] = { "a", "b", "c", "d" };
+    (void)f;
+    return feature < 4 ? name[feature] : NULL;
+}
+
 static const stele_build_api build_api = { .struct_size = sizeof build_api,
                                            .param = build_param,
                                            .buffer = build_buffer };
 static const stele_fit_api fit_api = { .struct_size = sizeof fit_api,
                                        .next = fit_next,
-                                       .set = fit_set };
+                                       .set = fit_set,
+                                       .feature_name = fit_feature_name };
 
 static inline const stele__host_tables *tables(void)
 {

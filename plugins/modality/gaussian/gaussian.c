@@ -216,14 +216,43 @@ static void add_rows(const stele_view *x, int64_t n_features, double *stored, mo
     }
 }
 
+static int varies(const moments *m, int64_t j)
+{
+    const double variance = m->n[j] > 0.0 ? m->squares[j] / m->n[j] : 0.0;
+    return variance > 1e-12 * m->mean[j] * m->mean[j] && variance > 1e-300;
+}
+
+/* Nothing is learned of a feature without spread. One that a single row has says nothing yet. */
+static stele_status report_constant(const stele_inst *self, stele_fit *f, const moments *m)
+{
+    const stele_host *h = self->host;
+    int64_t n = 0, first = 0;
+    for (int64_t j = 0; j < self->n_features; j++) {
+        if (m->n[j] > 1.0 && !varies(m, j) && n++ == 0) {
+            first = j;
+        }
+    }
+    if (n == self->n_features) {
+        return STELE_FAIL(h, STELE_E_DATA,
+                          "no feature varies over the training rows, to six digits");
+    }
+    const char *name = n > 0 ? h->fit->feature_name(f, first) : NULL;
+    if (n > 0) {
+        h->log(h, STELE_LOG_WARNING,
+               "%lld of %lld features do not vary over the training rows, to six digits, so that "
+               "nothing is learned of them; first: number %lld, counted from 0%s%s",
+               (long long)n, (long long)self->n_features, (long long)first,
+               name != NULL ? ", " : "", name != NULL ? name : "");
+    }
+    return STELE_OK;
+}
+
 /* A feature without spread keeps its scale of 1: there is nothing to divide by. */
 static stele_status set_scales(const stele_inst *self, stele_fit *f, moments *m)
 {
     const stele_fit_api *api = self->host->fit;
     for (int64_t j = 0; j < self->n_features; j++) {
-        double variance = m->n[j] > 0.0 ? m->squares[j] / m->n[j] : 0.0;
-        int varies = variance > 1e-12 * m->mean[j] * m->mean[j] && variance > 1e-300;
-        m->squares[j] = varies ? 0.5 * log(variance) : 0.0;
+        m->squares[j] = varies(m, j) ? 0.5 * log(m->squares[j] / m->n[j]) : 0.0;
     }
     stele_status status = api->set(f, self->centre, (uint64_t)self->n_features, m->mean);
     return status != STELE_OK
@@ -233,9 +262,6 @@ static stele_status set_scales(const stele_inst *self, stele_fit *f, moments *m)
 
 static stele_status fit(const stele_inst *self, stele_fit *f)
 {
-    if (!self->config->standardise) {
-        return STELE_OK;
-    }
     size_t n = (size_t)self->n_features;
     double *room = calloc(4 * n, sizeof *room);
     if (room == NULL) {
@@ -248,9 +274,8 @@ static stele_status fit(const stele_inst *self, stele_fit *f)
         add_rows(&x, self->n_features, room + 3 * n, &m);
         status = self->host->fit->next(f, &x);
     }
-    if (status == STELE_OK) {
-        status = set_scales(self, f, &m);
-    }
+    status = status == STELE_OK ? report_constant(self, f, &m) : status;
+    status = status == STELE_OK && self->config->standardise ? set_scales(self, f, &m) : status;
     free(room);
     return status;
 }

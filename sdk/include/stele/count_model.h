@@ -121,6 +121,10 @@ static inline stele_status stele_count_model_fit_each(const stele_count_model *m
     if (status != STELE_OK) {
         return status;
     }
+    if (s->norm_binary <= 0.0) {
+        stele_count_stats_finish(s);
+        return STELE_FAIL(h, STELE_E_DATA, "no count is above 0 in the training rows");
+    }
     double log_median = log(s->median);
     status = h->fit->set(f, m->log_median, 1, &log_median);
     if (status == STELE_OK && !m->layers_before) {

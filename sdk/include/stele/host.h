@@ -64,6 +64,8 @@ typedef struct stele_fit_api {
     /* As next, of what a modality's encoder sees in the same rows, where `sees` of its vtable says so: chunks of their
      * own, of other sizes. Else E_STATE. [main; host] */
     stele_status (*next_seen)(stele_fit *f, stele_view *ret_x);
+    /* Name of a feature of the modality, for messages; NULL: it has none, or no such feature. [main; host] */
+    const char *(*feature_name)(const stele_fit *f, int64_t feature);
     /* append only below this line */
 } stele_fit_api;
 
