@@ -76,6 +76,9 @@ STELE_NODISCARD stele_status stele__loop_backward(stele__loop *l, stele_tensor *
 STELE_NODISCARD stele_status stele__loop_check_terms(const stele__loop *l,
                                                      const stele__loss_terms *terms,
                                                      const char *when, stele__diag *diag);
+/* Why a modality's log-likelihood is no number: the value of a training or validation row whose
+ * square float cannot hold; "" if there is none. */
+void stele__loop_say_far(const stele__loop *l, const char *modality, size_t size, char *ret);
 /* "at step 3 (epoch 1, batch 3)" */
 void stele__loop_when(const stele__loop *l, char *ret, size_t capacity);
 /* E_NONFINITE with a message if the loss on the validation rows, or a parameter, is no number. */

@@ -67,7 +67,13 @@ static stele_status nonfinite(const stele__loop *l, const char *what, const char
 {
     stele__diag_error(diag, STELE_E_NONFINITE, NULL, "%s%s%s is not a finite number %s", what,
                       where != NULL ? " of " : "", where != NULL ? where : "", when);
-    if (l->saved_step >= 0) {
+    char far[1024] = "";
+    if (where != NULL) {
+        stele__loop_say_far(l, where, sizeof far, far);
+    }
+    if (far[0] != '\0') {
+        stele__diag_hint(diag, "%s", far);
+    } else if (l->saved_step >= 0) {
         stele__diag_hint(diag,
                          "the last good checkpoint is %s/last.safetensors, of step %lld; try a "
                          "smaller train.optimiser.lr or a train.optimiser.clip_norm",

@@ -1,6 +1,7 @@
 /* Numbers of dense arrays: from bytes of any kind and order to rows of floats. */
 #include "array.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,6 +147,16 @@ static double element_at(int element, const unsigned char *bytes)
     }
 }
 
+/* Of element number `at` of the array, as it lies in the file. */
+static stele_status too_large(const array *a, int64_t at, double v)
+{
+    const int64_t row = a->columns_first ? at % a->dim[0] : at / array_width(a);
+    return input_fail(a->in, STELE_E_DATA,
+                      "row %lld, counted from 0, has %g, which is too large for a number of single "
+                      "precision",
+                      (long long)row, v);
+}
+
 /* n consecutive elements; every one takes `stride` floats or doubles of ret. */
 static stele_status read_elements(const array *a, int64_t first, int64_t n, int64_t stride,
                                   float *ret_f32, double *ret_f64)
@@ -167,7 +178,9 @@ static stele_status read_elements(const array *a, int64_t first, int64_t n, int6
         }
         for (int64_t j = 0; j < k && st == STELE_OK && !same; j++) {
             double v = element_at(a->element, bytes + j * size);
-            if (ret_f32 != NULL) {
+            if (ret_f32 != NULL && fabs(v) > (double)FLT_MAX && isfinite(v)) {
+                st = too_large(a, first + i + j, v);
+            } else if (ret_f32 != NULL) {
                 ret_f32[(i + j) * stride] = (float)v;
             } else {
                 ret_f64[(i + j) * stride] = v;

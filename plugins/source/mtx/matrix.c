@@ -4,6 +4,7 @@
  * them in their places. */
 #include "mtx.h"
 
+#include <float.h>
 #include <locale.h>
 #include <math.h>
 #include <stdlib.h>
@@ -174,6 +175,10 @@ static stele_status take_value(const parser *p, const char *line, const char *at
     }
     if (p->kind == INTEGER && isfinite(v) && v != floor(v)) {
         return bad_entry(p, line, "is no whole number, which line 1 promises");
+    }
+    /* Infinity is a word, of which the modality decides. */
+    if (fabs(v) > (double)FLT_MAX && memchr(at, 'n', len) == NULL && memchr(at, 'N', len) == NULL) {
+        return bad_entry(p, line, "has a number that is too large for single precision");
     }
     *ret = (float)v;
     return STELE_OK;
