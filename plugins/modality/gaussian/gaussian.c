@@ -132,8 +132,8 @@ static stele_status build(stele_inst *self, stele_build *b)
     stele_shape by_feature = stele_shape1(self->n_features);
     if (self->n_features < 1) {
         return STELE_FAIL(h, STELE_E_SHAPE,
-                          "from: the measurement is not one row of features; its further extents "
-                          "have to be made one, as by x.reshape(len(x), -1) of NumPy");
+                          "from: the measurement is not one row of features: images are for plugin "
+                          "image, windows for signal; else make one extent of them in the file");
     }
     stele_status status =
         stele_dense_build(h, b, "encoder", inputs_of(self), self->encoder_covariates,

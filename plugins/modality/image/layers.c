@@ -34,11 +34,12 @@ stele_status image_extents_read(const stele_host *h, const stele_shape *sample,
     ret->width = d[first + 1];
     if (ret->height < IMAGE_LEAST || ret->width < IMAGE_LEAST || ret->channels < 1 ||
         ret->channels > IMAGE_MOST_CHANNELS) {
-        return STELE_FAIL(h, STELE_E_SHAPE,
-                          "images of %lld x %lld pixels in %lld channels: at least %d x %d are "
-                          "needed, in at most %d",
-                          (long long)ret->height, (long long)ret->width, (long long)ret->channels,
-                          IMAGE_LEAST, IMAGE_LEAST, IMAGE_MOST_CHANNELS);
+        return STELE_FAIL(
+            h, STELE_E_SHAPE,
+            "images of %lld x %lld pixels in %lld channels: plugin image takes %d x %d "
+            "pixels or more, in %d channels or fewer",
+            (long long)ret->height, (long long)ret->width, (long long)ret->channels, IMAGE_LEAST,
+            IMAGE_LEAST, IMAGE_MOST_CHANNELS);
     }
     return STELE_OK;
 }

@@ -72,7 +72,10 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
     self->decoder_covariates = a->decoder_covariates;
     if (f->sample.ndim != 1 || f->sample.dim[0] < 1 || f->layout != STELE_DENSE) {
         return STELE_FAIL(a->host, STELE_E_SHAPE,
-                          "from: the measurement is not one dense row of columns");
+                          f->sample.ndim > 1
+                              ? "from: the measurement is not one row of columns: images are for "
+                                "plugin image, windows for signal"
+                              : "from: the measurement is not one dense row of columns");
     }
     self->n_columns = f->sample.dim[0];
     self->feature = f->feature;
