@@ -77,6 +77,18 @@ static int is_named(const stele__node *node, const char *name)
     return found;
 }
 
+/* A single file of arrays or annotated data, which names no others. */
+static int stands_alone(const char *source)
+{
+    static const char *const endings[] = { ".npy", ".npz", ".h5ad", ".h5mu" };
+    struct stat s;
+    int found = 0;
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        found |= ends_in(source, endings[i]);
+    }
+    return found && stat(source, &s) == 0 && S_ISREG(s.st_mode);
+}
+
 /* A source that reads several files does not tell which ones. Of its folder are taken those that
  * the spec names and, as folders of arrays and files that name pictures are read whole, arrays and
  * pictures that were there before the run: what came of it is younger. */
@@ -93,7 +105,7 @@ static int may_be_measured(const stele__opened *o, const char *source, const cha
                    : slash == NULL ? stele__strdup(".")
                                    : stele__strndup(source, (size_t)(slash - source) + 1);
     const int named = data != NULL && is_named(data, name != NULL ? name + 1 : out);
-    const int kind = ends_in(out, ".npy") || ends_in(out, ".png");
+    const int kind = !stands_alone(source) && (ends_in(out, ".npy") || ends_in(out, ".png"));
     const int found =
         folder != NULL && (named || (kind && older_than_run(o->dir, out))) && lies_in(out, folder);
     stele__free(folder);
