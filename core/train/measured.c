@@ -101,14 +101,19 @@ static stele_status bad_value(const stele__model *m, uint32_t i, const chunks *c
                                  m->modality[i].name, id, of, file, bad->reason);
     }
     if (matrix->feature_name != NULL) {
-        return stele__diag_error(diag, STELE_E_DATA, &matrix->place,
-                                 "%s: row `%s`, feature `%s`%s%s: %g %s", m->modality[i].name, id,
-                                 matrix->feature_name[bad->column], of, file, bad->value,
-                                 bad->reason);
+        stele__diag_error(diag, STELE_E_DATA, &matrix->place,
+                          "%s: row `%s`, feature `%s`%s%s: %g %s", m->modality[i].name, id,
+                          matrix->feature_name[bad->column], of, file, bad->value, bad->reason);
+    } else {
+        stele__diag_error(diag, STELE_E_DATA, &matrix->place,
+                          "%s: row `%s`, feature %lld%s%s: %g %s", m->modality[i].name, id,
+                          (long long)bad->column, of, file, bad->value, bad->reason);
     }
-    return stele__diag_error(diag, STELE_E_DATA, &matrix->place,
-                             "%s: row `%s`, feature %lld%s%s: %g %s", m->modality[i].name, id,
-                             (long long)bad->column, of, file, bad->value, bad->reason);
+    if (isinf(bad->value)) {
+        stele__diag_hint(diag,
+                         "measurements are held as float: numbers beyond 3.4e38 are infinite");
+    }
+    return STELE_E_DATA;
 }
 
 /* Chunks of all rows that have the modality. */
