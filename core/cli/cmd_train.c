@@ -121,7 +121,7 @@ static void say_schedule(const stele__run *run)
         fprintf(stderr, "%strain.epochs: %lld", said->batch_size == 0 ? ", " : "  ",
                 (long long)t.epochs);
         if (run->split->n[STELE__VALID] > 0) {
-            fprintf(stderr, ", fewer if %lld of them bring no improvement",
+            fprintf(stderr, ", fewer if %lld in a row bring nothing better",
                     (long long)t.early_stopping.patience);
         }
     }
@@ -229,8 +229,8 @@ static int could_go_on(const job *j, const stele__trained *trained)
            j->run.spec->train->schedule.kind != STELE__SCHEDULE_COSINE;
 }
 
-/* Nats: a coin that is told apart says ln 2. */
-#define EMPTY 0.05
+/* Nats: what tells one row in a hundred from the others says .056. */
+static const double empty = 0.05;
 
 static void say_end(const job *j, stele_status status, const stele__trained *trained)
 {
@@ -247,18 +247,18 @@ static void say_end(const job *j, stele_status status, const stele__trained *tra
         } else {
             fprintf(stderr, "trained %lld epoch%s in %.1f s%s\n", (long long)trained->at.epoch,
                     trained->at.epoch == 1 ? "" : "s", trained->seconds, early);
-            if (trained->divergence < EMPTY) {
+            if (trained->divergence < empty) {
                 fprintf(stderr,
                         "z says next to nothing about a row: its posterior is %.3f nats from the "
-                        "prior\n    a longer warm-up may help (objective.beta), or other weights: "
-                        "docs/write-a-spec.md#what-a-latent-that-stays-empty-needs\n",
+                        "prior\n    a longer warm-up may help, objective.beta: {from: 0, to: 1, "
+                        "epochs: 20}, or a larger weight of what is small\n",
                         trained->divergence);
             }
             if (could_go_on(j, trained)) {
                 fprintf(stderr,
                         "the last epoch was the best for the validation rows: more may be "
-                        "better (--resume --set train.epochs=%lld)\n",
-                        (long long)(2 * trained->at.epoch));
+                        "better\n    go on with: %s --set train.epochs=%lld\n",
+                        j->resume, (long long)(2 * trained->at.epoch));
             }
         }
         for (uint32_t h = 0; trained->head != NULL && h < j->run.model.n_heads; h++) {

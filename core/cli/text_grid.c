@@ -50,23 +50,30 @@ static const char *cell_at(const stele__grid *t, int row, int column)
     return t->cell[row * t->room + column];
 }
 
+/* Names may have line ends, which would break the table. */
+static void clean(char cell[STELE__CELL], const char *text)
+{
+    snprintf(cell, STELE__CELL, "%s", text);
+    for (char *c = cell; *c != '\0'; c++) {
+        *c = (unsigned char)*c < ' ' || *c == 0x7f ? ' ' : *c;
+    }
+}
+
 void stele__grid_put(stele__grid *t, int row, int column, const char *text)
 {
     if (!make_room(t, row, column)) {
         return;
     }
-    char *cell = t->cell[row * t->room + column];
-    snprintf(cell, STELE__CELL, "%s", text);
-    for (char *c = cell; *c != '\0'; c++) {
-        *c = (unsigned char)*c < ' ' || *c == 0x7f ? ' ' : *c;
-    }
+    clean(t->cell[row * t->room + column], text);
     t->columns = column + 1 > t->columns ? column + 1 : t->columns;
 }
 
 int stele__grid_column(stele__grid *t, int row, const char *title)
 {
     int column = 0;
-    while (column < t->columns && (strcmp(cell_at(t, 0, column), title) != 0 ||
+    char shown[STELE__CELL];
+    clean(shown, title);
+    while (column < t->columns && (strcmp(cell_at(t, 0, column), shown) != 0 ||
                                    (row < t->rows && cell_at(t, row, column)[0] != '\0'))) {
         column++;
     }
@@ -123,7 +130,7 @@ static void print_markdown(const stele__grid *t)
         }
         stele__str_append(&line, r == 0 ? "|\n" : "");
     }
-    fputs(line.failed ? "" : line.data, stdout);
+    fputs(line.failed || line.data == NULL ? "" : line.data, stdout);
     stele__str_finish(&line);
 }
 

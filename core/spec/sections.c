@@ -115,9 +115,9 @@ static const char *const SCHEDULES[] = { "constant", "cosine", "plateau", NULL }
 static const char *const CRITERIA[] = { "loss", "elbo", NULL };
 static const stele_option TRAIN[] = {
     STELE_OPTION_I64(stele__train_spec, epochs, "epochs", 0, 0, INT64_MAX,
-                     "Passes over the training rows. 0: 100, or as many more as 6,000 steps take, "
-                     "until the last quarter brought nothing better for the validation rows; "
-                     "without validation rows 100."),
+                     "Passes over the training rows. 0: 100, or as many more as 6,000 steps take; "
+                     "it ends early where a quarter of them in a row bring nothing better for the "
+                     "validation rows. Without validation rows 100."),
     STELE_OPTION_I64(stele__train_spec, batch_size, "batch_size", 0, 0, 1048576,
                      "Rows per step; more than there are: all of them. 0: 128, or of fewer than "
                      "3,072 training rows the largest power of two, but at least 16, of which an "
@@ -155,7 +155,7 @@ static const stele_option TRAIN[] = {
     STELE_OPTION_I64(stele__train_spec, early_stopping.patience, "early_stopping.patience", 0, 0,
                      INT64_MAX,
                      "Epochs without improvement on the validation rows before training stops; "
-                     "0 never stops early."),
+                     "0: never, or where `epochs` is 0 a quarter of the epochs."),
     { .name = "early_stopping.min_delta",
       .help = "Smaller improvements do not count.",
       .unit = "nats per row",

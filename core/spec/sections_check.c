@@ -142,7 +142,7 @@ static void check_samples(const stele__spec *spec, stele__diag *diag)
 
 /* A number stands for a constant. With the full weight from the first step, before an encoder has
  * anything to say, its posterior falls into the prior, and often stays there; a longer warm-up
- * costs few rows more likelihood than it saves. */
+ * costs few rows more likelihood than it saves, as a rule. */
 static void read_beta(stele__spec *spec, stele__diag *diag)
 {
     stele__objective_spec *o = stele__config_block(spec->section[STELE__SECTION_OBJECTIVE]);
@@ -256,21 +256,35 @@ static void check_private(const stele__config *config, const stele__modality_spe
     }
 }
 
-/* A column as two lists may name it: with the source before a colon, or without. */
-static int same_column(const char *a, const char *b)
+/* The column's part of SOURCE:COLUMN. */
+static const char *column_of(const stele__spec *spec, const char *name)
 {
-    const char *x = strchr(a, ':'), *y = strchr(b, ':');
-    return strcmp(a, b) == 0 || (x != NULL && strcmp(x + 1, b) == 0) ||
-           (y != NULL && strcmp(y + 1, a) == 0);
+    const char *colon = strchr(name, ':');
+    for (size_t i = 0; colon != NULL && i < spec->n_sources; i++) {
+        const char *source = spec->source[i].name;
+        const size_t len = (size_t)(colon - name);
+        if (source != NULL && strlen(source) == len && strncmp(source, name, len) == 0) {
+            return colon + 1;
+        }
+    }
+    return name;
+}
+
+/* As two lists may name it: with the source before a colon, or without. */
+static int same_column(const stele__spec *spec, const char *a, const char *b)
+{
+    const char *x = column_of(spec, a), *y = column_of(spec, b);
+    return strcmp(a, b) == 0 || (strcmp(x, y) == 0 && (x == a || y == b));
 }
 
 /* What a head is told it need not find in z: an adversary would take nothing out of it, any other
  * head would read its target off. */
-static void check_told(const stele__config *config, const stele__head_spec *host, stele__diag *diag)
+static void check_told(const stele__spec *spec, const stele__config *config,
+                       const stele__head_spec *host, stele__diag *diag)
 {
     for (uint64_t i = 0; i < host->covariates.n; i++) {
         for (uint64_t k = 0; k < host->target.n; k++) {
-            if (!same_column(host->covariates.v[i], host->target.v[k])) {
+            if (!same_column(spec, host->covariates.v[i], host->target.v[k])) {
                 continue;
             }
             stele__str text;
@@ -316,7 +330,7 @@ static void check_head(const stele__spec *spec, const stele__config *config, ste
         stele__config_error(config, STELE_E_OPTION, "classes: the target is a number", diag);
     }
     check_columns(config, "covariates", &host->covariates, diag);
-    check_told(config, host, diag);
+    check_told(spec, config, host, diag);
 }
 
 /* Results are named by them. Without a top level nobody has made up a folder. */

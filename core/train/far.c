@@ -8,6 +8,9 @@
 /* Standard deviations from the mean. Variances of 1e-4 and sums over features bring its square
  * beyond what float can hold, 3e38. */
 static const double too_far = 1e15;
+/* By itself: in training rows it widens the standard deviation that it is measured by, but not all
+ * modalities divide by that. The root of the largest float. */
+static const double too_large = 1.8e19;
 
 /* Of each feature over the training rows that have it (Welford 1962). */
 typedef struct moments {
@@ -36,12 +39,14 @@ static void add_rows(const stele__training *t, size_t m, moments *a)
     }
 }
 
-/* As modalities do, what is the same in all rows has a deviation of 1. */
+/* Above 1 where its square may be too large. As modalities do, what is the same in all rows has a
+ * deviation of 1. */
 static double distance(const moments *a, int64_t j, double v)
 {
     const double variance = a->n[j] > 0.0 ? a->squares[j] / a->n[j] : 0.0;
     const int varies = variance > 1e-12 * a->mean[j] * a->mean[j];
-    return fabs(v - a->mean[j]) / (varies ? sqrt(variance) : 1.0);
+    return fmax(fabs(v - a->mean[j]) / (varies ? sqrt(variance) : 1.0) / too_far,
+                fabs(v) / too_large);
 }
 
 typedef struct farthest {
@@ -81,17 +86,17 @@ void stele__loop_say_far(const stele__loop *l, const char *modality, size_t size
     moments a = { room, room + n, room + 2 * n };
     add_rows(t, (size_t)at, &a);
     const farthest f = find(t, (size_t)at, &a);
-    if (f.distance > too_far) {
+    if (f.distance > 1.0) {
         const char *file = t->data->source[x->source].file;
         char number[32];
         snprintf(number, sizeof number, "%lld", (long long)f.feature);
-        snprintf(
-            ret, size,
-            "row `%s`, feature `%s`%s%s: %g lies %.1e standard deviations from the mean of the "
-            "training rows, and its square is beyond what float can hold",
-            stele__dataset_row_id(t->data, f.row),
-            x->feature_name != NULL ? x->feature_name[f.feature] : number,
-            file != NULL ? " of " : "", file != NULL ? file : "", f.value, f.distance);
+        snprintf(ret, size,
+                 "row `%s`, feature `%s`%s%s: %g lies so far out that its likelihood is beyond "
+                 "what float "
+                 "can hold",
+                 stele__dataset_row_id(t->data, f.row),
+                 x->feature_name != NULL ? x->feature_name[f.feature] : number,
+                 file != NULL ? " of " : "", file != NULL ? file : "", f.value);
     }
     stele__free(room);
 }

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "train/schedule.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -337,15 +338,19 @@ stele_status stele__folder_end(const char *dir, const stele__run *run, const ste
     for (int i = 0; i < STELE__N_PARTS; i++) {
         json_object_set_new(rows, stele__part_name(i), json_integer(run->split->n[i]));
     }
-    json_t *all = json_pack(
-        "{s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:I, s:f, s:o, s:o}", "name", run->spec->top->name,
-        "seed", (json_int_t)run->spec->top->seed, "epochs", (json_int_t)trained->at.epoch, "steps",
-        (json_int_t)trained->at.step, "stopped_early", trained->stopped_early, "best_epoch",
-        p->best_epoch >= 0 ? json_integer(p->best_epoch + 1) : json_null(),
-        by_elbo ? "best_valid_elbo" : "best_valid_loss",
-        p->best_epoch >= 0 ? json_real(by_elbo ? p->best : -p->best) : json_null(), "parameters",
-        (json_int_t)n_parameters, "seconds", trained->seconds, "rows", rows, "plugins",
-        plugins_json(run, plugins));
+    json_t *all =
+        json_pack("{s:s, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:I, s:f, s:o, s:o}", "name",
+                  run->spec->top->name, "seed", (json_int_t)run->spec->top->seed, "epochs",
+                  (json_int_t)trained->at.epoch, "batch_size",
+                  (json_int_t)stele__train_for(run->spec->train, run->split->n[STELE__TRAIN],
+                                               run->split->n[STELE__VALID])
+                      .batch_size,
+                  "steps", (json_int_t)trained->at.step, "stopped_early", trained->stopped_early,
+                  "best_epoch", p->best_epoch >= 0 ? json_integer(p->best_epoch + 1) : json_null(),
+                  by_elbo ? "best_valid_elbo" : "best_valid_loss",
+                  p->best_epoch >= 0 ? json_real(by_elbo ? p->best : -p->best) : json_null(),
+                  "parameters", (json_int_t)n_parameters, "seconds", trained->seconds, "rows", rows,
+                  "plugins", plugins_json(run, plugins));
     if (run->model.n_heads > 0 && all != NULL) {
         int64_t best = p->best_epoch >= 0 ? p->best_epoch + 1 : trained->at.epoch;
         json_object_set_new(all, "heads", heads_json(dir, best));

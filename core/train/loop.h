@@ -38,7 +38,7 @@ typedef struct stele__loop {
     double epoch_started, started;
     int64_t rows_this_epoch, steps_run;
     double grad_norm;              /* of the last step */
-    double divergence;             /* of the last epoch, nats a row; NaN: there was none */
+    double divergence;             /* of the best epoch of this call, nats a row; NaN: none */
     double ended[STELE__N_PHASES]; /* when each part of the last step was over, as stele__now */
     stele__head_calibration *calibrated; /* (heads) NULL: not yet; stele__trained takes it over */
     int64_t saved_step;                  /* of the `last` checkpoint; -1: there is none */

@@ -12,8 +12,8 @@
  * Parameters get near the optimum within some thousand steps at the usual rates, whatever the
  * number of rows, and few rows make few steps an epoch. batch_size 0: the largest power of two from
  * 16 to 128 of which an epoch has 24; of fewer than 32 rows one that is in them twice. epochs 0:
- * 100, or as many more as 6,000 steps take, and of these the last quarter only if something
- * improved in it: early_stopping.patience 0 becomes epochs / 4. Without validation rows, which tell
+ * 100, or as many more as 6,000 steps take, or fewer where a quarter of them in a row improve
+ * nothing: early_stopping.patience 0 becomes epochs / 4. Without validation rows, which tell
  * when it is enough, 100 epochs. A batch has at most n_train rows. n_train >= 1. */
 stele__train_spec stele__train_for(const stele__train_spec *said, int64_t n_train, int64_t n_valid);
 

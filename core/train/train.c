@@ -393,11 +393,13 @@ static stele_status end_epoch(stele__loop *l, stele__diag *diag)
         }
     }
     /* Before the plateau lowers the rate: the log has that of the steps that were made. */
-    l->divergence = n_valid > 0 ? valid.divergence : train.divergence;
     status = log_epoch(l, &train, n_valid > 0 ? &valid : NULL, diag);
     double figure = l->spec.criterion == STELE__CRITERION_ELBO ? valid.elbo : -valid.loss;
     int improved =
         n_valid > 0 ? stele__plateau_add(&l->at.plateau, &l->spec, l->at.epoch, figure) : 1;
+    if (improved) {
+        l->divergence = n_valid > 0 ? valid.divergence : train.divergence;
+    }
     report(l, &train, n_valid > 0 ? &valid : NULL, 1, improved);
     l->at.epoch++;
     l->at.batch = 0;

@@ -51,8 +51,8 @@ typedef struct stele__head_calibration {
 typedef struct stele__trained {
     stele__position at;
     int stopped_early;
-    double divergence; /* KL(q(z | x) || p(z)) of the last epoch's validation rows, else of its
-                        * training rows, nats a row; NaN: no epoch was made */
+    double divergence; /* KL(q(z | x) || p(z)) of the best epoch's validation rows, else of its
+                        * training rows, nats a row; NaN: this call made no epoch the best */
     int was_done;      /* a resumed training that had come to its end before: nothing was done */
     double seconds;
     stele__head_calibration *head; /* (heads) to be freed; NULL: the training did not get there */
