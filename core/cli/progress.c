@@ -126,15 +126,24 @@ static void epoch_line(const stele__display *d, const stele__progress *p)
     stele__str_finish(&s);
 }
 
+/* Few rows make thousands of epochs: of more than two hundred a hundred or so have a line. All are
+ * in metrics.jsonl. */
+static int is_shown(const stele__progress *p)
+{
+    enum { EACH = 200, SOME = 100 };
+    const int64_t stride = p->n_epochs > EACH ? (p->n_epochs + SOME - 1) / SOME : 1;
+    return (p->epoch + 1) % stride == 0 || p->epoch + 1 == p->n_epochs;
+}
+
 void stele__display_report(void *ctx, const stele__progress *p)
 {
     stele__display *d = ctx;
     if (d->quiet) {
         return;
     }
-    if (p->epoch_end) {
+    if (p->epoch_end && is_shown(p)) {
         epoch_line(d, p);
-    } else {
+    } else if (!p->epoch_end) {
         step_line(d, p);
     }
 }
