@@ -1,4 +1,6 @@
-/* IDX files, plain and packed, with row numbers and with the bytes as ids of themselves. */
+/* IDX files, plain and packed, with row numbers and with the bytes as ids of themselves. Numbers
+ * beyond float are refused when they are read. */
+#define FUZZ_LATE 1
 #include "fuzz_source.h"
 
 #include "array.h"

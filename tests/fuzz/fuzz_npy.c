@@ -1,4 +1,6 @@
-/* Arrays and archives: first the bytes as data with row numbers, then as the ids of themselves. */
+/* Arrays and archives: first the bytes as data with row numbers, then as the ids of themselves.
+ * Numbers beyond float are refused when they are read. */
+#define FUZZ_LATE 1
 #include "fuzz_source.h"
 
 #include "array.h"
