@@ -465,14 +465,17 @@ static void moments(const stele_joint *j, int64_t n, int64_t width, float *ret_m
     }
 }
 
-stele_status stele__posterior_moments(const stele__model *m, stele_graph *g, const stele__batch *b,
-                                      uint64_t mask, float *ret_mean, float *ret_sd)
+typedef stele_status (*fuse_fn)(const stele__model *m, stele_graph *g, const stele__expert_set *e,
+                                uint64_t mask, stele__posterior *ret);
+
+static stele_status moments_by(fuse_fn fuse, const stele__model *m, stele_graph *g,
+                               const stele__batch *b, uint64_t mask, float *ret_mean, float *ret_sd)
 {
     stele__expert_set e;
     stele__posterior p;
     stele_status status = stele__encode(m, g, b, &e);
     if (status == STELE_OK) {
-        status = stele__fuse(m, g, &e, mask, &p);
+        status = fuse(m, g, &e, mask, &p);
     }
     if (status == STELE_OK) {
         moments(&p.joint, b->n, m->latent_dim, ret_mean, ret_sd);
@@ -480,17 +483,14 @@ stele_status stele__posterior_moments(const stele__model *m, stele_graph *g, con
     return status;
 }
 
+stele_status stele__posterior_moments(const stele__model *m, stele_graph *g, const stele__batch *b,
+                                      uint64_t mask, float *ret_mean, float *ret_sd)
+{
+    return moments_by(stele__fuse, m, g, b, mask, ret_mean, ret_sd);
+}
+
 stele_status stele__means_for_heads(const stele__model *m, stele_graph *g, const stele__batch *b,
                                     uint64_t mask, float *ret_mean)
 {
-    stele__expert_set e;
-    stele__posterior p;
-    stele_status status = stele__encode(m, g, b, &e);
-    if (status == STELE_OK) {
-        status = stele__fuse_for_heads(m, g, &e, mask, &p);
-    }
-    if (status == STELE_OK) {
-        moments(&p.joint, b->n, m->latent_dim, ret_mean, NULL);
-    }
-    return status;
+    return moments_by(stele__fuse_for_heads, m, g, b, mask, ret_mean, NULL);
 }
