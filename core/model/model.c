@@ -83,19 +83,23 @@ static stele_status declare(stele_build *b, const char *name, stele__declaration
 
 static stele_status build_param(stele_build *b, const stele_param_spec *s, uint32_t *ret_id)
 {
-    if (!b->part->calibrates && (s->flags & STELE_PARAM_CALIBRATED) != 0) {
+    const int calibrated = (s->flags & STELE_PARAM_CALIBRATED) != 0;
+    if (!b->part->calibrates && calibrated) {
         return refuse(b, STELE_E_UNSUPPORTED,
                       "`%s` cannot be calibrated: only parameters of fusion rules can", s->name);
+    }
+    if (!calibrated && (s->flags & STELE_PARAM_WIDTH) != 0) {
+        return refuse(b, STELE_E_OPTION, "`%s` is a width that is not calibrated", s->name);
     }
     stele__declaration d = { .shape = *s->shape,
                              .kind = STELE__TRAINED,
                              .init = s->init,
                              .scale = s->scale,
                              .decay = s->decay,
-                             .group = (s->flags & STELE_PARAM_CALIBRATED) != 0
-                                          ? STELE__GROUP_CALIBRATED
-                                          : b->part->group,
-                             .keep = (s->flags & STELE_PARAM_CALIBRATED) != 0 };
+                             .group = (s->flags & STELE_PARAM_WIDTH) != 0 ? STELE__GROUP_WIDTH
+                                      : calibrated                        ? STELE__GROUP_CALIBRATED
+                                                                          : b->part->group,
+                             .keep = (uint32_t)calibrated };
     return declare(b, s->name, &d, ret_id);
 }
 
@@ -199,6 +203,16 @@ static stele_status head_build(stele__model *m, stele__head *h, stele__diag *dia
     return status == STELE_OK ? part_build(m, &h->part, h->name, h->vt->build, diag) : status;
 }
 
+static int has_width(const stele__model *m)
+{
+    for (uint32_t i = 0; i < m->fusion.scope.n; i++) {
+        if (stele__params_entry(m->params, m->fusion.entry[i])->group == STELE__GROUP_WIDTH) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 stele_status stele__model_build(stele__model *m, uint32_t dtype, stele__diag *diag)
 {
     stele_status status = stele__params_create(dtype, &m->params);
@@ -226,6 +240,11 @@ stele_status stele__model_build(stele__model *m, uint32_t dtype, stele__diag *di
             snprintf(text, sizeof text, "wants %u components, this version can have 1 to %d",
                      m->max_components, STELE__MAX_COMPONENTS);
             return stele__guest_report(m->fusion.guest, STELE_E_OPTION, text, "",
+                                       "in max_components", diag);
+        }
+        if (m->max_components > 1 && has_width(m)) {
+            return stele__guest_report(m->fusion.guest, STELE_E_OPTION,
+                                       "has a parameter that is a width, and mixtures", "",
                                        "in max_components", diag);
         }
     }

@@ -17,7 +17,12 @@
 
 /* Groups of parameters: those that training steps; those that are fitted to validation rows
  * afterwards; from STELE__GROUP_HEADS on, those of each head that takes steps of its own. */
-enum { STELE__GROUP_MODEL = 0, STELE__GROUP_CALIBRATED = 1, STELE__GROUP_HEADS = 2 };
+enum {
+    STELE__GROUP_MODEL = 0,
+    STELE__GROUP_CALIBRATED,
+    STELE__GROUP_WIDTH, /* fitted with those, and once more when they are done */
+    STELE__GROUP_HEADS
+};
 
 /* One plugin instance inside the model. */
 typedef struct stele__part {

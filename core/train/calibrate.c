@@ -2,27 +2,30 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "model/infer.h"
+#include "train/chains.h"
 #include "train/loop.h"
-#include "train/targets.h"
 
 #include <string.h>
 
 /* What fusion rules are fitted to are importance samples (targets.h), of which few count where
  * there are many dimensions. Samples by chains (chains.h) are the better ones, but where encoders
- * are sure and wrong in a few dimensions, these alone would decide how wide a posterior has to be
- * in all.
+ * are sure and wrong in a few dimensions, these alone would decide by their log-density how wide a
+ * posterior has to be in all, and experts' factors would take its mean along. Chains therefore have
+ * the last word on what moves widths alone, by a score that no dimension can rule.
  *
  * Rows per batch and batches in all: enough for a few parameters, whatever the data's size. */
 enum { ROWS = 128, MAX_BATCHES = 16 };
 /* Samples of the first rounds come from posteriors that are far off: later rounds forget them. */
 enum { ROUNDS = 6, FORGET = 4, SAMPLES = 8, STEPS = 64 };
+/* Chains cost more: rows of which there are some, and samples of each. */
+enum { CHAIN_ROWS = 256, CHAIN_SAMPLES = 12 };
 static const double calibration_lr = 0.1;
 
 /* Parameters of fusion rules, and what heads have beside parameters. */
 static int is_calibrated(const stele__param *p)
 {
     return p->kind == STELE__TRAINED
-               ? p->group == STELE__GROUP_CALIBRATED
+               ? p->group == STELE__GROUP_CALIBRATED || p->group == STELE__GROUP_WIDTH
                : p->kind == STELE__BUFFER && strncmp(p->name, "heads.", 6) == 0;
 }
 
@@ -102,8 +105,13 @@ static stele_status draw_targets(stele__loop *l, sampled *s, int64_t round, stel
     return status == STELE_OK ? STELE_OK : failed(l, status, diag);
 }
 
-static stele_status calibration_step(stele__loop *l, stele__group *group, sampled *s, int64_t i,
-                                     double lr, int64_t step, stele__diag *diag)
+/* One of those of targets.h. */
+typedef stele_tensor *(*loss_of)(const stele__model *m, stele_graph *g, const stele__batch *b,
+                                 const stele__targets *t);
+
+static stele_status calibration_step(stele__loop *l, stele__group *group, loss_of loss_fn,
+                                     sampled *s, int64_t i, double lr, int64_t step,
+                                     stele__diag *diag)
 {
     double norm = 0.0;
     const stele__training *t = l->t;
@@ -111,7 +119,7 @@ static stele_status calibration_step(stele__loop *l, stele__group *group, sample
     load_rows(l, s, i);
     stele__graph_begin(l->graph, &pass);
     stele__params_begin_gradient(t->model->params);
-    stele_tensor *loss = stele__targets_loss(t->model, l->graph, l->batch, &s->target[i]);
+    stele_tensor *loss = loss_fn(t->model, l->graph, l->batch, &s->target[i]);
     stele_status status = stele__graph_status(l->graph);
     if (status == STELE_OK && loss == NULL) {
         return STELE_OK;
@@ -136,7 +144,50 @@ static stele_status fit(stele__loop *l, stele__group *group, sampled *s, stele__
         status = draw_targets(l, s, round, diag);
         for (int64_t k = 0; status == STELE_OK && k < STEPS; k++) {
             double lr = calibration_lr / (double)(round + 1);
-            status = calibration_step(l, group, s, k % s->n, lr, ++step, diag);
+            status = calibration_step(l, group, stele__targets_loss, s, k % s->n, lr, ++step, diag);
+        }
+    }
+    return status;
+}
+
+static stele_status draw_chains(stele__loop *l, sampled *s, stele__diag *diag)
+{
+    const stele__training *t = l->t;
+    uint64_t seed = (uint64_t)t->spec->top->seed, address = (uint64_t)(l->at.step + ROUNDS);
+    stele_status status = STELE_OK;
+    for (int64_t i = 0; i < s->n && status == STELE_OK; i++) {
+        load_rows(l, s, i);
+        status = stele__chains_draw(t->model, l->graph, l->batch, CHAIN_SAMPLES, seed, address,
+                                    &s->target[i]);
+    }
+    return status == STELE_OK ? STELE_OK : failed(l, status, diag);
+}
+
+/* The optimiser's moments of what is calibrated, as if no step had been taken. */
+static void forget_steps(stele__params *params)
+{
+    size_t real = stele__params_dtype(params) == STELE_F64 ? sizeof(double) : sizeof(float);
+    for (uint32_t i = 0; i < stele__params_count(params); i++) {
+        const stele__param *p = stele__params_entry(params, i);
+        for (int k = 0; k < 2 && p->kind == STELE__TRAINED && is_calibrated(p); k++) {
+            memset(p->moment[k], 0, (size_t)p->n * real);
+        }
+    }
+}
+
+/* Derivatives where posteriors are far too sharp are larger by orders of magnitude than those near
+ * the end. Moments of the first would make the last steps come to nothing: each round forgets. */
+static stele_status fit_width(stele__loop *l, stele__group *width, sampled *s, stele__diag *diag)
+{
+    s->n =
+        s->n * s->order.size > CHAIN_ROWS ? (CHAIN_ROWS + s->order.size - 1) / s->order.size : s->n;
+    stele_status status = draw_chains(l, s, diag);
+    for (int64_t round = 0; status == STELE_OK && round < ROUNDS; round++) {
+        forget_steps(l->t->model->params);
+        for (int64_t k = 0; status == STELE_OK && k < STEPS; k++) {
+            double lr = calibration_lr / (double)(round + 1);
+            status = calibration_step(l, width, stele__targets_width_loss, s, k % s->n, lr,
+                                      k + 1, diag);
         }
     }
     return status;
@@ -148,6 +199,7 @@ static stele_status calibrate_fusion(stele__loop *l, stele__group *group, stele_
     const int64_t n = t->split->n[STELE__VALID];
     int64_t size = n < l->batch->capacity ? n : l->batch->capacity;
     sampled s = { 0 };
+    stele__group width = { 0 };
     stele_status status =
         stele__batches_init(&s.order, t->split->row[STELE__VALID], n, size < ROWS ? size : ROWS,
                             (uint64_t)t->spec->top->seed, NULL, diag);
@@ -155,6 +207,13 @@ static stele_status calibrate_fusion(stele__loop *l, stele__group *group, stele_
         s.n = s.order.n_batches < MAX_BATCHES ? s.order.n_batches : MAX_BATCHES;
         status = fit(l, group, &s, diag);
     }
+    if (status == STELE_OK) {
+        status = stele__group_init(l, STELE__GROUP_WIDTH, &width);
+    }
+    if (status == STELE_OK && width.n > 0) {
+        status = fit_width(l, &width, &s, diag);
+    }
+    stele__group_finish(&width);
     for (int64_t i = 0; i < s.n; i++) {
         stele__targets_finish(&s.target[i]);
     }

@@ -56,7 +56,7 @@ STELE_NODISCARD stele_status stele__loop_step(stele__loop *l, stele__loss_terms 
                                               stele__diag *diag);
 
 /* Segments of the parameters of one group, STELE__GROUP_HEADS: of all heads with steps of their
- * own; stele__group_finish in any case. */
+ * own, STELE__GROUP_CALIBRATED: widths, too; stele__group_finish in any case. */
 STELE_NODISCARD stele_status stele__group_init(const stele__loop *l, uint32_t group,
                                                stele__group *ret);
 void stele__group_finish(stele__group *group);
@@ -96,7 +96,8 @@ STELE_NODISCARD stele_status stele__loop_write_last(stele__loop *l, stele__diag 
 
 /* After the last epoch, first: fit the parameters that are calibrated, on top of the best
  * parameters, so that posteriors cover samples of the model's own p(z | x) of the validation rows
- * (targets.h), and write the best parameters anew. Validation rows beyond the first two thousand or
+ * (targets.h), then those that are widths once more to Markov chains of up to 256 of these rows
+ * (chains.h), and write the best parameters anew. Validation rows beyond the first two thousand or
  * so, in an order drawn by the seed, are left out. A function of the two checkpoints alone, so that
  * it can be repeated after a kill. */
 STELE_NODISCARD stele_status stele__loop_calibrate(stele__loop *l, stele__diag *diag);

@@ -294,8 +294,32 @@ static stele_tensor *sample_weights(const pass *p, uint32_t s, const stele__targ
     return w != NULL ? stele__graph_dense(p->g, stele__graph_dtype(p->g), &shape, w) : NULL;
 }
 
-stele_tensor *stele__targets_loss(const stele__model *m, stele_graph *g, const stele__batch *b,
-                                  const stele__targets *t)
+/* What a posterior is worth for each sample, (n); less is better. */
+typedef stele_tensor *(*score_of)(stele_graph *g, const stele_joint *q, const stele__batch *b,
+                                  const stele__draws *at);
+
+static stele_tensor *log_score(stele_graph *g, const stele_joint *q, const stele__batch *b,
+                               const stele__draws *at)
+{
+    return ops->scale(g, stele__posterior_log_prob(g, q, b, at), -1.0);
+}
+
+static stele_tensor *width_score(stele_graph *g, const stele_joint *q, const stele__batch *b,
+                                 const stele__draws *at)
+{
+    static const double outside = 0.1, half_normal = 1.6448536269514722, tiny = 1e-12;
+    const stele_dist rows = stele__dist_rows(g, at, b->n, &q->component[0]);
+    const int laplace = rows.family == STELE_LAPLACE;
+    const double half = laplace ? -log(outside) : half_normal, power = laplace ? 1.0 : 0.5;
+    stele_tensor *reach = ops->shift(g, ops->scale(g, rows.p[1], power), log(half));
+    stele_tensor *distance = ops->abs(g, ops->detach(g, ops->sub(g, at->z, rows.p[0])));
+    stele_tensor *beyond = ops->log(g, ops->clamp(g, distance, tiny, HUGE_VAL));
+    stele_tensor *missed = ops->relu(g, ops->sub(g, beyond, reach));
+    return ops->sum(g, ops->add(g, reach, ops->scale(g, missed, 1.0 / outside)), 1, 0);
+}
+
+static stele_tensor *mean_score(const stele__model *m, stele_graph *g, const stele__batch *b,
+                                const stele__targets *t, score_of score)
 {
     pass p = { .m = m, .g = g };
     stele_shape samples = STELE__SHAPE(t->n, (int64_t)m->latent_dim), scalar = { 0 };
@@ -319,10 +343,22 @@ stele_tensor *stele__targets_loss(const stele__model *m, stele_graph *g, const s
         if (w == NULL || stele__fuse(m, g, &p.e, p.mask[s], &q) != STELE_OK) {
             return NULL;
         }
-        stele_tensor *log_q = stele__posterior_log_prob(g, &q.joint, b, &p.at);
+        stele_tensor *each = score(g, &q.joint, b, &p.at);
         stele_tensor *part =
-            ops->sum(g, ops->mul(g, ops->where(g, w, log_q, zero), w), STELE_ALL_AXES, 0);
+            ops->sum(g, ops->mul(g, ops->where(g, w, each, zero), w), STELE_ALL_AXES, 0);
         loss = loss != NULL ? ops->add(g, loss, part) : part;
     }
-    return stele__graph_status(g) == STELE_OK ? ops->scale(g, loss, -1.0) : NULL;
+    return stele__graph_status(g) == STELE_OK ? loss : NULL;
+}
+
+stele_tensor *stele__targets_loss(const stele__model *m, stele_graph *g, const stele__batch *b,
+                                  const stele__targets *t)
+{
+    return mean_score(m, g, b, t, log_score);
+}
+
+stele_tensor *stele__targets_width_loss(const stele__model *m, stele_graph *g,
+                                        const stele__batch *b, const stele__targets *t)
+{
+    return mean_score(m, g, b, t, width_score);
 }

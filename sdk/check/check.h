@@ -191,6 +191,7 @@ CHECK_DECLARE(check_fusion_order);
 CHECK_DECLARE(check_fusion_weights);
 CHECK_DECLARE(check_fusion_subsets);
 CHECK_DECLARE(check_fusion_sharpens);
+CHECK_DECLARE(check_fusion_width);
 CHECK_DECLARE(check_fusion_monte_carlo);
 CHECK_DECLARE(check_fusion_loss);
 CHECK_DECLARE(check_modality_logprob);

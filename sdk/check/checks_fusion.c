@@ -157,6 +157,45 @@ void check_fusion_sharpens(check_trial *t)
     rig_finish(&r);
 }
 
+/* Add `more` to every parameter that is a width; how many there are. */
+static int64_t widen(rig *r, double more)
+{
+    int64_t found = 0;
+    for (uint32_t e = 0; e < stele__params_count(r->params); e++) {
+        stele__param *p = stele__params_entry(r->params, e);
+        for (int64_t i = 0; p->kind == STELE__TRAINED && p->group == RIG_WIDTH && i < p->n; i++, found++) {
+            if (r->plan.dtype == STELE_F64) {
+                ((double *)p->values)[i] += more;
+            } else {
+                ((float *)p->values)[i] += (float)more;
+            }
+        }
+    }
+    return found;
+}
+
+void check_fusion_width(check_trial *t)
+{
+    rig r;
+    rig_plan plan = { .rows = 14 };
+    rig_result res;
+    double *mean[2], *variance[2];
+    if (mixture_start(t, &plan, &r, &res)) {
+        const int64_t n = r.plan.rows * (int64_t)r.plan.latent;
+        rig_result_finish(&res);
+        mixture_moments(&r, &mean[0], &variance[0]);
+        if (widen(&r, 0.5) > 0 && rig_compute(&r, r.plan.rows, NULL, 0, &res)) {
+            rig_result_finish(&res);
+            mixture_moments(&r, &mean[1], &variance[1]);
+            const double a = block_distance(n, mean[0], mean[1]), b = block_distance(n, variance[0], variance[1]);
+            if (!(a <= 1e-5 && b > 1e-3)) {
+                check_fail(t, "widths that are larger by 0.5 move means by %.3g and variances by %.3g", a, b);
+            }
+        }
+    }
+    rig_finish(&r);
+}
+
 static double density(const rig *r, int64_t i, double x)
 {
     double p = 0.0;

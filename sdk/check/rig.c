@@ -88,7 +88,8 @@ static stele_status build_param(stele_build *b, const stele_param_spec *s, uint3
                              .kind = STELE__TRAINED,
                              .init = s->init,
                              .scale = s->scale,
-                             .decay = s->decay };
+                             .decay = s->decay,
+                             .group = (s->flags & STELE_PARAM_WIDTH) != 0 ? RIG_WIDTH : 0 };
     b->r->flags = 3 * b->r->flags + s->flags;
     return declare(b, &d, ret_id);
 }

@@ -25,6 +25,9 @@ enum { RIG_EXPERTS = 3, RIG_MOST_EXPERTS = 6 };
 enum { RIG_MOST_INPUTS = 2 * RIG_MOST_EXPERTS + 4, RIG_MOST_OUTPUTS = 2 * (1 << RIG_MOST_EXPERTS) + 2 };
 enum { RIG_MOST_COLUMNS = 4 };
 #define RIG_BETA 0.7
+
+/* Group of trained parameters that are widths (STELE_PARAM_WIDTH); that of all others is 0. */
+enum { RIG_WIDTH = 1 };
 enum { RIG_SPARSE_DIMS = 2 }; /* extents of rows that may come sparse: features, or bins of features */
 
 /* What x may be, found by asking validate(). */

@@ -4,7 +4,8 @@
 Likelihood weights of 6 ask for posteriors that are far too sharp. Trained once without and once with calibrated
 experts, the same model has wider posteriors with them and a higher importance-weighted likelihood of test rows, and the
 joint posterior is no worse a proposal than that of either modality. The heads of both say the same: they see
-posteriors as in training.
+posteriors as in training. With a factor on the width of a product as well, 90 % intervals hold nine tenths of p(z | x)
+of rows that took no part in any fit.
 """
 
 import csv
@@ -65,9 +66,24 @@ def check(stele, folder, fusion):
     return wrong
 
 
+def coverage(stele, folder):
+    """Of the joint posterior's intervals on test rows: experts calibrated, and the width of their product as well."""
+    found = []
+    for joint in ("one", "calibrated"):
+        run = folder / f"joint-{joint}"
+        subprocess.run([stele, "train", folder / "poe.yaml", "--run", run, "--quiet", "--set", "fusion.precision_scale=calibrated",
+                        "--set", f"fusion.joint_scale={joint}"], check=True)
+        done = subprocess.run([stele, "eval", run, "--report", "fusion", "--json", "--quiet"], check=True, stdout=subprocess.PIPE,
+                              text=True)
+        found.append(json.loads(done.stdout)["fusion"]["groups"][0]["coverage"])
+    print("coverage: {:.3f} -> {:.3f}".format(*found))
+    return [] if found[0] < 0.83 and 0.86 < found[1] < 0.94 else ["coverage"]
+
+
 def main():
     with tempfile.TemporaryDirectory() as scratch:
         wrong = {fusion: check(sys.argv[1], pathlib.Path(scratch), fusion) for fusion in ("poe", "moe")}
+        wrong["joint"] = coverage(sys.argv[1], pathlib.Path(scratch))
     print("wrong:", wrong)
     return 1 if any(wrong.values()) else 0
 

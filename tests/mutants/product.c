@@ -108,6 +108,9 @@ static stele_status build(stele_inst *self, stele_build *b)
                               .shape = &shape,
                               .init = STELE_INIT_ZERO,
                               .decay = 1.0 };
+#ifdef DEFECT_WIDTH_MOVES_MEANS
+    spec.flags = STELE_PARAM_CALIBRATED | STELE_PARAM_WIDTH;
+#endif
 #ifdef DEFECT_LEAK_FAILED_BUILD
     self->memory = malloc(100);
 #endif

@@ -31,7 +31,8 @@ static const stele_option options[] = {
     STELE_OPTION_ENUM(
         config, joint_scale, "joint_scale", joint_scales, JOINT_ONE,
         "Factor on what all experts together add to the precision, their mean left as "
-        "it is: one, or calibrated: fitted to the validation rows after training."),
+        "it is: one, or calibrated: fitted to the validation rows after training, so that 90 % "
+        "intervals hold that much."),
 };
 
 struct stele_inst {
@@ -69,7 +70,7 @@ static stele_status build(stele_inst *self, stele_build *b)
                                     0.0,
                                     0.0,
                                     STELE_INIT_CONSTANT,
-                                    (uint32_t)STELE_PARAM_CALIBRATED };
+                                    STELE_PARAM_CALIBRATED | STELE_PARAM_WIDTH };
     stele_status status = stele_precision_scale_build(self->host, b, self->n_modalities,
                                                       self->config->precision_scale, &self->scale);
     return status == STELE_OK && self->config->joint_scale == JOINT_CALIBRATED
