@@ -96,6 +96,7 @@ static stele_status ask(const scoring *s, int64_t n, const float *predicted, con
     stele_reader reader = stele__part_reader(&s->head->part);
     stele_head_scored rows = { .struct_size = sizeof rows,
                                .n_rows = n,
+                               .n_distinct = n,
                                .n_outputs = s->width,
                                .predicted = predicted,
                                .code = category ? code : NULL,

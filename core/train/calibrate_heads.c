@@ -8,13 +8,14 @@
 
 #include <string.h>
 
-/* Validation rows with a target of one head. */
+/* Validation rows with a target of one head, at the means of the posteriors that it learned from:
+ * first those given all that a row has, then those given one modality of several. */
 typedef struct rows {
     stele__loop *l;
     uint32_t head;
-    int64_t n, width;
+    int64_t n, n_joint, width;
     int64_t *row;     /* (n) */
-    float *mean;      /* (n, D) of z given all that a row has */
+    float *mean;      /* (n, D) of z */
     float *predicted; /* (n, width) */
     int32_t *code;    /* (n) */
     double *number;   /* (n, columns) */
@@ -55,18 +56,20 @@ static void note_target(rows *s, int64_t row)
     s->row[s->n++] = row;
 }
 
-/* Posterior means and targets of one batch of validation rows. */
-static stele_status add_batch(rows *s, float *mean)
+/* Posterior means given `mask`, and targets, of one batch of validation rows. */
+static stele_status add_batch(rows *s, uint64_t mask, float *mean)
 {
     const stele__training *t = s->l->t;
     const stele__batch *b = s->l->batch;
     const size_t width = t->model->latent_dim;
     stele__pass pass = { .seed = (uint64_t)t->spec->top->seed };
     stele__graph_begin(s->l->graph, &pass);
-    stele_status status =
-        stele__means_for_heads(t->model, s->l->graph, b, stele__model_all(t->model), mean);
+    const int all = mask == stele__model_all(t->model);
+    stele_status status = stele__means_for_heads(t->model, s->l->graph, b, mask, mean);
     for (int64_t r = 0; status == STELE_OK && r < b->n; r++) {
-        if (b->present[r] != 0 && stele__head_has_target(b, s->head, b->row[r])) {
+        const uint64_t seen = b->present[r] & mask;
+        if (seen != 0 && (all || seen != b->present[r]) &&
+            stele__head_has_target(b, s->head, b->row[r])) {
             memcpy(s->mean + (size_t)s->n * width, mean + (size_t)r * width, width * sizeof *mean);
             note_target(s, b->row[r]);
         }
@@ -74,26 +77,39 @@ static stele_status add_batch(rows *s, float *mean)
     return status;
 }
 
-static stele_status choose(rows *s)
+static stele_status add_posteriors(rows *s, uint64_t mask)
 {
     const stele__training *t = s->l->t;
     const int64_t n = t->split->n[STELE__VALID], most = s->l->batch->capacity;
-    const size_t width = t->model->latent_dim;
-    float *mean = stele__calloc((size_t)most * width, sizeof *mean);
-    stele_status status = STELE_OK;
-    s->row = stele__calloc((size_t)n, sizeof *s->row);
-    s->mean = stele__calloc((size_t)n * width, sizeof *s->mean);
-    s->code = stele__calloc((size_t)n, sizeof *s->code);
-    s->number = stele__calloc((size_t)n * head_of(s)->n_columns, sizeof *s->number);
-    if (mean == NULL || s->row == NULL || s->mean == NULL || s->code == NULL || s->number == NULL) {
-        status = STELE_E_NOMEM;
-    }
+    float *mean = stele__calloc((size_t)most * t->model->latent_dim, sizeof *mean);
+    stele_status status = mean != NULL ? STELE_OK : STELE_E_NOMEM;
     for (int64_t at = 0; at < n && status == STELE_OK; at += most) {
         stele__batch_load(s->l->batch, n - at < most ? n - at : most,
                           t->split->row[STELE__VALID] + at, 0);
-        status = add_batch(s, mean);
+        status = add_batch(s, mask, mean);
     }
     stele__free(mean);
+    return status;
+}
+
+static stele_status choose(rows *s)
+{
+    const stele__training *t = s->l->t;
+    const stele__model *m = t->model;
+    const uint32_t single = head_of(s)->subsets && m->n_modalities > 1 ? m->n_modalities : 0;
+    const size_t n = (size_t)t->split->n[STELE__VALID] * (1 + single);
+    s->row = stele__calloc(n, sizeof *s->row);
+    s->mean = stele__calloc(n * m->latent_dim, sizeof *s->mean);
+    s->code = stele__calloc(n, sizeof *s->code);
+    s->number = stele__calloc(n * head_of(s)->n_columns, sizeof *s->number);
+    if (s->row == NULL || s->mean == NULL || s->code == NULL || s->number == NULL) {
+        return STELE_E_NOMEM;
+    }
+    stele_status status = add_posteriors(s, stele__model_all(m));
+    s->n_joint = s->n;
+    for (uint32_t i = 0; i < single && status == STELE_OK; i++) {
+        status = add_posteriors(s, UINT64_C(1) << i);
+    }
     return status;
 }
 
@@ -141,11 +157,13 @@ static stele_status predict(rows *s)
     return status;
 }
 
-static stele_head_scored scored(const rows *s, const stele_reader *reader)
+/* The first n of them. */
+static stele_head_scored scored(const rows *s, int64_t n, const stele_reader *reader)
 {
     const int category = head_of(s)->target.content == STELE_FIELD_CATEGORY;
     return (stele_head_scored){ .struct_size = sizeof(stele_head_scored),
-                                .n_rows = s->n,
+                                .n_rows = n,
+                                .n_distinct = s->n_joint,
                                 .n_outputs = s->width,
                                 .predicted = s->predicted,
                                 .code = category ? s->code : NULL,
@@ -153,12 +171,12 @@ static stele_head_scored scored(const rows *s, const stele_reader *reader)
                                 .reader = reader };
 }
 
-/* The metrics of the plugin, if it has any. */
+/* The metrics of the plugin, if it has any, given all that rows have. */
 static stele_status measure(const rows *s, stele_metric *ret, uint32_t *ret_n, stele__diag *diag)
 {
     const stele__head *h = head_of(s);
     const stele_reader reader = stele__part_reader(&h->part);
-    const stele_head_scored all = scored(s, &reader);
+    const stele_head_scored all = scored(s, s->n_joint, &reader);
     *ret_n = 0;
     if (h->vt->score == NULL) {
         return STELE_OK;
@@ -222,7 +240,7 @@ static stele_status lacks_classes(const rows *s, int *ret, stele__diag *diag)
         n == 0 ? 0
                : count_classes(s, t->split->row[STELE__TRAIN], t->split->n[STELE__TRAIN], train);
     if (n > 0) {
-        (void)count_classes(s, s->row, s->n, valid);
+        (void)count_classes(s, s->row, s->n_joint, valid);
     }
     for (int64_t k = 0; k < n; k++) {
         n_there += valid[k] > 0;
@@ -253,7 +271,7 @@ static stele_status calibrate(rows *s, stele__head_calibration *ret, stele__diag
     const stele_reader reader = stele__part_reader(&head_of(s)->part);
     uint32_t n_after = 0;
     stele_status status = failed(s, choose(s), diag);
-    ret->n = s->n;
+    ret->n = s->n_joint;
     if (status == STELE_OK && s->n > 0) {
         status = lacks_classes(s, &ret->left, diag);
     }
@@ -263,7 +281,7 @@ static stele_status calibrate(rows *s, stele__head_calibration *ret, stele__diag
     status = failed(s, predict(s), diag);
     status = status == STELE_OK ? measure(s, ret->before, &ret->n_metrics, diag) : status;
     if (status == STELE_OK) {
-        const stele_head_scored all = scored(s, &reader);
+        const stele_head_scored all = scored(s, s->n, &reader);
         int set = 0;
         status = stele__model_calibrate_head(s->l->t->model, s->head, &all, &set, diag);
         ret->left = !set;

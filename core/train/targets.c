@@ -318,13 +318,15 @@ static stele_tensor *width_score(stele_graph *g, const stele_joint *q, const ste
     return ops->sum(g, ops->add(g, reach, ops->scale(g, missed, 1.0 / outside)), 1, 0);
 }
 
+/* Of the first `most` posteriors. */
 static stele_tensor *mean_score(const stele__model *m, stele_graph *g, const stele__batch *b,
-                                const stele__targets *t, score_of score)
+                                const stele__targets *t, uint32_t most, score_of score)
 {
     pass p = { .m = m, .g = g };
     stele_shape samples = STELE__SHAPE(t->n, (int64_t)m->latent_dim), scalar = { 0 };
     stele_tensor *loss = NULL;
     p.n_posteriors = posteriors(m, p.mask);
+    p.n_posteriors = p.n_posteriors < most ? p.n_posteriors : most;
     if (t->n == 0 || stele__encode(m, g, b, &p.e) != STELE_OK) {
         return NULL;
     }
@@ -354,11 +356,11 @@ static stele_tensor *mean_score(const stele__model *m, stele_graph *g, const ste
 stele_tensor *stele__targets_loss(const stele__model *m, stele_graph *g, const stele__batch *b,
                                   const stele__targets *t)
 {
-    return mean_score(m, g, b, t, log_score);
+    return mean_score(m, g, b, t, MAX_POSTERIORS, log_score);
 }
 
 stele_tensor *stele__targets_width_loss(const stele__model *m, stele_graph *g,
                                         const stele__batch *b, const stele__targets *t)
 {
-    return mean_score(m, g, b, t, width_score);
+    return mean_score(m, g, b, t, 1, width_score);
 }

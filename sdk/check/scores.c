@@ -56,6 +56,7 @@ stele_head_scored scores_of_head(const rig *r, int64_t rows, int64_t width, cons
     const int is_code = r->field.content == STELE_FIELD_CATEGORY;
     return (stele_head_scored){ .struct_size = sizeof(stele_head_scored),
                                 .n_rows = rows,
+                                .n_distinct = rows,
                                 .n_outputs = width,
                                 .predicted = predicted,
                                 .code = is_code ? code : NULL,

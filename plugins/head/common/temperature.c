@@ -8,18 +8,23 @@
 
 enum { COARSE = 60, FINE = 40 };
 
-static double total(head_loss_at *loss, const void *ctx, double u)
+double head_copies(const stele_head_scored *s)
 {
-    return loss(ctx, exp(u)) + 0.5 * (u / WIDTH) * (u / WIDTH);
+    return s->n_distinct > 0 ? (double)s->n_rows / (double)s->n_distinct : 1.0;
+}
+
+static double total(head_loss_at *loss, const void *ctx, double copies, double u)
+{
+    return loss(ctx, exp(u)) + 0.5 * copies * (u / WIDTH) * (u / WIDTH);
 }
 
 /* A grid finds the lowest of several valleys, golden sections its ground. */
-double head_factor_fit(head_loss_at *loss, const void *ctx)
+double head_factor_fit(head_loss_at *loss, const void *ctx, double copies)
 {
     const double step = 2.0 * MOST / COARSE, golden = 0.618033988749895;
-    double best = 0.0, least = total(loss, ctx, 0.0);
+    double best = 0.0, least = total(loss, ctx, copies, 0.0);
     for (int i = 0; i <= COARSE; i++) {
-        double u = -MOST + step * i, here = total(loss, ctx, u);
+        double u = -MOST + step * i, here = total(loss, ctx, copies, u);
         if (here < least) {
             least = here;
             best = u;
@@ -28,7 +33,7 @@ double head_factor_fit(head_loss_at *loss, const void *ctx)
     double low = fmax(best - step, -MOST), high = fmin(best + step, MOST);
     for (int i = 0; i < FINE; i++) {
         double a = high - golden * (high - low), b = low + golden * (high - low);
-        if (total(loss, ctx, a) < total(loss, ctx, b)) {
+        if (total(loss, ctx, copies, a) < total(loss, ctx, copies, b)) {
             high = b;
         } else {
             low = a;
@@ -85,7 +90,7 @@ stele_status head_temperature_fit(const head_classes *classes, stele_fit *f, uin
         status = head_classes_log_weights(classes, s->reader, c.log_weight);
     }
     if (status == STELE_OK) {
-        double temperature = head_factor_fit(cross_entropy, &c);
+        double temperature = head_factor_fit(cross_entropy, &c, head_copies(s));
         status = classes->host->fit->set(f, id, 1, &temperature);
     }
     free(c.logits);

@@ -72,7 +72,7 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-double regressor_robust_scale(double *error, int64_t n)
+double regressor_robust_scale(double *error, int64_t n, double copies)
 {
     for (int64_t i = 0; i < n; i++) {
         error[i] = fabs(error[i]);
@@ -83,5 +83,5 @@ double regressor_robust_scale(double *error, int64_t n)
         error[i] /= unit;
     }
     const errors e = { error, n };
-    return unit > 0.0 ? unit * head_factor_fit(loss, &e) : 0.0;
+    return unit > 0.0 ? unit * head_factor_fit(loss, &e, copies) : 0.0;
 }

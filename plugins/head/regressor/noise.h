@@ -19,6 +19,6 @@ double regressor_robust_quantile(double p);
 double regressor_robust_log_z(void);
 /* s of errors (n), by maximum likelihood with a normal prior for log s around that of the median
  * error, see temperature.h; 0 where half of them are 0. Sorts their sizes into `error`. */
-double regressor_robust_scale(double *error, int64_t n);
+double regressor_robust_scale(double *error, int64_t n, double copies);
 
 #endif

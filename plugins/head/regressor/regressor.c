@@ -329,11 +329,11 @@ static stele_status calibrate(const stele_inst *self, const stele_head_scored *s
         for (int64_t r = 0; r < s->n_rows; r++) {
             error[r] = s->number[r] - (double)s->predicted[r * s->n_outputs];
         }
-        noise = regressor_robust_scale(error, s->n_rows);
+        noise = regressor_robust_scale(error, s->n_rows, head_copies(s));
         free(error);
         return self->host->fit->set(f, self->noise, 1, &noise);
     }
-    double factor = head_factor_fit(gaussian_loss, s);
+    double factor = head_factor_fit(gaussian_loss, s, head_copies(s));
     return self->host->fit->set(f, self->sd_factor, 1, &factor);
 }
 

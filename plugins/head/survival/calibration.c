@@ -21,6 +21,7 @@ typedef struct fitted {
     int64_t width;
     double *mean;   /* (width) */
     double *hazard; /* (rows) proportional: of the baseline, cumulative up to the row's time */
+    double copies;  /* how often a row comes */
     double level;   /* the best one at the slope looked at last */
 } fitted;
 
@@ -65,7 +66,7 @@ static double row_loss(const fitted *f, int64_t r, double slope, double level)
 
 static double loss_at(const fitted *f, double slope, double level)
 {
-    double sum = 0.5 * (level / WIDTH) * (level / WIDTH);
+    double sum = 0.5 * f->copies * (level / WIDTH) * (level / WIDTH);
     for (int64_t r = 0; r < f->rows.n; r++) {
         sum += row_loss(f, r, slope, level);
     }
@@ -108,14 +109,18 @@ static stele_status prepare(fitted *f)
 }
 
 stele_status survival_calibrate(const survival_grid *g, int proportional, const survival_rows *rows,
-                                const float *predicted, survival_calibration *ret)
+                                const float *predicted, double copies, survival_calibration *ret)
 {
-    fitted f = { .g = g, .proportional = proportional, .rows = *rows, .predicted = predicted };
+    fitted f = { .g = g,
+                 .proportional = proportional,
+                 .rows = *rows,
+                 .predicted = predicted,
+                 .copies = copies };
     f.width = proportional ? 1 : g->n;
     f.rows.n = rows->n < MOST_ROWS ? rows->n : MOST_ROWS;
     stele_status status = prepare(&f);
     if (status == STELE_OK) {
-        double factor = head_factor_fit(profile, &f);
+        double factor = head_factor_fit(profile, &f, copies);
         (void)profile(&f, factor);
         ret->slope = 1.0 / factor;
     }

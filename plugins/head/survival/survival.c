@@ -17,6 +17,7 @@
  * which are 1 and 0 in training and fitted to the validation rows afterwards (survival_calibrate).
  * Intervals end where equally many events of the training rows lie between them. */
 #include "survival.h"
+#include "temperature.h"
 
 #include <stele/metrics.h>
 #include <stele/predictor.h>
@@ -247,18 +248,19 @@ static stele_status grid_read(const stele_inst *self, const stele_reader *reader
  * that, which knows nothing of them, and without an event every lower level is likelier. */
 enum { LEAST_EVENTS = 3 };
 
-static int has_events(const stele_inst *self, const survival_rows *rows)
+static int has_events(const stele_inst *self, const survival_rows *rows, double copies)
 {
     const stele_host *h = self->host;
     int64_t n = 0;
     for (int64_t r = 0; r < rows->n; r++) {
         n += rows->target[2 * r + 1] > 0.5;
     }
+    n = llround((double)n / copies);
     if (n < LEAST_EVENTS) {
         h->log(h, STELE_LOG_WARNING,
                "not calibrated: %lld of the %lld validation rows with its target have an event in "
                "`%s`, and it takes %d to tell how high curves are; use more validation rows",
-               (long long)n, (long long)rows->n, self->column[1], LEAST_EVENTS);
+               (long long)n, llround((double)rows->n / copies), self->column[1], LEAST_EVENTS);
     }
     return n >= LEAST_EVENTS;
 }
@@ -267,7 +269,7 @@ static stele_status calibrate(const stele_inst *self, const stele_head_scored *s
 {
     const stele_host *h = self->host;
     const survival_rows rows = { .n = s->n_rows, .target = s->number };
-    if (!has_events(self, &rows)) {
+    if (!has_events(self, &rows, head_copies(s))) {
         return STELE_OK;
     }
     survival_calibration c = { .offset = calloc((size_t)n_outputs(self), sizeof *c.offset) };
@@ -277,7 +279,7 @@ static stele_status calibrate(const stele_inst *self, const stele_head_scored *s
         status = STELE_E_NOMEM;
     }
     if (status == STELE_OK) {
-        status = survival_calibrate(&g, is_cox(self), &rows, s->predicted, &c);
+        status = survival_calibrate(&g, is_cox(self), &rows, s->predicted, head_copies(s), &c);
     }
     if (status == STELE_OK) {
         status = h->fit->set(f, self->slope, 1, &c.slope);

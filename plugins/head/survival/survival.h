@@ -109,8 +109,9 @@ typedef struct survival_calibration {
     double *offset; /* (width) */
 } survival_calibration;
 
-/* predicted: (rows, width), width 1 with proportional hazards, else g->n. */
+/* predicted: (rows, width), width 1 with proportional hazards, else g->n; copies: how often a row
+ * comes. */
 stele_status survival_calibrate(const survival_grid *g, int proportional, const survival_rows *rows,
-                                const float *predicted, survival_calibration *ret);
+                                const float *predicted, double copies, survival_calibration *ret);
 
 #endif

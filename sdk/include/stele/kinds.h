@@ -361,6 +361,7 @@ typedef struct stele_head_scored {
     const double *number;      /* NUMBER: (n_rows), or (n_rows, columns); else NULL */
     /* 0.2 */
     const stele_reader *reader; /* of the instance's parameters and buffers */
+    int64_t n_distinct;         /* rows that these are of: in calibrate() one may come several times, of several z */
 } stele_head_scored;
 
 /* A quantity that a prediction is read as: "survival_365". `category`: the number of the target's category that it is
@@ -418,7 +419,8 @@ typedef struct stele_head_vt {
     stele_status (*show)(const stele_inst *self, const stele_head_shown *s);
     /* Correct how sure predictions are, by rows that parameters were not learned from: set buffers that predict reads,
      * as a temperature. `s`: predictions for the validation rows that have a target, made with those buffers as they
-     * were after fit, which is all that f->set may change; f->next has no rows. Called once, at the end of a training,
+     * were after fit, which is all that f->set may change; f->next has no rows. A head that learns from several
+     * posteriors of a row meets each row at each of their means, first all rows at those given all that they have. Called once, at the end of a training,
      * unless the rows lack classes of a CATEGORY that more than one in twenty of the training rows have, or are of one
      * class. If it sets nothing, it says why by log. Optional. [main & built; none] */
     stele_status (*calibrate)(const stele_inst *self, const stele_head_scored *s, stele_fit *f);
