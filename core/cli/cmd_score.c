@@ -93,6 +93,29 @@ static void choose_reference(const work *w, stele__consistency_request *r)
     }
 }
 
+/* Rows that are their own reference flag their least consistent pairs, whether they match or not; a
+ * p-value of few reference pairs cannot fall below alpha. */
+static void warn_of_reference(const work *w, const pair *p)
+{
+    const stele__model *m = &w->o.run.model;
+    const char *a = m->modality[p->a].name, *b = m->modality[p->b].name;
+    if (p->c.n_reference == 0) {
+        stele__diag_warning(
+            w->diag, NULL,
+            "`%s` and `%s`: p_match compares the rows with each other, as there are no "
+            "validation rows beside them: about %.3g %% are flagged, match or not",
+            a, b, 100.0 * w->q->alpha);
+        stele__diag_hint(w->diag, "the run's own rows (--split test) are compared with validation "
+                                  "rows; of new data log_bayes_factor counts: above 0 speaks for "
+                                  "a match");
+    } else if (1.0 / (double)(p->c.n_reference + 1) >= w->q->alpha) {
+        stele__diag_warning(w->diag, NULL,
+                            "`%s` and `%s`: %lld validation rows have both, with which no p_match "
+                            "falls below %g: nothing can be flagged",
+                            a, b, (long long)p->c.n_reference, w->q->alpha);
+    }
+}
+
 /* A pair that hardly any row has is left out: of three modalities two may never meet. */
 static int can_compare(const work *w, uint32_t a, uint32_t b)
 {
@@ -136,6 +159,9 @@ static stele_status score_pairs(work *w, uint64_t mask)
             p->b = b;
             choose_reference(w, &r);
             status = stele__consistency_compute(&w->o.judge, &r, w->o.run.pool, &p->c, w->diag);
+            if (status == STELE_OK) {
+                warn_of_reference(w, p);
+            }
         }
     }
     if (status == STELE_OK && w->n_pairs == 0) {

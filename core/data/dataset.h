@@ -63,6 +63,7 @@ typedef struct stele__label_request {
     const char *const *category;
     int64_t n_categories;
     int quiet; /* nothing depends on it: no warning about what is missing */
+    int named; /* the categories are those that the spec lists, of no model yet */
 } stele__label_request;
 
 typedef struct stele__data_request {

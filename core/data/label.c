@@ -338,22 +338,37 @@ static void recode(stele__label *l, int64_t n_rows, const int32_t *to, char **na
 /* A column of names has hundreds: of more than these the number is told. */
 enum { MOST_UNSEEN = 8 };
 
-static void warn_unseen(const stele__label *l, const char *category, int64_t *n, stele__diag *diag)
+static void warn_unseen(const stele__label *l, const char *category, int named, int64_t *n,
+                        stele__diag *diag)
 {
     if (++*n <= MOST_UNSEEN) {
-        stele__diag_warning(diag, &l->place,
-                            "`%s`: `%s` did not occur in training and counts as missing", l->name,
-                            category);
+        stele__diag_warning(diag, &l->place, "`%s`: `%s` %s and counts as missing", l->name,
+                            category,
+                            named ? "is not among `classes`" : "did not occur in training");
     }
 }
 
-static void warn_further(const stele__label *l, int64_t n, stele__diag *diag)
+/* A class that no row has is likely a slip of the pen. */
+static void warn_unused(const stele__dataset *ds, const stele__label *l, stele__diag *diag)
+{
+    for (int64_t c = 0; c < l->n_categories; c++) {
+        int64_t n = 0;
+        for (int64_t i = 0; i < ds->n_rows && n == 0; i++) {
+            n += l->code[i] == c;
+        }
+        if (n == 0) {
+            stele__diag_warning(diag, &l->place, "`%s`: no row is `%s`, which `classes` names",
+                                l->name, l->category[c]);
+        }
+    }
+}
+
+static void warn_further(const stele__label *l, int named, int64_t n, stele__diag *diag)
 {
     if (n > MOST_UNSEEN) {
-        stele__diag_warning(diag, &l->place,
-                            "`%s`: %lld further values did not occur in training and count as "
-                            "missing",
-                            l->name, (long long)(n - MOST_UNSEEN));
+        stele__diag_warning(diag, &l->place, "`%s`: %lld further values %s and count as missing",
+                            l->name, (long long)(n - MOST_UNSEEN),
+                            named ? "are not among `classes`" : "did not occur in training");
     }
 }
 
@@ -379,12 +394,12 @@ static stele_status keep_used(const stele__dataset *ds, stele__label *l, const u
             l->category[c] = NULL;
         } else {
             if (to[c] == UNSEEN) {
-                warn_unseen(l, l->category[c], &n_unseen, diag);
+                warn_unseen(l, l->category[c], 0, &n_unseen, diag);
             }
             to[c] = -1;
         }
     }
-    warn_further(l, n_unseen, diag);
+    warn_further(l, 0, n_unseen, diag);
     if (st == STELE_OK) {
         recode(l, ds->n_rows, to, name, n);
         name = NULL;
@@ -413,13 +428,16 @@ static stele_status fix_categories(const stele__dataset *ds, stele__label *l,
             to[c] = strcmp(name[k], l->category[c]) == 0 ? (int32_t)k : -1;
         }
         if (to[c] < 0) {
-            warn_unseen(l, l->category[c], &n_unseen, request->quiet ? NULL : diag);
+            warn_unseen(l, l->category[c], request->named, &n_unseen, request->quiet ? NULL : diag);
         }
     }
-    warn_further(l, n_unseen, request->quiet ? NULL : diag);
+    warn_further(l, request->named, n_unseen, request->quiet ? NULL : diag);
     if (st == STELE_OK) {
         recode(l, ds->n_rows, to, name, (int64_t)n);
         name = NULL;
+        if (request->named) {
+            warn_unused(ds, l, diag);
+        }
     }
     for (size_t k = 0; name != NULL && k < n; k++) {
         stele__free(name[k]);

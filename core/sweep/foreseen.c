@@ -337,12 +337,28 @@ static const stele__node *place_of(const stele__spec *spec, const char *key, uin
                                                                            : list;
 }
 
+/* Figures cannot be better both ways. */
+static stele_status check_once(const stele__spec *spec, stele__diag *diag)
+{
+    const stele_str_list *higher = &spec->sweep->higher, *lower = &spec->sweep->lower;
+    for (uint64_t i = 0; i < lower->n; i++) {
+        const stele__node *at = place_of(spec, "lower", i);
+        for (uint64_t k = 0; k < higher->n && at != NULL; k++) {
+            if (strcmp(lower->v[i], higher->v[k]) == 0) {
+                return stele__node_error(at, STELE_E_OPTION, diag,
+                                         "`%s` is in metrics.higher as well", lower->v[i]);
+            }
+        }
+    }
+    return STELE_OK;
+}
+
 stele_status stele__foreseen_check(const stele__foreseen *foreseen, const stele__spec *spec,
                                    stele__diag *diag)
 {
     const stele_str_list *list[] = { &spec->sweep->higher, &spec->sweep->lower };
     static const char *const key[] = { "higher", "lower" };
-    stele_status status = STELE_OK;
+    stele_status status = check_once(spec, diag);
     for (size_t k = 0; k < 2; k++) {
         for (uint64_t i = 0; i < list[k]->n; i++) {
             const stele__node *at = place_of(spec, key[k], i);

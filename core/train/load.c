@@ -100,6 +100,7 @@ static void add_head_labels(request *r, const stele__run_request *q, size_t i)
         } else if (host->classes.n > 0) {
             l->category = host->classes.v;
             l->n_categories = (int64_t)host->classes.n;
+            l->named = 1;
         }
     }
     add_covariates(r, &host->covariates, instance->node, q->state, q->encode_only);

@@ -54,7 +54,7 @@ stele_status head_score_accuracy(const head_probabilities *p, head_metrics *ret)
     for (int64_t r = 0; r < p->n_rows; r++) {
         int hit = likeliest(p, r) == p->code[r];
         entropy -= p->log_p[r * p->n_classes + p->code[r]] / n_rows;
-        accuracy += hit / n_rows;
+        accuracy += hit;
         rows[p->code[r]] += 1.0;
         hits[p->code[r]] += hit;
     }
@@ -62,7 +62,7 @@ stele_status head_score_accuracy(const head_probabilities *p, head_metrics *ret)
         seen += rows[k] > 0.0;
         balanced += rows[k] > 0.0 ? hits[k] / rows[k] : 0.0;
     }
-    head_metrics_add(ret, "accuracy", accuracy, 1);
+    head_metrics_add(ret, "accuracy", accuracy / n_rows, 1);
     head_metrics_add(ret, "balanced_accuracy", balanced / seen, 1);
     head_metrics_add(ret, "cross_entropy", entropy, 0);
     free(rows);
