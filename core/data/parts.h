@@ -49,6 +49,14 @@ STELE_NODISCARD stele_status stele__label_read(const stele__dataset *ds,
                                                const stele__found *found, stele__label *ret,
                                                stele__diag *diag);
 void stele__label_finish(stele__label *label);
+/* Keep the categories that occur in these rows (n_rows; NULL: in any); the values of all others
+ * become missing, which is worth a warning where there are such values. [main] */
+STELE_NODISCARD stele_status stele__label_keep_used(const stele__dataset *ds, stele__label *l,
+                                                    const uint8_t *in, stele__diag *diag);
+/* Codes in the order of the request's categories; what is not among them becomes missing. [main] */
+STELE_NODISCARD stele_status stele__label_fix(const stele__dataset *ds, stele__label *l,
+                                              const stele__label_request *request,
+                                              stele__diag *diag);
 
 /* Read the measurements of `m` as the source has them, all features. */
 STELE_NODISCARD stele_status stele__matrix_read(const stele__dataset *ds, stele__matrix *m,

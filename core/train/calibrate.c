@@ -186,8 +186,8 @@ static stele_status fit_width(stele__loop *l, stele__group *width, sampled *s, s
         forget_steps(l->t->model->params);
         for (int64_t k = 0; status == STELE_OK && k < STEPS; k++) {
             double lr = calibration_lr / (double)(round + 1);
-            status = calibration_step(l, width, stele__targets_width_loss, s, k % s->n, lr,
-                                      k + 1, diag);
+            status =
+                calibration_step(l, width, stele__targets_width_loss, s, k % s->n, lr, k + 1, diag);
         }
     }
     return status;

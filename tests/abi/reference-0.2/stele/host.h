@@ -26,8 +26,8 @@ enum { STELE_INIT_ZERO = 1, STELE_INIT_CONSTANT, STELE_INIT_NORMAL, STELE_INIT_U
 
 /* With STELE_PARAM_CALIBRATED, of a fusion rule whose posteriors have one component: a parameter that moves their
  * widths and leaves their means. It is fitted with the others, and then once more while these stay as they are, so that
- * 90 % intervals hold nine tenths of the samples of p(z | x) that Markov chains draw, which also find what lies far from
- * the posteriors. */
+ * 90 % intervals hold nine tenths of the samples of p(z | x) that Markov chains draw, which also find what lies far
+ * from the posteriors. */
 #define STELE_PARAM_WIDTH (1u << 1)
 
 typedef struct stele_param_spec {
