@@ -422,8 +422,8 @@ typedef struct stele_head_vt {
      * were after fit, which is all that f->set may change; f->next has no rows. A head that learns from several
      * posteriors of a row meets each row at each of their means, first all rows at those given all that they have.
      * Called once, at the end of a training, unless the rows lack classes of a CATEGORY that more than one in twenty of
-     * the training rows have, or are of one class. If it sets nothing, it says why by log. Optional. [main & built;
-     * none] */
+     * the training rows have, or are of one class. If it sets nothing, it says why by log. Optional.
+     * [main & built; none] */
     stele_status (*calibrate)(const stele_inst *self, const stele_head_scored *s, stele_fit *f);
     /* Is every target one that the loss allows? x: targets of rows that have one, I32 codes (n) or F64 numbers (n), of
      * several columns (n, columns), of all parts of the data and of new data that hold the target. OK, or E_DATA and
