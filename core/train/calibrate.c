@@ -17,7 +17,7 @@
 enum { ROWS = 128, MAX_BATCHES = 16 };
 /* Samples of the first rounds come from posteriors that are far off: later rounds forget them. */
 enum { ROUNDS = 6, FORGET = 4, SAMPLES = 8, STEPS = 64 };
-/* Chains cost more: rows of which there are some, and samples of each. */
+/* Chains cost more: they are drawn of fewer rows. */
 enum { CHAIN_ROWS = 256, CHAIN_SAMPLES = 12 };
 static const double calibration_lr = 0.1;
 

@@ -37,8 +37,8 @@ STELE_NODISCARD stele_status stele__targets_draw(const stele__model *m, stele_gr
 stele_tensor *stele__targets_loss(const stele__model *m, stele_graph *g, const stele__batch *b,
                                   const stele__targets *t);
 /* As stele__targets_loss, of the posterior given everything alone and with the quantile loss of
- * distances from the mean (Koenker and Bassett
- * 1978, up to what does not depend on widths) in place of minus log q, summed over the dimensions:
+ * distances from the mean (Koenker and Bassett 1978, up to what does not depend on widths) in place
+ * of minus log q, summed over the dimensions:
  *     log r + 10 max(log |z - mean| - log r, 0), r half the width of the 90 % interval
  * A factor on all widths is best where 90 % of the samples lie in their intervals; dimensions of
  * which experts are sure and wrong count like others. Means get no derivative. For posteriors of
