@@ -24,6 +24,11 @@ enum {
     STELE__GROUP_HEADS
 };
 
+static inline int stele__group_is_calibrated(uint32_t group)
+{
+    return group == STELE__GROUP_CALIBRATED || group == STELE__GROUP_WIDTH;
+}
+
 /* One plugin instance inside the model. */
 typedef struct stele__part {
     stele__guest *guest; /* owned */

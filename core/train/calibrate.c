@@ -25,7 +25,7 @@ static const double calibration_lr = 0.1;
 static int is_calibrated(const stele__param *p)
 {
     return p->kind == STELE__TRAINED
-               ? p->group == STELE__GROUP_CALIBRATED || p->group == STELE__GROUP_WIDTH
+               ? stele__group_is_calibrated(p->group)
                : p->kind == STELE__BUFFER && strncmp(p->name, "heads.", 6) == 0;
 }
 

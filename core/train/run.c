@@ -264,9 +264,7 @@ static stele_status check_calibration(const stele__run_request *q, const stele__
     size_t n = 0;
     const stele__segment *s = stele__params_segments(run->model.params, &n);
     for (size_t i = 0; i < n && q->training; i++) {
-        const int calibrated =
-            s[i].group == STELE__GROUP_CALIBRATED || s[i].group == STELE__GROUP_WIDTH;
-        if (calibrated && run->split->n[STELE__VALID] == 0) {
+        if (stele__group_is_calibrated(s[i].group) && run->split->n[STELE__VALID] == 0) {
             return stele__spec_error(q->spec, "data.split.valid", STELE_E_OPTION,
                                      "the fusion rule is calibrated on validation rows, and there "
                                      "are none",

@@ -168,7 +168,7 @@ stele_status stele__group_init(const stele__loop *l, uint32_t group, stele__grou
     }
     for (size_t i = 0; i < n; i++) {
         if (s[i].group == group || (group == STELE__GROUP_HEADS && s[i].group > group) ||
-            (group == STELE__GROUP_CALIBRATED && s[i].group == STELE__GROUP_WIDTH)) {
+            (group == STELE__GROUP_CALIBRATED && stele__group_is_calibrated(s[i].group))) {
             ret->segment[ret->n++] =
                 (stele__adamw_segment){ .begin = s[i].begin,
                                         .end = s[i].begin + s[i].n,
