@@ -184,7 +184,10 @@ static void write_log(void *user, int32_t level, const char *who, const char *te
 {
     int quiet = user != NULL;
     if (level >= (quiet ? STELE_LOG_WARNING : STELE_LOG_INFO)) {
-        fprintf(stderr, "%s: ", who);
+        fprintf(stderr, "%s: %s", who,
+                level >= STELE_LOG_ERROR     ? "error: "
+                : level >= STELE_LOG_WARNING ? "warning: "
+                                             : "");
         put_visible(text);
         fputc('\n', stderr);
     }

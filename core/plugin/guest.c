@@ -186,8 +186,8 @@ static void warn(stele__guest *guest, const char *slot, const char *change)
         return;
     }
     int locale = strcmp(change, "the locale") == 0;
-    snprintf(text, sizeof text, "warning: %s %s: %s changed %s%s%s; restored", p->id, p->version,
-             slot, locale ? "" : "the floating-point environment (", change, locale ? "" : ")");
+    snprintf(text, sizeof text, "%s %s: %s changed %s%s%s; restored", p->id, p->version, slot,
+             locale ? "" : "the floating-point environment (", change, locale ? "" : ")");
     pthread_mutex_lock(&guest->lock);
     if (!guest->warned) {
         guest->log->write(guest->log->user, STELE_LOG_WARNING, guest->name, text);

@@ -31,10 +31,10 @@ STELE_NODISCARD stele_status stele__windows_open(const stele__run_request *q, co
 STELE_NODISCARD stele_status stele__quantities_check(const stele__spec *spec, const stele__model *m,
                                                      const stele__dataset *data, stele__diag *diag);
 
-/* Ask the plugin whether it can hold the values of all rows; the message names row and feature. */
+/* Ask the plugin whether it can hold the values of all rows; the message names row and feature.
+ * Entries that it would rather take for missing are so from here on, with a warning. */
 STELE_NODISCARD stele_status stele__modality_validate(stele__model *m, uint32_t i,
-                                                      const stele__dataset *data,
-                                                      stele__diag *diag);
+                                                      stele__dataset *data, stele__diag *diag);
 /* Rows of missing entries alone, and those whose measurement says nothing by the plugin's word,
  * lack the modality from here on. */
 STELE_NODISCARD stele_status stele__modality_drop(stele__model *m, uint32_t i, stele__dataset *data,

@@ -5,6 +5,7 @@
 #include "model/prepared.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { CHUNK = 256 };
@@ -80,40 +81,96 @@ static stele_status chunks_next(void *ctx, stele_view *ret)
     return STELE_OK;
 }
 
-static stele_status bad_value(const stele__model *m, uint32_t i, const chunks *c,
-                              const stele_view *x, const stele_bad_value *bad, stele__diag *diag)
+/* `row `c10`, feature `size` of t.csv`: where the value stands; a row as a whole has no column. */
+static void say_where(const chunks *c, int64_t row, int64_t column, char *ret, size_t size)
 {
     const stele__matrix *matrix = &c->data->matrix[c->matrix];
-    if (bad->row < 0 || bad->row >= x->shape.dim[0] || bad->column >= matrix->n_features ||
-        bad->reason == NULL) {
-        return stele__diag_error(
-            diag, STELE_E_DATA, &matrix->place,
-            "%s: validate of its plugin refuses a value and does not say which",
-            m->modality[i].name);
+    const char *file = c->data->source[matrix->source].file, *of = file != NULL ? " of " : "";
+    const int n = snprintf(ret, size, "row `%s`", stele__dataset_row_id(c->data, row));
+    if (n < 0 || (size_t)n >= size) {
+        return;
     }
-    int64_t row = c->row[c->at - x->shape.dim[0] + bad->row];
-    const char *id = stele__dataset_row_id(c->data, row);
-    const char *file = c->data->source[matrix->source].file;
-    const char *of = file != NULL ? " of " : "";
+    ret += n;
+    size -= (size_t)n;
     file = file != NULL ? file : "";
-    if (bad->column < 0) {
-        return stele__diag_error(diag, STELE_E_DATA, &matrix->place, "%s: row `%s`%s%s %s",
-                                 m->modality[i].name, id, of, file, bad->reason);
-    }
-    if (matrix->feature_name != NULL) {
-        stele__diag_error(diag, STELE_E_DATA, &matrix->place,
-                          "%s: row `%s`, feature `%s`%s%s: %g %s", m->modality[i].name, id,
-                          matrix->feature_name[bad->column], of, file, bad->value, bad->reason);
+    if (column < 0) {
+        snprintf(ret, size, "%s%s", of, file);
+    } else if (matrix->feature_name != NULL) {
+        snprintf(ret, size, ", feature `%s`%s%s", matrix->feature_name[column], of, file);
     } else {
-        stele__diag_error(diag, STELE_E_DATA, &matrix->place,
-                          "%s: row `%s`, feature %lld%s%s: %g %s", m->modality[i].name, id,
-                          (long long)bad->column, of, file, bad->value, bad->reason);
+        snprintf(ret, size, ", feature %lld%s%s", (long long)column, of, file);
     }
+}
+
+static stele_status bad_value(const stele__model *m, uint32_t i, const chunks *c, int64_t row,
+                              const stele_bad_value *bad, stele__diag *diag)
+{
+    const stele__place *place = &c->data->matrix[c->matrix].place;
+    char where[512];
+    say_where(c, row, bad->column, where, sizeof where);
+    if (bad->column < 0) {
+        return stele__diag_error(diag, STELE_E_DATA, place, "%s: %s %s", m->modality[i].name, where,
+                                 bad->reason);
+    }
+    stele__diag_error(diag, STELE_E_DATA, place, "%s: %s: %g %s", m->modality[i].name, where,
+                      bad->value, bad->reason);
     if (isinf(bad->value)) {
         stele__diag_hint(diag,
                          "measurements are held as float: numbers beyond 3.4e38 are infinite");
     }
     return STELE_E_DATA;
+}
+
+/* Entries of a feature that are taken for missing: how many, and the first of them. */
+typedef struct unheld {
+    int64_t n, row;
+    double value;
+    const char *reason;
+} unheld;
+
+/* Of the row, in the data and in the chunk that is asked about again. */
+static stele_status take_for_missing(stele__dataset *data, const chunks *c, int64_t row,
+                                     const stele_bad_value *bad, unheld **of)
+{
+    stele__matrix *matrix = &data->matrix[c->matrix];
+    if (*of == NULL) {
+        *of = stele__calloc((size_t)matrix->n_features, sizeof **of);
+    }
+    if (*of == NULL) {
+        return STELE_E_NOMEM;
+    }
+    unheld *u = &(*of)[bad->column];
+    if (u->n++ == 0) {
+        u->row = row;
+        u->value = bad->value;
+        u->reason = bad->reason;
+    }
+    stele__matrix_row(matrix, matrix->store_row[row])[bad->column] = NAN;
+    c->value[bad->row * c->n_features + bad->column] = NAN;
+    return STELE_OK;
+}
+
+static void warn_unheld(const stele__model *m, uint32_t i, const chunks *c, const unheld *of,
+                        stele__diag *diag)
+{
+    enum { SHOWN = 8 };
+    const stele__matrix *matrix = &c->data->matrix[c->matrix];
+    int64_t n = 0;
+    char where[512], more[64] = "";
+    for (int64_t j = 0; of != NULL && j < matrix->n_features; j++) {
+        if (of[j].n == 0 || n++ >= SHOWN) {
+            continue;
+        }
+        say_where(c, of[j].row, j, where, sizeof where);
+        snprintf(more, sizeof more, of[j].n > 1 ? " (and %lld more values)" : "",
+                 (long long)of[j].n - 1);
+        stele__diag_warning(diag, &matrix->place, "%s: %s: %g counts as missing%s, as it %s",
+                            m->modality[i].name, where, of[j].value, more, of[j].reason);
+    }
+    if (n > SHOWN) {
+        stele__diag_warning(diag, &matrix->place, "%s: the same holds for %lld more features",
+                            m->modality[i].name, (long long)(n - SHOWN));
+    }
 }
 
 /* Chunks of all rows that have the modality. */
@@ -133,29 +190,57 @@ static stele_status chunks_of_all(const stele__model *m, uint32_t i, const stele
     return status;
 }
 
-stele_status stele__modality_validate(stele__model *m, uint32_t i, const stele__dataset *data,
-                                      stele__diag *diag)
+/* One chunk, as often as entries of it are taken for missing. */
+static stele_status validate_chunk(stele__model *m, uint32_t i, stele__dataset *data,
+                                   const chunks *c, const stele_view *x, unheld **of,
+                                   stele__diag *diag)
 {
     const stele__modality *md = &m->modality[i];
+    const stele__matrix *matrix = &data->matrix[c->matrix];
+    const int64_t n = x->shape.dim[0];
+    for (;;) {
+        stele_bad_value bad = { .row = -1, .column = -1 };
+        stele__guest_begin(md->part.guest, "validate");
+        stele_status status = md->vt->validate(stele__guest_inst(md->part.guest), x, &bad);
+        if (status != STELE_E_DATA || bad.row < 0) {
+            return stele__guest_check(md->part.guest, "validate", status, diag);
+        }
+        if (bad.row >= n || bad.column >= matrix->n_features || bad.reason == NULL) {
+            return stele__diag_error(
+                diag, STELE_E_DATA, &matrix->place,
+                "%s: validate of its plugin refuses a value and does not say which", md->name);
+        }
+        const int64_t row = c->row[c->at - n + bad.row];
+        const int dense = x->layout == STELE_DENSE && bad.column >= 0;
+        /* What is missing already cannot be made so once more. */
+        if (!bad.missing || !dense || isnan(c->value[bad.row * c->n_features + bad.column])) {
+            return bad_value(m, i, c, row, &bad, diag);
+        }
+        status = take_for_missing(data, c, row, &bad, of);
+        if (status != STELE_OK) {
+            return status;
+        }
+    }
+}
+
+stele_status stele__modality_validate(stele__model *m, uint32_t i, stele__dataset *data,
+                                      stele__diag *diag)
+{
+    unheld *of = NULL;
     chunks c;
-    if (md->vt->validate == NULL) {
+    if (m->modality[i].vt->validate == NULL) {
         return STELE_OK;
     }
     stele_status status = chunks_of_all(m, i, data, &c);
     while (status == STELE_OK && c.at < c.n) {
         stele_view x;
-        stele_bad_value bad = { .row = -1, .column = -1 };
         status = chunks_next(&c, &x);
-        if (status == STELE_OK) {
-            stele__guest_begin(md->part.guest, "validate");
-            status = md->vt->validate(stele__guest_inst(md->part.guest), &x, &bad);
-        }
-        if (status == STELE_E_DATA && bad.row >= 0) {
-            status = bad_value(m, i, &c, &x, &bad, diag);
-        } else {
-            status = stele__guest_check(md->part.guest, "validate", status, diag);
-        }
+        status = status == STELE_OK ? validate_chunk(m, i, data, &c, &x, &of, diag) : status;
     }
+    if (status == STELE_OK) {
+        warn_unheld(m, i, &c, of, diag);
+    }
+    stele__free(of);
     chunks_finish(&c);
     return status;
 }

@@ -2,7 +2,7 @@
 """Models trained on tables. tables.py STELE
 
 Three files of the same cells are joined by id, whatever their order; new data may have their columns in another order;
-generated columns of texts are texts.
+generated columns of texts are texts; what the type of a column, as training rows suggest it, cannot hold is missing.
 The last line is `N passed, N failed, 0 skipped`.
 """
 
@@ -65,6 +65,7 @@ def text(rows, delimiter=","):
 def run(stele, folder, *words):
     done = subprocess.run([stele, *map(str, words)], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, f"{' '.join(map(str, words))}: exit status {done.returncode}\n{done.stdout}"
+    return done.stdout
 
 
 def read(path):
@@ -146,5 +147,27 @@ def generated_levels(stele, folder):
     assert [r["site"] for r in made] == [v[3] for v in lines] == likeliest, (made, lines)
 
 
+def beyond_the_type(stele, folder):
+    """Where nobody said the type, a value that it cannot hold is a gap: with gaps alone the row has no measurement."""
+    draw = random.Random(6)
+    head = ["id", "size", "share"]
+    rows = [[f"r{i}", round(draw.uniform(0.1, 9), 3), round(draw.uniform(0.05, 0.95), 3)] for i in range(N)]
+    (folder / "typed.csv").write_text(text([head, *rows]))
+    (folder / "typed.yaml").write_text(SINGLE.replace("all.csv, key: patient, exclude: [age]", "typed.csv").replace("gaussian", "table"))
+    run(stele, folder, "train", "typed.yaml", "--run", "typed")
+    new = {"beyond": [[f"b{i}", 0.0, 0.5] for i in range(3)] + [["c", -1, 1.5], ["d", 2.0, 0.5]],
+           "gaps": [[f"b{i}", "", 0.5] for i in range(3)] + [["d", 2.0, 0.5]]}
+    got = {}
+    for name, lines in new.items():
+        (folder / f"{name}.csv").write_text(text([head, *lines]))
+        said = run(stele, folder, "embed", "typed", "-o", f"{name}-z.csv", "--data", f"{name}.csv")
+        got[name] = read(folder / f"{name}-z.csv")
+        warned = "row `b0`, feature `size` of beyond.csv: 0 counts as missing (and 3 more values)" in said
+        assert warned == (name == "beyond"), said
+    assert list(got["beyond"]) == ["b0", "b1", "b2", "c", "d"], got["beyond"]
+    assert got["beyond"].pop("c")["has_signals"] == "0"
+    assert got["beyond"] == got["gaps"], got
+
+
 if __name__ == "__main__":
-    sys.exit(run_cases(joined, other_order, generated_levels))
+    sys.exit(run_cases(joined, other_order, generated_levels, beyond_the_type))

@@ -43,9 +43,10 @@ typedef struct table_config {
 typedef struct table_column {
     const stele_feature *feature; /* NULL: nothing is known */
     int32_t type;
-    int32_t exact; /* the spec names it */
-    int32_t ends;  /* PROPORTION: bits, training rows have exact zeros (1), exact ones (2) */
-    int64_t n;     /* levels of BINARY, ORDERED, UNORDERED */
+    int32_t exact;    /* the spec names it */
+    int32_t inferred; /* the training rows' values suggest the type, no option says it */
+    int32_t ends;     /* PROPORTION: bits, training rows have exact zeros (1), exact ones (2) */
+    int64_t n;        /* levels of BINARY, ORDERED, UNORDERED */
     int32_t *rank; /* ORDERED by words of the spec: (n) value of the feature -> level; else NULL */
     int64_t term;  /* the first term; -1: none */
     int64_t end;   /* PROPORTION with ends: the term of those; -1: none */
@@ -94,9 +95,7 @@ stele_status table_settle(stele_inst *self);
 /* Say which columns have which type. */
 void table_report(const stele_inst *self);
 
-/* values.c: value number of x among the training rows' (n_values), -1: they do not have it. */
-int64_t table_value(const stele_feature *f, double x);
-/* Level of x in a column of levels, -1: none, or missing. */
+/* values.c. Level of x in a column of levels, -1: none, or missing. */
 int64_t table_level(const table_column *c, double x);
 /* What x of a column gives for a term; NaN: nothing. */
 double table_coded(const stele_inst *self, int64_t term, double x);

@@ -310,7 +310,8 @@ static stele_status complete(stele_inst *self, int64_t j)
     table_column *c = &self->column[j];
     const stele_feature *f = c->feature;
     char room[160];
-    c->type = c->type < 0 ? infer(f) : c->type;
+    c->inferred = c->type < 0;
+    c->type = c->inferred ? infer(f) : c->type;
     if (f != NULL && is_constant(f)) {
         c->type = TABLE_CONSTANT;
     }

@@ -88,15 +88,9 @@ double table_seen(const stele_inst *self, int64_t term, double y)
 
 /* --- validate -------------------------------------------------------------------------------- */
 
-/* NULL: nothing is wrong with it. */
-static const char *wrong_with(const table_column *c, double x)
+/* Can a column of the type hold x? NULL: yes. */
+static const char *not_of_type(const table_column *c, double x)
 {
-    if (isnan(x)) {
-        return NULL;
-    }
-    if (isinf(x)) {
-        return "is infinite";
-    }
     switch (c->type) {
     case TABLE_POSITIVE:
         return x > 0.0 ? NULL
@@ -116,37 +110,42 @@ static const char *wrong_with(const table_column *c, double x)
                    ? NULL
                    : "is no count below 2^24 (16777216); a column of larger numbers is listed in "
                      "`positive` or `real`";
-    default:
-        return c->n > 0 && c->feature->level != NULL && table_level(c, x) < 0
-                   ? "is no code of the column's texts"
-                   : NULL;
+    default: return NULL;
     }
 }
 
-/* A number that no training row has in a column of levels is like a text that none has: missing. */
-static void warn_unseen(const stele_inst *self, const table_column *c, double x)
+/* NULL: nothing is wrong with it. What a type that the spec names cannot hold is an error. Where
+ * the training rows alone suggested the type or the levels, other rows may know better: missing. */
+static const char *wrong_with(const table_column *c, double x, uint32_t *ret_missing)
 {
-    const stele_host *h = self->host;
-    h->log(h, STELE_LOG_WARNING, "column `%s`: %g did not occur in training and counts as missing",
-           c->feature->name != NULL ? c->feature->name : "", x);
+    *ret_missing = 0;
+    if (isnan(x)) {
+        return NULL;
+    }
+    if (isinf(x)) {
+        return "is infinite";
+    }
+    if (c->n > 0 && table_level(c, x) < 0) {
+        *ret_missing = c->feature->level == NULL;
+        return *ret_missing ? "did not occur in training" : "is no code of the column's texts";
+    }
+    *ret_missing = (uint32_t)c->inferred;
+    return not_of_type(c, x);
 }
 
 stele_status table_validate(const stele_inst *self, const stele_view *x, stele_bad_value *ret)
 {
     const int64_t rows = x->shape.dim[0], n = self->n_columns;
     for (int64_t j = 0; j < n; j++) {
-        const table_column *c = &self->column[j];
-        double unseen = (double)NAN;
         for (int64_t r = 0; r < rows; r++) {
             const double v = table_real(x, r * n + j);
-            const char *reason = wrong_with(c, v);
+            uint32_t missing;
+            const char *reason = wrong_with(&self->column[j], v, &missing);
             if (reason != NULL) {
-                *ret = (stele_bad_value){ .row = r, .column = j, .value = v, .reason = reason };
+                *ret = (stele_bad_value){
+                    .row = r, .column = j, .value = v, .reason = reason, .missing = missing
+                };
                 return STELE_E_DATA;
-            }
-            if (c->n > 0 && !isnan(v) && v != unseen && table_level(c, v) < 0) {
-                warn_unseen(self, c, v);
-                unseen = v;
             }
         }
     }

@@ -212,6 +212,9 @@ typedef struct stele_bad_value {
     int64_t row, column; /* in the view; -1: the row as a whole */
     double value;
     const char *reason; /* static text: "is negative" */
+    uint32_t missing;   /* 1, of a dense measurement: not an error, the host takes the entry for missing (NaN), says so
+                           and asks again. Where training rows alone told what may occur. */
+    uint32_t reserved;
 } stele_bad_value;
 
 typedef struct stele_modality_vt {
