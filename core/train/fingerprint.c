@@ -1,6 +1,7 @@
 /* Whether two specs train the same model, and where they differ. */
 #include "base/file.h"
 #include "base/mem.h"
+#include "graph/noise.h"
 #include "train/folder.h"
 
 #include <inttypes.h>
@@ -179,6 +180,27 @@ static void compare(const stele__node *before, const stele__node *now, int depth
             add_difference(before->child[i], NULL, d);
         }
     }
+}
+
+uint64_t stele__digest_mix(uint64_t h, uint64_t word)
+{
+    h = (h ^ word) * UINT64_C(1099511628211);
+    return h ^ h >> 32;
+}
+
+void stele__parameters_digest(stele__params *params, uint64_t h, char ret[17])
+{
+    for (uint32_t i = 0; i < stele__params_count(params); i++) {
+        const stele__param *p = stele__params_entry(params, i);
+        const float *values = p->values;
+        h = stele__digest_mix(h, stele__noise_hash(p->name));
+        for (int64_t k = 0; k < p->n; k++) {
+            uint32_t word;
+            memcpy(&word, &values[k], sizeof word);
+            h = stele__digest_mix(h, word);
+        }
+    }
+    snprintf(ret, 17, "%016" PRIx64, h);
 }
 
 stele_status stele__folder_refuse(const char *dir, const stele__spec *spec, stele__diag *diag)

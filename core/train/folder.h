@@ -7,6 +7,7 @@
  *     metrics.jsonl       one line per epoch
  *     best.safetensors    parameters of the best epoch: train.criterion of the validation rows
  *     last.safetensors    parameters and moments to resume from
+ *     prior.safetensors   the mixture of latent.prior (prior.h)
  *     summary.json        written when the training ends */
 #ifndef STELE_TRAIN_FOLDER_H
 #define STELE_TRAIN_FOLDER_H
@@ -62,6 +63,11 @@ STELE_NODISCARD stele_status stele__spec_digest(const stele__spec *spec, char re
 /* The same over what the spec lists under `evaluate`. */
 STELE_NODISCARD stele_status stele__evaluate_digest(const stele__spec *spec, char ret[17],
                                                     stele__diag *diag);
+
+/* For files that belong to parameters: `h` mixed with a word, and 16 hexadecimal digits over `h`
+ * and the names and values of all parameters (F32) as they are. */
+uint64_t stele__digest_mix(uint64_t h, uint64_t word);
+void stele__parameters_digest(stele__params *params, uint64_t h, char ret[17]);
 
 /* Say that the folder holds a run of another spec, and where the two differ: E_DATA. */
 STELE_NODISCARD stele_status stele__folder_refuse(const char *dir, const stele__spec *spec,

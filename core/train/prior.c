@@ -157,33 +157,14 @@ stele_status stele__prior_refuse(const stele__spec *spec, int64_t n, stele__diag
 
 /* --- the file --- */
 
-static uint64_t mix(uint64_t h, uint64_t word)
-{
-    h = (h ^ word) * UINT64_C(1099511628211);
-    return h ^ h >> 32;
-}
-
-static uint64_t mix_floats(uint64_t h, const float *v, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        uint32_t word;
-        memcpy(&word, &v[i], sizeof word);
-        h = mix(h, word);
-    }
-    return h;
-}
-
 /* Of the parameters as they are, and what the mixture is to be. */
 static void digest_of(const stele__run *run, char ret[17])
 {
     const stele__latent_spec *l = run->spec->latent;
-    uint64_t h = mix(stele__noise_hash(VERSION), (uint64_t)run->spec->top->seed);
-    h = mix(mix(h, (uint64_t)l->prior.components), (uint64_t)l->prior.covariance);
-    for (uint32_t i = 0; i < stele__params_count(run->model.params); i++) {
-        const stele__param *p = stele__params_entry(run->model.params, i);
-        h = mix_floats(mix(h, stele__noise_hash(p->name)), p->values, (size_t)p->n);
-    }
-    snprintf(ret, 17, "%016" PRIx64, h);
+    uint64_t h = stele__digest_mix(stele__noise_hash(VERSION), (uint64_t)run->spec->top->seed);
+    h = stele__digest_mix(h, (uint64_t)l->prior.components);
+    h = stele__digest_mix(h, (uint64_t)l->prior.covariance);
+    stele__parameters_digest(run->model.params, h, ret);
 }
 
 static void tensors_of(const stele__mixture *m, stele__safetensor t[3])
