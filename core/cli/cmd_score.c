@@ -6,8 +6,8 @@
 #include "cli/eval_units.h"
 #include "cli/opened.h"
 #include "cli/row_table.h"
+#include "cli/score_reference.h"
 #include "data/csv.h"
-#include "eval/consistency.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -33,6 +33,7 @@ typedef struct work {
     const options *q;
     stele__opened o;
     int64_t *row, n;
+    stele__reference reference;
     pair *pair;
     size_t n_pairs;
     stele__diag *diag;
@@ -83,54 +84,31 @@ static int parse(int argc, char **argv, options *o)
     return check(argc, argv, o);
 }
 
-/* Matched pairs to compare with: held-out rows that are not those to be scored. */
-static void choose_reference(const work *w, stele__consistency_request *r)
+/* What is known of matched pairs, and which rows are among them. */
+static void choose_reference(const work *w, const pair *p, stele__consistency_request *r)
 {
-    const stele__split *s = w->o.run.split;
-    if (s != NULL && w->q->open.part != STELE__VALID && w->q->open.part != STELE__N_PARTS) {
-        r->reference = s->row[STELE__VALID];
-        r->n_reference = s->n[STELE__VALID];
+    if (w->reference.pair != NULL) {
+        const stele__reference_pair *matched = stele__reference_of(&w->reference, p->a, p->b);
+        r->reference = matched->score;
+        r->n_reference = matched->n;
     }
+    r->part = w->o.run.split != NULL ? w->o.run.split->part : NULL;
 }
 
-/* Rows that are their own reference flag their least consistent pairs, whether they match or not; a
- * p-value of few reference pairs cannot fall below alpha. */
-static void warn_of_reference(const work *w, const pair *p)
-{
-    const stele__model *m = &w->o.run.model;
-    const char *a = m->modality[p->a].name, *b = m->modality[p->b].name;
-    if (p->c.n_reference == 0) {
-        stele__diag_warning(
-            w->diag, NULL,
-            "`%s` and `%s`: p_match compares the rows with each other, as there are no "
-            "validation rows beside them: about %.3g %% are flagged, match or not",
-            a, b, 100.0 * w->q->alpha);
-        stele__diag_hint(w->diag, "the run's own rows (--split test) are compared with validation "
-                                  "rows; of new data log_bayes_factor counts: above 0 speaks for "
-                                  "a match");
-    } else if (1.0 / (double)(p->c.n_reference + 1) >= w->q->alpha) {
-        stele__diag_warning(w->diag, NULL,
-                            "`%s` and `%s`: %lld validation rows have both, with which no p_match "
-                            "falls below %g: nothing can be flagged",
-                            a, b, (long long)p->c.n_reference, w->q->alpha);
-    }
-}
-
-/* A pair that hardly any row has is left out: of three modalities two may never meet. */
+/* A pair that no row has is left out: of three modalities two may never meet. */
 static int can_compare(const work *w, uint32_t a, uint32_t b)
 {
     const stele__model *m = &w->o.run.model;
     const uint64_t both = UINT64_C(1) << a | UINT64_C(1) << b;
-    int64_t n = 0;
     for (int64_t r = 0; r < w->n; r++) {
-        n += (stele__judge_present(&w->o.judge, w->row[r]) & both) == both;
+        if ((stele__judge_present(&w->o.judge, w->row[r]) & both) == both) {
+            return 1;
+        }
     }
-    if (n < 2) {
-        stele__diag_warning(
-            w->diag, NULL, "%lld of %lld rows have both `%s` and `%s`: the pair is left out",
-            (long long)n, (long long)w->n, m->modality[a].name, m->modality[b].name);
-    }
-    return n >= 2;
+    stele__diag_warning(w->diag, NULL,
+                        "none of %lld rows has both `%s` and `%s`: the pair is left out",
+                        (long long)w->n, m->modality[a].name, m->modality[b].name);
+    return 0;
 }
 
 static stele_status score_pairs(work *w, uint64_t mask)
@@ -157,10 +135,11 @@ static stele_status score_pairs(work *w, uint64_t mask)
             };
             p->a = a;
             p->b = b;
-            choose_reference(w, &r);
+            choose_reference(w, p, &r);
             status = stele__consistency_compute(&w->o.judge, &r, w->o.run.pool, &p->c, w->diag);
             if (status == STELE_OK) {
-                warn_of_reference(w, p);
+                stele__score_reference_warn(&w->o, &w->q->open, &w->reference, &p->c, w->q->alpha,
+                                            a, b, w->diag);
             }
         }
     }
@@ -188,10 +167,11 @@ static int64_t count_rows(const work *w)
 static stele_status write_rows(const work *w)
 {
     const stele__model *m = &w->o.run.model;
+    static const char *const no_or_yes[] = { "0", "1" };
     const size_t n = (size_t)count_rows(w);
     const char **text = stele__calloc(3 * n, sizeof *text);
     double *value = stele__calloc(3 * n, sizeof *value);
-    int64_t *flag = stele__calloc(n, sizeof *flag);
+    int32_t *flag = stele__calloc(n, sizeof *flag);
     size_t at = 0;
     stele_status status = text != NULL && value != NULL && flag != NULL ? STELE_OK : STELE_E_NOMEM;
     for (size_t i = 0; i < w->n_pairs && status == STELE_OK; i++) {
@@ -203,7 +183,7 @@ static stele_status write_rows(const work *w)
             value[at] = p->c.score[r];
             value[n + at] = p->c.p_match[r];
             value[2 * n + at] = p->c.p_chance[r];
-            flag[at] = p->c.p_match[r] < w->q->alpha;
+            flag[at] = isnan(p->c.p_match[r]) ? -1 : p->c.p_match[r] < w->q->alpha;
         }
     }
     if (status == STELE_OK) {
@@ -214,7 +194,11 @@ static stele_status write_rows(const work *w)
             { .name = "log_bayes_factor", .kind = STELE__DOUBLE, .f64 = value },
             { .name = "p_match", .kind = STELE__DOUBLE, .f64 = value + n },
             { .name = "p_chance", .kind = STELE__DOUBLE, .f64 = value + 2 * n },
-            { .name = "flagged", .kind = STELE__INTEGER, .i64 = flag },
+            { .name = "flagged",
+              .kind = STELE__CATEGORY,
+              .text = no_or_yes,
+              .n_categories = 2,
+              .code = flag },
         };
         status = stele__csv_write(w->q->out, column, sizeof column / sizeof column[0], n, w->diag);
     }
@@ -278,12 +262,18 @@ static json_t *interval(const stele__interval *i, double factor)
                : json_null();
 }
 
+static json_t *number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
 /* `at`: recall at 1, 5 and 10. */
 static json_t *retrieval(const stele__retrieval *r, const stele__interval *at,
                          const stele__interval *median)
 {
-    json_t *one = json_pack("{s:f, s:f, s:f, s:f}", "recall1", r->recall1, "recall5", r->recall5,
-                            "recall10", r->recall10, "median_rank", r->median_rank);
+    json_t *one = json_pack("{s:o, s:o, s:o, s:o}", "recall1", number(r->recall1), "recall5",
+                            number(r->recall5), "recall10", number(r->recall10), "median_rank",
+                            number(r->median_rank));
     if (at != NULL) {
         json_object_set_new(one, "intervals",
                             json_pack("{s:o, s:o, s:o, s:o}", "recall1", interval(&at[0], 1.0),
@@ -293,7 +283,7 @@ static json_t *retrieval(const stele__retrieval *r, const stele__interval *at,
     return one;
 }
 
-/* i NULL: without intervals. */
+/* i NULL: without intervals. Of a single row there is what one row can say. */
 static json_t *summary_of(const work *w, const pair *p, const intervals *i)
 {
     const stele__model *m = &w->o.run.model;
@@ -302,18 +292,23 @@ static json_t *summary_of(const work *w, const pair *p, const intervals *i)
         flagged += p->c.p_match[r] < w->q->alpha;
         together += p->c.score[r] > 0.0;
     }
-    json_t *auroc = isfinite(p->c.auroc) ? json_real(p->c.auroc) : json_null();
-    json_t *one = json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:f, s:I, s:f, s:o, s:o}", "a",
-                            m->modality[p->a].name, "b", m->modality[p->b].name, "rows",
-                            (json_int_t)p->c.n, "reference_rows", (json_int_t)p->c.n_reference,
-                            "candidates", (json_int_t)p->c.n_candidates, "auroc", auroc,
-                            "share_together", (double)together / (double)p->c.n, "flagged",
-                            (json_int_t)flagged, "alpha", w->q->alpha, "a_to_b",
-                            retrieval(&p->c.forward, i != NULL ? i->mean + RECALL : NULL,
-                                      i != NULL ? &i->forward : NULL),
-                            "b_to_a",
-                            retrieval(&p->c.backward, i != NULL ? i->mean + RECALL + 3 : NULL,
-                                      i != NULL ? &i->backward : NULL));
+    const int single = p->c.n == 1, known = !isnan(p->c.p_match[0]);
+    json_t *one = json_pack(
+        "{s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:f, s:o, s:o}", "a", m->modality[p->a].name, "b",
+        m->modality[p->b].name, "rows", (json_int_t)p->c.n, "reference_rows",
+        (json_int_t)p->c.n_reference, "candidates",
+        single ? json_null() : json_integer(p->c.n_candidates), "auroc", number(p->c.auroc),
+        "share_together", single ? json_null() : json_real((double)together / (double)p->c.n),
+        "flagged", known ? json_integer(flagged) : json_null(), "alpha", w->q->alpha, "a_to_b",
+        retrieval(&p->c.forward, i != NULL ? i->mean + RECALL : NULL,
+                  i != NULL ? &i->forward : NULL),
+        "b_to_a",
+        retrieval(&p->c.backward, i != NULL ? i->mean + RECALL + 3 : NULL,
+                  i != NULL ? &i->backward : NULL));
+    if (single) {
+        json_object_set_new(one, "log_bayes_factor", number(p->c.score[0]));
+        json_object_set_new(one, "p_match", number(p->c.p_match[0]));
+    }
     if (i != NULL) {
         json_object_set_new(one, "intervals",
                             json_pack("{s:o, s:o, s:o}", "auroc", interval(&i->mean[AUROC], 1.0),
@@ -332,7 +327,7 @@ static stele_status summarise(const work *w, json_t *report)
     (void)json_object_set_new(report, "pairs", pairs);
     for (size_t i = 0; i < w->n_pairs && status == STELE_OK; i++) {
         intervals found = { 0 };
-        const int wanted = f->bootstrap.n_resamples > 0;
+        const int wanted = f->bootstrap.n_resamples > 0 && w->pair[i].c.n > 1;
         status = wanted ? find_intervals(w, &w->pair[i].c, &found) : STELE_OK;
         (void)json_array_append_new(pairs, summary_of(w, &w->pair[i], wanted ? &found : NULL));
     }
@@ -380,12 +375,16 @@ int stele__cmd_score(int argc, char **argv)
     }
     status = status == STELE_OK ? stele__opened_mask(&w.o, &q.open, &mask, &diag) : status;
     status = status == STELE_OK ? stele__opened_rows(&w.o, &q.open, &w.row, &w.n) : status;
+    status = status == STELE_OK
+                 ? stele__score_reference_open(&w.o, &q.open, mask, &w.reference, &diag)
+                 : status;
     status = status == STELE_OK ? score_pairs(&w, mask) : status;
     status = status == STELE_OK && q.out != NULL ? write_rows(&w) : status;
     status = status == STELE_OK ? show(&w) : status;
     for (size_t i = 0; i < w.n_pairs; i++) {
         stele__consistency_finish(&w.pair[i].c);
     }
+    stele__reference_finish(&w.reference);
     stele__free(w.pair);
     stele__free(w.row);
     stele__opened_finish(&w.o);

@@ -5,6 +5,7 @@
 #include "cli/load.h"
 #include "cli/progress.h"
 #include "eval/evaluation.h"
+#include "eval/reference.h"
 #include "plugin/crash.h"
 #include "train/folder.h"
 #include "train/prior.h"
@@ -306,6 +307,9 @@ static stele_status train_in_folder(job *j, stele__diag *diag)
     /* A training that was killed between its last checkpoint and its summary has all but that. */
     if (status == STELE_OK && (!trained.was_done || !stele__folder_has(j->dir, "summary.json"))) {
         status = stele__folder_end(j->dir, &j->run, &j->loaded.cast, &trained, diag);
+    }
+    if (status == STELE_OK) {
+        status = stele__reference_keep(&j->run, j->dir, j->fingerprint, diag);
     }
     say_end(j, status, &trained);
     stele__free(trained.head);

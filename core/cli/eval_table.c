@@ -374,6 +374,20 @@ void stele__eval_print(const json_t *report, const stele__grid_style *style)
     print_fusion(report, style, &first);
 }
 
+/* Has any pair such a figure? Some are of a single row, others of several. */
+static int any_has(const json_t *pairs, const char *side, const char *key)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach(pairs, i, one)
+    {
+        if (json_is_number(json_object_get(side != NULL ? json_object_get(one, side) : one, key))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 void stele__score_print(const json_t *report, const stele__grid_style *style)
 {
     static const struct {
@@ -381,6 +395,8 @@ void stele__score_print(const json_t *report, const stele__grid_style *style)
         int decimals;
     } column[] = {
         { NULL, "rows", "rows", 0 },
+        { NULL, "log_bayes_factor", "log Bayes factor", 2 },
+        { NULL, "p_match", "p_match", 4 },
         { NULL, "auroc", "AUROC matched", 3 },
         { NULL, "share_together", "rather together", 3 },
         { NULL, "flagged", "flagged", 0 },
@@ -394,21 +410,31 @@ void stele__score_print(const json_t *report, const stele__grid_style *style)
         { "b_to_a", "median_rank", "rank <-", 1 },
         { NULL, "candidates", "of", 0 },
     };
+    const json_t *all = json_object_get(report, "pairs");
     grid pairs = { .style = *style };
     size_t i;
+    int at = 1;
     json_t *one;
     stele__grid_put(&pairs, 0, 0, "pair");
-    json_array_foreach(json_object_get(report, "pairs"), i, one)
+    json_array_foreach(all, i, one)
     {
         char title[TEXT];
         snprintf(title, sizeof title, "%.28s, %.28s", text_of(one, "a"), text_of(one, "b"));
         stele__grid_put(&pairs, (int)i + 1, 0, title);
-        for (size_t c = 0; c < sizeof column / sizeof column[0]; c++) {
-            const json_t *at = column[c].side != NULL ? json_object_get(one, column[c].side) : one;
-            stele__grid_put(&pairs, 0, (int)c + 1, column[c].title);
-            stele__grid_figure(&pairs, (int)i + 1, (int)c + 1, at, column[c].key,
+    }
+    for (size_t c = 0; c < sizeof column / sizeof column[0]; c++) {
+        const char *side = column[c].side, *key = column[c].key;
+        if (!any_has(all, side, key)) {
+            continue;
+        }
+        stele__grid_put(&pairs, 0, at, column[c].title);
+        json_array_foreach(all, i, one)
+        {
+            stele__grid_figure(&pairs, (int)i + 1, at,
+                               side != NULL ? json_object_get(one, side) : one, key,
                                column[c].decimals);
         }
+        at++;
     }
     stele__grid_print(&pairs);
     stele__grid_finish(&pairs);

@@ -1,6 +1,7 @@
 #include "eval/consistency.h"
 
 #include "base/mem.h"
+#include "data/split.h"
 #include "eval/matched.h"
 #include "kernels/philox.h"
 
@@ -201,83 +202,123 @@ static void work_finish(work *w)
 }
 
 /* Of n rows those that have both sides: their number, in ret. */
-static int64_t with_both(const stele__judge *j, const stele__consistency_request *q,
-                         const int64_t *row, int64_t n, int64_t *ret)
+static int64_t with_both(const stele__judge *j, uint64_t a, uint64_t b, const int64_t *row,
+                         int64_t n, int64_t *ret)
 {
     int64_t kept = 0;
     for (int64_t r = 0; r < n; r++) {
         uint64_t has = stele__judge_present(j, row[r]);
-        if ((has & q->a) != 0 && (has & q->b) != 0) {
+        if ((has & a) != 0 && (has & b) != 0) {
             ret[kept++] = row[r];
         }
     }
     return kept;
 }
 
-/* Scores of the reference pairs, ascending. */
-static stele_status score_reference(work *w, const stele__consistency_request *q, double **ret,
-                                    int64_t *ret_n, stele__diag *diag)
+double stele__share_below(const float *reference, int64_t n, double score, int among)
 {
-    int64_t *row = stele__calloc((size_t)q->n_reference, sizeof *row), n;
-    side a = { 0 }, b = { 0 };
-    *ret = stele__calloc((size_t)q->n_reference, sizeof **ret);
-    stele_status status = row != NULL && *ret != NULL ? STELE_OK : STELE_E_NOMEM;
-    n = status == STELE_OK ? with_both(w->j, q, q->reference, q->n_reference, row) : 0;
-    status = status == STELE_OK ? side_init(&a, w->j, row, n, q->a, diag) : status;
-    status = status == STELE_OK ? side_init(&b, w->j, row, n, q->b, diag) : status;
-    for (int64_t i = 0; i < n && status == STELE_OK; i++) {
-        (*ret)[i] = (double)(float)between(w, &a, i, &b, i);
+    int64_t low = 0, high = n;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        if ((double)reference[middle] <= score) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    /* Of a reference that is a part of the rows it may be no member itself. */
+    return among ? (double)(low > 0 ? low : 1) / (double)n : (double)(low + 1) / (double)(n + 1);
+}
+
+/* The first `most` of n rows in a random order. */
+static stele_status choose(int64_t *row, int64_t n, int64_t most, uint64_t seed)
+{
+    int64_t *order = stele__calloc((size_t)n, sizeof *order);
+    int64_t *chosen = stele__calloc((size_t)most, sizeof *chosen);
+    const int there = order != NULL && chosen != NULL;
+    if (there) {
+        stele__noise at = stele__noise_at(seed, stele__noise_purpose("score/reference", 0), 0);
+        stele__noise_permutation(at, (size_t)n, order);
+        for (int64_t i = 0; i < most; i++) {
+            chosen[i] = row[order[i]];
+        }
+        memcpy(row, chosen, (size_t)most * sizeof *row);
+    }
+    stele__free(order);
+    stele__free(chosen);
+    return there ? STELE_OK : STELE_E_NOMEM;
+}
+
+static int ascending_floats(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+stele_status stele__consistency_scores(const stele__judge *j, uint64_t a, uint64_t b,
+                                       const int64_t *row, int64_t n, int64_t most, float *ret,
+                                       int64_t *ret_n, stele__diag *diag)
+{
+    work w = { .j = j, .dim = j->model->latent_dim };
+    int64_t *both = stele__calloc((size_t)n + 1, sizeof *both), many = 0, kept = 0;
+    stele_status status = both != NULL ? STELE_OK : STELE_E_NOMEM;
+    if (status == STELE_OK) {
+        many = with_both(j, a, b, row, n, both);
+        status = many > most ? choose(both, many, most, j->seed) : STELE_OK;
+        many = many > most ? most : many;
+    }
+    if (status == STELE_OK && many > 0) {
+        status = side_init(&w.a, j, both, many, a, diag);
+        status = status == STELE_OK ? side_init(&w.b, j, both, many, b, diag) : status;
+    }
+    for (int64_t i = 0; i < many && status == STELE_OK; i++) {
+        ret[kept] = (float)between(&w, &w.a, i, &w.b, i);
+        kept += !isnan(ret[kept]);
     }
     if (status == STELE_OK) {
-        qsort(*ret, (size_t)n, sizeof **ret, ascending);
+        qsort(ret, (size_t)kept, sizeof *ret, ascending_floats);
+        *ret_n = kept;
     }
-    *ret_n = n;
-    side_finish(&a);
-    side_finish(&b);
-    stele__free(row);
+    side_finish(&w.a);
+    side_finish(&w.b);
+    stele__free(both);
     return status;
 }
 
-/* Share of the reference at or below each score; a pair that is one of them is not counted against
- * itself but for the one that every such share begins with. */
-static void compare(const double *reference, int64_t n, int own, stele__consistency *c)
+static stele_status find_p_match(const stele__consistency_request *q, stele__consistency *ret)
 {
-    for (int64_t i = 0; i < c->n; i++) {
-        int64_t low = 0, high = n;
-        while (low < high) {
-            int64_t middle = low + (high - low) / 2;
-            if (reference[middle] <= c->score[i]) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
+    float *own = NULL;
+    ret->n_reference = q->n_reference;
+    if (q->n_reference == 0) {
+        own = stele__calloc((size_t)ret->n, sizeof *own);
+        if (own == NULL) {
+            return STELE_E_NOMEM;
         }
-        c->p_match[i] = (double)(low + !own) / (double)(n + !own);
+        for (int64_t i = 0; i < ret->n; i++) {
+            own[i] = (float)ret->score[i];
+        }
+        qsort(own, (size_t)ret->n, sizeof *own, ascending_floats);
     }
+    for (int64_t i = 0; i < ret->n; i++) {
+        if (own != NULL) {
+            ret->p_match[i] =
+                ret->n > 1 ? stele__share_below(own, ret->n, ret->score[i], 1) : (double)NAN;
+        } else {
+            const int among = q->part != NULL && q->part[ret->row[i]] == STELE__VALID;
+            ret->p_match[i] =
+                stele__share_below(q->reference, q->n_reference, ret->score[i], among);
+        }
+    }
+    stele__free(own);
+    return STELE_OK;
 }
 
-static stele_status find_p_match(work *w, const stele__consistency_request *q,
-                                 stele__consistency *ret, stele__diag *diag)
+/* A single row has no other partners. */
+static void leave_out_others(stele__consistency *c)
 {
-    double *reference = NULL;
-    stele_status status = STELE_OK;
-    if (q->reference != NULL) {
-        status = score_reference(w, q, &reference, &ret->n_reference, diag);
-    }
-    if (status == STELE_OK && ret->n_reference == 0) { /* none, or none with both sides */
-        stele__free(reference);
-        reference = stele__calloc((size_t)ret->n, sizeof *reference);
-        status = reference != NULL ? STELE_OK : STELE_E_NOMEM;
-        if (status == STELE_OK) {
-            memcpy(reference, ret->score, (size_t)ret->n * sizeof *reference);
-            qsort(reference, (size_t)ret->n, sizeof *reference, ascending);
-            compare(reference, ret->n, 1, ret);
-        }
-    } else if (status == STELE_OK) {
-        compare(reference, ret->n_reference, 0, ret);
-    }
-    stele__free(reference);
-    return status;
+    c->p_chance[0] = c->rank_forward[0] = c->rank_backward[0] = (double)NAN;
+    c->forward = c->backward =
+        (stele__retrieval){ (double)NAN, (double)NAN, (double)NAN, (double)NAN };
 }
 
 stele_status stele__consistency_compute(const stele__judge *j, const stele__consistency_request *q,
@@ -290,22 +331,24 @@ stele_status stele__consistency_compute(const stele__judge *j, const stele__cons
     if (ret->row == NULL) {
         return STELE_E_NOMEM;
     }
-    w.n = ret->n = with_both(j, q, q->row, q->n, ret->row);
-    if (w.n < 2) {
+    w.n = ret->n = with_both(j, q->a, q->b, q->row, q->n, ret->row);
+    if (w.n == 0) {
         return stele__diag_error(diag, STELE_E_DATA, NULL,
-                                 "%lld of %lld rows have both: pairs cannot be compared",
-                                 (long long)w.n, (long long)q->n);
+                                 "none of %lld rows has both: there is nothing to compare",
+                                 (long long)q->n);
     }
     stele_status status = make_room(&w, ret, j->seed);
     status = status == STELE_OK ? side_init(&w.a, j, ret->row, w.n, q->a, diag) : status;
     status = status == STELE_OK ? side_init(&w.b, j, ret->row, w.n, q->b, diag) : status;
     status = status == STELE_OK ? score_all(&w, pool, ret) : status;
-    status = status == STELE_OK ? find_p_match(&w, q, ret, diag) : status;
-    if (status == STELE_OK) {
-        ret->n_candidates = w.n_partners;
+    status = status == STELE_OK ? find_p_match(q, ret) : status;
+    ret->n_candidates = w.n_partners;
+    if (status == STELE_OK && w.n > 1) {
         status = summarise(w.rank_f, w.n, &ret->forward);
+        status = status == STELE_OK ? summarise(w.rank_b, w.n, &ret->backward) : status;
+    } else if (status == STELE_OK) {
+        leave_out_others(ret);
     }
-    status = status == STELE_OK ? summarise(w.rank_b, w.n, &ret->backward) : status;
     work_finish(&w);
     return status;
 }

@@ -8,6 +8,7 @@
  *     best.safetensors    parameters of the best epoch: train.criterion of the validation rows
  *     last.safetensors    parameters and moments to resume from
  *     prior.safetensors   the mixture of latent.prior (prior.h)
+ *     score.safetensors   scores of validation rows' pairs (eval/reference.h)
  *     summary.json        written when the training ends */
 #ifndef STELE_TRAIN_FOLDER_H
 #define STELE_TRAIN_FOLDER_H

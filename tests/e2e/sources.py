@@ -134,7 +134,8 @@ def check_other_rows(stele, folder):
              "--data names the source `traces` twice"),
             (["predict", "out", "trace=new/traces.npy", "-o", "other.csv"], 2, "there are: cells, traces, marks"),
             (["predict", "out", "new/traces.npy", "-o", "other.csv"], 2, "write --data NAME=PATH"),
-            (["score", "out", "--data", "traces=new/traces.npy"], 3, "1 of 3 rows have both `rna` and `trace`")]:
+            (["score", "out", "--data", "marks=new"], 3, "none of 3 rows has both `rna` and `mark`: the pair is left out"),
+            (["score", "out", "--data", "traces=new/traces.npy"], 0, "1 of 3 rows have `rna` from the run's own source `cells`")]:
         done = subprocess.run([stele, *words], cwd=folder, capture_output=True, text=True)
         assert done.returncode == code and text in done.stderr, (words, done.returncode, done.stderr)
 

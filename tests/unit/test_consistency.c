@@ -55,6 +55,26 @@ static void test_nothing_said(void **state)
     assert_true(stele__log_bayes_factor(1, &mean, &sd, &mean, &sd) > 0.5);
 }
 
+/* A pair counts as one of those that agree as little as itself, once. */
+static void test_share_below(void **state)
+{
+    static const float reference[] = { -2.0F, 0.5F, 0.5F, 3.0F };
+    static const struct {
+        double score;
+        int low; /* of the reference, at or below */
+    } cases[] = { { -2.5, 0 }, { -2.0, 1 }, { 0.0, 1 }, { 0.5, 3 },
+                  { 2.9, 3 },  { 3.0, 4 },  { 9.0, 4 } };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const double score = cases[i].score, low = cases[i].low;
+        assert_float_equal(stele__share_below(reference, 4, score, 0), (low + 1.0) / 5.0, 1e-15);
+        assert_float_equal(stele__share_below(reference, 4, score, 1), fmax(low, 1.0) / 4.0, 1e-15);
+    }
+    assert_float_equal(stele__share_below(NULL, 0, 1.0, 0), 1.0, 1e-15);
+    assert_float_equal(stele__share_below(reference, 1, -2.0, 0), 1.0, 1e-15);
+    assert_float_equal(stele__share_below(reference, 1, -2.1, 0), 0.5, 1e-15);
+}
+
 /* --- matched against shuffled pairs --- */
 
 enum { N = 9 };
@@ -122,6 +142,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_integral),
         cmocka_unit_test(test_nothing_said),
+        cmocka_unit_test(test_share_below),
         cmocka_unit_test(test_contributions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
