@@ -331,8 +331,9 @@ static stele_status embed(const options *o, stele__diag *diag)
         status = write_table(&t, o, mask, diag);
     }
     if (status == STELE_OK && !o->open.quiet) {
-        fprintf(stderr, "%s: %lld rows, %u dimensions\n", o->out, (long long)t.rows.n,
-                opened.run.model.latent_dim);
+        fprintf(stderr, "%s: %lld row%s, %u dimension%s\n", o->out, (long long)t.rows.n,
+                stele__cli_s(t.rows.n), opened.run.model.latent_dim,
+                stele__cli_s(opened.run.model.latent_dim));
     }
     table_finish(&t);
     stele__opened_finish(&opened);

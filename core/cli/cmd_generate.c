@@ -13,6 +13,7 @@
 #include <string.h>
 
 enum { MOST_DRAWS = 1000000 };
+static const double MOST_TEMPERATURE = 1e6;
 
 typedef stele__draw_work work;
 typedef stele__draw_request options;
@@ -72,8 +73,9 @@ static int take_sampling(options *o, int c, const char *value)
     if (c == 'T') {
         o->sampling.temperature = strtod(value, &end);
         if (end == value || *end != '\0' || !(o->sampling.temperature >= 0.0) ||
-            o->sampling.temperature > 1e6) {
-            (void)stele__cli_usage_error("generate", "--temperature is a number from 0 on");
+            o->sampling.temperature > MOST_TEMPERATURE) {
+            (void)stele__cli_usage_error("generate", "--temperature is a number from 0 to %.0f",
+                                         MOST_TEMPERATURE);
             return -1;
         }
     } else if (c == 'S') {
@@ -225,8 +227,8 @@ static stele_status read_shape(work *w)
     int64_t features = w->o.run.model.modality[w->to].n_features;
     if (text != NULL && (*text != '\0' || product != features)) {
         return stele__diag_error(w->diag, STELE_E_ARG, NULL,
-                                 "--shape %s: a row of `%s` has %lld values", w->q->shape, w->q->to,
-                                 (long long)features);
+                                 "--shape %s: a row of `%s` has %lld value%s", w->q->shape,
+                                 w->q->to, (long long)features, stele__cli_s(features));
     }
     return STELE_OK;
 }
@@ -288,8 +290,8 @@ static stele_status write_values(work *w, const char *path, stele__str *said)
     stele_status status =
         from.failed ? STELE_E_NOMEM : stele__generated_write(&w->t, path, w->q->format, w->diag);
     if (status == STELE_OK) {
-        stele__str_printf(said, "%s: %lld draws of %s from %s\n", path, (long long)w->t.n,
-                          m->modality[w->t.modality].name, w->t.modalities);
+        stele__str_printf(said, "%s: %lld draw%s of %s from %s\n", path, (long long)w->t.n,
+                          stele__cli_s(w->t.n), m->modality[w->t.modality].name, w->t.modalities);
     }
     stele__str_finish(&from);
     return status;

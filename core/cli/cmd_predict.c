@@ -36,12 +36,19 @@ static int format_of(const char *path)
                                         : 0;
 }
 
+/* The interval of a single draw is a point. */
+enum { LEAST_SAMPLES = 2, MOST_SAMPLES = 10000 };
+
 static int check_numbers(char **argv, options *o)
 {
     char *end = NULL;
     o->n_samples = o->samples != NULL ? strtol(o->samples, &end, 10) : SAMPLES;
-    if ((end != NULL && *end != '\0') || o->n_samples < 1 || o->n_samples > 10000) {
-        return stele__cli_usage_error(argv[0], "--samples is a number from 1 to 10000");
+    if ((end != NULL && *end != '\0') || o->n_samples < LEAST_SAMPLES ||
+        o->n_samples > MOST_SAMPLES) {
+        return stele__cli_usage_error(argv[0],
+                                      "--samples is a number from %d to %d: intervals are of that "
+                                      "many draws",
+                                      LEAST_SAMPLES, MOST_SAMPLES);
     }
     end = NULL;
     o->open.spec_labels = o->open.data.n == 0; /* other data need not have its groups */
@@ -324,8 +331,8 @@ static stele_status predict(const options *o, stele__diag *diag)
         status = write_table(&t, o, diag);
     }
     if (status == STELE_OK && !o->open.quiet) {
-        fprintf(stderr, "%s: %lld rows, %u heads\n", o->out, (long long)t.n,
-                opened.run.model.n_heads);
+        fprintf(stderr, "%s: %lld row%s, %u head%s\n", o->out, (long long)t.n, stele__cli_s(t.n),
+                opened.run.model.n_heads, stele__cli_s(opened.run.model.n_heads));
     }
     if (status == STELE_OK) {
         status = judge(&t, o, mask, diag);

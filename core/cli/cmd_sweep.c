@@ -226,8 +226,9 @@ static stele_status report_all(const stele__sweep *s, stele__diag *diag)
 static void say_start(const stele__sweep *s)
 {
     if (!s->quiet) {
-        fprintf(stderr, "%s: %zu points, %zu of them finished, %zu at once, into %s\n",
-                s->base.spec->top->name, s->points.n, s->n_finished, s->jobs, s->dir);
+        fprintf(stderr, "%s: %zu point%s, %zu of them finished, %zu at once, into %s\n",
+                s->base.spec->top->name, s->points.n, stele__cli_s((int64_t)s->points.n),
+                s->n_finished, s->jobs, s->dir);
     }
 }
 

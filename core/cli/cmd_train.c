@@ -138,17 +138,18 @@ static void say_start(const job *j)
         return;
     }
     fprintf(stderr,
-            "%s: %lld rows (%lld train, %lld valid, %lld test), latent %u, fusion %s, into %s\n",
-            run->spec->top->name, (long long)run->data->n_rows,
+            "%s: %lld row%s (%lld train, %lld valid, %lld test), latent %u, fusion %s, into %s\n",
+            run->spec->top->name, (long long)run->data->n_rows, stele__cli_s(run->data->n_rows),
             (long long)run->split->n[STELE__TRAIN], (long long)run->split->n[STELE__VALID],
             (long long)run->split->n[STELE__TEST], run->model.latent_dim, run->spec->fusion.plugin,
             j->dir);
     say_schedule(run);
     for (uint32_t i = 0; i < run->model.n_modalities; i++) {
         const stele__matrix *x = &run->data->matrix[i];
-        fprintf(stderr, "  %s: %lld features, present in %lld rows", run->model.modality[i].name,
-                (long long)run->model.modality[i].n_features,
-                (long long)(x->n_present - x->n_dropped));
+        const int64_t features = run->model.modality[i].n_features;
+        const int64_t rows = x->n_present - x->n_dropped;
+        fprintf(stderr, "  %s: %lld feature%s, present in %lld row%s", run->model.modality[i].name,
+                (long long)features, stele__cli_s(features), (long long)rows, stele__cli_s(rows));
         if (x->n_dropped > 0) {
             fprintf(stderr, ", of %lld nothing was measured", (long long)x->n_dropped);
         }
@@ -208,7 +209,7 @@ static void say_calibration(const stele__head *head, const stele__head_calibrati
         return;
     }
     fprintf(stderr, "%s: calibrated on %lld validation row%s", head->name, (long long)c->n,
-            c->n == 1 ? "" : "s");
+            stele__cli_s(c->n));
     for (uint32_t i = 0; i < c->n_metrics; i++) {
         const double before = c->before[i].value, after = c->after[i].value;
         if (before < after || before > after) {
@@ -243,11 +244,11 @@ static void say_end(const job *j, stele_status status, const stele__trained *tra
         if (trained->was_done) {
             fprintf(stderr,
                     "nothing to do: trained %lld epoch%s before%s; for more raise train.epochs%s\n",
-                    (long long)trained->at.epoch, trained->at.epoch == 1 ? "" : "s", early,
+                    (long long)trained->at.epoch, stele__cli_s(trained->at.epoch), early,
                     trained->stopped_early ? " or train.early_stopping.patience" : "");
         } else {
             fprintf(stderr, "trained %lld epoch%s in %.1f s%s\n", (long long)trained->at.epoch,
-                    trained->at.epoch == 1 ? "" : "s", trained->seconds, early);
+                    stele__cli_s(trained->at.epoch), trained->seconds, early);
             if (trained->divergence < empty) {
                 fprintf(stderr,
                         "z says next to nothing about a row: its posterior is %.3f nats from the "

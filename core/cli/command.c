@@ -165,6 +165,11 @@ void stele__cli_catch_interrupts(void (*handler)(int))
     sigaction(SIGTERM, &a, NULL);
 }
 
+const char *stele__cli_s(int64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 /* Only what a signal handler may do. */
 static void end_at_once(int sig)
 {

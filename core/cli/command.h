@@ -51,6 +51,8 @@ int stele__cli_option(int argc, char **argv, const char *shorts, const struct op
 /* The usage error for what stele__cli_option just returned: '?', '!' or, with ':' in front of the
  * short options, ':'. opterr has to be 0. */
 int stele__cli_option_error(int code, char **argv);
+/* What the word behind a number ends in: "" of one, else "s". */
+const char *stele__cli_s(int64_t n);
 /* Show all messages on stderr and forget them. */
 void stele__cli_show(stele__diag *diag);
 /* The same, and the exit code that fits: that of `status`, except that STELE_E_OPTION gives way to

@@ -234,9 +234,9 @@ static void tell(const stele__sweep *s, size_t i, size_t n_done)
     stele__str_init(&title);
     stele__point_title(&s->points, i, &title);
     if (e->finished) {
-        fprintf(stderr, "[%zu/%zu] %s: %lld epochs, %.1f s\n", n_done, s->points.n,
+        fprintf(stderr, "[%zu/%zu] %s: %lld epoch%s, %.1f s\n", n_done, s->points.n,
                 title.data != NULL ? title.data : e->name, (long long)e->record.epochs,
-                e->record.seconds);
+                stele__cli_s((int64_t)e->record.epochs), e->record.seconds);
     } else {
         fprintf(stderr, "[%zu/%zu] %s: %s\n", n_done, s->points.n,
                 title.data != NULL ? title.data : e->name, e->reason != NULL ? e->reason : "");
