@@ -91,7 +91,14 @@ static void load_rows(stele__loop *l, sampled *s, int64_t i)
     stele__batch_load(l->batch, n, row, 0);
 }
 
-static stele_status draw_targets(stele__loop *l, sampled *s, int64_t round, stele__diag *diag)
+/* One of those of targets.h and chains.h. */
+typedef stele_status (*draw_of)(const stele__model *m, stele_graph *g, const stele__batch *b,
+                                uint32_t n_samples, uint64_t seed, uint64_t step,
+                                stele__targets *targets);
+
+/* n_samples more for each batch, with the noise of a round. */
+static stele_status draw(stele__loop *l, draw_of draw_fn, uint32_t n_samples, sampled *s,
+                         int64_t round, stele__diag *diag)
 {
     const stele__training *t = l->t;
     uint64_t seed = (uint64_t)t->spec->top->seed, address = (uint64_t)(l->at.step + round);
@@ -99,8 +106,7 @@ static stele_status draw_targets(stele__loop *l, sampled *s, int64_t round, stel
     for (int64_t i = 0; i < s->n && status == STELE_OK; i++) {
         load_rows(l, s, i);
         s->target[i].n = round < FORGET ? 0 : s->target[i].n;
-        status = stele__targets_draw(t->model, l->graph, l->batch, SAMPLES, seed, address,
-                                     &s->target[i]);
+        status = draw_fn(t->model, l->graph, l->batch, n_samples, seed, address, &s->target[i]);
     }
     return status == STELE_OK ? STELE_OK : failed(l, status, diag);
 }
@@ -141,26 +147,13 @@ static stele_status fit(stele__loop *l, stele__group *group, sampled *s, stele__
     stele_status status = STELE_OK;
     int64_t step = 0;
     for (int64_t round = 0; status == STELE_OK && round < ROUNDS; round++) {
-        status = draw_targets(l, s, round, diag);
+        status = draw(l, stele__targets_draw, SAMPLES, s, round, diag);
         for (int64_t k = 0; status == STELE_OK && k < STEPS; k++) {
             double lr = calibration_lr / (double)(round + 1);
             status = calibration_step(l, group, stele__targets_loss, s, k % s->n, lr, ++step, diag);
         }
     }
     return status;
-}
-
-static stele_status draw_chains(stele__loop *l, sampled *s, stele__diag *diag)
-{
-    const stele__training *t = l->t;
-    uint64_t seed = (uint64_t)t->spec->top->seed, address = (uint64_t)(l->at.step + ROUNDS);
-    stele_status status = STELE_OK;
-    for (int64_t i = 0; i < s->n && status == STELE_OK; i++) {
-        load_rows(l, s, i);
-        status = stele__chains_draw(t->model, l->graph, l->batch, CHAIN_SAMPLES, seed, address,
-                                    &s->target[i]);
-    }
-    return status == STELE_OK ? STELE_OK : failed(l, status, diag);
 }
 
 /* The optimiser's moments of what is calibrated, as if no step had been taken. */
@@ -181,7 +174,7 @@ static stele_status fit_width(stele__loop *l, stele__group *width, sampled *s, s
 {
     s->n =
         s->n * s->order.size > CHAIN_ROWS ? (CHAIN_ROWS + s->order.size - 1) / s->order.size : s->n;
-    stele_status status = draw_chains(l, s, diag);
+    stele_status status = draw(l, stele__chains_draw, CHAIN_SAMPLES, s, ROUNDS, diag);
     for (int64_t round = 0; status == STELE_OK && round < ROUNDS; round++) {
         forget_steps(l->t->model->params);
         for (int64_t k = 0; status == STELE_OK && k < STEPS; k++) {
