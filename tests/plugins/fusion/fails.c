@@ -25,10 +25,27 @@ static void destroy(stele_inst *self)
     }
 }
 
+/* A parameter of the flags that FAILS_HOW says. */
+static stele_status build_width(stele_inst *self, stele_build *b, const stele_shape *one)
+{
+    const int calibrated = !fails_is("FAILS_HOW", "trained");
+    const stele_param_spec spec = { .struct_size = sizeof spec,
+                                    .name = "wide",
+                                    .shape = one,
+                                    .init = STELE_INIT_ZERO,
+                                    .flags = STELE_PARAM_WIDTH |
+                                             (calibrated ? STELE_PARAM_CALIBRATED : 0) };
+    uint32_t id;
+    return self->host->build->param(b, &spec, &id);
+}
+
 static stele_status build(stele_inst *self, stele_build *b)
 {
     FAILS(self->host, "fusion.build", "no plan to build by");
     static const stele_shape one = { .ndim = 1, .dim = { 1 } };
+    if (fails_is("FAILS_IN", "fusion.width")) {
+        return build_width(self, b, &one);
+    }
     const char *name = fails_is("FAILS_IN", "fusion.names") ? getenv("FAILS_HOW") : NULL;
     uint32_t id;
     return name != NULL ? self->host->build->buffer(b, name, &one, 0.0, &id) : STELE_OK;
@@ -39,6 +56,9 @@ static uint32_t max_components(const stele_inst *self, uint32_t n_modalities)
     (void)self;
     if (fails_is("FAILS_IN", "fusion.max_components")) {
         fails_disturb();
+    }
+    if (fails_is("FAILS_IN", "fusion.width") && fails_is("FAILS_HOW", "mixture")) {
+        return 2;
     }
     return n_modalities > 0;
 }

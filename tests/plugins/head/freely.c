@@ -53,6 +53,16 @@ static void destroy(stele_inst *self)
 static stele_status build(stele_inst *self, stele_build *b)
 {
     FAILS(self->host, "head.build", "a head cannot be built");
+    if (fails_is("FAILS_IN", "head.calibrated")) {
+        const stele_shape one = stele_shape1(1);
+        const stele_param_spec spec = { .struct_size = sizeof spec,
+                                        .name = "sure",
+                                        .shape = &one,
+                                        .init = STELE_INIT_ZERO,
+                                        .flags = STELE_PARAM_CALIBRATED };
+        uint32_t id;
+        return self->host->build->param(b, &spec, &id);
+    }
     stele_status status = stele_declare_linear(self->host, b, "out", self->latent_dim,
                                                self->n_outputs, 1.0, &self->weight, &self->bias);
     if (status == STELE_OK && self->n_covariates > 0) {

@@ -1,0 +1,1 @@
+cp "$GOLDEN_CASES"/fixtures/fails.yaml spec.yaml
