@@ -71,11 +71,12 @@ stele_status head_score_accuracy(const head_probabilities *p, head_metrics *ret)
 
 void head_score_steps(const head_probabilities *p, head_metrics *ret)
 {
-    double sum = 0.0;
+    int64_t steps = 0;
     for (int64_t r = 0; r < p->n_rows; r++) {
-        sum += fabs((double)(likeliest(p, r) - p->code[r])) / (double)p->n_rows;
+        const int64_t off = likeliest(p, r) - p->code[r];
+        steps += off < 0 ? -off : off;
     }
-    head_metrics_add(ret, "steps_off", sum, 0);
+    head_metrics_add(ret, "steps_off", (double)steps / (double)p->n_rows, 0);
 }
 
 typedef struct scored {

@@ -115,6 +115,35 @@ static void metrics_count_steps(void **state)
     toy_close(&t);
 }
 
+/* Of rows that are all one class off it is 1, to the bit: steps are counted before they are
+ * divided.
+ */
+static void steps_are_whole(void **state)
+{
+    (void)state;
+    enum { ROWS = 10 };
+    float y[ROWS * CLASSES];
+    int32_t code[ROWS];
+    toy t;
+    stele_metric metric[16];
+    uint32_t n = 0;
+    open_head(&t, "");
+    for (int r = 0; r < ROWS; r++) {
+        code[r] = r % 2 == 0 ? 2 : 0;
+        for (int k = 0; k < CLASSES; k++) {
+            y[r * CLASSES + k] = k == 1 ? -0.1f : -3.0f;
+        }
+    }
+    stele_head_scored s = {
+        .struct_size = sizeof s, .n_rows = ROWS, .n_outputs = CLASSES, .predicted = y, .code = code
+    };
+    const stele__head *h = &t.model.head[0];
+    TOY_OK(&t, h->vt->score(stele__guest_inst(h->part.guest), &s, 16, metric, &n));
+    assert_string_equal(metric[3].name, "steps_off");
+    assert_true(metric[3].value == 1.0);
+    toy_close(&t);
+}
+
 /* Probabilities of the form above are those of what is learned; those of the data are as much
  * smaller as the class weighs more. */
 static void predictions_have_no_weights(void **state)
@@ -145,6 +174,7 @@ int main(void)
         cmocka_unit_test(thresholds_start_at_the_frequencies),
         cmocka_unit_test(classes_have_the_order_of_the_spec),
         cmocka_unit_test(metrics_count_steps),
+        cmocka_unit_test(steps_are_whole),
         cmocka_unit_test(predictions_have_no_weights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
