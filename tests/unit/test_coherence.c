@@ -282,13 +282,16 @@ static void write_classes(const toy *t, const stele__label *label)
     }
 }
 
-static void open_showing(toy *t, stele_modality_vt *vt)
+/* more_of_a: keys of modality a. */
+static void open_showing(toy *t, stele_modality_vt *vt, const char *more_of_a)
 {
-    open_spec(t,
-              "  a: {plugin: bernoulli_peaks, from: a/dense, encoder: {hidden: [4]}, "
-              "decoder: {hidden: [3], covariates: [batch]}}\n"
-              "  b: {plugin: bernoulli_peaks, from: b/dense, " SMALL "}\n",
-              POE, "", STELE_F32, 1);
+    char modalities[512];
+    snprintf(modalities, sizeof modalities,
+             "  a: {plugin: bernoulli_peaks, from: a/dense, encoder: {hidden: [4]}, "
+             "decoder: {hidden: [3], covariates: [batch]}%s}\n"
+             "  b: {plugin: bernoulli_peaks, from: b/dense, " SMALL "}\n",
+             more_of_a);
+    open_spec(t, modalities, POE, "", STELE_F32, 1);
     for (int m = 0; m < 2; m++) {
         vt[m] = *t->model.modality[m].vt;
         vt[m].draw = m == 0 ? show_a : show_b;
@@ -304,7 +307,7 @@ static void shares_of_a_model_that_says_what_we_want(void **state)
     stele__coherence c;
     stele_modality_vt vt[2];
     (void)state;
-    open_showing(&t, vt);
+    open_showing(&t, vt, "");
     const stele__label *label = stele__dataset_label(t.data, "batch", STELE_FIELD_CATEGORY);
     stele__judge judge = { .model = &t.model, .data = t.data, .graph = t.graph, .seed = 3 };
     write_classes(&t, label);
@@ -350,6 +353,59 @@ static void shares_of_a_model_that_says_what_we_want(void **state)
     toy_close(&t);
 }
 
+/* --- private latents --- */
+
+/* What a's decoder made of all that it was told: a weighted sum of its outputs. */
+static double told_a;
+
+static stele_status hear_a(const stele_inst *self, const stele_block *b, const stele_draw *d)
+{
+    (void)self;
+    for (int64_t i = 0; i < b->n_rows * b->n_features; i++) {
+        told_a += (double)(1 + i % 7) * (double)((const float *)b->eta[0])[i];
+    }
+    return show(b, d, 0);
+}
+
+/* What a shows given b, or of the prior, does not depend on the row's own a, of which its private
+ * latent would know. */
+static void a_private_latent_is_not_told_what_is_asked(void **state)
+{
+    toy t;
+    int64_t all[TOY_ROWS];
+    double told[2];
+    stele_modality_vt vt[2];
+    (void)state;
+    open_showing(&t, vt, ", private: {dim: 2}");
+    vt[0].draw = hear_a;
+    const stele__label *label = stele__dataset_label(t.data, "batch", STELE_FIELD_CATEGORY);
+    stele__judge judge = { .model = &t.model, .data = t.data, .graph = t.graph, .seed = 3 };
+    stele__coherence_request q = { .label = label,
+                                   .row = all,
+                                   .n = TOY_ROWS,
+                                   .train = all,
+                                   .n_train = TOY_ROWS,
+                                   .mask = 3,
+                                   .n_samples = 2 };
+    write_classes(&t, label);
+    for (int64_t r = 0; r < TOY_ROWS; r++) {
+        all[r] = r;
+    }
+    for (int other = 0; other < 2; other++) {
+        stele__coherence c;
+        told_a = 0.0;
+        TOY_OK(&t, stele__coherence_compute(&judge, &q, &c, &t.diag));
+        stele__coherence_finish(&c);
+        told[other] = told_a;
+        const stele__matrix *a = &t.data->matrix[0];
+        for (int64_t i = 0; i < TOY_A * a->n_features; i++) {
+            a->dense[i] = 5.0F - a->dense[i];
+        }
+    }
+    assert_true(told[0] != 0.0 && told[1] == told[0]);
+    toy_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -358,6 +414,7 @@ int main(void)
         cmocka_unit_test(a_classifier_is_kept),
         cmocka_unit_test(a_digest_depends_on_all_that_is_learned),
         cmocka_unit_test(shares_of_a_model_that_says_what_we_want),
+        cmocka_unit_test(a_private_latent_is_not_told_what_is_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
