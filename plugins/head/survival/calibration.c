@@ -17,13 +17,21 @@ typedef struct fitted {
     const survival_grid *g;
     int proportional;
     survival_rows rows;
+    int64_t n; /* of these are taken, see place */
     const float *predicted;
     int64_t width;
     double *mean;   /* (width) */
-    double *hazard; /* (rows) proportional: of the baseline, cumulative up to the row's time */
+    double *hazard; /* (n) proportional: of the baseline, cumulative up to the row's time */
     double copies;  /* how often a row comes */
     double level;   /* the best one at the slope looked at last */
 } fitted;
+
+/* Where the r-th of the rows taken stands: evenly spread, as those of one posterior follow each
+ * other. */
+static int64_t place(const fitted *f, int64_t r)
+{
+    return r * f->rows.n / f->n;
+}
 
 static double baseline_until(const survival_grid *g, double t)
 {
@@ -49,9 +57,10 @@ static int lived(const survival_grid *g, int64_t k, double t, int event)
 /* -log p of a row, less what does not depend on its prediction. */
 static double row_loss(const fitted *f, int64_t r, double slope, double level)
 {
-    const float *y = f->predicted + r * f->width;
-    const double t = f->rows.target[2 * r];
-    const int event = f->rows.target[2 * r + 1] > 0.5;
+    const int64_t at = place(f, r);
+    const float *y = f->predicted + at * f->width;
+    const double t = f->rows.target[2 * at];
+    const int event = f->rows.target[2 * at + 1] > 0.5;
     double sum = 0.0;
     for (int64_t k = 0; k < f->width; k++) {
         double x = f->mean[k] + slope * ((double)y[k] - f->mean[k]) + level;
@@ -67,7 +76,7 @@ static double row_loss(const fitted *f, int64_t r, double slope, double level)
 static double loss_at(const fitted *f, double slope, double level)
 {
     double sum = 0.5 * f->copies * (level / WIDTH) * (level / WIDTH);
-    for (int64_t r = 0; r < f->rows.n; r++) {
+    for (int64_t r = 0; r < f->n; r++) {
         sum += row_loss(f, r, slope, level);
     }
     return sum;
@@ -93,16 +102,17 @@ static double profile(const void *ctx, double factor)
 
 static stele_status prepare(fitted *f)
 {
-    const size_t n = (size_t)f->rows.n;
+    const size_t n = (size_t)f->n;
     f->mean = calloc((size_t)f->width, sizeof *f->mean);
     f->hazard = calloc(n + 1, sizeof *f->hazard);
     if (f->mean == NULL || f->hazard == NULL) {
         return STELE_E_NOMEM;
     }
-    for (int64_t r = 0; r < f->rows.n; r++) {
-        f->hazard[r] = f->proportional ? baseline_until(f->g, f->rows.target[2 * r]) : 0.0;
+    for (int64_t r = 0; r < f->n; r++) {
+        const int64_t at = place(f, r);
+        f->hazard[r] = f->proportional ? baseline_until(f->g, f->rows.target[2 * at]) : 0.0;
         for (int64_t k = 0; k < f->width; k++) {
-            f->mean[k] += (double)f->predicted[r * f->width + k] / (double)f->rows.n;
+            f->mean[k] += (double)f->predicted[at * f->width + k] / (double)f->n;
         }
     }
     return STELE_OK;
@@ -111,16 +121,13 @@ static stele_status prepare(fitted *f)
 stele_status survival_calibrate(const survival_grid *g, int proportional, const survival_rows *rows,
                                 const float *predicted, double copies, survival_calibration *ret)
 {
-    fitted f = { .g = g,
-                 .proportional = proportional,
-                 .rows = *rows,
-                 .predicted = predicted,
-                 .copies = copies };
+    fitted f = { .g = g, .proportional = proportional, .rows = *rows, .predicted = predicted };
     f.width = proportional ? 1 : g->n;
-    f.rows.n = rows->n < MOST_ROWS ? rows->n : MOST_ROWS;
+    f.n = rows->n < MOST_ROWS ? rows->n : MOST_ROWS;
+    f.copies = fmax(1.0, copies * (double)f.n / (double)rows->n);
     stele_status status = prepare(&f);
     if (status == STELE_OK) {
-        double factor = head_factor_fit(profile, &f, copies);
+        double factor = head_factor_fit(profile, &f, f.copies);
         (void)profile(&f, factor);
         ret->slope = 1.0 / factor;
     }

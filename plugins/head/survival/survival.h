@@ -102,8 +102,8 @@ stele_status survival_brier(const survival_grid *g, const survival_rows *rows,
 
 /* Predictions y become slope y + offset, so that curves are neither too far apart nor too high:
  * with m the mean prediction of the rows, offset = (1 - slope) m + level. log slope and level
- * maximise the likelihood of the rows (the first 4096), of proportional hazards that with the
- * baseline, times normal priors around 0 with standard deviation log 2. */
+ * maximise the likelihood of the rows (of more than 4096 as many, evenly spread), of proportional
+ * hazards that with the baseline, times normal priors around 0 with standard deviation log 2. */
 typedef struct survival_calibration {
     double slope;
     double *offset; /* (width) */

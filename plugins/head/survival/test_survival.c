@@ -325,6 +325,23 @@ static void targets_are_checked(void **state)
 
 static const double many_end[] = { 2.0, 5.0, 9.0 }, many_rate[] = { 0.4, 0.7, 1.2 };
 
+/* Calibrate on n predictions of n_distinct rows; was anything set? */
+static int fitted(toy *t, int64_t n, int64_t n_distinct, int64_t width, const float *y,
+                  const double *seen)
+{
+    int set_any = 0;
+    const stele_reader reader = stele__part_reader(&t->model.head[0].part);
+    const stele_head_scored s = { .struct_size = sizeof s,
+                                  .n_rows = n,
+                                  .n_distinct = n_distinct,
+                                  .n_outputs = width,
+                                  .predicted = y,
+                                  .number = seen,
+                                  .reader = &reader };
+    TOY_OK(t, stele__model_calibrate_head(&t->model, 0, &s, &set_any, &t->diag));
+    return set_any;
+}
+
 /* Sum of the losses of y (N, width) by the head's own loss: of cox what the baseline adds. */
 static double loss_of_rows(int64_t width, const double *y)
 {
@@ -372,12 +389,7 @@ static void check_calibration(int64_t width, double sign, double shift)
         y[i] = (float)(sign * risk[i / width] + shift - 0.5 * (double)(i % width));
         mean += i % width == 0 ? (double)y[i] / N : 0.0;
     }
-    stele_head_scored s = {
-        .struct_size = sizeof s, .n_rows = N, .n_outputs = width, .predicted = y, .number = target
-    };
-    stele_reader reader = stele__part_reader(&t.model.head[0].part);
-    s.reader = &reader;
-    TOY_OK(&t, stele__model_calibrate_head(&t.model, 0, &s, NULL, &t.diag));
+    assert_true(fitted(&t, N, N, width, y, target));
     const double slope = *(const double *)param(&t, "heads.k.slope")->values;
     const double *offset = param(&t, "heads.k.offset")->values;
     const double level = offset[0] - (1.0 - slope) * mean;
@@ -412,23 +424,52 @@ static void few_events_calibrate_nothing(void **state)
     for (int n = 2; n < 4; n++) {
         toy t;
         double seen[2 * N];
-        int set_any = 1;
         open_head(&t, ", intervals: 3");
         set_grid(&t, 3, many_end, many_rate);
         for (int r = 0; r < N; r++) {
             seen[2 * r] = 1.0 + r;
             seen[2 * r + 1] = r < n;
         }
-        stele_head_scored s = {
-            .struct_size = sizeof s, .n_rows = N, .n_outputs = 1, .predicted = y, .number = seen
-        };
-        stele_reader reader = stele__part_reader(&t.model.head[0].part);
-        s.reader = &reader;
-        TOY_OK(&t, stele__model_calibrate_head(&t.model, 0, &s, &set_any, &t.diag));
-        assert_int_equal(set_any, n == 3);
+        assert_int_equal(fitted(&t, N, N, 1, y, seen), n == 3);
         assert_true((*(const double *)param(&t, "heads.k.slope")->values == 1.0) == (n == 2));
         toy_close(&t);
     }
+}
+
+static void fitted_to(int64_t n, int64_t n_distinct, const float *y, const double *seen,
+                      double *ret)
+{
+    toy t;
+    open_head(&t, ", intervals: 3");
+    set_grid(&t, 3, many_end, many_rate);
+    assert_true(fitted(&t, n, n_distinct, 1, y, seen));
+    ret[0] = *(const double *)param(&t, "heads.k.slope")->values;
+    ret[1] = *(const double *)param(&t, "heads.k.offset")->values;
+    toy_close(&t);
+}
+
+/* Rows that come twice say no more than once. Of very many as many are taken from each half: the
+ * first are predicted well, the others the wrong way round. */
+static void rows_of_all_posteriors_count(void **state)
+{
+    enum { ALL = 8192 };
+    static float y[ALL], half[ALL / 2];
+    static double seen[2 * ALL], of_half[ALL];
+    double is[2], want[2];
+    (void)state;
+    for (int r = 0; r < ALL; r++) {
+        y[r] = (float)(risk[r % N] * (r < ALL / 2 ? -1.0 : 1.0));
+        memcpy(seen + 2 * r, target + 2 * (r % N), 2 * sizeof *seen);
+        half[r / 2] = r % 2 == 0 ? y[r] : half[r / 2];
+        memcpy(of_half + r / 2 * 2, seen + r / 2 * 4, 2 * sizeof *seen);
+    }
+    fitted_to(ALL, ALL / 2, y, seen, is);
+    fitted_to(ALL / 2, ALL / 2, half, of_half, want);
+    assert_true(is[0] == want[0] && is[1] == want[1]);
+    fitted_to(2 * N, N, y, seen, is);
+    fitted_to(N, N, y, seen, want);
+    assert_true(fabs(is[0] - want[0]) < 1e-6 && fabs(is[1] - want[1]) < 1e-6);
+    assert_true(fabs(want[0] - 1.0) > 1e-3);
 }
 
 int main(void)
@@ -446,6 +487,7 @@ int main(void)
         cmocka_unit_test(targets_are_checked),
         cmocka_unit_test(curves_are_calibrated),
         cmocka_unit_test(few_events_calibrate_nothing),
+        cmocka_unit_test(rows_of_all_posteriors_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
