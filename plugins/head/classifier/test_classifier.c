@@ -255,11 +255,13 @@ static double objective(const float *predicted, const int32_t *at, const double 
     return sum;
 }
 
-/* The temperature that calibrate() sets. */
-static double fitted(toy *t, const float *predicted, const int32_t *at)
+/* The temperature that calibrate() sets, of n predictions of n_distinct rows. */
+static double fitted(toy *t, int64_t n, int64_t n_distinct, const float *predicted,
+                     const int32_t *at)
 {
     stele_head_scored s = { .struct_size = sizeof s,
-                            .n_rows = ROWS,
+                            .n_rows = n,
+                            .n_distinct = n_distinct,
                             .n_outputs = CLASSES,
                             .predicted = predicted,
                             .code = at };
@@ -289,13 +291,33 @@ static void the_temperature_is_the_best_one(void **state)
         }
         assert_true(*(const double *)param(&t, "heads.k.temperature")->values == 1.0);
         rows_of(given[i / 2].size, given[i / 2].hits, predicted, at);
-        double best = fitted(&t, predicted, at), least = objective(predicted, at, weight, best);
+        double best = fitted(&t, ROWS, ROWS, predicted, at),
+               least = objective(predicted, at, weight, best);
         assert_true(i % 2 || (best > given[i / 2].least && best < given[i / 2].most));
         for (double other = 0.05; other < 20.0; other *= 1.01) {
             assert_true(objective(predicted, at, weight, other) > least - 1e-6);
         }
         toy_close(&t);
     }
+}
+
+/* Rows that come twice say no more than once: the prior weighs as much as it does then. */
+static void copies_of_rows_say_nothing_new(void **state)
+{
+    float predicted[2 * ROWS * CLASSES];
+    int32_t at[2 * ROWS];
+    double best[2];
+    (void)state;
+    for (int copy = 0; copy < 2; copy++) {
+        rows_of(8.0, 7, predicted + copy * ROWS * CLASSES, at + copy * ROWS);
+    }
+    for (int copies = 1; copies <= 2; copies++) {
+        toy t;
+        open_head(&t, "");
+        best[copies - 1] = fitted(&t, copies * ROWS, ROWS, predicted, at);
+        toy_close(&t);
+    }
+    assert_true(fabs(best[1] - best[0]) < 1e-6 * best[0]);
 }
 
 /* Predictions after it are those before, divided. */
@@ -371,6 +393,7 @@ int main(void)
         cmocka_unit_test(classes_that_do_not_occur_do_not_count),
         cmocka_unit_test(rows_of_one_class_have_no_ranking),
         cmocka_unit_test(the_temperature_is_the_best_one),
+        cmocka_unit_test(copies_of_rows_say_nothing_new),
         cmocka_unit_test(logits_are_divided_by_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

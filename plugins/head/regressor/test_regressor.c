@@ -214,6 +214,36 @@ static void a_factor_corrects_the_standard_deviation(void **state)
     }
 }
 
+/* Rows that come twice say no more than once: the prior weighs as much as it does then. */
+static void copies_of_rows_say_nothing_new(void **state)
+{
+    static const char *const loss[] = { "", ", loss: huber" };
+    (void)state;
+    for (int64_t width = 2; width > 0; width--) {
+        double found[2], number[2 * N];
+        float predicted[2 * 2 * N];
+        for (int r = 0; r < 2 * N; r++) {
+            predicted[(r + 1) * width - 1] = (float)sd_of[r % N];
+            predicted[r * width] = (float)mean_of[r % N];
+            number[r] = mean_of[r % N] + (r % N + 2.0) * sd_of[r % N];
+        }
+        for (int copies = 1; copies <= 2; copies++) {
+            toy t;
+            open_head(&t, loss[2 - width]);
+            stele_head_scored s = { .struct_size = sizeof s,
+                                    .n_rows = copies * N,
+                                    .n_distinct = N,
+                                    .n_outputs = width,
+                                    .predicted = predicted,
+                                    .number = number };
+            TOY_OK(&t, stele__model_calibrate_head(&t.model, 0, &s, NULL, &t.diag));
+            found[copies - 1] = buffer(&t, width > 1 ? "heads.k.sd_factor" : "heads.k.noise");
+            toy_close(&t);
+        }
+        assert_true(fabs(found[1] - found[0]) < 1e-5 * found[0] && found[0] > 1.5);
+    }
+}
+
 /* Of the mean nothing, of the standard deviation the factor. */
 static void predicted_widths_are_multiplied(void **state)
 {
@@ -435,6 +465,7 @@ int main(void)
         cmocka_unit_test(predictions_are_in_the_unit_of_the_target),
         cmocka_unit_test(metrics_by_hand),
         cmocka_unit_test(a_factor_corrects_the_standard_deviation),
+        cmocka_unit_test(copies_of_rows_say_nothing_new),
         cmocka_unit_test(predicted_widths_are_multiplied),
         cmocka_unit_test(errors_of_a_huber_loss_have_a_width),
         cmocka_unit_test(the_judged_interval_of_huber_holds_nine_tenths),
