@@ -189,10 +189,7 @@ static void write_log(void *user, int32_t level, const char *who, const char *te
 {
     int quiet = user != NULL;
     if (level >= (quiet ? STELE_LOG_WARNING : STELE_LOG_INFO)) {
-        fprintf(stderr, "%s: %s", who,
-                level >= STELE_LOG_ERROR     ? "error: "
-                : level >= STELE_LOG_WARNING ? "warning: "
-                                             : "");
+        fprintf(stderr, "%s%s", who != NULL ? who : "", who != NULL ? ": " : "");
         put_visible(text);
         fputc('\n', stderr);
     }

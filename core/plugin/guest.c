@@ -28,6 +28,36 @@ static _Thread_local struct {
     stele__said said;
 } heard;
 
+/* A warning as one of the program's own: with its place in the spec and its path, those of the
+ * option that it begins with if it begins with one. NULL: there is no spec. Freed by the caller. */
+static char *warning_of(const stele__guest *guest, const char *text)
+{
+    stele__diag diag;
+    char *line = NULL;
+    stele__diag_init(&diag);
+    if (guest->config != NULL) {
+        (void)stele__config_error(guest->config, STELE_OK, text, &diag);
+    }
+    if (diag.n > 0) {
+        diag.message[0].severity = STELE__WARNING;
+        line = stele__message_format(&diag.message[0], &line) == STELE_OK ? line : NULL;
+    }
+    if (line != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+    }
+    stele__diag_finish(&diag);
+    return line;
+}
+
+/* The guest's lock is held. */
+static void write_line(const stele__guest *guest, int32_t level, const char *text)
+{
+    char *line = level == STELE_LOG_WARNING ? warning_of(guest, text) : NULL;
+    guest->log->write(guest->log->user, level, line == NULL ? guest->name : NULL,
+                      line != NULL ? line : text);
+    stele__free(line);
+}
+
 static void host_log(const stele_host *h, int32_t level, const char *fmt, ...) STELE_PRINTF(3, 4);
 static void host_log(const stele_host *h, int32_t level, const char *fmt, ...)
 {
@@ -41,7 +71,7 @@ static void host_log(const stele_host *h, int32_t level, const char *fmt, ...)
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     pthread_mutex_lock(&guest->lock);
-    guest->log->write(guest->log->user, level, guest->name, text);
+    write_line(guest, level, text);
     pthread_mutex_unlock(&guest->lock);
 }
 
@@ -190,7 +220,7 @@ static void warn(stele__guest *guest, const char *slot, const char *change)
              locale ? "" : "the floating-point environment (", change, locale ? "" : ")");
     pthread_mutex_lock(&guest->lock);
     if (!guest->warned) {
-        guest->log->write(guest->log->user, STELE_LOG_WARNING, guest->name, text);
+        write_line(guest, STELE_LOG_WARNING, text);
     }
     guest->warned = 1;
     pthread_mutex_unlock(&guest->lock);

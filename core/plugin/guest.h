@@ -15,7 +15,8 @@ typedef struct stele__host_tables {
 } stele__host_tables;
 
 /* Where log lines go, from any thread; lines of different guests may come at the same time. `who`
- * is the guest's name, level STELE_LOG_*. */
+ * is the guest's name, NULL of a warning that has its place and path in its text; level
+ * STELE_LOG_*. */
 typedef struct stele__log {
     void (*write)(void *user, int32_t level, const char *who, const char *text);
     void *user;

@@ -163,7 +163,9 @@ static void keep_change(void *user, int32_t level, const char *who, const char *
     (void)user;
     (void)who;
     if (level == STELE_LOG_WARNING && strstr(text, "; restored") != NULL) {
-        snprintf(changed, sizeof changed, "%s", text);
+        static const char mark[] = "warning: "; /* behind the place */
+        const char *what = strstr(text, mark);
+        snprintf(changed, sizeof changed, "%s", what != NULL ? what + sizeof mark - 1 : text);
     }
 }
 
