@@ -5,6 +5,7 @@
 #include "train/load.h"
 #include "train/prior.h"
 #include "train/room.h"
+#include "train/schedule.h"
 #include "train/target.h"
 
 #include <stdio.h>
@@ -274,6 +275,31 @@ static stele_status check_calibration(const stele__run_request *q, const stele__
     return STELE_OK;
 }
 
+/* A loss that compares the rows of a batch says nothing of too few. */
+static void check_batches(const stele__run_request *q, const stele__run *run, stele__diag *diag)
+{
+    const int64_t *n = run->split->n;
+    const int64_t size =
+        stele__train_for(q->spec->train, n[STELE__TRAIN], n[STELE__VALID]).batch_size;
+    const stele__node *train = stele__node_find(stele__spec_doc_root(q->spec->doc), "train");
+    const stele__node *node = train != NULL ? stele__node_find(train, "batch_size") : NULL;
+    stele__place place = { .path = "train.batch_size" };
+    if (node != NULL) {
+        place.file = node->file;
+        place.line = node->line;
+        place.column = node->column;
+    }
+    for (uint32_t i = 0; i < run->model.n_heads; i++) {
+        const stele__head *h = &run->model.head[i];
+        if (size < (int64_t)h->traits.least_rows) {
+            stele__diag_warning(diag, &place,
+                                "is %lld: the loss of %s compares the rows of a batch and needs at "
+                                "least %u of them",
+                                (long long)size, h->name, h->traits.least_rows);
+        }
+    }
+}
+
 /* A component without a training row of its own stands for nothing. */
 static stele_status check_prior(const stele__run_request *q, const stele__run *run,
                                 stele__diag *diag)
@@ -363,6 +389,9 @@ static stele_status open_model(const stele__run_request *q, stele__run *run, ste
         status = stele__params_finalize(m->params, (uint64_t)q->spec->top->seed, q->training, diag);
     }
     status = status == STELE_OK ? check_calibration(q, run, diag) : status;
+    if (status == STELE_OK && q->training) {
+        check_batches(q, run, diag);
+    }
     return status == STELE_OK ? fit_model(q, run, diag) : status;
 }
 

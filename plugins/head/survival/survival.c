@@ -125,6 +125,7 @@ static stele_status traits(const stele_inst *self, stele_head_traits *ret)
     ret->gradient_scale = 1.0;
     ret->own_step = 0;
     ret->at_mean = self->config->stack.latent == STELE_LATENT_MEAN;
+    ret->least_rows = is_cox(self) ? 2 : 1; /* alone at risk the partial likelihood is 1 */
     return STELE_OK;
 }
 

@@ -350,9 +350,11 @@ typedef struct stele_head_traits {
                               none with it */
     uint32_t reserved;
     /* 0.2 */
-    double step_rate;                /* own_step: learning rate of these steps over that of the model's; 0: the same */
-    uint32_t at_mean, more_reserved; /* at_mean 1: while training, too, predict gets the mean of the posterior and no
-                                        draw from it; of a mixture, of each component */
+    double step_rate;    /* own_step: learning rate of these steps over that of the model's; 0: the same */
+    uint32_t at_mean;    /* 1: while training, too, predict gets the mean of the posterior and no draw from it; of a
+                            mixture, of each component */
+    uint32_t least_rows; /* of fewer rows in a batch the loss says too little, as one that compares them: training
+                            warns; 0 as 1 */
 } stele_head_traits;
 
 /* All held-out rows with a target at once: predictions are narrow, and ranks need them together. */

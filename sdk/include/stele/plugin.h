@@ -126,7 +126,7 @@ STELE_NO_TAIL(stele_bad_value, reserved);
 STELE_NO_TAIL(stele_experts, prior);
 STELE_NO_TAIL(stele_joint, row_subset);
 STELE_NO_TAIL(stele_loss_args, beta);
-STELE_NO_TAIL(stele_head_traits, more_reserved);
+STELE_NO_TAIL(stele_head_traits, least_rows);
 STELE_NO_TAIL(stele_head_scored, n_distinct);
 STELE_NO_TAIL(stele_head_output, reserved);
 STELE_NO_TAIL(stele_head_shown, ret);
