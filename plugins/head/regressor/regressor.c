@@ -22,6 +22,12 @@ enum { GAUSSIAN = 0, HUBER };
 #define DELTA       1.0
 #define LEAST_SD    0.05
 #define LEAST_NOISE 1e-6 /* of the target's standard deviation */
+/* Of a standard deviation that is squared in float, with room for what is learned of it, and of one
+ * that is not. */
+#define LEAST_SQUARED 1e-21
+#define MOST_SQUARED  1e18
+#define LEAST_FLOAT   1e-37
+#define MOST_FLOAT    1e37
 enum { SHARED = 0, PER_ROW };
 static const char *const loss_names[] = { "gaussian", "huber", NULL };
 static const char *const variance_names[] = { "shared", "row", NULL };
@@ -50,6 +56,7 @@ static const stele_option options[] = {
 struct stele_inst {
     const stele_host *host;
     const config *config;
+    const char *column;
     stele_predictor predictor;
     uint32_t location, scale; /* buffers (1): mean and standard deviation of the training targets */
     uint32_t raw_sd;          /* gaussian, shared: parameter (1) */
@@ -76,6 +83,7 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
     }
     self->host = a->host;
     self->config = a->config;
+    self->column = a->columns[0];
     stele_predictor_init(a, &self->config->stack, &self->predictor);
     *ret = self;
     return STELE_OK;
@@ -131,6 +139,23 @@ static void warn_of_unused(const stele_host *h, const config *c)
     }
 }
 
+/* The derivative of a Gaussian loss divides by squares of standard deviations, which are down to a
+ * share of the target's: float has to hold them. */
+static stele_status check_unit(const stele_inst *self, double sd)
+{
+    const int gaussian = self->config->loss == GAUSSIAN;
+    const double least = gaussian ? LEAST_SQUARED / self->config->least_sd : LEAST_FLOAT;
+    if (sd >= least && sd <= (gaussian ? MOST_SQUARED : MOST_FLOAT)) {
+        return STELE_OK;
+    }
+    return STELE_FAIL(
+        self->host, STELE_E_DATA,
+        "target: `%s` has a standard deviation of %.3g over the training rows, %s too "
+        "%s for float: give it in another unit",
+        self->column, sd, gaussian ? "whose square is" : "which is",
+        sd < least ? "small" : "large");
+}
+
 static stele_status fit(const stele_inst *self, stele_fit *f)
 {
     const stele_host *h = self->host;
@@ -151,6 +176,9 @@ static stele_status fit(const stele_inst *self, stele_fit *f)
     if (status == STELE_OK && !(sd > 1e-12 * fabs(mean))) {
         return STELE_FAIL(h, STELE_E_DATA, "target: all training rows have the same value, %g",
                           mean);
+    }
+    if (status == STELE_OK) {
+        status = check_unit(self, sd);
     }
     if (status == STELE_OK) {
         status = h->fit->set(f, self->location, 1, &mean);
