@@ -72,7 +72,7 @@ def mean(values):
 
 
 def probabilities(folder, run):
-    stele("predict", run, "-o", folder / "p.csv", "--split", "test", "--samples", 1)
+    stele("predict", run, "-o", folder / "p.csv", "--split", "test", "--samples", 2)
     rows, truth = table(folder / "p.csv"), {r["id"]: r for r in table(folder / "rows.csv")}
     for head, shares in SHARES.items():
         for value in shares:
@@ -88,7 +88,7 @@ def drawn(folder, run, *given):
     lines = (folder / "g.csv").read_text(encoding="utf-8").splitlines()
     lines = [line + (",,,," if i else ",rare,stage,size,part") for i, line in enumerate(lines)]
     (folder / "g.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    stele("predict", run, folder / "g.csv", "-o", folder / "g-p.csv", "--samples", 1)
+    stele("predict", run, folder / "g.csv", "-o", folder / "g-p.csv", "--samples", 2)
     return table(folder / "g-p.csv")
 
 
