@@ -50,7 +50,7 @@ const stele__command stele__commands[] = {
       "  -o FILE          (or --output) .csv, .jsonl; .h5ad: columns of obs\n"
       "  --modalities A,B from these alone\n"
       "  --split PART     train, valid, test or all (default), of the run's own data\n"
-      "  --samples K      draws from the posterior per row (default: 100)\n"
+      "  --samples K      draws from the posterior per row, 2 or more (default: 100)\n"
       "  --level P        probability of the intervals (default: 0.9)\n"
       "  --resamples N    rows that have a target are also judged, with 95 % intervals from so "
       "many\n"

@@ -77,7 +77,8 @@ def coverage(stele, folder):
                               text=True)
         found.append(json.loads(done.stdout)["fusion"]["groups"][0]["coverage"])
     print("coverage: {:.3f} -> {:.3f}".format(*found))
-    return [] if found[0] < 0.83 and 0.86 < found[1] < 0.94 else ["coverage"]
+    # By importance samples alone, without the last fit to chains, it is .876.
+    return [] if found[0] < 0.83 and 0.885 < found[1] < 0.93 else ["coverage"]
 
 
 def main():
