@@ -47,8 +47,8 @@ data:
   split: {train: 0.7, valid: 0.15, test: 0.15}
 latent: {dim: 1}
 modalities:
-  a: {plugin: gaussian, encoder: {hidden: [16]}, decoder: {hidden: [16]}}
-  b: {plugin: gaussian, encoder: {hidden: [16]}, decoder: {hidden: [16]}}
+  a: {plugin: gaussian, encoder: {hidden: [16], activation: relu}, decoder: {hidden: [16], activation: relu}}
+  b: {plugin: gaussian, encoder: {hidden: [16], activation: relu}, decoder: {hidden: [16], activation: relu}}
 fusion: {plugin: FUSION}
 objective: {subsets: all+single, reconstruct: present, beta: {from: 0, to: 1, epochs: 20}}
 train: {epochs: 60, batch_size: 32, optimiser: {lr: 0.02}}

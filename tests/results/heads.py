@@ -268,7 +268,7 @@ CHOICES = {
                  ("sample", "head sees samples of z", ["heads.death.latent=sample"]),
                  ("single", "no random subsets", ["objective.subsets=all+single"]),
                  ("hidden", "encoders with a hidden layer of 32",
-                  [f"modalities.{m}.encoder={{hidden: [32], dropout: 0.2, input_dropout: 0.2}}"
+                  [f"modalities.{m}.encoder={{hidden: [32], activation: relu, dropout: 0.2, input_dropout: 0.2}}"
                    for m in ("rna", "mirna", "protein", "copies")]),
                  ("short", "half the epochs", ["train.epochs=12"]), ("long", "twice the epochs", ["train.epochs=50"]),
                  ("light", "head at weight 20", ["heads.death.weight=20"])],

@@ -26,7 +26,7 @@ typedef struct config {
 } config;
 
 static const stele_option options[] = {
-    STELE_DENSE_OPTIONS(config, encoder, "encoder", "[128]", 0.0),
+    STELE_DENSE_OPTIONS_FROM(config, encoder, "encoder", "[128]", STELE_SILU, STELE_NORM_NONE, 0.0),
     STELE_OPTION_BOOL(
         config, indicator, "encoder.indicator", 1,
         "Show the encoder which entries are missing, beside a 0 in their place; with a "
@@ -36,7 +36,7 @@ static const stele_option options[] = {
                      "row draws its own share, uniform between 0 and twice this."),
     STELE_OPTION_F64(config, input_decay, "encoder.input_decay", 1.0, 0.0, 1e6,
                      "Factor on the weight decay of the encoder's first layer."),
-    STELE_DENSE_OPTIONS(config, decoder, "decoder", "[128]", 0.0),
+    STELE_DENSE_OPTIONS_FROM(config, decoder, "decoder", "[128]", STELE_SILU, STELE_NORM_NONE, 0.0),
     STELE_OPTION_F64(config, output_decay, "decoder.output_decay", 1.0, 0.0, 1e6,
                      "Factor on the weight decay of the decoder's output layer."),
     STELE_OPTION_ENUM(config, likelihood, "likelihood", likelihood_names, NORMAL,

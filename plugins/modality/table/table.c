@@ -40,7 +40,8 @@ static const stele_option options[] = {
                 "Columns of ordered levels: numbers ascend; levels that are texts are named, as in "
                 "`size = small < large`."),
     TYPE_OPTION(TABLE_UNORDERED, "unordered", "Columns of levels without an order."),
-    STELE_DENSE_OPTIONS(table_config, encoder, "encoder", "[128]", 0.0),
+    STELE_DENSE_OPTIONS_FROM(table_config, encoder, "encoder", "[128]", STELE_SILU, STELE_NORM_NONE,
+                             0.0),
     STELE_OPTION_BOOL(table_config, indicator, "encoder.indicator", 1,
                       "Show the encoder which entries are missing, beside a 0 in their place."),
     STELE_OPTION_F64(table_config, input_dropout, "encoder.input_dropout", 0.0, 0.0, 0.9,
@@ -48,7 +49,8 @@ static const stele_option options[] = {
                      "row draws its own share, uniform between 0 and twice this."),
     STELE_OPTION_F64(table_config, input_decay, "encoder.input_decay", 1.0, 0.0, 1e6,
                      "Factor on the weight decay of the encoder's first layer."),
-    STELE_DENSE_OPTIONS(table_config, decoder, "decoder", "[128]", 0.0),
+    STELE_DENSE_OPTIONS_FROM(table_config, decoder, "decoder", "[128]", STELE_SILU, STELE_NORM_NONE,
+                             0.0),
     STELE_OPTION_F64(table_config, output_decay, "decoder.output_decay", 1.0, 0.0, 1e6,
                      "Factor on the weight decay of the decoder's output layer."),
     STELE_OPTION_F64(
