@@ -74,7 +74,7 @@ typedef struct stele__modality_spec {
 
 enum { STELE__TARGET_AUTO = 0, STELE__TARGET_CATEGORY, STELE__TARGET_NUMBER };
 
-enum { STELE__POSTERIORS_JOINT = 0, STELE__POSTERIORS_SUBSETS };
+enum { STELE__POSTERIORS_AUTO = 0, STELE__POSTERIORS_JOINT, STELE__POSTERIORS_SUBSETS };
 
 /* The host's keys beside a head plugin's own options. */
 typedef struct stele__head_spec {

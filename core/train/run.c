@@ -196,7 +196,6 @@ static stele_status start_head(const stele__run_request *q, stele__run *run, uin
     h->vt = &q->plugins->head[i]->vt.head;
     h->weight = host->weight;
     h->calibrate = host->calibrate;
-    h->subsets = host->posteriors == STELE__POSTERIORS_SUBSETS;
     h->uncertainty.learned = host->uncertainty;
     if (h->name == NULL) {
         return STELE_E_NOMEM;
@@ -312,6 +311,20 @@ static stele_status check_prior(const stele__run_request *q, const stele__run *r
     return stele__prior_refuse(q->spec, run->split->n[STELE__TRAIN], diag);
 }
 
+/* Where the spec leaves it open, a head learns to predict from few modalities, too. What takes a
+ * label out of the z of all that is there need not do so once for each modality. */
+static void settle_posteriors(const stele__run_request *q, stele__run *run)
+{
+    const stele__objective_spec *o = q->spec->objective;
+    const int subsets = o->single || o->n_random > 0;
+    for (uint32_t i = 0; i < run->model.n_heads; i++) {
+        stele__head *h = &run->model.head[i];
+        const int32_t asked = stele__head_host(&q->spec->head[i])->posteriors;
+        const int as_best = asked == STELE__POSTERIORS_AUTO && !(h->traits.gradient_scale < 0.0);
+        h->subsets = subsets && (as_best || asked == STELE__POSTERIORS_SUBSETS);
+    }
+}
+
 /* A weight that is learned for a head that the latent is not to serve would leave the latent alone.
  */
 static stele_status check_uncertainty(const stele__run_request *q, const stele__run *run,
@@ -381,7 +394,10 @@ static stele_status open_model(const stele__run_request *q, stele__run *run, ste
     }
     status = status == STELE_OK ? check_prior(q, run, diag) : status;
     status = status == STELE_OK ? check_private(q, run, diag) : status;
-    status = status == STELE_OK ? check_uncertainty(q, run, diag) : status;
+    if (status == STELE_OK) {
+        settle_posteriors(q, run);
+        status = check_uncertainty(q, run, diag);
+    }
     if (status == STELE_OK) {
         status = stele__room_check(q->spec, m, q->training, (double)stele__mem_available(""), diag);
     }

@@ -176,6 +176,29 @@ def calibrated(scratch):
     assert found["rows"] == 90 and found["after"]["cross_entropy"] < found["before"]["cross_entropy"], found
 
 
+def values(checkpoint):
+    """Without the header, which knows the spec."""
+    raw = checkpoint.read_bytes()
+    return raw[8 + int.from_bytes(raw[:8], "little"):]
+
+
+def left_open(scratch):
+    """Without `posteriors` a head learns from the subsets that the objective has, an adversary from the joint alone."""
+    found = {}
+    for head, text in (("class", CLASS), ("scrub", SCRUB)):
+        for subsets in "all", "all+single":
+            for asked in "open", "joint", "subsets":
+                if (subsets, asked) != ("all", "subsets"):
+                    sets = [] if asked == "open" else ["--set", f"heads.{head}.posteriors={asked}"]
+                    run = trained(scratch, f"{head}-{subsets}-{asked}", text, "--set", "train.epochs=1", "--set",
+                                  f"objective.subsets={subsets}", *sets)
+                    found[head, subsets, asked] = values(run / "last.safetensors")
+    assert found["class", "all", "open"] == found["class", "all", "joint"]
+    assert found["class", "all+single", "open"] == found["class", "all+single", "subsets"] != found["class", "all+single", "joint"]
+    assert found["scrub", "all+single", "open"] == found["scrub", "all+single", "joint"] != found["scrub", "all+single", "subsets"]
+    print("posteriors that are left open: subsets where there are some, the joint of an adversary")
+
+
 def same_bits(scratch):
     heads = CLASS + PROBE
     one = trained(scratch, "one", heads, "--set", "train.epochs=4", "--threads", "1")
@@ -194,6 +217,7 @@ def main():
             predicted(scratch)
             scrubbed(scratch)
             fresh(scratch)
+            left_open(scratch)
             same_bits(scratch)
             calibrated(scratch)
         except AssertionError as error:

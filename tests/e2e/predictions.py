@@ -97,12 +97,12 @@ def check(stele, scratch, fusion, latent):
     run("train", "spec.yaml", "--run", name, "--quiet")
     for have in ("a,b", "b"):
         told = json.loads(run("predict", name, "-o", f"{name}.jsonl", "--split", "test", "--modalities", have, "--json",
-                              "--samples", "20", "--resamples", "0", "--quiet"))
+                              "--samples", "200", "--resamples", "0", "--quiet"))
         written = [json.loads(line) for line in (scratch / f"{name}.jsonl").read_text().splitlines()]
         assert len(written) == told["y"]["rows"], (len(written), told)
         for (head, metric), value in figures(written, truth).items():
             # A head that learns from draws writes the interval over draws and its noise, wider where less is given;
-            # twenty draws and a few hundred rows leave a noise of .02.
+            # two hundred draws and a few hundred rows leave a noise of .02.
             drawn = metric == "coverage_90" and latent == "sample"
             near = -0.02 < value - told[head][metric] < 0.1 if drawn else abs(told[head][metric] - value) < 1e-4
             assert near, (name, have, head, metric, told[head][metric], value)
