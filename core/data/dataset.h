@@ -120,6 +120,9 @@ typedef struct stele__matrix {
     int describe;
     const stele_feature *const *known;
     struct stele__features *own; /* what field.feature points to if it was found out here */
+    /* stele__matrix_gap was called: what stele__matrix_digest was before. */
+    int has_gaps;
+    uint64_t digest_before;
 } stele__matrix;
 
 /* A label column, one value per row of the data set. */

@@ -5,6 +5,7 @@
 #include "data/window.h"
 #include "graph/noise.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Entries that are brought to float at a time: they stay in cache. */
@@ -87,6 +88,9 @@ uint64_t stele__matrix_digest(const stele__dataset *ds, size_t m)
 {
     const stele__matrix *x = &ds->matrix[m];
     uint64_t h = mix(0, (uint64_t)x->n_present);
+    if (x->has_gaps) {
+        return x->digest_before;
+    }
     for (int64_t row = 0; row < ds->n_rows; row++) {
         if (x->store_row[row] >= 0) {
             h = mix(mix_id(h, ds, row), (uint64_t)x->store_row[row]);
@@ -100,6 +104,16 @@ uint64_t stele__matrix_digest(const stele__dataset *ds, size_t m)
                : mix_stored(h, x->dense,
                             (size_t)x->n_present * (size_t)x->n_features * sizeof *x->dense,
                             x->store);
+}
+
+void stele__matrix_gap(stele__dataset *ds, size_t m, int64_t row, int64_t feature)
+{
+    stele__matrix *x = &ds->matrix[m];
+    if (!x->has_gaps) {
+        x->digest_before = stele__matrix_digest(ds, m);
+        x->has_gaps = 1;
+    }
+    stele__matrix_row(x, x->store_row[row])[feature] = NAN;
 }
 
 uint64_t stele__label_digest(const stele__dataset *ds, const stele__label *label)

@@ -2,6 +2,7 @@
 #include "train/load.h"
 
 #include "base/mem.h"
+#include "data/digest.h"
 #include "model/prepared.h"
 
 #include <math.h>
@@ -132,9 +133,8 @@ typedef struct unheld {
 static stele_status take_for_missing(stele__dataset *data, const chunks *c, int64_t row,
                                      const stele_bad_value *bad, unheld **of)
 {
-    stele__matrix *matrix = &data->matrix[c->matrix];
     if (*of == NULL) {
-        *of = stele__calloc((size_t)matrix->n_features, sizeof **of);
+        *of = stele__calloc((size_t)data->matrix[c->matrix].n_features, sizeof **of);
     }
     if (*of == NULL) {
         return STELE_E_NOMEM;
@@ -145,7 +145,7 @@ static stele_status take_for_missing(stele__dataset *data, const chunks *c, int6
         u->value = bad->value;
         u->reason = bad->reason;
     }
-    stele__matrix_row(matrix, matrix->store_row[row])[bad->column] = NAN;
+    stele__matrix_gap(data, c->matrix, row, bad->column);
     c->value[bad->row * c->n_features + bad->column] = NAN;
     return STELE_OK;
 }

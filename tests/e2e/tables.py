@@ -151,10 +151,14 @@ def beyond_the_type(stele, folder):
     """Where nobody said the type, a value that it cannot hold is a gap: with gaps alone the row has no measurement."""
     draw = random.Random(6)
     head = ["id", "size", "share"]
-    rows = [[f"r{i}", round(draw.uniform(0.1, 9), 3), round(draw.uniform(0.05, 0.95), 3)] for i in range(N)]
-    (folder / "typed.csv").write_text(text([head, *rows]))
-    (folder / "typed.yaml").write_text(SINGLE.replace("all.csv, key: patient, exclude: [age]", "typed.csv").replace("gaussian", "table"))
-    run(stele, folder, "train", "typed.yaml", "--run", "typed")
+    rows = [[f"r{i}", round(draw.uniform(0.1, 9), 3), round(draw.uniform(0.05, 0.95), 3), "test" if i < 9 else "train"] for i in range(N)]
+    rows[3][1] = 0  # no training row
+    (folder / "typed.csv").write_text(text([[*head, "part"], *rows]))
+    (folder / "typed.yaml").write_text(SINGLE.replace("all.csv, key: patient, exclude: [age]",
+                                                      "typed.csv, split: {column: part, valid: 0.1}").replace("gaussian", "table"))
+    gap = "typed.csv: 0 counts as missing, as it is not above 0"
+    assert gap in run(stele, folder, "train", "typed.yaml", "--run", "typed")
+    assert gap in run(stele, folder, "embed", "typed", "-o", "own-z.csv")  # the data are those that the training began with
     new = {"beyond": [[f"b{i}", 0.0, 0.5] for i in range(3)] + [["c", -1, 1.5], ["d", 2.0, 0.5]],
            "gaps": [[f"b{i}", "", 0.5] for i in range(3)] + [["d", 2.0, 0.5]]}
     got = {}

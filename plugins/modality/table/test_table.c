@@ -99,8 +99,8 @@ static void expect_types(const char *options, const char *want)
 }
 
 #define CONSTANT                                                                                   \
-    "1 constant, of which nothing is learned, as all training rows have the same, to seven "       \
-    "digits: same\n"
+    "options:1:1: warning: 1 constant, of which nothing is learned, as all training rows have "    \
+    "the same, to seven digits: same\n"
 
 static void types_are_found(void **state)
 {
