@@ -1,4 +1,4 @@
-/* stele score RUN [-o FILE] [--modalities a,b] [--split PART] [--data PATH] [--alpha A]
+/* stele score RUN [DATA...] [-o FILE] [--modalities a,b] [--split PART] [--data PATH] [--alpha A]
  *     [--intervals] [--resamples N] [--level P] [--markdown] [--json] */
 #include "base/mem.h"
 #include "cli/command.h"

@@ -122,7 +122,8 @@ const stele__command stele__commands[] = {
       "  --quiet          only warnings and errors\n",
       stele__cmd_generate },
     { "score",
-      "RUN [-o FILE] [--modalities A,B] [--split PART] [--data PATH] [--alpha A] [--intervals] "
+      "RUN [DATA...] [-o FILE] [--modalities A,B] [--split PART] [--data PATH] [--alpha A] "
+      "[--intervals] "
       "[--resamples N] [--level P] [--markdown | --json] [--checkpoint NAME] [--threads N] "
       "[--quiet]",
       "Tell whether a row's modalities belong together, and find each one's partner.",

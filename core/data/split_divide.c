@@ -133,11 +133,15 @@ static stele_status by_class(const stele__division *d, int32_t *ret, stele__diag
 
 typedef struct unit {
     int64_t rank, begin, n; /* rank: of chance; places order[begin .. begin + n - 1] */
+    int alone;              /* a row whose group is not known */
 } unit;
 
 static int by_size_then_rank(const void *a, const void *b)
 {
     const unit *x = a, *y = b;
+    if (x->alone != y->alone) {
+        return x->alone - y->alone;
+    }
     if (x->n != y->n) {
         return x->n < y->n ? 1 : -1;
     }
@@ -179,7 +183,7 @@ static stele_status list_units(const classes *c, const stele__division *d, unit 
         }
     }
     for (int64_t i = c->start[c->n - 1]; i < c->start[c->n]; i++) {
-        u[n++] = (unit){ .begin = i, .n = 1 };
+        u[n++] = (unit){ .begin = i, .n = 1, .alone = d->group != NULL };
     }
     stele__noise_permutation(
         stele__noise_at(d->seed, stele__noise_purpose("split", GROUPS), d->stage), (size_t)n, rank);
@@ -216,17 +220,23 @@ static void put(const classes *c, const unit *u, int p, int32_t *ret)
     }
 }
 
+/* Groups first, then rows without one, each as if the others were not there: rows that fill what
+ * large groups left over would make up a small part alone, and are unlike the others. */
 static void share_units(const stele__division *d, const classes *c, unit *u, int64_t n,
                         int32_t *ret)
 {
-    double lack[STELE__MOST_SHARES];
-    int64_t have[STELE__MOST_SHARES] = { 0 };
-    for (int p = 0; p < d->n_shares; p++) {
-        lack[p] = d->share[p] * (double)d->n_rows;
+    double lack[STELE__MOST_SHARES] = { 0.0 };
+    int64_t have[STELE__MOST_SHARES] = { 0 }, n_rows[2] = { 0, 0 }, left[2] = { 0, 0 };
+    for (int64_t i = 0; i < n; i++) {
+        n_rows[u[i].alone] += u[i].n;
+        left[u[i].alone]++;
     }
     qsort(u, (size_t)n, sizeof *u, by_size_then_rank);
     for (int64_t i = 0; i < n; i++) {
-        int p = choose_part(d, lack, have, n - i);
+        for (int p = 0; p < d->n_shares && (i == 0 || u[i].alone != u[i - 1].alone); p++) {
+            lack[p] = d->share[p] * (double)n_rows[u[i].alone];
+        }
+        int p = choose_part(d, lack, have, left[u[i].alone]--);
         put(c, &u[i], p, ret);
         have[p] += u[i].n;
         lack[p] -= (double)u[i].n;

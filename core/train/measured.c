@@ -122,54 +122,77 @@ static stele_status bad_value(const stele__model *m, uint32_t i, const chunks *c
     return STELE_E_DATA;
 }
 
-/* Entries of a feature that are taken for missing: how many, and the first of them. */
+/* Entries of a feature that count as missing: how many, and the first of them. */
 typedef struct unheld {
     int64_t n, row;
     double value;
-    const char *reason;
 } unheld;
 
-/* Of the row, in the data and in the chunk that is asked about again. */
-static stele_status take_for_missing(stele__dataset *data, const chunks *c, int64_t row,
-                                     const stele_bad_value *bad, unheld **of)
+/* Those that the plugin marked, in the data. */
+static stele_status take_for_missing(stele__dataset *data, const chunks *c, int64_t n_rows,
+                                     const uint8_t *gap, unheld **of)
 {
-    if (*of == NULL) {
-        *of = stele__calloc((size_t)data->matrix[c->matrix].n_features, sizeof **of);
+    const int64_t n = c->n_features;
+    const uint8_t *at = gap, *end = gap + n_rows * n;
+    while ((at = memchr(at, 1, (size_t)(end - at))) != NULL) {
+        const int64_t entry = at++ - gap, row = c->row[c->at - n_rows + entry / n];
+        if (*of == NULL) {
+            *of = stele__calloc((size_t)n, sizeof **of);
+        }
+        if (*of == NULL) {
+            return STELE_E_NOMEM;
+        }
+        unheld *u = &(*of)[entry % n];
+        if (u->n++ == 0) {
+            u->row = row;
+            u->value = (double)c->value[entry];
+        }
+        stele__matrix_gap(data, c->matrix, row, entry % n);
     }
-    if (*of == NULL) {
-        return STELE_E_NOMEM;
-    }
-    unheld *u = &(*of)[bad->column];
-    if (u->n++ == 0) {
-        u->row = row;
-        u->value = bad->value;
-        u->reason = bad->reason;
-    }
-    stele__matrix_gap(data, c->matrix, row, bad->column);
-    c->value[bad->row * c->n_features + bad->column] = NAN;
     return STELE_OK;
 }
 
-static void warn_unheld(const stele__model *m, uint32_t i, const chunks *c, const unheld *of,
+/* What the plugin says of a feature's value in a row of nothing else. */
+static const char *why_missing(const stele__modality *md, chunks *c, int64_t feature, double value)
+{
+    stele_bad_value bad = { .row = -1, .column = -1 };
+    stele_view x = { .struct_size = sizeof x, .dtype = STELE_F32, .layout = STELE_DENSE };
+    x.shape.ndim = c->field->sample.ndim + 1;
+    x.shape.dim[0] = 1;
+    memcpy(&x.shape.dim[1], c->field->sample.dim, c->field->sample.ndim * sizeof(int64_t));
+    x.data = c->value;
+    for (int64_t j = 0; j < c->n_features; j++) {
+        c->value[j] = j == feature ? (float)value : NAN;
+    }
+    stele__guest_begin(md->part.guest, "validate");
+    (void)md->vt->validate(stele__guest_inst(md->part.guest), &x, &bad);
+    stele__guest_restore(md->part.guest, "validate");
+    return bad.reason != NULL ? bad.reason : "is none that the feature can have";
+}
+
+static void warn_unheld(const stele__model *m, uint32_t i, chunks *c, const unheld *of,
                         stele__diag *diag)
 {
     enum { SHOWN = 8 };
-    const stele__matrix *matrix = &c->data->matrix[c->matrix];
+    const stele__modality *md = &m->modality[i];
+    const stele__place *place = &c->data->matrix[c->matrix].place;
     int64_t n = 0;
-    char where[512], more[64] = "";
-    for (int64_t j = 0; of != NULL && j < matrix->n_features; j++) {
+    for (int64_t j = 0; of != NULL && j < c->n_features; j++) {
+        char where[512], more[64] = "";
         if (of[j].n == 0 || n++ >= SHOWN) {
             continue;
         }
         say_where(c, of[j].row, j, where, sizeof where);
-        snprintf(more, sizeof more, of[j].n > 1 ? " (and %lld more values)" : "",
-                 (long long)of[j].n - 1);
-        stele__diag_warning(diag, &matrix->place, "%s: %s: %g counts as missing%s, as it %s",
-                            m->modality[i].name, where, of[j].value, more, of[j].reason);
+        if (of[j].n > 1) {
+            snprintf(more, sizeof more, " (and %lld more value%s)", (long long)of[j].n - 1,
+                     of[j].n == 2 ? "" : "s");
+        }
+        stele__diag_warning(diag, place, "%s: %s: %g counts as missing%s, as it %s", md->name,
+                            where, of[j].value, more, why_missing(md, c, j, of[j].value));
     }
     if (n > SHOWN) {
-        stele__diag_warning(diag, &matrix->place, "%s: the same holds for %lld more features",
-                            m->modality[i].name, (long long)(n - SHOWN));
+        stele__diag_warning(diag, place, "%s: the same holds for %lld more features", md->name,
+                            (long long)(n - SHOWN));
     }
 }
 
@@ -190,56 +213,54 @@ static stele_status chunks_of_all(const stele__model *m, uint32_t i, const stele
     return status;
 }
 
-/* One chunk, as often as entries of it are taken for missing. */
 static stele_status validate_chunk(stele__model *m, uint32_t i, stele__dataset *data,
-                                   const chunks *c, const stele_view *x, unheld **of,
+                                   const chunks *c, const stele_view *x, uint8_t *gap, unheld **of,
                                    stele__diag *diag)
 {
     const stele__modality *md = &m->modality[i];
     const stele__matrix *matrix = &data->matrix[c->matrix];
     const int64_t n = x->shape.dim[0];
-    for (;;) {
-        stele_bad_value bad = { .row = -1, .column = -1 };
-        stele__guest_begin(md->part.guest, "validate");
-        stele_status status = md->vt->validate(stele__guest_inst(md->part.guest), x, &bad);
-        if (status != STELE_E_DATA || bad.row < 0) {
-            return stele__guest_check(md->part.guest, "validate", status, diag);
-        }
-        if (bad.row >= n || bad.column >= matrix->n_features || bad.reason == NULL) {
-            return stele__diag_error(
-                diag, STELE_E_DATA, &matrix->place,
-                "%s: validate of its plugin refuses a value and does not say which", md->name);
-        }
-        const int64_t row = c->row[c->at - n + bad.row];
-        const int dense = x->layout == STELE_DENSE && bad.column >= 0;
-        /* What is missing already cannot be made so once more. */
-        if (!bad.missing || !dense || isnan(c->value[bad.row * c->n_features + bad.column])) {
-            return bad_value(m, i, c, row, &bad, diag);
-        }
-        status = take_for_missing(data, c, row, &bad, of);
-        if (status != STELE_OK) {
-            return status;
-        }
+    stele_bad_value bad = { .row = -1, .column = -1, .gap = gap };
+    if (gap != NULL) {
+        memset(gap, 0, (size_t)(n * c->n_features));
     }
+    stele__guest_begin(md->part.guest, "validate");
+    stele_status status = md->vt->validate(stele__guest_inst(md->part.guest), x, &bad);
+    if (status != STELE_E_DATA || bad.row < 0) {
+        status = stele__guest_check(md->part.guest, "validate", status, diag);
+        return status == STELE_OK && gap != NULL ? take_for_missing(data, c, n, gap, of) : status;
+    }
+    if (bad.row >= n || bad.column >= matrix->n_features || bad.reason == NULL) {
+        return stele__diag_error(
+            diag, STELE_E_DATA, &matrix->place,
+            "%s: validate of its plugin refuses a value and does not say which", md->name);
+    }
+    return bad_value(m, i, c, c->row[c->at - n + bad.row], &bad, diag);
 }
 
 stele_status stele__modality_validate(stele__model *m, uint32_t i, stele__dataset *data,
                                       stele__diag *diag)
 {
     unheld *of = NULL;
+    uint8_t *gap = NULL;
     chunks c;
     if (m->modality[i].vt->validate == NULL) {
         return STELE_OK;
     }
     stele_status status = chunks_of_all(m, i, data, &c);
+    if (status == STELE_OK && c.field->layout == STELE_DENSE) {
+        gap = stele__calloc(CHUNK, (size_t)c.n_features);
+        status = gap != NULL ? STELE_OK : STELE_E_NOMEM;
+    }
     while (status == STELE_OK && c.at < c.n) {
         stele_view x;
         status = chunks_next(&c, &x);
-        status = status == STELE_OK ? validate_chunk(m, i, data, &c, &x, &of, diag) : status;
+        status = status == STELE_OK ? validate_chunk(m, i, data, &c, &x, gap, &of, diag) : status;
     }
     if (status == STELE_OK) {
         warn_unheld(m, i, &c, of, diag);
     }
+    stele__free(gap);
     stele__free(of);
     chunks_finish(&c);
     return status;
@@ -295,6 +316,19 @@ stele_status stele__modality_drop(stele__model *m, uint32_t i, stele__dataset *d
     return status;
 }
 
+/* Without a row of it nothing tells when the modality has been learned. */
+static void warn_unvalidated(const stele__modality *md, const stele__dataset *data, size_t k,
+                             const stele__split *split, stele__diag *diag)
+{
+    const int64_t n = split->n[STELE__VALID];
+    if (n > 0 && stele__dataset_select(data, k, n, split->row[STELE__VALID], NULL, NULL) == 0) {
+        stele__diag_warning(diag, &data->matrix[k].place,
+                            "none of the %lld validation rows has `%s`: they cannot tell when it "
+                            "is learned well, and what is calibrated on it stays as it starts",
+                            (long long)n, md->name);
+    }
+}
+
 stele_status stele__modality_fit(stele__model *m, uint32_t i, const stele__dataset *data,
                                  const stele__split *split, stele__diag *diag)
 {
@@ -318,6 +352,7 @@ stele_status stele__modality_fit(stele__model *m, uint32_t i, const stele__datas
                          x->n_dropped > 0 ? ", of others nothing was measured" : "");
     }
     if (status == STELE_OK) {
+        warn_unvalidated(&m->modality[i], data, c.matrix, split, diag);
         status = stele__model_fit(m, i, &source, diag);
     }
     chunks_finish(&c);

@@ -11,7 +11,7 @@ int rig_accepts(const rig *r, int64_t n_rows, const double *x)
     if (r->vt->modality.validate == NULL) {
         return 1;
     }
-    stele_bad_value bad;
+    stele_bad_value bad = { .row = -1, .column = -1 };
     int64_t n = n_rows * r->plan.features;
     float *data = stele__calloc((size_t)n, sizeof *data);
     stele_view view = { .struct_size = sizeof view, .dtype = STELE_F32, .layout = STELE_DENSE, .data = data };

@@ -276,5 +276,26 @@ def many_validation(stele, folder):
         assert abs(float(row["p_match"]) - p) < 0.015, (row, p)
 
 
+def three_modalities(stele, folder):
+    """Each pair is compared with validation rows of its own."""
+    write(folder / "data", n=300)
+    write(folder / "more", n=300, noise=2.0)
+    spec = SPEC.replace("    right:", "    third: {plugin: table, path: MORE/left.csv, key: id}\n    right:", 1)
+    spec = spec.replace("  right: {plugin: gaussian", "  third: {plugin: gaussian, encoder: {hidden: [16]}, decoder: {hidden: [16]}}\n  right: {plugin: gaussian")
+    spec = spec.replace("DATA", str(folder / "data")).replace("MORE", str(folder / "more")).replace("SPLIT", "{train: 0.6, valid: 0.2, test: 0.2}")
+    (folder / "spec.yaml").write_text(spec, encoding="utf-8")
+    run(stele, "train", folder / "spec.yaml", "--run", folder / "run", "--quiet")
+    of = {}
+    for part in "valid", "test":
+        run(stele, "score", folder / "run", "--split", part, "-o", folder / "s.csv", "--quiet", "--resamples", 0)
+        with open(folder / "s.csv", encoding="utf-8", newline="") as f:
+            for r in csv.DictReader(f):
+                of.setdefault((part, r["a"], r["b"]), {})[r["id"]] = r
+    pairs = {key[1:] for key in of}
+    assert len(pairs) == 3 and len({tuple(sorted(scores(of["valid", *pair]).values())) for pair in pairs}) == 3, pairs
+    for pair in pairs:
+        expect_p(of["test", *pair], scores(of["valid", *pair]), pair)
+
+
 if __name__ == "__main__":
-    sys.exit(run_cases(own_rows, moved_run, no_validation, few_validation, never_together, many_validation))
+    sys.exit(run_cases(own_rows, moved_run, no_validation, few_validation, never_together, many_validation, three_modalities))

@@ -158,7 +158,8 @@ def beyond_the_type(stele, folder):
                                                       "typed.csv, split: {column: part, valid: 0.1}").replace("gaussian", "table"))
     gap = "typed.csv: 0 counts as missing, as it is not above 0"
     assert gap in run(stele, folder, "train", "typed.yaml", "--run", "typed")
-    assert gap in run(stele, folder, "embed", "typed", "-o", "own-z.csv")  # the data are those that the training began with
+    for words in (("embed", "typed", "-o", "own-z.csv"), ("eval", "typed"), ("train", "typed.yaml", "--run", "typed", "--resume")):
+        assert gap in run(stele, folder, *words)  # the data are those that the training began with
     new = {"beyond": [[f"b{i}", 0.0, 0.5] for i in range(3)] + [["c", -1, 1.5], ["d", 2.0, 0.5]],
            "gaps": [[f"b{i}", "", 0.5] for i in range(3)] + [["d", 2.0, 0.5]]}
     got = {}

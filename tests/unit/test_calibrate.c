@@ -80,16 +80,17 @@ static void calibration_reaches_calibrated_parameters_alone(void **state)
     check_calibration(JOINT_CAL, stele__targets_width_loss, 3 * (6 * 3 + 5 * 2));
 }
 
-/* Row 9 has a alone, of which the expert says N(1, 1) in both dimensions: no other posterior of the
- * row is judged. Of the samples one lies in the interval, one has a coordinate beyond either end;
- * 11 rows have anything. */
+/* Each expert says N(1, 1) in both dimensions. Row 9 has a alone: of its samples one lies in the
+ * interval, one has a coordinate beyond either end. Row 0 has both, whose product has half the
+ * variance and is all of it that is judged. 11 rows have anything. */
 static void width_loss_by_hand(void **state)
 {
-    static const char *const zero[] = { "a.mean.weight", "a.logvar.weight", "a.logvar.bias" };
-    int64_t position[2] = { 9, 9 };
-    double z[4] = { 1.0, 2.5, -2.0, 5.0 }, log_w[2] = { log(0.75), log(0.25) };
+    static const char *const zero[] = { "a.mean.weight", "a.logvar.weight", "a.logvar.bias",
+                                        "b.mean.weight", "b.logvar.weight", "b.logvar.bias" };
+    int64_t position[3] = { 9, 9, 0 };
+    double z[6] = { 1.0, 2.5, -2.0, 5.0, 0.5, 1.0 }, log_w[3] = { log(0.75), log(0.25), 0.0 };
     const stele__targets targets = {
-        .n = 2, .capacity = 2, .position = position, .z = z, .log_w = log_w
+        .n = 3, .capacity = 3, .position = position, .z = z, .log_w = log_w
     };
     const double half = 1.6448536269514722, missed = log(3.0 / half) + log(4.0 / half);
     toy t;
@@ -99,10 +100,15 @@ static void width_loss_by_hand(void **state)
         stele__param *p = param(&t, zero[k]);
         memset(p->values, 0, (size_t)p->n * sizeof(double));
     }
-    double *mean = param(&t, "a.mean.bias")->values;
-    mean[0] = mean[1] = 1.0;
-    assert_float_equal(targets_loss(&t, stele__targets_width_loss, &targets),
-                       (2.0 * log(half) + 0.25 * 10.0 * missed) / 11.0, 1e-9);
+    for (int e = 0; e < 2; e++) {
+        double *mean = param(&t, e == 0 ? "a.mean.bias" : "b.mean.bias")->values;
+        mean[0] = mean[1] = 1.0;
+    }
+    assert_float_equal(
+        targets_loss(&t, stele__targets_width_loss, &targets),
+        (2.0 * log(half) + 0.25 * 10.0 * missed + 2.0 * log(half * sqrt(0.5))) / 11.0, 1e-9);
+    assert_int_equal(t.batch->present[9], 1);
+    assert_int_equal(t.batch->present[0], 3);
     toy_close(&t);
 }
 

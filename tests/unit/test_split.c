@@ -134,6 +134,36 @@ static void groups_stay_together(void **state)
     stele__map_destroy(ds.id);
 }
 
+/* Each part has its share of the rows without a group, and of those with one. */
+static void rows_without_a_group_are_shared(void **state)
+{
+    (void)state;
+    static int32_t code[N];
+    char *names[10];
+    stele__dataset ds = rows_only(N);
+    stele__label label = { .name = "subject",
+                           .content = STELE_FIELD_CATEGORY,
+                           .n_categories = 10,
+                           .category = names,
+                           .code = code };
+    for (int i = 0; i < N; i++) {
+        code[i] = i % 5 == 0 ? -1 : i % 10;
+    }
+    stele__split_spec spec = { .fraction = { 0.7, 0.1, 0.2 }, .group = &label, .seed = 3 };
+    stele__split *s = make(&ds, &spec);
+    int64_t without[3] = { 0 };
+    for (int i = 0; i < N; i++) {
+        without[s->part[i]] += code[i] < 0;
+    }
+    assert_in_range(without[0], N / 5 * 0.7 - 1, N / 5 * 0.7 + 1);
+    assert_in_range(without[1], N / 5 * 0.1 - 1, N / 5 * 0.1 + 1);
+    for (int p = 0; p < 3; p++) {
+        assert_true(s->n[p] > without[p]);
+    }
+    stele__split_destroy(s);
+    stele__map_destroy(ds.id);
+}
+
 static void assert_refused(const stele__dataset *ds, const stele__split_spec *spec,
                            const char *text)
 {
@@ -429,6 +459,7 @@ int main(void)
         cmocka_unit_test(fractions_are_met_and_parts_are_disjoint),
         cmocka_unit_test(every_class_is_divided_in_proportion),
         cmocka_unit_test(groups_stay_together),
+        cmocka_unit_test(rows_without_a_group_are_shared),
         cmocka_unit_test(bad_splits_are_explained),
         cmocka_unit_test(fixed_splits_come_from_labels_or_ids),
         cmocka_unit_test(folds_partition_the_rows),

@@ -141,10 +141,14 @@ stele_status table_validate(const stele_inst *self, const stele_view *x, stele_b
             const double v = table_real(x, r * n + j);
             uint32_t missing;
             const char *reason = wrong_with(&self->column[j], v, &missing);
-            if (reason != NULL) {
-                *ret = (stele_bad_value){
-                    .row = r, .column = j, .value = v, .reason = reason, .missing = missing
-                };
+            if (reason != NULL && missing && ret->gap != NULL) {
+                ret->gap[r * n + j] = 1;
+            } else if (reason != NULL) {
+                ret->row = r;
+                ret->column = j;
+                ret->value = v;
+                ret->reason = reason;
+                ret->missing = missing;
                 return STELE_E_DATA;
             }
         }

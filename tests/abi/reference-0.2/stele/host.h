@@ -97,7 +97,8 @@ struct stele_host {
     const stele_vec *vec;
     const stele_build_api *build;
     const stele_fit_api *fit;
-    /* One line. A warning is shown with a place in the spec, which its text may name as that of fail does. [any; none] */
+    /* One line. A warning is shown with a place in the spec, which its text may name as that of fail does. [any; none]
+     */
     void (*log)(const stele_host *h, int32_t level, const char *fmt, ...) STELE_PRINTF(3, 4);
     /* Record why and return `code`. Use through STELE_FAIL. Text before a first colon that names an option ("width:
      * ...") or a key of the host beside it ("target: ...") is mapped back to its line in the spec. The first message of

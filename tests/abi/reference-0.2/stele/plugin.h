@@ -122,7 +122,7 @@ STELE_NO_TAIL(stele_block, log_prob);
 STELE_NO_TAIL(stele_draw, out);
 STELE_NO_TAIL(stele_scored, likely);
 STELE_NO_TAIL(stele_metric, flags);
-STELE_NO_TAIL(stele_bad_value, reserved);
+STELE_NO_TAIL(stele_bad_value, gap);
 STELE_NO_TAIL(stele_experts, prior);
 STELE_NO_TAIL(stele_joint, row_subset);
 STELE_NO_TAIL(stele_loss_args, beta);
