@@ -147,14 +147,23 @@ static stele_status count_codes(texts *t, const uint8_t *train, stele__diag *dia
 /* What no training row had is missing, which the user has to know where there are such values. */
 static void apply_codes(texts *t, stele__diag *diag)
 {
+    enum { SHOWN = 8 };
     char label[32];
+    int64_t n = 0;
     for (int64_t k = 0; k < t->n; k++) {
-        if (t->to[k] < 0 && t->all[k] > 0) {
+        if (t->to[k] < 0 && t->all[k] > 0 && n++ < SHOWN) {
             stele__diag_warning(diag, &t->m->place,
                                 "`%s`, column `%s`: `%s` did not occur in training and counts as "
                                 "missing",
                                 t->m->name, feature_label(t->m, t->feature, label), t->name[k]);
         }
+    }
+    if (n > SHOWN) {
+        stele__diag_warning(diag, &t->m->place,
+                            "`%s`, column `%s`: %lld further texts did not occur in training and "
+                            "count as missing",
+                            t->m->name, feature_label(t->m, t->feature, label),
+                            (long long)(n - SHOWN));
     }
     for (int64_t row = 0; row < t->ds->n_rows; row++) {
         float *v = value_of(t, row);
