@@ -1,6 +1,7 @@
 /* What heads are calibrated on: predictions at the posteriors that they learned from. */
 #include "test.h"
 
+#include "base/mem.h"
 #include "graph/params.h"
 #include "model/head.h"
 #include "model/infer.h"
@@ -73,6 +74,7 @@ static void calibrate(fitting *f, const char *options)
 
 static void finish(fitting *f)
 {
+    stele__free(f->loop.calibrated);
     stele__loop_finish(&f->loop);
     toy_close(&f->t);
 }
