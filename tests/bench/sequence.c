@@ -25,8 +25,8 @@ static const char *const data_text[BENCH_N_SEQUENCES] = {
 static const char *const modality_text[BENCH_N_SEQUENCES] = {
     "{plugin: text, from: x, encoder: {kind: gru}, decoder: {kind: gru}}",
     "{plugin: signal, from: x}",
-    "{plugin: spikes, from: x, window: {bins: 13}, encoder: {kind: gru, hidden: [64]}, "
-    "decoder: {hidden: [64]}}",
+    ("{plugin: spikes, from: x, window: {bins: 13}, encoder: {kind: gru, hidden: [64]}, "
+     "decoder: {hidden: [64]}}"),
 };
 
 static uint32_t next(uint32_t *state)
