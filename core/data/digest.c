@@ -87,10 +87,10 @@ static uint64_t mix_csr(uint64_t h, const stele__matrix *m)
 uint64_t stele__matrix_digest(const stele__dataset *ds, size_t m)
 {
     const stele__matrix *x = &ds->matrix[m];
-    uint64_t h = mix(0, (uint64_t)x->n_present);
     if (x->has_gaps) {
         return x->digest_before;
     }
+    uint64_t h = mix(0, (uint64_t)x->n_present);
     for (int64_t row = 0; row < ds->n_rows; row++) {
         if (x->store_row[row] >= 0) {
             h = mix(mix_id(h, ds, row), (uint64_t)x->store_row[row]);

@@ -326,11 +326,11 @@ static const stele_option HEAD[] = {
                      "Linear warm-up of the weight, in epochs."),
     STELE_OPTION_I64(stele__head_spec, warmup_steps, "warmup_steps", 0, 0, INT64_MAX,
                      "Linear warm-up of the weight, in steps."),
-    STELE_OPTION_ENUM(stele__head_spec, posteriors, "posteriors", POSTERIORS,
-                      STELE__POSTERIORS_AUTO,
-                      "What z it learns from: joint: given all that a row has; subsets: also given "
-                      "each subset of objective.subsets, so that it predicts from few modalities; "
-                      "auto: subsets where there are some, but joint of an adversary."),
+    STELE_OPTION_ENUM(
+        stele__head_spec, posteriors, "posteriors", POSTERIORS, STELE__POSTERIORS_AUTO,
+        "What z it learns from: joint: given all that a row has; subsets: also given "
+        "each subset of objective.subsets, so that it predicts from few modalities; "
+        "auto: subsets where there are some, but joint of a head that works against z."),
     STELE_OPTION_BOOL(stele__head_spec, calibrate, "calibrate", 1,
                       "After training, fit how sure its predictions are to the validation rows."),
     STELE_OPTION_ENUM(stele__head_spec, target_type, "target_type", TARGET_TYPES,

@@ -116,7 +116,7 @@ static const char *not_of_type(const table_column *c, double x)
 
 /* NULL: nothing is wrong with it. What a type that the spec names cannot hold is an error. Where
  * the training rows alone suggested the type or the levels, other rows may know better: missing. */
-static const char *wrong_with(const table_column *c, double x, uint32_t *ret_missing)
+static const char *wrong_with(const table_column *c, double x, int *ret_missing)
 {
     *ret_missing = 0;
     if (isnan(x)) {
@@ -129,7 +129,7 @@ static const char *wrong_with(const table_column *c, double x, uint32_t *ret_mis
         *ret_missing = c->feature->level == NULL;
         return *ret_missing ? "did not occur in training" : "is no code of the column's texts";
     }
-    *ret_missing = (uint32_t)c->inferred;
+    *ret_missing = c->inferred;
     return not_of_type(c, x);
 }
 
@@ -139,7 +139,7 @@ stele_status table_validate(const stele_inst *self, const stele_view *x, stele_b
     for (int64_t j = 0; j < n; j++) {
         for (int64_t r = 0; r < rows; r++) {
             const double v = table_real(x, r * n + j);
-            uint32_t missing;
+            int missing;
             const char *reason = wrong_with(&self->column[j], v, &missing);
             if (reason != NULL && missing && ret->gap != NULL) {
                 ret->gap[r * n + j] = 1;
@@ -148,7 +148,6 @@ stele_status table_validate(const stele_inst *self, const stele_view *x, stele_b
                 ret->column = j;
                 ret->value = v;
                 ret->reason = reason;
-                ret->missing = missing;
                 return STELE_E_DATA;
             }
         }

@@ -212,11 +212,9 @@ typedef struct stele_bad_value {
     int64_t row, column; /* in the view; -1: the row as a whole */
     double value;
     const char *reason; /* static text: "is negative" */
-    uint32_t missing; /* 1: no error, the entry of a dense measurement rather counts as missing (NaN), as training rows
-                         alone told what may occur */
-    uint32_t reserved;
-    uint8_t *gap; /* from the host: NULL, or (rows, columns) zeros. Then such entries are not refused, but each set to 1
-                     here */
+    /* From the host: NULL, or (rows, columns) zeros of a dense measurement. Then entries that rather count as missing
+     * (NaN), as training rows alone told what may occur, are not refused but set to 1 here. */
+    uint8_t *gap;
 } stele_bad_value;
 
 typedef struct stele_modality_vt {
