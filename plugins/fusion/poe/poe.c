@@ -5,12 +5,14 @@
  *
  * Hinton 2002; Wu and Goodman, NeurIPS 2018. t_m = 1, or one factor per modality that tempers
  * experts which claim more than they know (Cao and Fleet 2014): trained with the rest, or
- * calibrated on the validation rows. joint_scale: calibrated has one more factor on the sum of the
- * experts' terms in 1/var, while the mean stays: experts whose errors depend on each other, or
- * which leave correlations out, may have the mean right and the width wrong, and t_m alone moves
- * both. The prior N(0, I) counts as one more expert if prior_expert is on: in training and
- * evaluation alike, for single modalities as well. conflict: temper widens the experts of rows in
- * which they disagree beyond chance; the prior stays as it is. */
+ * calibrated on the validation rows. joint_scale: calibrated has one more factor for each dimension
+ * of z, on the sum of the experts' terms in 1/var, while the mean stays: experts whose errors
+ * depend on each other, or which leave correlations out, may have the mean right and the width
+ * wrong, and t_m alone moves both. Dimensions have factors of their own because experts may be sure
+ * and wrong in one of them alone. The prior N(0, I) counts as one more expert if prior_expert is
+ * on: in training and evaluation alike, for single modalities as well. conflict: temper widens the
+ * experts of rows in which they disagree beyond chance, judged by the widths that the factors leave
+ * them; the prior stays as it is. */
 #include <stele/experts.h>
 #include <stele/plugin.h>
 
@@ -30,17 +32,18 @@ static const stele_option options[] = {
     STELE_CONFLICT_OPTION(config, conflict),
     STELE_OPTION_ENUM(
         config, joint_scale, "joint_scale", joint_scales, JOINT_ONE,
-        "Factor on what all experts together add to the precision, their mean left as "
-        "it is: one, or calibrated: fitted to the validation rows after training, so that 90 % "
+        "Factor on what all experts together add to the precision of each dimension, their mean "
+        "left "
+        "as it is: one, or calibrated: fitted to the validation rows after training, so that 90 % "
         "intervals hold that much."),
 };
 
 struct stele_inst {
     const stele_host *host;
     const config *config;
-    uint32_t n_modalities;
+    uint32_t n_modalities, latent_dim;
     stele_precision_scale scale;
-    uint32_t joint_scale; /* parameter (1), log of the factor; of JOINT_CALIBRATED */
+    uint32_t joint_scale; /* parameter (latent_dim), logs of the factors; of JOINT_CALIBRATED */
 };
 
 static stele_status create(const stele_create_args *a, stele_inst **ret)
@@ -52,6 +55,7 @@ static stele_status create(const stele_create_args *a, stele_inst **ret)
     self->host = a->host;
     self->config = a->config;
     self->n_modalities = a->n_modalities;
+    self->latent_dim = a->latent_dim;
     *ret = self;
     return STELE_OK;
 }
@@ -63,7 +67,7 @@ static void destroy(stele_inst *self)
 
 static stele_status build(stele_inst *self, stele_build *b)
 {
-    const stele_shape shape = stele_shape1(1);
+    const stele_shape shape = stele_shape1(self->latent_dim);
     const stele_param_spec spec = { sizeof spec,
                                     "joint_scale",
                                     &shape,
@@ -85,17 +89,28 @@ static uint32_t max_components(const stele_inst *self, uint32_t n_modalities)
     return 1;
 }
 
-/* The product with its experts' precision times the factor, and the mean that it has without. */
+/* The experts with their precisions times the factor, in q. */
+static void widen(const stele_inst *self, stele_graph *g, stele_experts *in, stele_dist *q)
+{
+    const stele_ops *ops = self->host->ops;
+    for (uint32_t m = 0; m < in->n; m++) {
+        q[m] = in->q[m];
+        q[m].p[1] = ops->sub(g, q[m].p[1], ops->param(g, self->joint_scale));
+    }
+    in->q = q;
+}
+
+/* The product of experts with the factor, and the mean that it has without. */
 static stele_status scaled(const stele_inst *self, stele_graph *g, const stele_experts *in,
                            stele_product *p, stele_joint *ret)
 {
     const stele_ops *ops = self->host->ops;
-    stele_product wide = *p;
-    stele_status status = stele_product_joint(ops, g, in, self->config->prior_expert, p, ret);
+    stele_tensor *less = ops->exp(g, ops->scale(g, ops->param(g, self->joint_scale), -1.0));
+    stele_product sharp = { ops->mul(g, p->precision, less), ops->mul(g, p->weighted, less) };
+    stele_status status = stele_product_joint(ops, g, in, self->config->prior_expert, &sharp, ret);
     stele_tensor *mean = ret->component[0].p[0];
     if (status == STELE_OK) {
-        wide.precision = ops->mul(g, wide.precision, ops->exp(g, ops->param(g, self->joint_scale)));
-        status = stele_product_joint(ops, g, in, self->config->prior_expert, &wide, ret);
+        status = stele_product_joint(ops, g, in, self->config->prior_expert, p, ret);
         ret->component[0].p[0] = mean;
     }
     return status;
@@ -105,13 +120,18 @@ static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_exp
                          stele_joint *ret)
 {
     const stele_ops *ops = self->host->ops;
+    const int joint = self->config->joint_scale == JOINT_CALIBRATED;
     stele_product p = { NULL, NULL };
     stele_dist q[STELE_MOST_EXPERTS] = { { 0, 0, { NULL } } };
     stele_tensor *here[STELE_MOST_EXPERTS] = { NULL };
+    stele_experts experts = *in;
     stele_status status = stele_experts_gaussian(self->host, in, "a product");
+    if (status == STELE_OK && joint) {
+        widen(self, g, &experts, q);
+    }
     if (status == STELE_OK) {
-        status =
-            stele_experts_prepare(self->host, g, &self->scale, self->config->conflict, in, q, here);
+        status = stele_experts_prepare(self->host, g, &self->scale, self->config->conflict,
+                                       &experts, q, here);
     }
     if (status != STELE_OK) {
         return status;
@@ -119,9 +139,8 @@ static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_exp
     for (uint32_t m = 0; m < in->n; m++) {
         stele_product_expert(ops, g, &q[m], here[m], NULL, &p);
     }
-    return self->config->joint_scale == JOINT_CALIBRATED
-               ? scaled(self, g, in, &p, ret)
-               : stele_product_joint(ops, g, in, self->config->prior_expert, &p, ret);
+    return joint ? scaled(self, g, in, &p, ret)
+                 : stele_product_joint(ops, g, in, self->config->prior_expert, &p, ret);
 }
 
 static const stele_fusion_vt vtable = {
