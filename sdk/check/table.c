@@ -84,7 +84,7 @@ const check_case check_table[] = {
       check_fusion_subsets },
     { "fusion-sharpens", "The joint's variance is not above that of any present expert.", CHECK_JOINT,
       STELE_CAP_SHARPENS, check_fusion_sharpens },
-    { "fusion-width", "A parameter that is a width moves the joint's variance and not its mean.", CHECK_JOINT, 0,
+    { "fusion-width", "A parameter that is a width moves the joint's variance and, where experts agree, not its mean.", CHECK_JOINT, 0,
       check_fusion_width },
     { "fusion-monte-carlo", "In one dimension the joint's density integrates to one.", CHECK_JOINT, 0,
       check_fusion_monte_carlo },

@@ -32,8 +32,7 @@ static const stele_option options[] = {
     STELE_CONFLICT_OPTION(config, conflict),
     STELE_OPTION_ENUM(
         config, joint_scale, "joint_scale", joint_scales, JOINT_ONE,
-        "Factor on what all experts together add to the precision of each dimension, their mean "
-        "left "
+        "Factor on what all experts together add to the precision of a dimension, their mean left "
         "as it is: one, or calibrated: fitted to the validation rows after training, so that 90 % "
         "intervals hold that much."),
 };

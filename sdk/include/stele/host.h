@@ -25,9 +25,9 @@ enum { STELE_INIT_ZERO = 1, STELE_INIT_CONSTANT, STELE_INIT_NORMAL, STELE_INIT_U
 #define STELE_PARAM_CALIBRATED (1u << 0)
 
 /* With STELE_PARAM_CALIBRATED, of a fusion rule whose posteriors have one component: a parameter that moves their
- * widths and leaves their means. It is fitted with the others, and then once more while these stay as they are, so that
- * 90 % intervals hold nine tenths of the samples of p(z | x) that Markov chains draw, which also find what lies far
- * from the posteriors. */
+ * widths and leaves their means, but for rows whose experts a rule finds to disagree by these widths. It is fitted with
+ * the others, and then once more while these stay as they are, so that 90 % intervals hold nine tenths of the samples
+ * of p(z | x) that Markov chains draw, which also find what lies far from the posteriors. */
 #define STELE_PARAM_WIDTH (1u << 1)
 
 typedef struct stele_param_spec {
