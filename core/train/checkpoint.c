@@ -228,9 +228,10 @@ static stele_status read_tensors(const stele__safetensors *file, const char *pat
                                      want->name);
         }
         if (t->dtype != want->dtype || memcmp(&t->shape, &want->shape, sizeof t->shape) != 0) {
-            return stele__diag_error(
-                diag, STELE_E_DATA, NULL,
-                "%s: tensor `%s` has another shape: it belongs to another spec", path, want->name);
+            return stele__diag_error(diag, STELE_E_DATA, NULL,
+                                     "%s: tensor `%s` has another shape: it belongs to another "
+                                     "spec, or to another version of a plugin",
+                                     path, want->name);
         }
         int64_t count = 1;
         for (uint32_t k = 0; k < t->shape.ndim; k++) {

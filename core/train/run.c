@@ -288,6 +288,11 @@ static void check_batches(const stele__run_request *q, const stele__run *run, st
         place.line = node->line;
         place.column = node->column;
     }
+    if (q->spec->objective->contrast > 0.0 && size < 2) {
+        stele__diag_warning(diag, &place,
+                            "is 1: the term of objective.contrast compares the rows of a batch and "
+                            "needs at least 2 of them");
+    }
     for (uint32_t i = 0; i < run->model.n_heads; i++) {
         const stele__head *h = &run->model.head[i];
         if (size < (int64_t)h->traits.least_rows) {

@@ -174,29 +174,13 @@ static int64_t widen(rig *r, double more)
     return found;
 }
 
-/* Draws the means of all experts together: a rule that widens experts which disagree beyond chance moves means where
- * the widths say whether they do. */
-static void agree(rig *r)
-{
-    for (uint32_t m = 0; m < r->plan.experts; m++) {
-        for (int64_t k = 0; k < r->plan.rows * (int64_t)r->plan.latent; k++) {
-            r->input[2 * m].value[k] *= 0.1;
-        }
-    }
-}
-
 void check_fusion_width(check_trial *t)
 {
     rig r;
     rig_plan plan = { .rows = 14 };
     rig_result res;
     double *mean[2], *variance[2];
-    int started = rig_start(t, &plan, &r);
-    if (started) {
-        agree(&r);
-        started = rig_compute(&r, r.plan.rows, NULL, 1, &res);
-    }
-    if (started) {
+    if (mixture_start(t, &plan, &r, &res)) {
         const int64_t n = r.plan.rows * (int64_t)r.plan.latent;
         rig_result_finish(&res);
         mixture_moments(&r, &mean[0], &variance[0]);

@@ -108,7 +108,7 @@ static stele_status build(stele_inst *self, stele_build *b)
                               .shape = &shape,
                               .init = STELE_INIT_ZERO,
                               .decay = 1.0 };
-#ifdef DEFECT_WIDTH_MOVES_MEANS
+#if defined(DEFECT_WIDTH_MOVES_MEANS) || defined(DEFECT_WIDTH_MOVES_NO_WIDTH)
     spec.flags = STELE_PARAM_CALIBRATED | STELE_PARAM_WIDTH;
 #endif
 #ifdef DEFECT_LEAK_FAILED_BUILD
@@ -260,17 +260,6 @@ static void add_expert(const stele_inst *self, stele_graph *g, const stele_exper
     *weighted = *weighted != NULL ? ops->add(g, *weighted, w) : w;
 }
 
-static stele_tensor *variance_of(const stele_ops *ops, stele_graph *g, stele_tensor *precision)
-{
-#if defined(DEFECT_VARIANCE_IS_PRECISION)
-    return ops->log(g, precision);
-#elif defined(DEFECT_TOO_WIDE)
-    return ops->shift(g, ops->scale(g, ops->log(g, precision), -1.0), 1.0);
-#else
-    return ops->scale(g, ops->log(g, precision), -1.0);
-#endif
-}
-
 #ifdef DEFECT_CHANGES_INSTANCE
 static void count_call(const stele_inst *self)
 {
@@ -333,6 +322,23 @@ static stele_tensor *agreement_shift(const stele_inst *self, stele_graph *g,
     return ops->where(g, several, ops->param(g, self->shift), ops->full(g, &scalar, 0.0));
 }
 
+static stele_tensor *variance_of(const stele_inst *self, stele_graph *g, const stele_experts *in,
+                                 stele_tensor *precision)
+{
+    const stele_ops *ops = self->host->ops;
+    (void)in; /* one mutant looks at it */
+#if defined(DEFECT_VARIANCE_IS_PRECISION)
+    return ops->log(g, precision);
+#elif defined(DEFECT_TOO_WIDE)
+    return ops->shift(g, ops->scale(g, ops->log(g, precision), -1.0), 1.0);
+#elif defined(DEFECT_WIDTH_MOVES_MEANS)
+    stele_tensor *narrower = ops->square(g, agreement_shift(self, g, in));
+    return ops->sub(g, ops->scale(g, ops->log(g, precision), -1.0), narrower);
+#else
+    return ops->scale(g, ops->log(g, precision), -1.0);
+#endif
+}
+
 __attribute__((unused)) static stele_status fuse(const stele_inst *self, stele_graph *g,
                                                  const stele_experts *in, stele_joint *ret)
 {
@@ -384,7 +390,7 @@ __attribute__((unused)) static stele_status fuse(const stele_inst *self, stele_g
     ret->component[0].n = 2;
 #endif
     ret->component[0].p[0] = mean;
-    ret->component[0].p[1] = variance_of(ops, g, precision);
+    ret->component[0].p[1] = variance_of(self, g, in, precision);
     ret->subset[0] = (UINT64_C(1) << in->n) - 1;
     ret->log_weight = NULL;
 #ifdef DEFECT_IGNORES_STATUS

@@ -11,8 +11,9 @@
  * wrong, and t_m alone moves both. Dimensions have factors of their own because experts may be sure
  * and wrong in one of them alone. The prior N(0, I) counts as one more expert if prior_expert is
  * on: in training and evaluation alike, for single modalities as well. conflict: temper widens the
- * experts of rows in which they disagree beyond chance, judged by the widths that the factors leave
- * them; the prior stays as it is. */
+ * experts of rows in which they disagree beyond chance, before these factors: judged by what they
+ * leave, rows in conflict would hardly move with them, and a fit would go by the others. The prior
+ * stays as it is. */
 #include <stele/experts.h>
 #include <stele/plugin.h>
 
@@ -88,28 +89,17 @@ static uint32_t max_components(const stele_inst *self, uint32_t n_modalities)
     return 1;
 }
 
-/* The experts with their precisions times the factor, in q. */
-static void widen(const stele_inst *self, stele_graph *g, stele_experts *in, stele_dist *q)
-{
-    const stele_ops *ops = self->host->ops;
-    for (uint32_t m = 0; m < in->n; m++) {
-        q[m] = in->q[m];
-        q[m].p[1] = ops->sub(g, q[m].p[1], ops->param(g, self->joint_scale));
-    }
-    in->q = q;
-}
-
-/* The product of experts with the factor, and the mean that it has without. */
+/* The product with its experts' precisions times the factors, and the mean that it has without. */
 static stele_status scaled(const stele_inst *self, stele_graph *g, const stele_experts *in,
                            stele_product *p, stele_joint *ret)
 {
     const stele_ops *ops = self->host->ops;
-    stele_tensor *less = ops->exp(g, ops->scale(g, ops->param(g, self->joint_scale), -1.0));
-    stele_product sharp = { ops->mul(g, p->precision, less), ops->mul(g, p->weighted, less) };
-    stele_status status = stele_product_joint(ops, g, in, self->config->prior_expert, &sharp, ret);
+    stele_product wide = *p;
+    stele_status status = stele_product_joint(ops, g, in, self->config->prior_expert, p, ret);
     stele_tensor *mean = ret->component[0].p[0];
     if (status == STELE_OK) {
-        status = stele_product_joint(ops, g, in, self->config->prior_expert, p, ret);
+        wide.precision = ops->mul(g, wide.precision, ops->exp(g, ops->param(g, self->joint_scale)));
+        status = stele_product_joint(ops, g, in, self->config->prior_expert, &wide, ret);
         ret->component[0].p[0] = mean;
     }
     return status;
@@ -119,18 +109,13 @@ static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_exp
                          stele_joint *ret)
 {
     const stele_ops *ops = self->host->ops;
-    const int joint = self->config->joint_scale == JOINT_CALIBRATED;
     stele_product p = { NULL, NULL };
     stele_dist q[STELE_MOST_EXPERTS] = { { 0, 0, { NULL } } };
     stele_tensor *here[STELE_MOST_EXPERTS] = { NULL };
-    stele_experts experts = *in;
     stele_status status = stele_experts_gaussian(self->host, in, "a product");
-    if (status == STELE_OK && joint) {
-        widen(self, g, &experts, q);
-    }
     if (status == STELE_OK) {
-        status = stele_experts_prepare(self->host, g, &self->scale, self->config->conflict,
-                                       &experts, q, here);
+        status =
+            stele_experts_prepare(self->host, g, &self->scale, self->config->conflict, in, q, here);
     }
     if (status != STELE_OK) {
         return status;
@@ -138,8 +123,9 @@ static stele_status fuse(const stele_inst *self, stele_graph *g, const stele_exp
     for (uint32_t m = 0; m < in->n; m++) {
         stele_product_expert(ops, g, &q[m], here[m], NULL, &p);
     }
-    return joint ? scaled(self, g, in, &p, ret)
-                 : stele_product_joint(ops, g, in, self->config->prior_expert, &p, ret);
+    return self->config->joint_scale == JOINT_CALIBRATED
+               ? scaled(self, g, in, &p, ret)
+               : stele_product_joint(ops, g, in, self->config->prior_expert, &p, ret);
 }
 
 static const stele_fusion_vt vtable = {

@@ -127,48 +127,6 @@ static void excess_spread_is_that_of_a_meta_analysis(void **state)
     toy_close(&t);
 }
 
-/* Experts that are twice and five times as wide as they say disagree less than they say, if at all:
- * the product is that of experts which say so. */
-static void conflicts_are_judged_by_the_widths_that_factors_leave(void **state)
-{
-    static const char *const fusion[2] = {
-        "fusion: {plugin: poe, prior_expert: false, conflict: temper, joint_scale: calibrated}\n",
-        "fusion: {plugin: poe, prior_expert: false, conflict: temper}\n"
-    };
-    const double mean[2][FUSE_DIM] = { { 3.0, 0.2 }, { -3.0, 2.1 } }, here[2] = { 1.0, 1.0 };
-    const double say[2][FUSE_DIM] = { { -1.0, 0.2 }, { 0.4, -0.3 } },
-                 joint[FUSE_DIM] = { 0.5, 0.2 };
-    const double *const means[2] = { mean[0], mean[1] };
-    const stele__pass pass = { .seed = 1 };
-    double wide[2][FUSE_DIM], got[2][2 * FUSE_DIM];
-    (void)state;
-    for (int i = 0; i < 2 * FUSE_DIM; i++) {
-        wide[i / FUSE_DIM][i % FUSE_DIM] =
-            say[i / FUSE_DIM][i % FUSE_DIM] - log(joint[i % FUSE_DIM]);
-    }
-    for (int k = 0; k < 2; k++) {
-        const double *const logvars[2] = { k == 0 ? say[0] : wide[0], k == 0 ? say[1] : wide[1] };
-        toy t;
-        fused f;
-        open_spec(&t, A B, fusion[k], "", STELE_F64, 1);
-        if (k == 0) {
-            set_joint(&t, joint[0], joint[1]);
-        }
-        stele__graph_begin(t.graph, &pass);
-        fuse_experts(&t, 1, means, logvars, here, &f);
-        for (int d = 0; d < FUSE_DIM; d++) {
-            got[k][d] = fuse_value(&f, 0, 0, d);
-            got[k][FUSE_DIM + d] = fuse_value(&f, 0, 1, d);
-        }
-        toy_close(&t);
-    }
-    for (int i = 0; i < 2 * FUSE_DIM; i++) {
-        assert_float_equal(got[0][i], got[1][i], 1e-12);
-    }
-    /* They still disagree. */
-    assert_true(got[0][FUSE_DIM] > 0.1 - log(exp(-wide[0][0]) + exp(-wide[1][0])));
-}
-
 #define POE_KEEP   "fusion: {plugin: poe, prior_expert: false}\n"
 #define POE_TEMPER "fusion: {plugin: poe, prior_expert: false, conflict: temper}\n"
 enum { ROWS = 20000 };
@@ -293,7 +251,6 @@ int main(void)
         cmocka_unit_test(a_joint_factor_leaves_the_mean),
         cmocka_unit_test(errors_in_common_are_made_up_for),
         cmocka_unit_test(excess_spread_is_that_of_a_meta_analysis),
-        cmocka_unit_test(conflicts_are_judged_by_the_widths_that_factors_leave),
         cmocka_unit_test(intervals_of_honest_experts_stay),
         cmocka_unit_test(conflicts_widen_intervals),
     };
