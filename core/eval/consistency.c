@@ -53,7 +53,7 @@ static void side_finish(side *s)
     stele__free(s->y);
 }
 
-/* `other`: the cohort of the other side. */
+/* `other`: the cohort of the other side; NULL: there is none. */
 static stele_status side_init(side *s, const stele__judge *j, const int64_t *row, int64_t n,
                               uint64_t mask, const stele__cohort_side *other, stele__diag *diag)
 {
@@ -75,8 +75,12 @@ static stele_status side_init(side *s, const stele__judge *j, const int64_t *row
 static stele_status sides_init(work *w, const stele__sides *s, const int64_t *row, int64_t n,
                                stele__diag *diag)
 {
-    stele_status status = side_init(&w->a, w->j, row, n, s->a, s->cohort_b, diag);
-    return status == STELE_OK ? side_init(&w->b, w->j, row, n, s->b, s->cohort_a, diag) : status;
+    /* Half a score would add nats to standard deviations. */
+    const int known =
+        s->cohort_a != NULL && s->cohort_b != NULL && s->cohort_a->n > 0 && s->cohort_b->n > 0;
+    const stele__cohort_side *a = known ? s->cohort_a : NULL, *b = known ? s->cohort_b : NULL;
+    stele_status status = side_init(&w->a, w->j, row, n, s->a, b, diag);
+    return status == STELE_OK ? side_init(&w->b, w->j, row, n, s->b, a, diag) : status;
 }
 
 static double factor_of(const work *w, const side *a, int64_t i, const side *b, int64_t k)

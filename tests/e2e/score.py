@@ -252,16 +252,29 @@ def few_validation(stele, folder):
         assert flags or "compares the rows" not in said, said
 
 
-def never_together(stele, folder):
-    """Validation rows of one side each."""
+def train_parts(stele, folder, only):
+    """40 rows for validation, 40 for tests, 120 for training."""
     spec = SPEC.replace("  split: SPLIT", "    part: {plugin: table, path: DATA/part.csv, key: id, columns: [], categories: [part]}\n"
                         "  split: {column: part}")
     (folder / "at").mkdir()
-    write(folder / "at/data", n=200, only=lambda i: ("left", "right")[i % 2] if i < 40 else None)
+    write(folder / "at/data", n=200, only=only)
     (folder / "at/data/part.csv").write_text("id,part\n" + "".join(
         f"row1_{i},{'valid' if i < 40 else 'test' if i < 80 else 'train'}\n" for i in range(200)))
     (folder / "at/spec.yaml").write_text(spec.replace("DATA", str(folder / "at/data")), encoding="utf-8")
     run(stele, "train", folder / "at/spec.yaml", "--run", folder / "at/run", "--quiet")
+
+
+def few_strangers(stele, folder):
+    """15 training rows have the one side: too few to measure by, and so are those of the other side then."""
+    train_parts(stele, folder, lambda i: "left" if i >= 95 else None)
+    assert {n for n in tensors(folder / "at/run/score.safetensors") if "cohort" in n} == {n for n in COHORTS if "left" in n}
+    rows = score(stele, folder / "at/run")[0]
+    assert all(abs(float(r["log_bayes_factor"]) - float(r["score"])) < 1e-4 for r in rows.values()), "half a score"
+
+
+def never_together(stele, folder):
+    """Validation rows of one side each."""
+    train_parts(stele, folder, lambda i: ("left", "right")[i % 2] if i < 40 else None)
     assert set(tensors(folder / "at/run/score.safetensors")) == COHORTS
     for words in (), new(folder / "new", n=40, seed=2):
         _, pair, said, _ = score(stele, folder / "at/run", *words)
@@ -304,4 +317,4 @@ def three_modalities(stele, folder):
 
 
 if __name__ == "__main__":
-    sys.exit(run_cases(own_rows, moved_run, no_validation, few_validation, never_together, many_validation, three_modalities))
+    sys.exit(run_cases(own_rows, moved_run, no_validation, few_validation, few_strangers, never_together, many_validation, three_modalities))
