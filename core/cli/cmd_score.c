@@ -84,12 +84,10 @@ static int parse(int argc, char **argv, options *o)
     return check(argc, argv, o);
 }
 
-/* What is known of strangers and of matched pairs, and which rows are among these. */
+/* What is known of matched pairs, and which rows are among them. */
 static void choose_reference(const work *w, const pair *p, stele__consistency_request *r)
 {
     if (w->reference.pair != NULL) {
-        r->sides.cohort_a = &w->reference.cohort[p->a];
-        r->sides.cohort_b = &w->reference.cohort[p->b];
         const stele__reference_pair *matched = stele__reference_of(&w->reference, p->a, p->b);
         r->reference = matched->score;
         r->n_reference = matched->n;
@@ -133,7 +131,7 @@ static stele_status score_pairs(work *w, uint64_t mask)
             }
             pair *p = &w->pair[w->n_pairs++];
             stele__consistency_request r = {
-                .sides = { .a = UINT64_C(1) << a, .b = UINT64_C(1) << b }, .row = w->row, .n = w->n
+                .a = UINT64_C(1) << a, .b = UINT64_C(1) << b, .row = w->row, .n = w->n
             };
             p->a = a;
             p->b = b;
@@ -172,7 +170,7 @@ static stele_status write_rows(const work *w)
     static const char *const no_or_yes[] = { "0", "1" };
     const size_t n = (size_t)count_rows(w);
     const char **text = stele__calloc(3 * n, sizeof *text);
-    double *value = stele__calloc(4 * n, sizeof *value);
+    double *value = stele__calloc(3 * n, sizeof *value);
     int32_t *flag = stele__calloc(n, sizeof *flag);
     size_t at = 0;
     stele_status status = text != NULL && value != NULL && flag != NULL ? STELE_OK : STELE_E_NOMEM;
@@ -182,10 +180,9 @@ static stele_status write_rows(const work *w)
             text[at] = stele__dataset_row_id(w->o.run.data, p->c.row[r]);
             text[n + at] = m->modality[p->a].name;
             text[2 * n + at] = m->modality[p->b].name;
-            value[at] = p->c.log_bayes_factor[r];
-            value[n + at] = p->c.score[r];
-            value[2 * n + at] = p->c.p_match[r];
-            value[3 * n + at] = p->c.p_chance[r];
+            value[at] = p->c.score[r];
+            value[n + at] = p->c.p_match[r];
+            value[2 * n + at] = p->c.p_chance[r];
             flag[at] = isnan(p->c.p_match[r]) ? -1 : p->c.p_match[r] < w->q->alpha;
         }
     }
@@ -195,9 +192,8 @@ static stele_status write_rows(const work *w)
             { .name = "a", .kind = STELE__TEXT, .text = text + n },
             { .name = "b", .kind = STELE__TEXT, .text = text + 2 * n },
             { .name = "log_bayes_factor", .kind = STELE__DOUBLE, .f64 = value },
-            { .name = "score", .kind = STELE__DOUBLE, .f64 = value + n },
-            { .name = "p_match", .kind = STELE__DOUBLE, .f64 = value + 2 * n },
-            { .name = "p_chance", .kind = STELE__DOUBLE, .f64 = value + 3 * n },
+            { .name = "p_match", .kind = STELE__DOUBLE, .f64 = value + n },
+            { .name = "p_chance", .kind = STELE__DOUBLE, .f64 = value + 2 * n },
             { .name = "flagged",
               .kind = STELE__CATEGORY,
               .text = no_or_yes,
@@ -223,7 +219,7 @@ static void fill_means(const work *w, const stele__consistency *c, double *ret)
 {
     for (int64_t r = 0; r < c->n; r++, ret += N_MEANS) {
         ret[AUROC] = c->contribution[r];
-        ret[TOGETHER] = c->log_bayes_factor[r] > 0.0;
+        ret[TOGETHER] = c->score[r] > 0.0;
         ret[FLAGGED] = c->p_match[r] < w->q->alpha;
         for (int k = 0; k < 3; k++) {
             ret[RECALL + k] = c->rank_forward[r] <= recalled[k];
@@ -294,7 +290,7 @@ static json_t *summary_of(const work *w, const pair *p, const intervals *i)
     int64_t flagged = 0, together = 0;
     for (int64_t r = 0; r < p->c.n; r++) {
         flagged += p->c.p_match[r] < w->q->alpha;
-        together += p->c.log_bayes_factor[r] > 0.0;
+        together += p->c.score[r] > 0.0;
     }
     const int single = p->c.n == 1, known = !isnan(p->c.p_match[0]);
     json_t *one = json_pack(
@@ -310,8 +306,7 @@ static json_t *summary_of(const work *w, const pair *p, const intervals *i)
         retrieval(&p->c.backward, i != NULL ? i->mean + RECALL + 3 : NULL,
                   i != NULL ? &i->backward : NULL));
     if (single) {
-        json_object_set_new(one, "log_bayes_factor", number(p->c.log_bayes_factor[0]));
-        json_object_set_new(one, "score", number(p->c.score[0]));
+        json_object_set_new(one, "log_bayes_factor", number(p->c.score[0]));
         json_object_set_new(one, "p_match", number(p->c.p_match[0]));
     }
     if (i != NULL) {

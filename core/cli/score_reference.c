@@ -5,6 +5,14 @@ static int is_new(const stele__open_request *q)
     return q->data.n > 0;
 }
 
+static stele_status score_valid(const stele__opened *o, uint64_t mask, stele__reference *ret,
+                                stele__diag *diag)
+{
+    const stele__split *s = o->run.split;
+    return stele__reference_compute(&o->judge, s->row[STELE__VALID], s->n[STELE__VALID], mask, ret,
+                                    diag);
+}
+
 /* Beside other rows, the run once more with its own. That they are gone is no failure. */
 static stele_status score_own(const stele__open_request *q, uint64_t mask, stele__reference *ret)
 {
@@ -18,9 +26,7 @@ static stele_status score_own(const stele__open_request *q, uint64_t mask, stele
                                           .quiet = 1 };
     stele__diag_init(&unsaid);
     stele_status status = stele__opened_init(&own, &request, &unsaid);
-    if (status == STELE_OK) {
-        status = stele__reference_compute(&own.judge, own.run.split, mask, ret, &unsaid);
-    }
+    status = status == STELE_OK ? score_valid(&own, mask, ret, &unsaid) : status;
     if (status != STELE_OK) {
         stele__reference_finish(ret);
     }
@@ -33,11 +39,10 @@ stele_status stele__score_reference_open(const stele__opened *o, const stele__op
                                          uint64_t mask, stele__reference *ret, stele__diag *diag)
 {
     stele_status status = stele__reference_read(&o->run.model, q->dir, ret);
-    if (status != STELE_OK || ret->pair != NULL) {
+    if (status != STELE_OK || ret->pair != NULL || o->state->n_ids[STELE__VALID] == 0) {
         return status;
     }
-    return is_new(q) ? score_own(q, mask, ret)
-                     : stele__reference_compute(&o->judge, o->run.split, mask, ret, diag);
+    return is_new(q) ? score_own(q, mask, ret) : score_valid(o, mask, ret, diag);
 }
 
 static const char *why_none(const stele__opened *o, const stele__reference *r)

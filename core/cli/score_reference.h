@@ -1,5 +1,5 @@
 /* score_reference.h - what `stele score` compares pairs with, wherever the rows come from: the
- * validation rows' pairs and strangers. */
+ * validation rows' pairs. */
 #ifndef STELE_CLI_SCORE_REFERENCE_H
 #define STELE_CLI_SCORE_REFERENCE_H
 
@@ -8,7 +8,7 @@
 #include "eval/reference.h"
 
 /* As the run folder has it. Where it lacks that, as folders of earlier programs and trainings that
- * were stopped do, it is made from the run's own rows, if its data can be opened; else
+ * were stopped do, the run's own validation rows are scored, if its data can be opened; else
  * nothing is known. mask: modalities that are wanted. stele__reference_finish in any case. */
 STELE_NODISCARD stele_status stele__score_reference_open(const stele__opened *o,
                                                          const stele__open_request *q,

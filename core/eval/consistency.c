@@ -26,10 +26,9 @@ double stele__log_bayes_factor(uint32_t dim, const float *mean_a, const float *s
     return 0.5 * sum;
 }
 
-/* Posteriors of one side, and what their scores are measured by. */
+/* Posteriors of one side. */
 typedef struct side {
-    float *mean, *sd;    /* (n, D) */
-    stele__yardstick *y; /* (n) */
+    float *mean, *sd; /* (n, D) */
 } side;
 
 typedef struct work {
@@ -42,7 +41,7 @@ typedef struct work {
     float *forward;          /* (CHUNK, n_partners) a of a row with b of its partners */
     float *backward;         /* the same the other way round */
     double *rank_f, *rank_b; /* (n) of the own partner */
-    double *factor, *score;  /* (n) */
+    double *score;           /* (n) */
     double *p_chance;
 } work;
 
@@ -50,48 +49,23 @@ static void side_finish(side *s)
 {
     stele__free(s->mean);
     stele__free(s->sd);
-    stele__free(s->y);
 }
 
-/* `other`: the cohort of the other side; NULL: there is none. */
 static stele_status side_init(side *s, const stele__judge *j, const int64_t *row, int64_t n,
-                              uint64_t mask, const stele__cohort_side *other, stele__diag *diag)
+                              uint64_t mask, stele__diag *diag)
 {
-    static const stele__cohort_side nobody = { 0 };
-    const uint32_t dim = j->model->latent_dim;
-    s->mean = stele__calloc((size_t)n * dim, sizeof *s->mean);
-    s->sd = stele__calloc((size_t)n * dim, sizeof *s->sd);
-    s->y = stele__calloc((size_t)n, sizeof *s->y);
-    stele_status status = s->mean != NULL && s->sd != NULL && s->y != NULL
-                              ? stele__judge_moments(j, row, n, mask, s->mean, s->sd, diag)
-                              : STELE_E_NOMEM;
-    for (int64_t i = 0; i < n && status == STELE_OK; i++) {
-        s->y[i] = stele__cohort_measure(other != NULL ? other : &nobody, dim, s->mean + i * dim,
-                                        s->sd + i * dim);
-    }
-    return status;
-}
-
-static stele_status sides_init(work *w, const stele__sides *s, const int64_t *row, int64_t n,
-                               stele__diag *diag)
-{
-    /* Half a score would add nats to standard deviations. */
-    const int known =
-        s->cohort_a != NULL && s->cohort_b != NULL && s->cohort_a->n > 0 && s->cohort_b->n > 0;
-    const stele__cohort_side *a = known ? s->cohort_a : NULL, *b = known ? s->cohort_b : NULL;
-    stele_status status = side_init(&w->a, w->j, row, n, s->a, b, diag);
-    return status == STELE_OK ? side_init(&w->b, w->j, row, n, s->b, a, diag) : status;
-}
-
-static double factor_of(const work *w, const side *a, int64_t i, const side *b, int64_t k)
-{
-    size_t at = (size_t)i * w->dim, to = (size_t)k * w->dim;
-    return stele__log_bayes_factor(w->dim, a->mean + at, a->sd + at, b->mean + to, b->sd + to);
+    size_t size = (size_t)n * j->model->latent_dim;
+    s->mean = stele__calloc(size, sizeof *s->mean);
+    s->sd = stele__calloc(size, sizeof *s->sd);
+    return s->mean != NULL && s->sd != NULL
+               ? stele__judge_moments(j, row, n, mask, s->mean, s->sd, diag)
+               : STELE_E_NOMEM;
 }
 
 static double between(const work *w, const side *a, int64_t i, const side *b, int64_t k)
 {
-    return stele__cohort_score(factor_of(w, a, i, b, k), &a->y[i], &b->y[k]);
+    size_t at = (size_t)i * w->dim, to = (size_t)k * w->dim;
+    return stele__log_bayes_factor(w->dim, a->mean + at, a->sd + at, b->mean + to, b->sd + to);
 }
 
 /* Rank of the own partner among all: those that agree better, and half of those that agree as
@@ -152,7 +126,6 @@ static stele_status score_all(work *w, stele__pool *pool, stele__consistency *re
     stele__matched m = { 0 };
     stele_status status = STELE_OK;
     for (int64_t i = 0; i < w->n && status == STELE_OK; i++) {
-        w->factor[i] = factor_of(w, &w->a, i, &w->b, i);
         w->score[i] = (double)(float)between(w, &w->a, i, &w->b, i); /* compared with floats */
         status = isnan(w->score[i]) ? STELE_E_NONFINITE : STELE_OK;
     }
@@ -206,13 +179,12 @@ static stele_status make_room(work *w, stele__consistency *ret, uint64_t seed)
     ret->rank_forward = w->rank_f = stele__calloc(n, sizeof *w->rank_f);
     ret->rank_backward = w->rank_b = stele__calloc(n, sizeof *w->rank_b);
     ret->contribution = stele__calloc(n, sizeof *ret->contribution);
-    ret->log_bayes_factor = w->factor = stele__calloc(n, sizeof *w->factor);
     ret->score = w->score = stele__calloc(n, sizeof *w->score);
     ret->p_chance = w->p_chance = stele__calloc(n, sizeof *w->p_chance);
     ret->p_match = stele__calloc(n, sizeof *ret->p_match);
     if (w->partner == NULL || w->forward == NULL || w->backward == NULL || w->rank_f == NULL ||
-        w->rank_b == NULL || w->factor == NULL || w->score == NULL || w->p_chance == NULL ||
-        ret->p_match == NULL || ret->contribution == NULL) {
+        w->rank_b == NULL || w->score == NULL || w->p_chance == NULL || ret->p_match == NULL ||
+        ret->contribution == NULL) {
         return STELE_E_NOMEM;
     }
     stele__noise at = stele__noise_at(seed, stele__noise_purpose("score/partners", 0), 0);
@@ -283,7 +255,7 @@ static int ascending_floats(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-stele_status stele__consistency_scores(const stele__judge *j, const stele__sides *sides,
+stele_status stele__consistency_scores(const stele__judge *j, uint64_t a, uint64_t b,
                                        const int64_t *row, int64_t n, int64_t most, float *ret,
                                        int64_t *ret_n, stele__diag *diag)
 {
@@ -291,12 +263,13 @@ stele_status stele__consistency_scores(const stele__judge *j, const stele__sides
     int64_t *both = stele__calloc((size_t)n + 1, sizeof *both), many = 0, kept = 0;
     stele_status status = both != NULL ? STELE_OK : STELE_E_NOMEM;
     if (status == STELE_OK) {
-        many = with_both(j, sides->a, sides->b, row, n, both);
+        many = with_both(j, a, b, row, n, both);
         status = many > most ? choose(both, many, most, j->seed) : STELE_OK;
         many = many > most ? most : many;
     }
     if (status == STELE_OK && many > 0) {
-        status = sides_init(&w, sides, both, many, diag);
+        status = side_init(&w.a, j, both, many, a, diag);
+        status = status == STELE_OK ? side_init(&w.b, j, both, many, b, diag) : status;
     }
     for (int64_t i = 0; i < many && status == STELE_OK; i++) {
         ret[kept] = (float)between(&w, &w.a, i, &w.b, i);
@@ -358,14 +331,15 @@ stele_status stele__consistency_compute(const stele__judge *j, const stele__cons
     if (ret->row == NULL) {
         return STELE_E_NOMEM;
     }
-    w.n = ret->n = with_both(j, q->sides.a, q->sides.b, q->row, q->n, ret->row);
+    w.n = ret->n = with_both(j, q->a, q->b, q->row, q->n, ret->row);
     if (w.n == 0) {
         return stele__diag_error(diag, STELE_E_DATA, NULL,
                                  "none of %lld rows has both: there is nothing to compare",
                                  (long long)q->n);
     }
     stele_status status = make_room(&w, ret, j->seed);
-    status = status == STELE_OK ? sides_init(&w, &q->sides, ret->row, w.n, diag) : status;
+    status = status == STELE_OK ? side_init(&w.a, j, ret->row, w.n, q->a, diag) : status;
+    status = status == STELE_OK ? side_init(&w.b, j, ret->row, w.n, q->b, diag) : status;
     status = status == STELE_OK ? score_all(&w, pool, ret) : status;
     status = status == STELE_OK ? find_p_match(q, ret) : status;
     ret->n_candidates = w.n_partners;
@@ -382,7 +356,6 @@ stele_status stele__consistency_compute(const stele__judge *j, const stele__cons
 void stele__consistency_finish(stele__consistency *c)
 {
     stele__free(c->row);
-    stele__free(c->log_bayes_factor);
     stele__free(c->score);
     stele__free(c->p_match);
     stele__free(c->p_chance);

@@ -1,21 +1,18 @@
 /* consistency.h - do two measurements of a row agree? Their posteriors say how far they are from
  * one and the same z, widths taken into account.
  *
- * What is known of a pair is the logarithm of the Bayes factor of "one z" against "two of their
- * own",
+ * The score of a pair is the logarithm of the Bayes factor of "one z" against "two of their own",
  *
  *     log p(a, b) / (p(a) p(b)) = log integral q(z | a) q(z | b) / p(z) dz,
  *
  * in closed form for normal posteriors (mixtures: their moments) and a standard normal prior. A
- * posterior wider than the prior says nothing more than one as wide. Above 0: rather together.
- * The score, by which pairs are compared, is that factor measured by those with strangers
- * (cohort.h). */
+ * posterior wider than the prior says nothing more than one as wide. Above 0: rather together. */
 #ifndef STELE_EVAL_CONSISTENCY_H
 #define STELE_EVAL_CONSISTENCY_H
 
-#include "eval/cohort.h"
+#include "eval/judge.h"
 
-/* The log Bayes factor, in nats. mean and sd of both: (dim). [any] */
+/* The score, in nats. mean and sd of both: (dim). [any] */
 double stele__log_bayes_factor(uint32_t dim, const float *mean_a, const float *sd_a,
                                const float *mean_b, const float *sd_b);
 
@@ -23,18 +20,11 @@ double stele__log_bayes_factor(uint32_t dim, const float *mean_a, const float *s
  * one counts as one of them; `among`: it is there already. n is above 0 if it is. [any] */
 double stele__share_below(const float *reference, int64_t n, double score, int among);
 
-/* The two sides of a pair: modalities, as bits, and strangers' posteriors; NULL: there are none. */
-typedef struct stele__sides {
-    uint64_t a, b;
-    const stele__cohort_side *cohort_a, *cohort_b;
-} stele__sides;
-
 /* Scores of rows that are taken to match, ascending: those of n rows that have both sides, at most
  * `most` of them, of more a random part that the seed decides. ret: (most). [main] */
-STELE_NODISCARD stele_status stele__consistency_scores(const stele__judge *j,
-                                                       const stele__sides *sides,
-                                                       const int64_t *row, int64_t n, int64_t most,
-                                                       float *ret, int64_t *ret_n,
+STELE_NODISCARD stele_status stele__consistency_scores(const stele__judge *j, uint64_t a,
+                                                       uint64_t b, const int64_t *row, int64_t n,
+                                                       int64_t most, float *ret, int64_t *ret_n,
                                                        stele__diag *diag);
 
 /* Finding the partner of a row among all candidates by the score; ties count half. */
@@ -44,7 +34,7 @@ typedef struct stele__retrieval {
 } stele__retrieval;
 
 typedef struct stele__consistency_request {
-    stele__sides sides;
+    uint64_t a, b;      /* modalities of either side, as bits */
     const int64_t *row; /* (n) to be scored; those that lack a side are left out */
     int64_t n;
     const float *reference; /* (n_reference) ascending scores of pairs that are taken to match,
@@ -58,7 +48,7 @@ typedef struct stele__consistency {
     int64_t n, n_reference, n_candidates; /* rows with both sides; partners that each is compared
                                              with, its own included: all, or a fixed random part */
     int64_t *row;                         /* (n) */
-    double *log_bayes_factor, *score;     /* (n) */
+    double *score;                        /* (n) */
     double *p_match; /* (n) share of reference pairs that agree as little: small flags a mismatch.
                         NaN for a single row without a reference */
     /* What takes other rows is NaN for a single one: all below. */

@@ -25,9 +25,7 @@ static void judge_pairs(pairs *p)
     for (int64_t r = 0; r < TOY_ROWS; r++) {
         all[r] = r;
     }
-    const stele__consistency_request q = { .sides = { .a = A_SIDE, .b = B_SIDE },
-                                           .row = all,
-                                           .n = TOY_ROWS };
+    const stele__consistency_request q = { .a = A_SIDE, .b = B_SIDE, .row = all, .n = TOY_ROWS };
     TOY_OK(&p->t, stele__consistency_compute(&j, &q, p->t.pool, &p->c, &p->t.diag));
     assert_int_equal(p->c.n, N);
     assert_int_equal(p->c.n_candidates, N);
