@@ -23,6 +23,16 @@ static stele__dataset rows_only(int64_t n)
     return ds;
 }
 
+/* A label column; code: the category of each row, -1 is none. */
+static stele__label classes(char *name, int64_t n, char **names, int32_t *code)
+{
+    return (stele__label){ .name = name,
+                           .content = STELE_FIELD_CATEGORY,
+                           .n_categories = n,
+                           .category = names,
+                           .code = code };
+}
+
 static stele__split *make(const stele__dataset *ds, const stele__split_spec *spec)
 {
     stele__split *s = NULL;
@@ -67,11 +77,7 @@ static void every_class_is_divided_in_proportion(void **state)
     static int32_t code[N];
     char *names[] = { "big", "mid", "rare", "pair" };
     stele__dataset ds = rows_only(N);
-    stele__label label = { .name = "class",
-                           .content = STELE_FIELD_CATEGORY,
-                           .n_categories = 4,
-                           .category = names,
-                           .code = code };
+    stele__label label = classes("class", 4, names, code);
     /* 600, 380, 9, 2, and 9 rows without a label */
     for (int i = 0; i < N; i++) {
         code[i] = i < 600 ? 0 : i < 980 ? 1 : i < 989 ? 2 : i < 991 ? 3 : -1;
@@ -103,11 +109,7 @@ static void groups_stay_together(void **state)
     static int32_t code[N];
     char *names[50];
     stele__dataset ds = rows_only(N);
-    stele__label label = { .name = "donor",
-                           .content = STELE_FIELD_CATEGORY,
-                           .n_categories = 50,
-                           .category = names,
-                           .code = code };
+    stele__label label = classes("donor", 50, names, code);
     for (int i = 0; i < N; i++) {
         code[i] = i % 7 == 0 ? i % 10 : 10 + i % 40;
     }
@@ -141,11 +143,7 @@ static void rows_without_a_group_are_shared(void **state)
     static int32_t code[N];
     char *names[10];
     stele__dataset ds = rows_only(N);
-    stele__label label = { .name = "subject",
-                           .content = STELE_FIELD_CATEGORY,
-                           .n_categories = 10,
-                           .category = names,
-                           .code = code };
+    stele__label label = classes("subject", 10, names, code);
     for (int i = 0; i < N; i++) {
         code[i] = i % 5 == 0 ? -1 : i % 10;
     }
@@ -183,11 +181,7 @@ static void bad_splits_are_explained(void **state)
     int32_t code[] = { 0, 0, 1, 0, -1, 0 };
     char *names[] = { "many", "lonely" };
     stele__dataset ds = rows_only(6);
-    stele__label label = { .name = "type",
-                           .content = STELE_FIELD_CATEGORY,
-                           .n_categories = 2,
-                           .category = names,
-                           .code = code };
+    stele__label label = classes("type", 2, names, code);
     stele__label number = { .name = "age", .content = STELE_FIELD_NUMBER };
     stele__split_spec s = { .fraction = { 0.8, 0.1, 0.1 }, .stratify = &label };
     assert_refused(&ds, &s, "class `lonely` of `type` has one row, which cannot be divided");
@@ -210,11 +204,7 @@ static void fixed_splits_come_from_labels_or_ids(void **state)
     char *names[] = { "train", "val", "test", "none" };
     const uint8_t want[] = { 0, 1, 2, 3, 0, 3 };
     stele__dataset ds = rows_only(6);
-    stele__label label = { .name = "part",
-                           .content = STELE_FIELD_CATEGORY,
-                           .n_categories = 4,
-                           .category = names,
-                           .code = code };
+    stele__label label = classes("part", 4, names, code);
     stele__split_spec spec = { .fraction = { 0, 0.5, 0 }, .column = &label };
     stele__split *s = make(&ds, &spec); /* valid rows are named: no others become some */
     assert_memory_equal(s->part, want, 6);
@@ -244,11 +234,7 @@ static void folds_partition_the_rows(void **state)
     static int n_tested[N];
     char *names[] = { "a", "b", "c", "d" };
     stele__dataset ds = rows_only(N);
-    stele__label label = { .name = "class",
-                           .content = STELE_FIELD_CATEGORY,
-                           .n_categories = 4,
-                           .category = names,
-                           .code = code };
+    stele__label label = classes("class", 4, names, code);
     for (int i = 0; i < N; i++) {
         code[i] = i % 10 < 7 ? 0 : i % 10 < 9 ? 1 : i % 20 < 15 ? 2 : 3;
     }
@@ -284,11 +270,7 @@ static void folds_of_groups_leave_one_out(void **state)
     static int32_t code[N];
     char *names[] = { "a", "b", "c" };
     stele__dataset ds = rows_only(N);
-    stele__label label = { .name = "subject",
-                           .content = STELE_FIELD_CATEGORY,
-                           .n_categories = 3,
-                           .category = names,
-                           .code = code };
+    stele__label label = classes("subject", 3, names, code);
     int n_tested[3] = { 0 };
     for (int i = 0; i < N; i++) {
         code[i] = i < 700 ? 0 : i < 990 ? 1 : 2;

@@ -19,9 +19,9 @@ enum { STELE_INIT_ZERO = 1, STELE_INIT_CONSTANT, STELE_INIT_NORMAL, STELE_INIT_U
 
 /* Not trained with the rest but fitted afterwards, on the validation rows, so that the posteriors q(z | x) cover
  * samples of the model's own p(z | x): temperatures, which training rows would judge too kindly (Guo et al. 2017; the
- * fit is the wake phase of Bornschein and Bengio, ICLR 2015). For parameters of fusion rules. Without validation rows
- * the parameter keeps its start. Heads, which have learned by then, are asked at posteriors of a fuse() that sees the
- * start. */
+ * fit is the wake phase of Bornschein and Bengio, ICLR 2015). For parameters of fusion rules. A training
+ * without validation rows is refused. Heads, which have learned by then, are asked at posteriors of a fuse() that sees
+ * the start. */
 #define STELE_PARAM_CALIBRATED (1u << 0)
 
 /* With STELE_PARAM_CALIBRATED, of a fusion rule whose posteriors have one component: a parameter that moves their
